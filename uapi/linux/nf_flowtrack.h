@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/*
+ * Generic netlink interface of nf_flowtrack.
+ *
+ * The reference is Documentation/netlink.rst; the machine-readable one is
+ * Documentation/netlink/specs/flowtrack.yaml. Attribute numbers never change
+ * and never get a second meaning: new ones are appended.
+ */
+#ifndef _UAPI_LINUX_NF_FLOWTRACK_H
+#define _UAPI_LINUX_NF_FLOWTRACK_H
+
+#define FLOWTRACK_FAMILY_NAME		"flowtrack"
+#define FLOWTRACK_FAMILY_VERSION	1
+
+/* Multicast groups. */
+#define FLOWTRACK_MCGRP_EVENTS		"events"
+#define FLOWTRACK_MCGRP_PRESSURE	"pressure"
+
+/* What a full table does with a newcomer: settings full-policy, full-fallback. */
+enum flowtrack_policy {
+	FLOWTRACK_POLICY_EVICT,
+	FLOWTRACK_POLICY_DROP,
+	FLOWTRACK_POLICY_PASS,
+};
+
+/* How much a flow is worth keeping, least valuable first. */
+enum flowtrack_class {
+	FLOWTRACK_CLASS_CLOSING,
+	FLOWTRACK_CLASS_EMBRYONIC,
+	FLOWTRACK_CLASS_REPLIED,
+	FLOWTRACK_CLASS_ASSURED,
+};
+
+/* Bits of the flow attribute status. */
+enum flowtrack_status {
+	FLOWTRACK_STATUS_SEEN_REPLY	= 1 << 0,
+	FLOWTRACK_STATUS_ASSURED	= 1 << 1,
+};
+
+/* States of a TCP flow (flow attribute state). */
+enum flowtrack_tcp_state {
+	FLOWTRACK_TCP_STATE_NONE,
+	FLOWTRACK_TCP_STATE_SYN_SENT,
+	FLOWTRACK_TCP_STATE_SYN_RECV,
+	FLOWTRACK_TCP_STATE_ESTABLISHED,
+	FLOWTRACK_TCP_STATE_FIN_WAIT,
+	FLOWTRACK_TCP_STATE_CLOSE_WAIT,
+	FLOWTRACK_TCP_STATE_LAST_ACK,
+	FLOWTRACK_TCP_STATE_TIME_WAIT,
+	FLOWTRACK_TCP_STATE_CLOSE,
+	FLOWTRACK_TCP_STATE_SYN_SENT2,
+};
+
+/* States of an SCTP flow (flow attribute state). */
+enum flowtrack_sctp_state {
+	FLOWTRACK_SCTP_STATE_NONE,
+	FLOWTRACK_SCTP_STATE_CLOSED,
+	FLOWTRACK_SCTP_STATE_COOKIE_WAIT,
+	FLOWTRACK_SCTP_STATE_COOKIE_ECHOED,
+	FLOWTRACK_SCTP_STATE_ESTABLISHED,
+	FLOWTRACK_SCTP_STATE_SHUTDOWN_SENT,
+	FLOWTRACK_SCTP_STATE_SHUTDOWN_RECD,
+	FLOWTRACK_SCTP_STATE_SHUTDOWN_ACK_SENT,
+	FLOWTRACK_SCTP_STATE_HEARTBEAT_SENT,
+};
+
+/* States of a flow of any other protocol (flow attribute state). */
+enum flowtrack_flow_state {
+	FLOWTRACK_FLOW_STATE_UNREPLIED,
+	FLOWTRACK_FLOW_STATE_REPLIED,
+	FLOWTRACK_FLOW_STATE_STREAM,
+};
+
+/* Why a flow ended: flow attribute reason of a destroy notification. */
+enum flowtrack_reason {
+	FLOWTRACK_REASON_TIMEOUT,	/* its deadline passed */
+	FLOWTRACK_REASON_CLOSED,	/* a new connection took its place */
+	FLOWTRACK_REASON_EVICTED,	/* displaced at a full table */
+	FLOWTRACK_REASON_DELETED,	/* flow-del naming or selecting it */
+	FLOWTRACK_REASON_FLUSHED,	/* flow-del of everything */
+};
+
+/* One direction of a flow. Addresses and ports are in network byte order. */
+enum {
+	FLOWTRACK_A_TUPLE_SRC4 = 1,	/* u32 */
+	FLOWTRACK_A_TUPLE_DST4,		/* u32 */
+	FLOWTRACK_A_TUPLE_SRC6,		/* binary, 16 bytes */
+	FLOWTRACK_A_TUPLE_DST6,		/* binary, 16 bytes */
+	FLOWTRACK_A_TUPLE_SPORT,	/* u16: TCP, UDP, UDP-Lite, SCTP */
+	FLOWTRACK_A_TUPLE_DPORT,	/* u16 */
+	FLOWTRACK_A_TUPLE_ICMP_ID,	/* u16: ICMP, ICMPv6 */
+	FLOWTRACK_A_TUPLE_ICMP_TYPE,	/* u8: of this direction */
+	FLOWTRACK_A_TUPLE_ICMP_CODE,	/* u8 */
+	FLOWTRACK_A_TUPLE_GRE_KEY,	/* u32: key (version 0) or call id (1) */
+
+	__FLOWTRACK_A_TUPLE_MAX,
+	FLOWTRACK_A_TUPLE_MAX = (__FLOWTRACK_A_TUPLE_MAX - 1)
+};
+
+/* Packets and bytes of one direction. */
+enum {
+	FLOWTRACK_A_COUNTERS_PACKETS = 1,	/* u64 */
+	FLOWTRACK_A_COUNTERS_BYTES,		/* u64 */
+	FLOWTRACK_A_COUNTERS_PAD,
+
+	__FLOWTRACK_A_COUNTERS_MAX,
+	FLOWTRACK_A_COUNTERS_MAX = (__FLOWTRACK_A_COUNTERS_MAX - 1)
+};
+
+/* TCP's view of one direction, for save and restore. */
+enum {
+	FLOWTRACK_A_TCP_DIR_END = 1,	/* u32: highest sequence number sent + 1 */
+	FLOWTRACK_A_TCP_DIR_MAXEND,	/* u32: highest sequence number allowed */
+	FLOWTRACK_A_TCP_DIR_MAXWIN,	/* u32: largest window seen, scaled */
+	FLOWTRACK_A_TCP_DIR_MAXACK,	/* u32: highest acknowledgment seen */
+	FLOWTRACK_A_TCP_DIR_SCALE,	/* u8: window scale, 0 to 14 */
+	FLOWTRACK_A_TCP_DIR_FLAGS,	/* u8: enum flowtrack_tcp_flags */
+
+	__FLOWTRACK_A_TCP_DIR_MAX,
+	FLOWTRACK_A_TCP_DIR_MAX = (__FLOWTRACK_A_TCP_DIR_MAX - 1)
+};
+
+/* Bits of the TCP direction attribute flags. */
+enum flowtrack_tcp_flags {
+	FLOWTRACK_TCP_FLAGS_WINDOW_SCALE	= 1 << 0, /* window scaling offered */
+	FLOWTRACK_TCP_FLAGS_SACK_PERM		= 1 << 1, /* SACK offered */
+	FLOWTRACK_TCP_FLAGS_CLOSE_INIT		= 1 << 2, /* sent the first FIN */
+	FLOWTRACK_TCP_FLAGS_BE_LIBERAL		= 1 << 3, /* window not checked */
+	FLOWTRACK_TCP_FLAGS_DATA_UNACKED	= 1 << 4, /* data awaits an ACK */
+	FLOWTRACK_TCP_FLAGS_MAXACK_SET		= 1 << 5, /* maxack is valid */
+	FLOWTRACK_TCP_FLAGS_CHALLENGE_ACK	= 1 << 6, /* challenge ACK expected */
+	FLOWTRACK_TCP_FLAGS_SIMULTANEOUS_OPEN	= 1 << 7, /* both sides sent SYN */
+};
+
+enum {
+	FLOWTRACK_A_FLOW_ID = 1,	/* u64: unique while the flow lives */
+	FLOWTRACK_A_FLOW_FAMILY,	/* u8: AF_INET or AF_INET6 */
+	FLOWTRACK_A_FLOW_L4PROTO,	/* u8: IPPROTO_* */
+	FLOWTRACK_A_FLOW_ZONE,		/* u16 */
+	FLOWTRACK_A_FLOW_ORIG,		/* nest: tuple, as the initiator sends */
+	FLOWTRACK_A_FLOW_REPLY,		/* nest: tuple, as the responder sends */
+	FLOWTRACK_A_FLOW_STATE,		/* u8: enum of the protocol's states */
+	FLOWTRACK_A_FLOW_CLASS,		/* u8: enum flowtrack_class */
+	FLOWTRACK_A_FLOW_STATUS,	/* u32: bits of enum flowtrack_status */
+	FLOWTRACK_A_FLOW_TIMEOUT,	/* u32: milliseconds left */
+	FLOWTRACK_A_FLOW_MARK,		/* u32 */
+	FLOWTRACK_A_FLOW_COUNTERS_ORIG,	/* nest: counters */
+	FLOWTRACK_A_FLOW_COUNTERS_REPLY, /* nest: counters */
+	FLOWTRACK_A_FLOW_AGE,		/* u64: milliseconds since the first packet */
+	FLOWTRACK_A_FLOW_START,		/* u64: nanoseconds since the epoch */
+	FLOWTRACK_A_FLOW_STOP,		/* u64: likewise, in destroy only */
+	FLOWTRACK_A_FLOW_TCP_ORIG,	/* nest: tcp-dir */
+	FLOWTRACK_A_FLOW_TCP_REPLY,	/* nest: tcp-dir */
+	FLOWTRACK_A_FLOW_VTAG_ORIG,	/* u32, network byte order: SCTP */
+	FLOWTRACK_A_FLOW_VTAG_REPLY,	/* u32, network byte order: SCTP */
+	FLOWTRACK_A_FLOW_REASON,	/* u8: enum flowtrack_reason */
+	FLOWTRACK_A_FLOW_FILTER,	/* nest: filter, requests only */
+	FLOWTRACK_A_FLOW_DELETED,	/* u32: how many flows a flow-del ended */
+	FLOWTRACK_A_FLOW_PAD,
+
+	__FLOWTRACK_A_FLOW_MAX,
+	FLOWTRACK_A_FLOW_MAX = (__FLOWTRACK_A_FLOW_MAX - 1)
+};
+
+/*
+ * A flow matches a filter when it matches every attribute given. Addresses
+ * and ports are those of the original direction.
+ */
+enum {
+	FLOWTRACK_A_FILTER_FAMILY = 1,	/* u8: AF_INET or AF_INET6 */
+	FLOWTRACK_A_FILTER_L4PROTO,	/* u8 */
+	FLOWTRACK_A_FILTER_SRC,		/* binary, 4 or 16 bytes */
+	FLOWTRACK_A_FILTER_SRC_PREFIX,	/* u8: bits, default all */
+	FLOWTRACK_A_FILTER_DST,		/* binary, 4 or 16 bytes */
+	FLOWTRACK_A_FILTER_DST_PREFIX,	/* u8: bits, default all */
+	FLOWTRACK_A_FILTER_SPORT_MIN,	/* u16, host byte order */
+	FLOWTRACK_A_FILTER_SPORT_MAX,	/* u16, host byte order, default the min */
+	FLOWTRACK_A_FILTER_DPORT_MIN,	/* u16, host byte order */
+	FLOWTRACK_A_FILTER_DPORT_MAX,	/* u16, host byte order, default the min */
+	FLOWTRACK_A_FILTER_STATE,	/* u8: needs l4proto */
+	FLOWTRACK_A_FILTER_CLASS,	/* u8: enum flowtrack_class */
+	FLOWTRACK_A_FILTER_MARK,	/* u32 */
+	FLOWTRACK_A_FILTER_MARK_MASK,	/* u32: default all ones */
+	FLOWTRACK_A_FILTER_ZONE,	/* u16 */
+	FLOWTRACK_A_FILTER_AGE_MIN,	/* u32: seconds since the first packet */
+	FLOWTRACK_A_FILTER_AGE_MAX,	/* u32 */
+
+	__FLOWTRACK_A_FILTER_MAX,
+	FLOWTRACK_A_FILTER_MAX = (__FLOWTRACK_A_FILTER_MAX - 1)
+};
+
+/* Counters since the namespace was made. All u64, but for cpu (u32). */
+enum {
+	FLOWTRACK_A_STATS_CPU = 1,	/* u32: absent in the sum */
+	FLOWTRACK_A_STATS_FOUND,	/* packets that met their flow */
+	FLOWTRACK_A_STATS_NEW,		/* packets that met none and may open one */
+	FLOWTRACK_A_STATS_INSERT,	/* flows entered */
+	FLOWTRACK_A_STATS_CLASH,	/* flow was entered by another CPU first */
+	FLOWTRACK_A_STATS_INVALID,	/* packets published as invalid */
+	FLOWTRACK_A_STATS_UNTRACKED,	/* packets left alone or published untracked */
+	FLOWTRACK_A_STATS_BYPASS,	/* packets left to nf_conntrack */
+	FLOWTRACK_A_STATS_RELATED,	/* ICMP errors about a flow */
+	FLOWTRACK_A_STATS_ADOPTED,	/* flows taken over from nf_conntrack */
+	FLOWTRACK_A_STATS_EXPIRE,	/* flows ended by timeout */
+	FLOWTRACK_A_STATS_CLOSE,	/* flows ended by their successor */
+	FLOWTRACK_A_STATS_DELETE,	/* flows ended by request */
+	FLOWTRACK_A_STATS_FULL,		/* newcomers that met a full table */
+	FLOWTRACK_A_STATS_EVICT_CLOSING, /* flows displaced, by class */
+	FLOWTRACK_A_STATS_EVICT_EMBRYONIC,
+	FLOWTRACK_A_STATS_EVICT_REPLIED,
+	FLOWTRACK_A_STATS_EVICT_ASSURED,
+	FLOWTRACK_A_STATS_FULL_DROP,	/* newcomers dropped at a full table */
+	FLOWTRACK_A_STATS_FULL_PASS,	/* newcomers let through with no entry */
+	FLOWTRACK_A_STATS_CHAIN_TOOLONG, /* insertions refused: bucket chain */
+	FLOWTRACK_A_STATS_NOMEM,	/* allocations that failed */
+	FLOWTRACK_A_STATS_CARRIER_GROWN, /* carriers allocated */
+	FLOWTRACK_A_STATS_CARRIER_NONE,	/* packets dropped for want of one */
+	FLOWTRACK_A_STATS_RESIZE,	/* table resizes */
+	FLOWTRACK_A_STATS_EVENT_LOST,	/* notifications not delivered */
+	FLOWTRACK_A_STATS_PAD,
+
+	__FLOWTRACK_A_STATS_MAX,
+	FLOWTRACK_A_STATS_MAX = (__FLOWTRACK_A_STATS_MAX - 1)
+};
+
+/*
+ * Settings of a network namespace, all u32. Each is also the sysctl
+ * net.netfilter.nf_flowtrack_<name>; ranges are in Documentation/sysctl.rst.
+ */
+enum {
+	FLOWTRACK_A_SETTINGS_ENABLE = 1,
+	FLOWTRACK_A_SETTINGS_MAX_FLOWS,		/* sysctl nf_flowtrack_max */
+	FLOWTRACK_A_SETTINGS_COUNT,		/* read only */
+	FLOWTRACK_A_SETTINGS_BUCKETS,
+	FLOWTRACK_A_SETTINGS_FULL_POLICY,	/* enum flowtrack_policy */
+	FLOWTRACK_A_SETTINGS_FULL_FALLBACK,	/* enum flowtrack_policy, not evict */
+	FLOWTRACK_A_SETTINGS_ADOPT,		/* 0 auto, 1 always, 2 never */
+	FLOWTRACK_A_SETTINGS_BYPASS_MARK,
+	FLOWTRACK_A_SETTINGS_BYPASS_MASK,
+	FLOWTRACK_A_SETTINGS_ACCT,
+	FLOWTRACK_A_SETTINGS_TIMESTAMP,
+	FLOWTRACK_A_SETTINGS_CHECKSUM,
+	FLOWTRACK_A_SETTINGS_LOG_INVALID,
+	FLOWTRACK_A_SETTINGS_EVENTS,
+	FLOWTRACK_A_SETTINGS_TCP_LOOSE,
+	FLOWTRACK_A_SETTINGS_TCP_BE_LIBERAL,
+	FLOWTRACK_A_SETTINGS_TCP_IGNORE_INVALID_RST,
+	FLOWTRACK_A_SETTINGS_TCP_MAX_RETRANS,
+	FLOWTRACK_A_SETTINGS_GENERIC_TIMEOUT,	/* timeouts: seconds */
+	FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_SYN_SENT,
+	FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_SYN_RECV,
+	FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_ESTABLISHED,
+	FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_FIN_WAIT,
+	FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_CLOSE_WAIT,
+	FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_LAST_ACK,
+	FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_TIME_WAIT,
+	FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_CLOSE,
+	FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_MAX_RETRANS,
+	FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_UNACKNOWLEDGED,
+	FLOWTRACK_A_SETTINGS_UDP_TIMEOUT,
+	FLOWTRACK_A_SETTINGS_UDP_TIMEOUT_STREAM,
+	FLOWTRACK_A_SETTINGS_ICMP_TIMEOUT,
+	FLOWTRACK_A_SETTINGS_ICMPV6_TIMEOUT,
+	FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_CLOSED,
+	FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_COOKIE_WAIT,
+	FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_COOKIE_ECHOED,
+	FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_ESTABLISHED,
+	FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_SHUTDOWN_SENT,
+	FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_SHUTDOWN_RECD,
+	FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_SHUTDOWN_ACK_SENT,
+	FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_HEARTBEAT_SENT,
+	FLOWTRACK_A_SETTINGS_GRE_TIMEOUT,
+	FLOWTRACK_A_SETTINGS_GRE_TIMEOUT_STREAM,
+
+	__FLOWTRACK_A_SETTINGS_MAX,
+	FLOWTRACK_A_SETTINGS_MAX = (__FLOWTRACK_A_SETTINGS_MAX - 1)
+};
+
+enum {
+	FLOWTRACK_CMD_FLOW_GET = 1,
+	FLOWTRACK_CMD_FLOW_ADD,
+	FLOWTRACK_CMD_FLOW_DEL,
+	FLOWTRACK_CMD_STATS_GET,
+	FLOWTRACK_CMD_SETTINGS_GET,
+	FLOWTRACK_CMD_SETTINGS_SET,
+	FLOWTRACK_CMD_FLOW_NEW_NTF,
+	FLOWTRACK_CMD_FLOW_UPDATE_NTF,
+	FLOWTRACK_CMD_FLOW_DESTROY_NTF,
+
+	__FLOWTRACK_CMD_MAX,
+	FLOWTRACK_CMD_MAX = (__FLOWTRACK_CMD_MAX - 1)
+};
+
+#endif /* _UAPI_LINUX_NF_FLOWTRACK_H */
