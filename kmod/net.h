@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What flowtrack keeps for one network namespace.
+ */
+#ifndef _FT_NET_H
+#define _FT_NET_H
+
+#include <linux/atomic.h>
+#include <linux/mutex.h>
+#include <linux/netfilter.h>
+#include <linux/workqueue.h>
+#include <net/net_namespace.h>
+
+#include "settings.h"
+#include "stats.h"
+#include "table.h"
+
+struct ctl_table_header;
+struct ctl_table;
+
+/**
+ * struct ft_net - one namespace's flows, settings, statistics and workers
+ * @net: the namespace
+ * @table: its flows
+ * @count: entries admitted and not yet ended; never above the setting max by
+ *	more than what was there when max was lowered
+ * @set: settings
+ * @settings_lock: protects writes to @set and what follows from them (hooks
+ *	registered or not, table resized); taken by process context only
+ * @hooked: hooks are registered; protected by @settings_lock
+ * @stats: per CPU
+ * @gc_work: expiry, see gc.c
+ * @gc_cursor: where expiry stands; touched by @gc_work only
+ * @resize_work: follows the number of flows with the number of buckets
+ * @full_log: limits the message about the full table
+ * @sysctl: registered table
+ * @sysctl_table: its storage
+ * @dying: the namespace goes away: nothing is scheduled any more
+ */
+struct ft_net {
+	struct net *net;
+	struct ft_table *table;
+	atomic_t count;
+	struct ft_settings set;
+	struct mutex settings_lock; /* protects set (writes), hooked */
+	bool hooked;
+	struct ft_stats __percpu *stats;
+	struct delayed_work gc_work;
+	struct ft_cursor gc_cursor;
+	struct work_struct resize_work;
+	struct ratelimit_state full_log;
+	struct ctl_table_header *sysctl;
+	struct ctl_table *sysctl_table;
+	bool dying;
+};
+
+/**
+ * struct ft_params - module parameters: initial values of every namespace
+ * @hashsize: buckets; 0: follow the number of flows
+ * @max: flows; 0: by the machine's memory
+ * @full_policy: enum flowtrack_policy
+ * @enable: track in new namespaces
+ */
+struct ft_params {
+	u32 hashsize;
+	u32 max;
+	u32 full_policy;
+	u32 enable;
+};
+
+extern struct ft_params ft_params;
+
+struct ft_net *ft_net(const struct net *net);
+
+#endif /* _FT_NET_H */

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The settings of a network namespace: one array, indexed by the netlink
+ * attribute, and one descriptor each. sysctl and netlink are two views of it.
+ */
+#ifndef _FT_SETTINGS_H
+#define _FT_SETTINGS_H
+
+#include <linux/jiffies.h>
+#include <linux/nf_flowtrack.h>
+#include <linux/types.h>
+
+struct ft_net;
+struct netlink_ext_ack;
+
+/**
+ * struct ft_settings - what an administrator can turn in one namespace
+ * @v: values by FLOWTRACK_A_SETTINGS_*; timeouts are in seconds
+ *
+ * Written one word at a time with WRITE_ONCE() under ft_net.settings_lock,
+ * read by anyone at any time through ft_setting().
+ */
+struct ft_settings {
+	u32 v[__FLOWTRACK_A_SETTINGS_MAX];
+};
+
+#define ft_setting(set, name) \
+	READ_ONCE((set)->v[FLOWTRACK_A_SETTINGS_##name])
+
+/* A timeout setting in jiffies. */
+#define ft_timeout(set, name) \
+	(ft_setting(set, name) * (u32)HZ)
+
+/* Longest timeout in seconds: deadlines are 32-bit jiffies, compared signed. */
+#define FT_TIMEOUT_MAX	((u32)(S32_MAX / HZ / 2))
+
+/**
+ * enum ft_setting_kind - how a setting is written and shown
+ * @FT_SETTING_NUMBER: a number
+ * @FT_SETTING_SECONDS: a number of seconds
+ * @FT_SETTING_WORD: one of ft_setting_desc.words
+ */
+enum ft_setting_kind {
+	FT_SETTING_NUMBER,
+	FT_SETTING_SECONDS,
+	FT_SETTING_WORD,
+};
+
+/**
+ * struct ft_setting_desc - what is to know about a setting
+ * @name: suffix of the sysctl after nf_flowtrack_; NULL: no such attribute
+ * @kind: how it is written and shown
+ * @words: FT_SETTING_WORD: the words, by value, ending with NULL; a hole is ""
+ * @min: smallest value accepted
+ * @max: largest value accepted
+ * @def: value in a new namespace unless a module parameter says otherwise
+ * @readonly: shown, never written
+ */
+struct ft_setting_desc {
+	const char *name;
+	enum ft_setting_kind kind;
+	const char * const *words;
+	u32 min;
+	u32 max;
+	u32 def;
+	bool readonly;
+};
+
+extern const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX];
+
+void ft_settings_init(struct ft_net *tn);
+u32 ft_settings_get(struct ft_net *tn, unsigned int attr);
+int ft_settings_set(struct ft_net *tn, unsigned int attr, u32 value,
+		    struct netlink_ext_ack *extack);
+int ft_settings_check(struct ft_net *tn, unsigned int attr, u32 value,
+		      struct netlink_ext_ack *extack);
+
+#endif /* _FT_SETTINGS_H */
