@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+#   make                        the module for this kernel, and the tool
+#   make KDIR=DIR               ... for another kernel (its headers, or a prepared source tree)
+#   sudo make install           both, and the manual page
+#   sudo make check             every test; `make help` lists the parts
+
+# A container or a build machine runs a kernel whose headers it does not have: take the newest that are there.
+KDIR ?= $(or $(wildcard /lib/modules/$(shell uname -r)/build),$(patsubst %/.config,%,$(shell \
+	ls -d /usr/src/linux-headers-*/.config 2>/dev/null | sort -V | tail -n 1)))
+KREL = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+
+PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+
+# One directory per kernel and variant; its sources are symbolic links, its products stay there.
+B ?= $(CURDIR)/build/$(KREL)$(if $(filter 1,$(KUNIT)),-kunit)
+LINKED = Kbuild kmod uapi $(if $(filter 1,$(KUNIT)),kunit)
+# A User-Mode Linux tree does not remember that it is one.
+KARCH = $(if $(shell grep -sx CONFIG_UML=y $(KDIR)/.config),ARCH=um)
+KBUILD = +$(MAKE) -C $(KDIR) $(KARCH) M=$(B) $(if $(KUNIT),KUNIT=$(KUNIT))
+
+T = tools/testing
+
+all: module tool
+
+module: $(if $(KREL),,no-headers)
+	@mkdir -p $(B)
+	@find $(B) -xtype l -delete
+	@cp -rsf $(addprefix $(CURDIR)/,$(LINKED)) $(B)/
+	$(KBUILD) modules
+
+no-headers:
+	@echo "no kernel headers at '$(KDIR)': install linux-headers-$(shell uname -r) or say make KDIR=..." >&2
+	@false
+
+tool:
+	+$(MAKE) -C tools/flowtrack
+
+install: install-module install-tool
+
+install-module: module
+	$(KBUILD) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates modules_install
+	$(if $(DESTDIR),,depmod -a $(KREL))
+
+install-tool: tool
+	install -D -m 755 tools/flowtrack/flowtrack $(DESTDIR)$(SBINDIR)/flowtrack
+	install -D -m 644 tools/flowtrack/flowtrack.8 $(DESTDIR)$(MANDIR)/man8/flowtrack.8
+
+uninstall:
+	rm -f $(DESTDIR)/lib/modules/$(KREL)/updates/nf_flowtrack.ko*
+	rm -f $(DESTDIR)$(SBINDIR)/flowtrack $(DESTDIR)$(MANDIR)/man8/flowtrack.8
+	$(if $(DESTDIR),,depmod -a $(KREL))
+
+clean:
+	rm -rf build
+	+$(MAKE) -C tools/flowtrack clean
+
+# The tests. Everything slow to make (kernels) is cached outside of the tree, see $(T)/common.sh.
+deps:
+	$(T)/deps.sh
+
+lint:
+	$(T)/lint.sh $(ONLY)
+
+kunit:
+	$(T)/kunit.sh $(if $(UPDATE),--update) $(SUITE)
+
+selftest:
+	$(T)/selftest.sh $(if $(UPDATE),--update) $(if $(KERNEL),-k $(KERNEL)) $(TEST)
+
+check:
+	$(T)/check.sh
+
+demo:
+	$(T)/demo.sh
+
+help:
+	@echo 'make [KDIR=DIR] [CC=clang|LLVM=1]     build/KERNEL/nf_flowtrack.ko and tools/flowtrack/flowtrack'
+	@echo 'make install, uninstall [DESTDIR=] [PREFIX=/usr/local]'
+	@echo 'make check                            all of the following; install what they need first (as root)'
+	@echo 'make lint [ONLY=CHECK]                compilers, sparse, checkpatch, documentation; lint.sh --list'
+	@echo 'make kunit [SUITE=NAME]               unit tests in a User-Mode Linux with KASAN, lockdep, kmemleak'
+	@echo 'make selftest [KERNEL=6.1] [TEST=NAME] system tests in QEMU on the stock kernels'
+	@echo 'make demo                             a full table, with and without flowtrack'
+
+.PHONY: all module no-headers tool install install-module install-tool uninstall clean deps lint kunit selftest \
+	check demo help

@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the runners share: where things are, the cache of what is slow to make, and how a part of the check reports
+# its counts. Source it, never run it.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+CACHE=${FLOWTRACK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/flowtrack}
+LOGS=$TOP/build/logs
+JOBS=${JOBS:-$(nproc)}
+# Debian's python modules (scapy, yaml, jsonschema) belong to Debian's python, whatever python3 PATH finds first.
+PYTHON=/usr/bin/python3
+export LC_ALL=C.UTF-8
+
+# The kernels that are supported; the meta packages decide which build of each.
+KERNELS=(6.1 6.12)
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 2
+}
+
+note() {
+	printf '# %s\n' "$*" >&2
+}
+
+# Debian's meta packages: 6.1 is bookworm's own kernel, and has no number in its name.
+meta_suffix() {
+	case $1 in
+	6.1) echo amd64 ;;
+	*) echo "$1-amd64" ;;
+	esac
+}
+
+# 6.12 -> 6.12.117+deb12-amd64: the release whose headers are installed. The image must be of the same build.
+kernel_release() {
+	local dep
+	dep=$(dpkg-query -W -f '${Depends}' "linux-headers-$(meta_suffix "$1")" 2>/dev/null |
+		grep -o 'linux-headers-[^ ,]*' | head -n 1) || true
+	[ -n "$dep" ] || die "no kernel headers for $1: run tools/testing/deps.sh"
+	echo "${dep#linux-headers-}"
+}
+
+package_version() {
+	# shellcheck disable=SC2016 # dpkg's format, not the shell's
+	dpkg-query -W -f '${Version}' "$1" 2>/dev/null || die "package $1 is missing: run tools/testing/deps.sh"
+}
+
+# The cache: one directory per entry, named KIND-HASH, where the hash covers every input. An entry appears by
+# rename, so it is complete or absent; cache_make prints its path.
+#   cache_make KIND INPUTS FUNCTION [ARG...]     FUNCTION is called as FUNCTION DIR ARG... to fill DIR
+# Inputs: any text. Put a file in by its content, not by its name.
+cache_make() {
+	local kind=$1 inputs=$2 fill=$3 hash entry tmp
+	shift 3
+	hash=$(printf '%s' "$inputs" | sha256sum | cut -c1-12)
+	entry=$CACHE/$kind-$hash
+	mkdir -p "$CACHE"
+	(
+		# Two runs at once must not both spend ten minutes on the same kernel.
+		flock 9
+		if [ ! -d "$entry" ]; then
+			tmp=$(mktemp -d "$CACHE/.tmp.$kind.XXXXXX")
+			chmod 755 "$tmp"
+			note "making $kind-$hash (cached from then on)"
+			if ! "$fill" "$tmp" "$@" >&2; then
+				rm -rf "$tmp"
+				exit 1
+			fi
+			mv "$tmp" "$entry"
+			cache_prune "$kind" "$entry"
+		fi
+	) 9>"$CACHE/.lock.$kind" || return 1
+	touch "$entry"
+	echo "$entry"
+}
+
+# Keep the entry in use and the one before it: switching branches back and forth must not rebuild each time.
+cache_prune() {
+	local kind=$1 keep=$2 old
+	find "$CACHE" -maxdepth 1 -type d -name ".tmp.$kind.*" -mmin +120 -exec rm -rf {} +
+	find "$CACHE" -maxdepth 1 -type d -regex ".*/$kind-[0-9a-f]*" ! -path "$keep" -printf '%T@ %p\n' |
+		sort -rn | tail -n +2 | cut -d' ' -f2- | while read -r old; do
+		rm -rf "$old"
+	done
+}
+
+# The source of a kernel series, as Debian ships it: for UML, checkpatch, ynl and trees that clang can build against.
+kernel_source() {
+	local v=$1
+	cache_make "source-$v" "$(package_version "linux-source-$v") 1" source_fill "$v"
+}
+
+source_fill() {
+	local dir=$1 v=$2
+	# The register headers of one graphics driver and the device trees are a third of the tree, and nothing here
+	# compiles them. Kconfig files stay: every one of them is read.
+	tar -C "$dir" --strip-components=1 -xf "/usr/src/linux-source-$v.tar.xz" \
+		--exclude='*/drivers/gpu/drm/*.[ch]' --exclude='*/arch/*/boot/dts/*' --exclude='*/sound/*.c' \
+		--exclude='*/drivers/net/ethernet/*.[ch]' --exclude='*/drivers/media/*.[ch]' \
+		--exclude='*/drivers/net/wireless/*.[ch]' --exclude='*/drivers/staging/*.[ch]' \
+		--exclude='*/drivers/scsi/*.[ch]'
+}
+
+# A part of the check ends with one line "counts PASSED FAILED SKIPPED" in the file that FLOWTRACK_COUNTS names;
+# check.sh adds them up. A part that dies before this line counts as failed.
+report_counts() {
+	printf '%d passed, %d failed, %d skipped\n' "$1" "$2" "$3"
+	[ -z "${FLOWTRACK_COUNTS:-}" ] || printf 'counts %d %d %d\n' "$1" "$2" "$3" >>"$FLOWTRACK_COUNTS"
+}

@@ -1,0 +1,158 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# User-Mode Linux kernels for KUnit and for the benchmark.
+#
+#   uml.sh build [FLAVOUR]                  make it if it is not cached; print its directory (a KDIR for modules)
+#   uml.sh run [-m MEM] [-t SECONDS] [FLAVOUR COMMAND [ARG...]
+#                                           boot it on the host's file system, run COMMAND as root in it, pass on
+#                                           its exit status. 124: it did not end in time. 125: it died.
+# FLAVOUR: kunit (default; KASAN, lockdep, kmemleak, ...) or bench (none of that).
+# With FLOWTRACK_UML_DMESG=FILE, run leaves the kernel log there.
+
+set -euo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+SERIES=6.12
+
+fragments() {
+	case $1 in
+	kunit) echo "$TOP/kunit/uml.config $TOP/kunit/debug.config" ;;
+	bench) echo "$TOP/kunit/uml.config $TOP/tools/bench/bench.config" ;;
+	*) die "unknown flavour '$1' (kunit, bench)" ;;
+	esac
+}
+
+# An option that Kconfig silently dropped would silently weaken the tests: every line asked for must be there.
+check_config() {
+	local config=$1 line name want bad=0
+	shift
+	while read -r line; do
+		case $line in
+		CONFIG_*=n) name=${line%=n} want="# ${line%=n} is not set" ;;
+		CONFIG_*) name=${line%%=*} want=$line ;;
+		'# CONFIG_'*' is not set') name=${line#\# } name=${name%% *} want=$line ;;
+		*) continue ;;
+		esac
+		grep -qxF -- "$want" "$config" && continue
+		# An option that does not exist or cannot be enabled is not written at all: that is "not set".
+		if [[ $want == '#'* ]] && ! grep -q "^$name=" "$config"; then
+			continue
+		fi
+		note "not in the final config: $want"
+		bad=1
+	done < <(cat "$@")
+	return $bad
+}
+
+# shellcheck disable=SC2086 # a list of fragments
+uml_fill() {
+	local dir=$1 flavour=$2 src=$3 frags log=$LOGS/uml-$2-build.log
+	frags=$(fragments "$flavour")
+	mkdir -p "$LOGS"
+	cat $frags >"$dir/fragment"
+	if ! {
+		# Without -C the outer make's flags and directory would leak in.
+		env -u MAKEFLAGS -u MAKELEVEL make -C "$src" O="$dir" ARCH=um KCONFIG_ALLCONFIG="$dir/fragment" allnoconfig &&
+			check_config "$dir/.config" $frags &&
+			env -u MAKEFLAGS -u MAKELEVEL nice make -C "$dir" ARCH=um -j"$JOBS" linux modules &&
+			env -u MAKEFLAGS -u MAKELEVEL make -C "$dir" ARCH=um INSTALL_MOD_PATH="$dir/root" modules_install
+	} >"$log" 2>&1; then
+		tail -n 40 "$log"
+		note "the $flavour kernel does not build: $log"
+		return 1
+	fi
+	# What stays is what booting and building a module need. vmlinux and linux are the same file.
+	rm -f "$dir/vmlinux"
+	find "$dir" -path "$dir/scripts" -prune -o -path "$dir/root" -prune -o -type f \
+		\( -name '*.o' -o -name '*.a' -o -name '*.ko' -o -name '.vmlinux*' -o -name '.tmp_vmlinux*' \) -exec rm -f {} +
+}
+
+build() {
+	local flavour=$1 frags src inputs
+	frags=$(fragments "$flavour")
+	src=$(kernel_source $SERIES)
+	# shellcheck disable=SC2086
+	inputs="$(package_version linux-source-$SERIES) $(gcc --version | head -n 1) $(cat $frags)
+		$(declare -f uml_fill source_fill)"
+	cache_make "uml-$flavour" "$inputs" uml_fill "$flavour" "$src"
+}
+
+# What runs as init inside. The results directory is on the host's file system, so a verdict survives the machine.
+write_init() {
+	local out=$1 kdir=$2
+	shift 2
+	{
+		printf '#!/bin/bash\n# made by uml.sh\n'
+		printf 'out=%q\nkdir=%q\ncmd=(' "$out" "$kdir"
+		printf '%q ' "$@"
+		printf ')\n'
+		cat <<'INIT'
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TERM=dumb
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t tmpfs run /run
+mount -t tmpfs tmp /dev/shm 2>/dev/null
+[ ! -d "$kdir/root/lib/modules" ] || mount --bind "$kdir/root/lib/modules" /lib/modules
+ip link set lo up
+cd "$(dirname "$out")" || :
+"${cmd[@]}" </dev/null >"$out/stdout" 2>&1
+echo $? >"$out/status.tmp"
+dmesg >"$out/dmesg"
+mv "$out/status.tmp" "$out/status"
+sync
+busybox poweroff -f
+INIT
+	} >"$out/init"
+	chmod 755 "$out/init"
+}
+
+run() {
+	local mem=1G seconds=300 opt kdir out status pid
+	OPTIND=1
+	while getopts m:t: opt; do
+		case $opt in
+		m) mem=$OPTARG ;;
+		t) seconds=$OPTARG ;;
+		*) die "run: unknown option" ;;
+		esac
+	done
+	shift $((OPTIND - 1))
+	[ $# -ge 2 ] || die "usage: uml.sh run [-m MEM] [-t SECONDS] FLAVOUR COMMAND [ARG...]"
+	kdir=$(build "$1")
+	mkdir -p "$LOGS"
+	out=$(mktemp -d "${TMPDIR:-/tmp}/flowtrack-uml.XXXXXX")
+	write_init "$out" "$kdir" "${@:2}"
+	# TMPDIR: UML's memory is a file there, and must be a tmpfs that allows exec.
+	timeout -k 5 "$seconds" "$kdir/linux" mem="$mem" rootfstype=hostfs rw init="$out/init" con=null con0=fd:0,fd:1 \
+		panic=-1 oops=panic kunit.enable=1 kasan_multi_shot umid="ft$$" </dev/null >"$out/console" 2>&1 &
+	pid=$!
+	status=0
+	wait $pid || status=$?
+	[ ! -f "$out/stdout" ] || cat "$out/stdout"
+	cp "$out/console" "$LOGS/uml-$1-console.log"
+	if [ -n "${FLOWTRACK_UML_DMESG:-}" ]; then
+		cp "$out/dmesg" "$FLOWTRACK_UML_DMESG" 2>/dev/null || cp "$out/console" "$FLOWTRACK_UML_DMESG"
+	fi
+	if [ -f "$out/status" ]; then
+		status=$(cat "$out/status")
+	else
+		tail -n 60 "$out/console" >&2
+		if [ "$status" = 124 ]; then
+			note "UML did not end within $seconds s"
+		else
+			note "UML died (exit $status) before the command ended"
+			status=125
+		fi
+	fi
+	rm -rf "$out"
+	return "$status"
+}
+
+case ${1:-} in
+build) build "${2:-kunit}" ;;
+run) run "${@:2}" ;;
+*) die "usage: uml.sh build [FLAVOUR] | run [-m MEM] [-t SECONDS] FLAVOUR COMMAND [ARG...]" ;;
+esac

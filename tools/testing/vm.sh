@@ -1,0 +1,223 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Debian's stock kernels in QEMU, with the host's file system (read-only, and a tmpfs above it) as their root.
+#
+#   vm.sh image VERSION                    make the image if it is not cached; print its directory
+#   vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] VERSION COMMAND [ARG...]
+#                                          boot it, run COMMAND as root in it, pass on its output and exit status.
+#                                          124: it did not end in time (-t), or said nothing for a while (-i).
+#                                          125: it died.
+# VERSION: 6.1 or 6.12. DIR is shared with the guest, writable, as /run/results: what the guest leaves there stays.
+# The command's environment: what `export` says here under FT_, KERNEL, and RESULTS=/run/results.
+
+set -euo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+# What the initramfs must load to see the host's file system. crc32c first: others ask for it by name, and nothing
+# in an initramfs would answer.
+BOOT_MODULES=(crc32c_generic virtio_pci 9p 9pnet_virtio overlay)
+
+download() {
+	local rel=$1 version=$2
+	if ! apt-get -q download "linux-image-$rel=$version" 2>&1; then
+		apt-get -q update 2>&1 || true
+		apt-get -q download "linux-image-$rel=$version" 2>&1
+	fi
+}
+
+image_fill() {
+	local dir=$1 rel=$2 version=$3
+	mkdir "$dir/download"
+	if ! (cd "$dir/download" && download "$rel" "$version"); then
+		note "linux-image-$rel $version, to match the headers, cannot be had"
+		return 1
+	fi
+	dpkg-deb -x "$dir"/download/*.deb "$dir" || return 1
+	rm -rf "$dir/download" "$dir/usr/share"
+	depmod -b "$dir" "$rel" || return 1
+	ln -s "boot/vmlinuz-$rel" "$dir/vmlinuz"
+	make_initramfs "$dir" "$rel"
+}
+
+# The modules in the order in which insmod must see them, unpacked: busybox reads neither modules.dep nor xz.
+boot_modules() {
+	local dir=$1 rel=$2 module
+	for module in "${BOOT_MODULES[@]}"; do
+		modprobe -d "$dir" -S "$rel" --show-depends "$module" 2>/dev/null || true
+	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }'
+}
+
+make_initramfs() {
+	local dir=$1 rel=$2 root=$1/initramfs module name
+	mkdir -p "$root"/{bin,sbin,dev,proc,sys,lower,upper,root,modules}
+	cp "$(command -v busybox)" "$root/bin/busybox"
+	ln -s ../bin/busybox "$root/sbin/modprobe"
+	ln -s busybox "$root/bin/sh"
+	for module in $(boot_modules "$dir" "$rel"); do
+		name=$(basename "${module%.xz}")
+		case $module in
+		*.xz) xz -dc "$module" >"$root/modules/$name" ;;
+		*) cp "$module" "$root/modules/$name" ;;
+		esac
+		echo "$name" >>"$root/modules/order"
+	done
+	cat >"$root/init" <<'INIT'
+#!/bin/sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t devtmpfs dev /dev
+cd /modules && while read -r m; do insmod "$m" || echo "initramfs: $m does not load" >/dev/console; done <order
+cd /
+opts=trans=virtio,version=9p2000.L,msize=524288
+mount -t 9p -o "$opts,ro,cache=loose" host /lower || echo "initramfs: no host root" >/dev/console
+mount -t tmpfs -o size=75% tmpfs /upper
+mkdir /upper/up /upper/work
+mount -t overlay -o lowerdir=/lower,upperdir=/upper/up,workdir=/upper/work root /root
+mkdir -p /root/run && mount -t tmpfs run /root/run && mkdir -p /root/run/results
+mount -t 9p -o "$opts,cache=none" results /root/run/results
+mount --move /dev /root/dev
+umount /proc
+exec switch_root /root /run/results/.init
+INIT
+	chmod 755 "$root/init"
+	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$dir/initrd" || return 1
+	rm -rf "$root"
+}
+
+image() {
+	local rel version
+	rel=$(kernel_release "$1")
+	version=$(package_version "linux-headers-$rel")
+	cache_make "image-$1" "$rel $version $(declare -f image_fill boot_modules make_initramfs) ${BOOT_MODULES[*]}" \
+		image_fill "$rel" "$version"
+}
+
+accel() {
+	if [ -z "${FLOWTRACK_ACCEL:-}" ] && grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
+		echo kvm
+	else
+		# A /dev/kvm without the processor's support opens, and then hangs.
+		echo "${FLOWTRACK_ACCEL:-tcg,thread=multi}"
+	fi
+}
+
+# The second init, on the shared root: everything of the host's userland is there, and the image's modules.
+write_init() {
+	local out=$1 dir=$2 rel=$3 version=$4
+	shift 4
+	{
+		printf '#!/bin/bash\n# made by vm.sh\n'
+		printf 'dir=%q rel=%q\nexport KERNEL=%q RESULTS=/run/results\n' "$dir" "$rel" "$version"
+		export -p | grep -E '^declare -x FT_' || true
+		printf 'cmd=('
+		printf '%q ' "$@"
+		printf ')\n'
+		cat <<'INIT'
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TERM=dumb
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+mount -t tmpfs shm /dev/shm
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+ln -sf /proc/self/fd /dev/fd
+mkdir -p "/lib/modules/$rel"
+mount --bind "$dir/lib/modules/$rel" "/lib/modules/$rel"
+hostname guest
+ip link set lo up
+cd /
+echo "up $(cut -d' ' -f1 /proc/uptime)" >/run/results/.boot
+"${cmd[@]}" </dev/null >/run/results/.stdout 2>&1
+echo $? >/run/results/.status.tmp
+dmesg >/run/results/.dmesg
+mv /run/results/.status.tmp /run/results/.status
+sync
+echo o >/proc/sysrq-trigger
+sleep 5
+busybox poweroff -f
+INIT
+	} >"$out/.init"
+	chmod 755 "$out/.init"
+}
+
+# A guest that hangs must not cost the sum of what all its tests are allowed.
+watch_progress() {
+	local pid=$1 file=$2 idle=$3
+	while kill -0 "$pid" 2>/dev/null; do
+		if [ $(($(date +%s) - $(stat -c %Y "$file"))) -gt "$idle" ]; then
+			kill "$pid"
+			return
+		fi
+		sleep 0.3
+	done
+}
+
+run() {
+	local mem=2G cpus=2 seconds=300 idle=0 opt out='' dir rel status=0 pid tailpid console
+	OPTIND=1
+	while getopts m:c:t:i:o: opt; do
+		case $opt in
+		m) mem=$OPTARG ;;
+		c) cpus=$OPTARG ;;
+		t) seconds=$OPTARG ;;
+		i) idle=$OPTARG ;;
+		o) out=$OPTARG ;;
+		*) die "run: unknown option" ;;
+		esac
+	done
+	shift $((OPTIND - 1))
+	[ $# -ge 2 ] || die "usage: vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] VERSION COMMAND [ARG...]"
+	rel=$(kernel_release "$1")
+	dir=$(image "$1")
+	mkdir -p "$LOGS"
+	console=$LOGS/vm-$1-console.log
+	[ -n "$out" ] || out=$(mktemp -d "${TMPDIR:-/tmp}/flowtrack-vm.XXXXXX")
+	rm -f "$out"/.{boot,stdout,status,dmesg}
+	: >"$out/.stdout"
+	write_init "$out" "$dir" "$rel" "$@"
+
+	# A panic must end the machine at once (-no-reboot turns the reboot into an exit), and emulation is too slow
+	# for the watchdogs' idea of stuck.
+	timeout -k 5 "$seconds" qemu-system-x86_64 -accel "$(accel)" -cpu max -smp "$cpus" -m "$mem" \
+		-nodefaults -display none -no-reboot -serial "file:$console" \
+		-kernel "$dir/vmlinuz" -initrd "$dir/initrd" \
+		-append "console=ttyS0 loglevel=5 panic=-1 oops=panic nosoftlockup nowatchdog audit=0 \
+			mitigations=off random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=120 log_buf_len=4M" \
+		-fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap \
+		-device virtio-9p-pci,fsdev=host,mount_tag=host \
+		-fsdev local,id=results,path="$out",security_model=none \
+		-device virtio-9p-pci,fsdev=results,mount_tag=results \
+		-device virtio-rng-pci </dev/null >"$console.qemu" 2>&1 &
+	pid=$!
+	tail -n +1 -s 0.2 -f --pid=$pid "$out/.stdout" &
+	tailpid=$!
+	[ "$idle" -eq 0 ] || watch_progress $pid "$out/.stdout" "$idle"
+	wait $pid || status=$?
+	wait $tailpid || true
+	if [ -f "$out/.status" ]; then
+		status=$(cat "$out/.status")
+		cp "$out/.dmesg" "$LOGS/vm-$1-dmesg.log"
+	else
+		# Silence is a failure, whatever QEMU thinks of its own exit.
+		tail -n 40 "$console" "$console.qemu" >&2 || true
+		if [ "$status" = 124 ] || [ "$status" -gt 128 ]; then
+			note "the $1 guest did not end within $seconds s, or was silent for $idle s; console: $console"
+			status=124
+		else
+			note "the $1 guest died before the command ended (qemu: $status); console: $console"
+			status=125
+		fi
+	fi
+	[[ $out != "${TMPDIR:-/tmp}"/flowtrack-vm.* ]] || rm -rf "$out"
+	return "$status"
+}
+
+case ${1:-} in
+image) image "${2:?which kernel version?}" ;;
+run) run "${@:2}" ;;
+*) die "usage: vm.sh image VERSION | run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] VERSION COMMAND [ARG...]" ;;
+esac
