@@ -7,6 +7,8 @@
 
 struct ft_net;
 
+int ft_hooks_init(struct ft_net *tn);
+void ft_hooks_exit(struct ft_net *tn);
 int ft_hooks_register(struct ft_net *tn);
 void ft_hooks_unregister(struct ft_net *tn);
 

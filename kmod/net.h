@@ -8,6 +8,8 @@
 #include <linux/atomic.h>
 #include <linux/mutex.h>
 #include <linux/netfilter.h>
+#include <linux/ratelimit_types.h>
+#include <linux/workqueue.h>
 #include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
@@ -28,6 +30,7 @@ struct ctl_table;
  * @settings_lock: protects writes to @set and what follows from them (hooks
  *	registered or not, table resized); taken by process context only
  * @hooked: hooks are registered; protected by @settings_lock
+ * @hook_ops: the hooks to register: their priv leads back here
  * @stats: per CPU
  * @gc_work: expiry, see gc.c
  * @gc_cursor: where expiry stands; touched by @gc_work only
@@ -44,6 +47,7 @@ struct ft_net {
 	struct ft_settings set;
 	struct mutex settings_lock; /* protects set (writes), hooked */
 	bool hooked;
+	struct nf_hook_ops *hook_ops;
 	struct ft_stats __percpu *stats;
 	struct delayed_work gc_work;
 	struct ft_cursor gc_cursor;
@@ -60,12 +64,14 @@ struct ft_net {
  * @max: flows; 0: by the machine's memory
  * @full_policy: enum flowtrack_policy
  * @enable: track in new namespaces
+ * @total_max: flows of all namespaces together
  */
 struct ft_params {
 	u32 hashsize;
 	u32 max;
 	u32 full_policy;
 	u32 enable;
+	u32 total_max;
 };
 
 extern struct ft_params ft_params;

@@ -6,6 +6,7 @@
 #ifndef _FT_SETTINGS_H
 #define _FT_SETTINGS_H
 
+#include <linux/bits.h>
 #include <linux/jiffies.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/types.h>
@@ -30,6 +31,9 @@ struct ft_settings {
 /* A timeout setting in jiffies. */
 #define ft_timeout(set, name) \
 	(ft_setting(set, name) * (u32)HZ)
+
+/* Most flows that "max" can ask for. */
+#define FT_FLOWS_MAX	BIT(27)
 
 /* Longest timeout in seconds: deadlines are 32-bit jiffies, compared signed. */
 #define FT_TIMEOUT_MAX	((u32)(S32_MAX / HZ / 2))

@@ -56,9 +56,12 @@ struct ft_cursor {
 	u32 generation;
 };
 
+int ft_table_cache_init(void);
+void ft_table_cache_exit(void);
+
 struct ft_table *ft_table_create(u32 buckets);
 void ft_table_destroy(struct ft_table *table);
-const siphash_aligned_key_t *ft_table_secret(const struct ft_table *table);
+const siphash_key_t *ft_table_secret(const struct ft_table *table);
 
 void ft_table_prefetch(const struct ft_table *table, u64 hash);
 struct ft_flow *ft_table_lookup(const struct ft_table *table,

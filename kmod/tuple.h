@@ -118,7 +118,7 @@ bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
  * from the upper one.
  */
 static inline u64 ft_key_hash(const struct ft_key *key,
-			      const siphash_aligned_key_t *secret)
+			      const siphash_key_t *secret)
 {
 	if (key->family == NFPROTO_IPV4)
 		return siphash(key, FT_KEY_HEAD, secret);

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/moduleparam.h>
+#include <linux/ratelimit.h>
+#include <linux/timekeeping.h>
+#include <net/ipv6.h>
+
+#include "events.h"
+#include "gc.h"
+#include "lifecycle.h"
+#include "pressure.h"
+#include "proto.h"
+#include "trace.h"
+
+/* How often a newcomer tries to displace a flow that others race for. */
+#define EVICT_TRIES	3
+
+/* Flows of all namespaces, bounded by ft_params.total_max. */
+static atomic_t total;
+
+/* Take one of @limit places; exact, whatever other CPUs do. */
+static bool take_place(atomic_t *count, u32 limit)
+{
+	int c = atomic_read(count);
+
+	do {
+		if ((u32)c >= limit)
+			return false;
+	} while (!atomic_try_cmpxchg(count, &c, c + 1));
+	return true;
+}
+
+static bool reserve(struct ft_net *tn)
+{
+	if (!take_place(&tn->count, ft_setting(&tn->set, MAX_FLOWS)))
+		return false;
+	if (take_place(&total, ft_params.total_max))
+		return true;
+	atomic_dec(&tn->count);
+	return false;
+}
+
+static void unreserve(struct ft_net *tn)
+{
+	atomic_dec(&total);
+	atomic_dec(&tn->count);
+}
+
+static const char * const policy_words[] = {
+	[FLOWTRACK_POLICY_EVICT] = "evict",
+	[FLOWTRACK_POLICY_DROP] = "drop",
+	[FLOWTRACK_POLICY_PASS] = "pass",
+};
+
+static void log_full(struct ft_net *tn, const char *done)
+{
+	if (!__ratelimit(&tn->full_log))
+		return;
+	pr_warn("nf_flowtrack: netns %u: table full, %d of %u flows, policy %s: %s; raise net.netfilter.nf_flowtrack_max or lower its timeouts\n",
+		tn->net->ns.inum, atomic_read(&tn->count),
+		ft_setting(&tn->set, MAX_FLOWS),
+		policy_words[ft_setting(&tn->set, FULL_POLICY)], done);
+}
+
+/*
+ * A passed hint says that nobody looked for a second, not that the flow is
+ * idle: replace it by what the flow itself says.
+ */
+static void refresh_candidates(struct ft_net *tn,
+			       struct ft_candidate *candidates, unsigned int n)
+{
+	const struct ft_flow *flow;
+	unsigned int i;
+	s32 left;
+
+	for (i = 0; i < n; i++) {
+		if (candidates[i].left > 0)
+			continue;
+		flow = ft_table_at(tn->table, candidates[i].index);
+		if (!flow)
+			continue;
+		left = ft_flow_left(flow, ft_now());
+		if (left > 0)
+			candidates[i].left = min_t(s32, left / HZ + 1, S16_MAX);
+	}
+}
+
+/* End the flow that a slot named, if it still is what the slot said. */
+static bool evict(struct ft_net *tn, const struct ft_candidate *victim)
+{
+	struct ft_flow *flow = ft_table_at(tn->table, victim->index);
+	u32 gen, word;
+
+	if (!flow)
+		return false;
+	gen = READ_ONCE(flow->gen);
+	word = atomic_read(&flow->word);
+	if (word & FT_FLOW_DEAD || ft_word_class(word) != victim->class)
+		return false;
+	return ft_flow_end(tn, flow, victim->index, gen,
+			   FLOWTRACK_REASON_EVICTED);
+}
+
+static enum ft_admission refuse(struct ft_net *tn, enum ft_decision decision)
+{
+	if (decision == FT_DECISION_PASS) {
+		ft_stat_inc(tn, FULL_PASS);
+		return FT_ADMIT_PASS;
+	}
+	ft_stat_inc(tn, FULL_DROP);
+	return FT_ADMIT_DROP;
+}
+
+/* The verdict for a newcomer that no flow may be displaced for. */
+static enum ft_admission fallback(struct ft_net *tn)
+{
+	u32 policy = ft_setting(&tn->set, FULL_POLICY);
+
+	if (policy == FLOWTRACK_POLICY_EVICT)
+		policy = ft_setting(&tn->set, FULL_FALLBACK);
+	return refuse(tn, policy == FLOWTRACK_POLICY_PASS ?
+		      FT_DECISION_PASS : FT_DECISION_DROP);
+}
+
+/* No place: displace a flow, or say what becomes of the newcomer. */
+static enum ft_admission make_room(struct ft_net *tn,
+				   const struct ft_birth *birth)
+{
+	struct ft_candidate candidates[FT_PRESSURE_SAMPLE];
+	unsigned int n = 0, victim, tries;
+	enum ft_decision decision;
+	u32 policy;
+
+	ft_stat_inc(tn, FULL);
+	policy = ft_setting(&tn->set, FULL_POLICY);
+	for (tries = 0; tries < EVICT_TRIES; tries++) {
+		if (policy == FLOWTRACK_POLICY_EVICT) {
+			n = ft_table_sample(tn->table, birth->hash + tries,
+					    candidates, ARRAY_SIZE(candidates));
+			refresh_candidates(tn, candidates, n);
+		}
+		decision = ft_pressure_decide(policy,
+					      ft_setting(&tn->set, FULL_FALLBACK),
+					      ft_word_class(birth->word),
+					      candidates, n, &victim);
+		if (decision != FT_DECISION_EVICT) {
+			log_full(tn, decision == FT_DECISION_PASS ?
+				 "a new connection goes on untracked" :
+				 "a new connection was dropped");
+			return refuse(tn, decision);
+		}
+		if (evict(tn, &candidates[victim]) && reserve(tn)) {
+			log_full(tn, "a less valuable flow was displaced");
+			return FT_ADMIT_OK;
+		}
+	}
+	log_full(tn, "a new connection found no place");
+	return fallback(tn);
+}
+
+/* Fill a flow object that nobody but stale readers can reach, and wake it. */
+static void bring_to_life(struct ft_flow *flow, const struct ft_birth *birth)
+{
+	/* A stale reader may hold the lock for a moment. */
+	ft_flow_lock(flow);
+	WRITE_ONCE(flow->deadline, ft_now() + birth->timeout);
+	WRITE_ONCE(flow->mark, birth->mark);
+	memcpy(flow->packets, birth->packets, sizeof(flow->packets));
+	memcpy(flow->bytes, birth->bytes, sizeof(flow->bytes));
+	memcpy(&flow->key, &birth->key, sizeof(flow->key));
+	if (birth->key.family == NFPROTO_IPV6)
+		memcpy(ft_flow_addr6(flow), birth->key.addr6,
+		       sizeof(birth->key.addr6));
+	flow->born = birth->born;
+	flow->proto = birth->proto;
+	/* Release: a reader that sees it alive sees all of the above. */
+	ft_flow_unlock(flow, birth->word & ~(FT_FLOW_LOCK | FT_FLOW_DEAD));
+}
+
+static void announce(struct ft_net *tn, struct ft_flow *flow, u32 index)
+{
+	struct ft_flow6 copy;
+
+	if (!ft_events_wanted(tn) && !trace_nf_flowtrack_new_enabled())
+		return;
+	if (!ft_flow_snapshot(flow, READ_ONCE(flow->gen), &copy))
+		return;
+	trace_nf_flowtrack_new(tn->net, &copy, index, 0);
+	if (ft_events_wanted(tn))
+		ft_events_flow(tn, FLOWTRACK_CMD_FLOW_NEW_NTF, &copy, index, 0);
+}
+
+/* Grow in step with the number of flows, unless a size is pinned. */
+static void follow_count(struct ft_net *tn)
+{
+	u32 count = atomic_read(&tn->count);
+
+	if (ft_setting(&tn->set, BUCKETS) || READ_ONCE(tn->dying))
+		return;
+	if (ft_table_wanted(tn->table, count) != ft_table_buckets(tn->table))
+		queue_work(system_unbound_wq, &tn->resize_work);
+}
+
+/**
+ * ft_flow_admit() - enter a flow into the table
+ * @tn: namespace
+ * @birth: what it is to be
+ *
+ * At the limit, and when memory is short, the policy decides.
+ *
+ * Context: BH disabled, RCU read side.
+ * Return: see enum ft_admission.
+ */
+enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth)
+{
+	enum ft_admission admission;
+	struct ft_flow *flow, *clash;
+	u32 index;
+	int err;
+
+	if (!reserve(tn)) {
+		/* A retransmission of what is in already needs no room. */
+		if (ft_table_lookup(tn->table, &birth->key, birth->hash, &index)) {
+			ft_stat_inc(tn, CLASH);
+			return FT_ADMIT_CLASH;
+		}
+		admission = make_room(tn, birth);
+		if (admission != FT_ADMIT_OK)
+			return admission;
+	}
+
+	flow = ft_table_alloc(tn->table, birth->key.family, &index);
+	if (!flow) {
+		ft_stat_inc(tn, NOMEM);
+		unreserve(tn);
+		return fallback(tn);
+	}
+	bring_to_life(flow, birth);
+
+	err = ft_table_insert(tn->table, flow, index, birth->hash, &clash);
+	if (err)
+		goto err_insert;
+
+	ft_stat_inc(tn, INSERT);
+	announce(tn, flow, index);
+	ft_gc_kick(tn);
+	follow_count(tn);
+	return FT_ADMIT_OK;
+
+err_insert:
+	/* It was never in reach of a lookup: no event, no statistics. */
+	ft_flow_kill(flow, READ_ONCE(flow->gen));
+	ft_table_free(tn->table, flow, index);
+	unreserve(tn);
+	if (err == -EEXIST) {
+		ft_stat_inc(tn, CLASH);
+		return FT_ADMIT_CLASH;
+	}
+	if (err == -ENOSPC)
+		ft_stat_inc(tn, CHAIN_TOOLONG);
+	else
+		ft_stat_inc(tn, NOMEM);
+	return fallback(tn);
+}
+
+static void count_end(struct ft_net *tn, u32 word, enum flowtrack_reason reason)
+{
+	switch (reason) {
+	case FLOWTRACK_REASON_TIMEOUT:
+		ft_stat_inc(tn, EXPIRE);
+		break;
+	case FLOWTRACK_REASON_CLOSED:
+		ft_stat_inc(tn, CLOSE);
+		break;
+	case FLOWTRACK_REASON_EVICTED:
+		this_cpu_inc(tn->stats->v[FLOWTRACK_A_STATS_EVICT_CLOSING +
+					  ft_word_class(word)]);
+		break;
+	case FLOWTRACK_REASON_DELETED:
+	case FLOWTRACK_REASON_FLUSHED:
+		ft_stat_inc(tn, DELETE);
+		break;
+	}
+}
+
+static void announce_end(struct ft_net *tn, const struct ft_flow *flow,
+			 u32 index, enum flowtrack_reason reason)
+{
+	bool wanted = ft_events_wanted(tn);
+	struct ft_flow6 copy;
+
+	if (!wanted && !trace_nf_flowtrack_destroy_enabled() &&
+	    !trace_nf_flowtrack_evict_enabled())
+		return;
+	memcpy(&copy, flow, flow->key.family == NFPROTO_IPV6 ?
+	       sizeof(struct ft_flow6) : sizeof(struct ft_flow));
+	if (reason == FLOWTRACK_REASON_EVICTED)
+		trace_nf_flowtrack_evict(tn->net, &copy, index, reason);
+	trace_nf_flowtrack_destroy(tn->net, &copy, index, reason);
+	if (wanted)
+		ft_events_flow(tn, FLOWTRACK_CMD_FLOW_DESTROY_NTF, &copy, index,
+			       reason);
+}
+
+/**
+ * ft_flow_end() - end a flow: the only way out of the table
+ * @tn: namespace
+ * @flow: the flow
+ * @index: its index
+ * @gen: its generation, as seen when it was decided that it ends
+ * @reason: why
+ *
+ * Context: BH disabled, RCU read side. Any number of CPUs may try.
+ * Return: true for the one caller that ended it.
+ */
+bool ft_flow_end(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
+		 enum flowtrack_reason reason)
+{
+	struct ft_key key;
+
+	if (!ft_flow_kill(flow, gen))
+		return false;
+
+	/* Dead, so it is ours alone; stale readers look and leave. */
+	ft_flow_key(flow, &key);
+	ft_table_remove(tn->table, index,
+			ft_key_hash(&key, ft_table_secret(tn->table)));
+	count_end(tn, atomic_read(&flow->word), reason);
+	announce_end(tn, flow, index, reason);
+	ft_table_free(tn->table, flow, index);
+	unreserve(tn);
+	return true;
+}
+
+/**
+ * struct flush - argument of flush_one()
+ * @tn: namespace
+ * @reason: why all flows end
+ * @ended: how many did
+ */
+struct flush {
+	struct ft_net *tn;
+	enum flowtrack_reason reason;
+	u32 ended;
+};
+
+static int flush_one(struct ft_flow *flow, u32 index, void *arg)
+{
+	struct flush *flush = arg;
+
+	local_bh_disable();
+	flush->ended += ft_flow_end(flush->tn, flow, index,
+				    READ_ONCE(flow->gen), flush->reason);
+	local_bh_enable();
+	return 0;
+}
+
+/**
+ * ft_flow_end_all() - end every flow of a namespace
+ * @tn: namespace
+ * @reason: why
+ *
+ * A flow that is entered while this runs may stay.
+ *
+ * Context: may sleep.
+ * Return: how many ended.
+ */
+u32 ft_flow_end_all(struct ft_net *tn, enum flowtrack_reason reason)
+{
+	struct flush flush = { .tn = tn, .reason = reason };
+	struct ft_cursor cursor;
+	int more;
+
+	/* A resize in the middle may hide flows from the walk: go again. */
+	do {
+		cursor = (struct ft_cursor){
+			.generation = ft_table_generation(tn->table),
+		};
+		do {
+			rcu_read_lock();
+			more = ft_table_walk(tn->table, &cursor, 256, flush_one,
+					     &flush);
+			rcu_read_unlock();
+			cond_resched();
+		} while (more > 0);
+	} while (cursor.generation != ft_table_generation(tn->table));
+	return flush.ended;
+}
+
+/**
+ * ft_flow_class_changed() - bring a flow's slot up to date
+ * @tn: namespace
+ * @flow: the flow, whose class changed or whose deadline came nearer
+ * @index: its index
+ * @hash: its hash
+ *
+ * Context: BH disabled, RCU read side; the flow's lock is not held.
+ */
+void ft_flow_class_changed(struct ft_net *tn, struct ft_flow *flow, u32 index,
+			   u64 hash)
+{
+	ft_table_hint(tn->table, index, hash);
+}
+
+static void resize_work(struct work_struct *work)
+{
+	struct ft_net *tn = container_of(work, struct ft_net, resize_work);
+	u32 wanted;
+
+	/* Not while an administrator pins a size or the namespace ends. */
+	mutex_lock(&tn->settings_lock);
+	if (ft_setting(&tn->set, BUCKETS) || tn->dying)
+		goto out;
+	wanted = ft_table_wanted(tn->table, atomic_read(&tn->count));
+	if (wanted != ft_table_buckets(tn->table) &&
+	    !ft_table_resize(tn->table, wanted))
+		ft_stat_inc(tn, RESIZE);
+out:
+	mutex_unlock(&tn->settings_lock);
+}
+
+/**
+ * ft_lifecycle_init() - prepare a namespace for flows
+ * @tn: namespace; net and settings are set
+ * @buckets: initial number of buckets
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ft_lifecycle_init(struct ft_net *tn, u32 buckets)
+{
+	atomic_set(&tn->count, 0);
+	INIT_WORK(&tn->resize_work, resize_work);
+	ratelimit_state_init(&tn->full_log, 10 * HZ, 1);
+	ratelimit_set_flags(&tn->full_log, RATELIMIT_MSG_ON_RELEASE);
+	tn->table = ft_table_create(buckets);
+	if (IS_ERR(tn->table))
+		return PTR_ERR(tn->table);
+	ft_gc_init(tn);
+	return 0;
+}
+
+/**
+ * ft_lifecycle_exit() - end all flows of a namespace and free its table
+ * @tn: namespace; no hook, sysctl or netlink request can reach it any more
+ *
+ * Context: may sleep.
+ */
+void ft_lifecycle_exit(struct ft_net *tn)
+{
+	WRITE_ONCE(tn->dying, true);
+	ft_gc_exit(tn);
+	cancel_work_sync(&tn->resize_work);
+	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
+	WARN_ON_ONCE(atomic_read(&tn->count));
+	ft_table_destroy(tn->table);
+}

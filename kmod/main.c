@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nf_flowtrack: connection tracking that keeps working when its table is full.
+ *
+ * This file: module and namespaces, what comes first and what goes last.
+ */
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "hooks.h"
+#include "lifecycle.h"
+#include "mode.h"
+#include "net.h"
+#include "netlink.h"
+#include "publish.h"
+#include "sysctl.h"
+
+#ifndef FT_VERSION
+#define FT_VERSION "0.1.0"
+#endif
+
+#define pr_param(fmt, ...) pr_err("nf_flowtrack: " fmt, ##__VA_ARGS__)
+
+static unsigned int ft_net_id __read_mostly;
+/* Namespaces exist: parameters act on the first one, too. */
+static bool ft_loaded;
+
+struct ft_params ft_params = {
+	.enable = 1,
+};
+
+/**
+ * ft_net() - what flowtrack keeps for a namespace
+ * @net: the namespace
+ *
+ * Context: between the namespace's init and exit.
+ */
+struct ft_net *ft_net(const struct net *net)
+{
+	return net_generic(net, ft_net_id);
+}
+
+static int param_u32(const char *name, const char *val, u32 min, u32 max,
+		     bool zero_ok, u32 *out)
+{
+	u32 v;
+
+	if (kstrtou32(val, 0, &v) || (!(zero_ok && !v) && (v < min || v > max))) {
+		pr_param("%s=%s: must be %sa number from %u to %u\n", name, val,
+			 zero_ok ? "0 or " : "", min, max);
+		return -EINVAL;
+	}
+	*out = v;
+	return 0;
+}
+
+static int set_hashsize(const char *val, const struct kernel_param *kp)
+{
+	u32 v;
+	int err;
+
+	err = param_u32("hashsize", val, FT_BUCKETS_MIN, FT_BUCKETS_MAX, true,
+			&v);
+	if (err)
+		return err;
+	if (ft_loaded) {
+		err = ft_settings_set(ft_net(&init_net),
+				      FLOWTRACK_A_SETTINGS_BUCKETS, v, NULL);
+		if (err) {
+			pr_param("hashsize=%u: resize refused: %pe\n", v,
+				 ERR_PTR(err));
+			return err;
+		}
+	}
+	ft_params.hashsize = v;
+	return 0;
+}
+
+static int get_hashsize(char *buffer, const struct kernel_param *kp)
+{
+	u32 v = ft_params.hashsize;
+
+	if (ft_loaded)
+		v = ft_table_buckets(ft_net(&init_net)->table);
+	return sysfs_emit(buffer, "%u\n", v);
+}
+
+static const struct kernel_param_ops hashsize_ops = {
+	.set = set_hashsize,
+	.get = get_hashsize,
+};
+
+module_param_cb(hashsize, &hashsize_ops, NULL, 0644);
+MODULE_PARM_DESC(hashsize, "Buckets of the flow table, 64 to 67108864, rounded up to a power of two; 0 (default): follow the number of flows. Writable: resizes the first namespace's table");
+
+static int set_max(const char *val, const struct kernel_param *kp)
+{
+	return param_u32("max", val, 1, FT_FLOWS_MAX, true, &ft_params.max);
+}
+
+static int get_max(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%u\n", ft_params.max);
+}
+
+static const struct kernel_param_ops max_ops = {
+	.set = set_max,
+	.get = get_max,
+};
+
+module_param_cb(max, &max_ops, NULL, 0444);
+MODULE_PARM_DESC(max, "Initial net.netfilter.nf_flowtrack_max of every namespace, 1 to 134217728; 0 (default): by memory, as nf_conntrack_max");
+
+static int set_total_max(const char *val, const struct kernel_param *kp)
+{
+	return param_u32("total_max", val, 1, FT_FLOWS_MAX, true,
+			 &ft_params.total_max);
+}
+
+static int get_total_max(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%u\n", ft_params.total_max);
+}
+
+static const struct kernel_param_ops total_max_ops = {
+	.set = set_total_max,
+	.get = get_total_max,
+};
+
+module_param_cb(total_max, &total_max_ops, NULL, 0444);
+MODULE_PARM_DESC(total_max, "Flows of all namespaces together, 1 to 134217728; 0 (default): what fits in a quarter of the memory");
+
+static const char * const policies[] = {
+	[FLOWTRACK_POLICY_EVICT] = "evict",
+	[FLOWTRACK_POLICY_DROP] = "drop",
+	[FLOWTRACK_POLICY_PASS] = "pass",
+};
+
+static int set_full_policy(const char *val, const struct kernel_param *kp)
+{
+	int policy = __sysfs_match_string(policies, ARRAY_SIZE(policies), val);
+
+	if (policy < 0) {
+		pr_param("full_policy=%s: must be evict, drop or pass\n", val);
+		return -EINVAL;
+	}
+	ft_params.full_policy = policy;
+	return 0;
+}
+
+static int get_full_policy(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%s\n", policies[ft_params.full_policy]);
+}
+
+static const struct kernel_param_ops full_policy_ops = {
+	.set = set_full_policy,
+	.get = get_full_policy,
+};
+
+module_param_cb(full_policy, &full_policy_ops, NULL, 0444);
+MODULE_PARM_DESC(full_policy, "Initial net.netfilter.nf_flowtrack_full_policy of every namespace: evict (default), drop or pass");
+
+static int set_enable(const char *val, const struct kernel_param *kp)
+{
+	return param_u32("enable", val, 0, 1, true, &ft_params.enable);
+}
+
+static int get_enable(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%u\n", ft_params.enable);
+}
+
+static const struct kernel_param_ops enable_ops = {
+	.set = set_enable,
+	.get = get_enable,
+};
+
+module_param_cb(enable, &enable_ops, NULL, 0644);
+MODULE_PARM_DESC(enable, "Whether new namespaces track from the start, 0 or 1 (default). Writable");
+
+static int __net_init ft_net_init(struct net *net)
+{
+	struct ft_net *tn = ft_net(net);
+	u32 buckets;
+	int err;
+
+	tn->net = net;
+	mutex_init(&tn->settings_lock);
+	err = ft_stats_init(tn);
+	if (err)
+		return err;
+	ft_settings_init(tn);
+	buckets = ft_setting(&tn->set, BUCKETS);
+	err = ft_lifecycle_init(tn, buckets ?: FT_BUCKETS_MIN);
+	if (err)
+		goto err_stats;
+	err = ft_sysctl_init(tn);
+	if (err)
+		goto err_lifecycle;
+	err = ft_hooks_init(tn);
+	if (err)
+		goto err_sysctl;
+	if (!ft_setting(&tn->set, ENABLE))
+		return 0;
+	err = ft_hooks_register(tn);
+	if (err)
+		goto err_hooks;
+	return 0;
+
+err_hooks:
+	ft_hooks_exit(tn);
+err_sysctl:
+	ft_sysctl_exit(tn);
+err_lifecycle:
+	ft_lifecycle_exit(tn);
+err_stats:
+	ft_stats_exit(tn);
+	return err;
+}
+
+/* A grace period lies between pre_exit and exit: no packet is inside then. */
+static void __net_exit ft_net_pre_exit(struct net *net)
+{
+	struct ft_net *tn = ft_net(net);
+
+	ft_sysctl_exit(tn);
+	mutex_lock(&tn->settings_lock);
+	WRITE_ONCE(tn->dying, true);
+	ft_hooks_unregister(tn);
+	mutex_unlock(&tn->settings_lock);
+}
+
+static void __net_exit ft_net_exit(struct net *net)
+{
+	struct ft_net *tn = ft_net(net);
+
+	ft_hooks_exit(tn);
+	ft_lifecycle_exit(tn);
+	ft_stats_exit(tn);
+}
+
+static struct pernet_operations ft_net_ops = {
+	.init = ft_net_init,
+	.pre_exit = ft_net_pre_exit,
+	.exit = ft_net_exit,
+	.id = &ft_net_id,
+	.size = sizeof(struct ft_net),
+};
+
+/* What fits in a quarter of the memory, at an IPv6 flow and its slot each. */
+static u32 total_by_memory(void)
+{
+	u64 bytes = (u64)totalram_pages() << PAGE_SHIFT;
+	u64 flows = div_u64(bytes / 4, sizeof(struct ft_flow6) + 16);
+
+	return clamp_t(u64, flows, 1, FT_FLOWS_MAX);
+}
+
+static int __init ft_init(void)
+{
+	int err;
+
+	if (!ft_params.total_max)
+		ft_params.total_max = total_by_memory();
+	err = ft_table_cache_init();
+	if (err)
+		return err;
+	err = ft_mode_init();
+	if (err)
+		goto err_table;
+	err = register_pernet_subsys(&ft_net_ops);
+	if (err)
+		goto err_mode;
+	err = ft_netlink_init();
+	if (err)
+		goto err_pernet;
+	ft_loaded = true;
+	return 0;
+
+err_pernet:
+	unregister_pernet_subsys(&ft_net_ops);
+	ft_publish_exit();
+err_mode:
+	ft_mode_exit();
+err_table:
+	ft_table_cache_exit();
+	return err;
+}
+
+static void __exit ft_exit(void)
+{
+	ft_loaded = false;
+	ft_netlink_exit();
+	unregister_pernet_subsys(&ft_net_ops);
+	ft_publish_exit();
+	ft_mode_exit();
+	ft_table_cache_exit();
+}
+
+module_init(ft_init);
+module_exit(ft_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Connection tracking that keeps working when its table is full");
+MODULE_VERSION(FT_VERSION);
+MODULE_SOFTDEP("pre: nf_defrag_ipv4 nf_defrag_ipv6");

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Carriers: how a packet tells nftables and iptables what flowtrack knows.
+ *
+ * A ruleset reads the state of a packet from the struct nf_conn that is
+ * attached to it. A carrier is such an object that never enters nf_conntrack's
+ * table: it is filled from our flow, serves one packet, and is taken up again
+ * once that packet has let go of it.
+ */
+#ifndef _FT_PUBLISH_H
+#define _FT_PUBLISH_H
+
+#include <linux/skbuff.h>
+#include <net/netfilter/nf_conntrack.h>
+
+#include "lifecycle.h"
+
+/**
+ * struct ft_carrier - one carrier
+ * @ct: what the packet carries. Free for the next packet while its reference
+ *	count is 1; its nat_bysource, which no carrier needs for NAT, leads back
+ * @next: ring of this CPU's carriers; written by that CPU with BH disabled
+ * @tn: namespace of the packet: compared, never followed
+ * @index: flow, or FT_INDEX_NONE; a flow may end while its packet travels, so
+ *	@gen is checked
+ * @gen: generation of that flow
+ * @mark: conntrack mark as published: a difference is the ruleset's doing
+ * @invalid: the packet is INVALID; the carrier only gets it past nf_conntrack
+ * @pending: no flow yet: @birth is what ft_flow_admit() will be asked for
+ * @padto: ct->proto.tmpl_padto as allocated, needed to free it
+ * @birth: the flow to be, while @pending
+ *
+ * Written only by who owns the packet.
+ */
+struct ft_carrier {
+	struct nf_conn *ct;
+	struct ft_carrier *next;
+	const struct ft_net *tn;
+	u32 index;
+	u32 gen;
+	u32 mark;
+	bool invalid;
+	bool pending;
+	u16 padto;
+	struct ft_birth birth;
+};
+
+/**
+ * struct ft_view - what of a flow a packet publishes
+ * @key: its identity
+ * @word: FT_FLOW_* bits
+ * @left: jiffies until it ends
+ * @mark: conntrack mark
+ * @acct: @packets and @bytes are to be published
+ * @packets: by direction
+ * @bytes: by direction
+ */
+struct ft_view {
+	const struct ft_key *key;
+	u32 word;
+	u32 left;
+	u32 mark;
+	bool acct;
+	u64 packets[2];
+	u64 bytes[2];
+};
+
+void ft_publish_exit(void);
+
+struct ft_carrier *ft_carrier_get(struct ft_net *tn);
+struct ft_carrier *ft_carrier_of(const struct nf_conn *ct);
+void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view);
+void ft_carrier_attach(struct ft_carrier *carrier, struct sk_buff *skb,
+		       enum ip_conntrack_info ctinfo);
+void ft_carrier_detach(struct sk_buff *skb);
+
+#endif /* _FT_PUBLISH_H */
