@@ -38,6 +38,7 @@ struct ft_params ft_params = {
  * @net: the namespace
  *
  * Context: between the namespace's init and exit.
+ * Return: its own, never NULL.
  */
 struct ft_net *ft_net(const struct net *net)
 {

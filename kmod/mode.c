@@ -69,6 +69,7 @@ void ft_mode_exit(void)
  * @tn: namespace
  *
  * Context: RCU read side.
+ * Return: true if a packet that met no flow of ours is left to nf_conntrack.
  */
 bool ft_mode_adopting(const struct ft_net *tn)
 {

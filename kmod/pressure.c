@@ -47,7 +47,8 @@ static bool lesser(const struct ft_candidate *a, const struct ft_candidate *b)
  * @n: how many
  * @victim: set to the candidate to displace if the decision is EVICT
  *
- * Pure. Return: the decision.
+ * Context: any; pure.
+ * Return: the decision.
  */
 enum ft_decision ft_pressure_decide(enum flowtrack_policy policy,
 				    enum flowtrack_policy fallback,

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Packets through the registered hooks of the first namespace, from
+ * PRE_ROUTING to LOCAL_IN, with what a ruleset would see in between.
+ */
+#include <linux/netfilter.h>
+#include <net/netfilter/nf_conntrack.h>
+
+#include "ft_kunit.h"
+#include "mode.h"
+#include "publish.h"
+
+#define CLIENT	FT_IP(198, 51, 100, 2)
+#define SERVER	FT_IP(198, 51, 100, 1)
+#define ROUTER	FT_IP(198, 51, 100, 77)
+
+static int accept(struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	return 0;
+}
+
+static struct sk_buff *ip_packet(struct kunit *test, __be32 src, __be32 dst,
+				 u8 proto, const void *l4, unsigned int len)
+{
+	struct sk_buff *skb = alloc_skb(256, GFP_KERNEL);
+	struct iphdr *iph;
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb_reserve(skb, 64);
+	skb_reset_network_header(skb);
+	iph = skb_put_zero(skb, sizeof(*iph));
+	iph->version = 4;
+	iph->ihl = 5;
+	iph->ttl = 64;
+	iph->tot_len = htons(sizeof(*iph) + len);
+	iph->protocol = proto;
+	iph->saddr = src;
+	iph->daddr = dst;
+	ip_send_check(iph);
+	skb_put_data(skb, l4, len);
+	skb_set_transport_header(skb, sizeof(*iph));
+	skb->protocol = htons(ETH_P_IP);
+	skb->dev = init_net.loopback_dev;
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	return skb;
+}
+
+static struct sk_buff *udp_packet(struct kunit *test, __be32 src, __be32 dst,
+				  u16 sport, u16 dport)
+{
+	struct udphdr udp = {
+		.source = htons(sport),
+		.dest = htons(dport),
+		.len = htons(sizeof(udp)),
+	};
+
+	return ip_packet(test, src, dst, IPPROTO_UDP, &udp, sizeof(udp));
+}
+
+static bool run(struct sk_buff *skb, unsigned int hook, struct net_device *in,
+		struct net_device *out)
+{
+	int ret;
+
+	rcu_read_lock();
+	ret = nf_hook(NFPROTO_IPV4, hook, &init_net, NULL, skb, in, out, accept);
+	rcu_read_unlock();
+	return ret == 1;
+}
+
+static bool pre(struct sk_buff *skb)
+{
+	return run(skb, NF_INET_PRE_ROUTING, skb->dev, NULL);
+}
+
+static bool in(struct sk_buff *skb)
+{
+	return run(skb, NF_INET_LOCAL_IN, skb->dev, NULL);
+}
+
+static enum ip_conntrack_info ctinfo_of(const struct sk_buff *skb)
+{
+	enum ip_conntrack_info ctinfo;
+
+	return nf_ct_get(skb, &ctinfo) ? ctinfo : IP_CT_NUMBER;
+}
+
+static u64 stat(unsigned int attr)
+{
+	return ft_kunit_stat(ft_net(&init_net), attr);
+}
+
+/* All the way, as a packet that the ruleset accepts; returns what it saw. */
+static enum ip_conntrack_info pass(struct kunit *test, struct sk_buff *skb)
+{
+	enum ip_conntrack_info seen;
+
+	KUNIT_ASSERT_TRUE(test, pre(skb));
+	seen = ctinfo_of(skb);
+	KUNIT_ASSERT_TRUE(test, in(skb));
+	/* Nothing of ours goes on to the socket. */
+	KUNIT_EXPECT_EQ(test, skb->_nfct, 0UL);
+	kfree_skb(skb);
+	return seen;
+}
+
+static int hooks_init(struct kunit *test)
+{
+	struct ft_net *tn = ft_net(&init_net);
+
+	if (!tn->hooked)
+		kunit_skip(test, "hooks are not registered");
+	/* Whatever else is loaded: every flow is ours from its first packet. */
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_NEVER;
+	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
+	return 0;
+}
+
+static void hooks_exit(struct kunit *test)
+{
+	struct ft_net *tn = ft_net(&init_net);
+
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_AUTO;
+	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
+}
+
+static void new_then_established(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, CLIENT, SERVER, 1, 53)),
+			IP_CT_NEW);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 1);
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, CLIENT, SERVER, 1, 53)),
+			IP_CT_NEW);
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, SERVER, CLIENT, 53, 1)),
+			IP_CT_ESTABLISHED_REPLY);
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, CLIENT, SERVER, 1, 53)),
+			IP_CT_ESTABLISHED);
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, CLIENT, SERVER, 2, 53)),
+			IP_CT_NEW);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 2);
+}
+
+static void dropped_packet_leaves_nothing(struct kunit *test)
+{
+	u64 inserted = stat(FLOWTRACK_A_STATS_INSERT);
+	struct sk_buff *skb;
+	unsigned int i;
+
+	for (i = 0; i < 1000; i++) {
+		skb = udp_packet(test, CLIENT, SERVER, 1000 + i, 53);
+		KUNIT_ASSERT_TRUE(test, pre(skb));
+		KUNIT_EXPECT_EQ(test, ctinfo_of(skb), IP_CT_NEW);
+		kfree_skb(skb);
+	}
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 0);
+	KUNIT_EXPECT_EQ(test, stat(FLOWTRACK_A_STATS_INSERT), inserted);
+}
+
+static void mark_stays_with_its_flow(struct kunit *test)
+{
+	enum ip_conntrack_info ctinfo;
+	struct sk_buff *skb;
+
+	skb = udp_packet(test, CLIENT, SERVER, 1, 53);
+	KUNIT_ASSERT_TRUE(test, pre(skb));
+	nf_ct_get(skb, &ctinfo)->mark = 0xabc;
+	KUNIT_ASSERT_TRUE(test, in(skb));
+	kfree_skb(skb);
+
+	skb = udp_packet(test, SERVER, CLIENT, 53, 1);
+	KUNIT_ASSERT_TRUE(test, pre(skb));
+	KUNIT_EXPECT_EQ(test, nf_ct_get(skb, &ctinfo)->mark, 0xabc);
+	nf_ct_get(skb, &ctinfo)->mark = 0xdef;
+	KUNIT_ASSERT_TRUE(test, in(skb));
+	kfree_skb(skb);
+
+	skb = udp_packet(test, CLIENT, SERVER, 1, 53);
+	KUNIT_ASSERT_TRUE(test, pre(skb));
+	KUNIT_EXPECT_EQ(test, nf_ct_get(skb, &ctinfo)->mark, 0xdef);
+	kfree_skb(skb);
+
+	/* Another flow has none. */
+	skb = udp_packet(test, CLIENT, SERVER, 2, 53);
+	KUNIT_ASSERT_TRUE(test, pre(skb));
+	KUNIT_EXPECT_EQ(test, nf_ct_get(skb, &ctinfo)->mark, 0);
+	kfree_skb(skb);
+}
+
+/* INVALID to the ruleset: no conntrack, and not untracked either. */
+static void invalid_has_no_conntrack(struct kunit *test)
+{
+	u64 invalid = stat(FLOWTRACK_A_STATS_INVALID);
+	enum ip_conntrack_info ctinfo;
+	struct sk_buff *skb;
+
+	skb = ip_packet(test, CLIENT, SERVER, IPPROTO_TCP, "abcd", 4);
+	KUNIT_ASSERT_TRUE(test, pre(skb));
+	KUNIT_EXPECT_NULL(test, nf_ct_get(skb, &ctinfo));
+	KUNIT_EXPECT_NE(test, ctinfo, IP_CT_UNTRACKED);
+	KUNIT_ASSERT_TRUE(test, in(skb));
+	KUNIT_EXPECT_EQ(test, stat(FLOWTRACK_A_STATS_INVALID), invalid + 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 0);
+	kfree_skb(skb);
+}
+
+static void notrack_is_honoured(struct kunit *test)
+{
+	struct sk_buff *skb = udp_packet(test, CLIENT, SERVER, 1, 53);
+	enum ip_conntrack_info ctinfo;
+
+	nf_ct_set(skb, NULL, IP_CT_UNTRACKED);
+	KUNIT_ASSERT_TRUE(test, pre(skb));
+	KUNIT_EXPECT_NULL(test, nf_ct_get(skb, &ctinfo));
+	KUNIT_EXPECT_EQ(test, ctinfo, IP_CT_UNTRACKED);
+	KUNIT_ASSERT_TRUE(test, in(skb));
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 0);
+	kfree_skb(skb);
+}
+
+/* ICMP port unreachable from @from to the client, about client to server. */
+static struct sk_buff *unreachable(struct kunit *test, __be32 from, __be32 to,
+				   u16 sport)
+{
+	struct {
+		struct icmphdr icmp;
+		struct iphdr iph;
+		struct udphdr udp;
+	} __packed error = {
+		.icmp = { .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH },
+		.iph = {
+			.version = 4,
+			.ihl = 5,
+			.ttl = 60,
+			.tot_len = htons(sizeof(struct iphdr) +
+					 sizeof(struct udphdr)),
+			.protocol = IPPROTO_UDP,
+			.saddr = CLIENT,
+			.daddr = SERVER,
+		},
+		.udp = {
+			.source = htons(sport),
+			.dest = htons(53),
+			.len = htons(sizeof(struct udphdr)),
+		},
+	};
+
+	ip_send_check(&error.iph);
+	error.icmp.checksum = csum_fold(csum_partial(&error, sizeof(error), 0));
+	return ip_packet(test, from, to, IPPROTO_ICMP, &error, sizeof(error));
+}
+
+static void icmp_error_is_related(struct kunit *test)
+{
+	pass(test, udp_packet(test, CLIENT, SERVER, 1, 53));
+	KUNIT_EXPECT_EQ(test, pass(test, unreachable(test, SERVER, CLIENT, 1)),
+			IP_CT_RELATED_REPLY);
+	/* A router on the way may say it, too. */
+	KUNIT_EXPECT_EQ(test, pass(test, unreachable(test, ROUTER, CLIENT, 1)),
+			IP_CT_RELATED_REPLY);
+	/* About no flow, or to somebody whom it does not concern: INVALID. */
+	KUNIT_EXPECT_EQ(test, pass(test, unreachable(test, SERVER, CLIENT, 2)),
+			IP_CT_NUMBER);
+	KUNIT_EXPECT_EQ(test, pass(test, unreachable(test, SERVER, ROUTER, 1)),
+			IP_CT_NUMBER);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 1);
+}
+
+/* Out through lo and in again: tracked once, with one carrier. */
+static void loopback_is_tracked_once(struct kunit *test)
+{
+	struct ft_net *tn = ft_net(&init_net);
+	struct net_device *lo = init_net.loopback_dev;
+	enum ip_conntrack_info ctinfo;
+	struct ft_birth birth = {};
+	struct ft_flow *flow;
+	struct sk_buff *skb;
+	struct nf_conn *ct;
+	u32 index;
+
+	union nf_inet_addr src = { .ip = CLIENT }, dst = { .ip = SERVER };
+
+	tn->set.v[FLOWTRACK_A_SETTINGS_ACCT] = 1;
+	skb = udp_packet(test, CLIENT, SERVER, 1, 53);
+	KUNIT_ASSERT_TRUE(test, run(skb, NF_INET_LOCAL_OUT, NULL, lo));
+	KUNIT_ASSERT_TRUE(test, run(skb, NF_INET_POST_ROUTING, NULL, lo));
+	ct = nf_ct_get(skb, &ctinfo);
+	KUNIT_EXPECT_NOT_NULL(test, ct);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 1);
+	KUNIT_ASSERT_TRUE(test, pre(skb));
+	KUNIT_EXPECT_PTR_EQ(test, nf_ct_get(skb, &ctinfo), ct);
+	KUNIT_EXPECT_EQ(test, ctinfo, IP_CT_NEW);
+	KUNIT_ASSERT_TRUE(test, in(skb));
+	KUNIT_EXPECT_EQ(test, skb->_nfct, 0UL);
+	kfree_skb(skb);
+	tn->set.v[FLOWTRACK_A_SETTINGS_ACCT] = 0;
+
+	ft_key_set(&birth.key, NFPROTO_IPV4, IPPROTO_UDP, 0, &src, &dst,
+		   htons(1), htons(53));
+	rcu_read_lock();
+	flow = ft_table_lookup(tn->table, &birth.key,
+			       ft_key_hash(&birth.key,
+					   ft_table_secret(tn->table)), &index);
+	KUNIT_EXPECT_NOT_NULL(test, flow);
+	if (flow)
+		KUNIT_EXPECT_EQ(test, flow->packets[FT_DIR_ORIG], 1);
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 1);
+}
+
+/* What "reject" answers carries the state of its cause, and admits nothing. */
+static void answer_of_reject_admits_nothing(struct kunit *test)
+{
+	struct sk_buff *skb = udp_packet(test, CLIENT, SERVER, 1, 53);
+	struct sk_buff *answer = udp_packet(test, SERVER, CLIENT, 53, 1);
+	struct net_device *lo = init_net.loopback_dev;
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct;
+
+	KUNIT_ASSERT_TRUE(test, pre(skb));
+	ct = nf_ct_get(skb, &ctinfo);
+	KUNIT_ASSERT_NOT_NULL(test, ct);
+	nf_conntrack_get(&ct->ct_general);
+	nf_ct_set(answer, ct, IP_CT_RELATED_REPLY);
+	kfree_skb(skb);
+	KUNIT_ASSERT_TRUE(test, run(answer, NF_INET_LOCAL_OUT, NULL, lo));
+	KUNIT_ASSERT_TRUE(test, run(answer, NF_INET_POST_ROUTING, NULL, lo));
+	kfree_skb(answer);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 0);
+	KUNIT_EXPECT_EQ(test, refcount_read(&ct->ct_general.use), 1);
+}
+
+static void bypass_mark_leaves_alone(struct kunit *test)
+{
+	struct ft_net *tn = ft_net(&init_net);
+	u64 bypassed = stat(FLOWTRACK_A_STATS_BYPASS);
+	struct sk_buff *skb = udp_packet(test, CLIENT, SERVER, 1, 53);
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct;
+
+	tn->set.v[FLOWTRACK_A_SETTINGS_BYPASS_MARK] = 0x40;
+	tn->set.v[FLOWTRACK_A_SETTINGS_BYPASS_MASK] = 0xf0;
+	skb->mark = 0x4f;
+	KUNIT_ASSERT_TRUE(test, pre(skb));
+	ct = nf_ct_get(skb, &ctinfo);
+	KUNIT_EXPECT_TRUE(test, !ct || !ft_carrier_of(ct));
+	KUNIT_EXPECT_EQ(test, stat(FLOWTRACK_A_STATS_BYPASS), bypassed + 1);
+	kfree_skb(skb);
+	skb = udp_packet(test, CLIENT, SERVER, 1, 53);
+	skb->mark = 0x5f;
+	KUNIT_EXPECT_EQ(test, pass(test, skb), IP_CT_NEW);
+	tn->set.v[FLOWTRACK_A_SETTINGS_BYPASS_MASK] = 0;
+}
+
+/* Policy drop at a full table: the packet goes; pass: it stays, with no entry. */
+static void full_table_verdicts(struct kunit *test)
+{
+	struct ft_net *tn = ft_net(&init_net);
+	u32 max = tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS];
+	struct sk_buff *skb;
+
+	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = 1;
+	pass(test, udp_packet(test, CLIENT, SERVER, 1, 53));
+	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_POLICY] = FLOWTRACK_POLICY_DROP;
+	skb = udp_packet(test, CLIENT, SERVER, 2, 53);
+	KUNIT_ASSERT_TRUE(test, pre(skb));
+	/* NF_DROP frees the packet. */
+	KUNIT_EXPECT_FALSE(test, in(skb));
+	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_POLICY] = FLOWTRACK_POLICY_PASS;
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, CLIENT, SERVER, 2, 53)),
+			IP_CT_NEW);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 1);
+	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_POLICY] = FLOWTRACK_POLICY_EVICT;
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, CLIENT, SERVER, 2, 53)),
+			IP_CT_NEW);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 1);
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, SERVER, CLIENT, 53, 2)),
+			IP_CT_ESTABLISHED_REPLY);
+	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = max;
+}
+
+/* nf_conntrack sees it first, nothing there wants it: ours when confirmed. */
+static void adopted_at_confirm(struct kunit *test)
+{
+	struct ft_net *tn = ft_net(&init_net);
+	enum ip_conntrack_info ctinfo;
+	struct sk_buff *skb;
+	struct nf_conn *ct;
+
+	KUNIT_ASSERT_EQ(test, nf_ct_netns_get(&init_net, NFPROTO_IPV4), 0);
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_ALWAYS;
+	skb = udp_packet(test, CLIENT, SERVER, 1, 53);
+	KUNIT_EXPECT_TRUE(test, pre(skb));
+	ct = nf_ct_get(skb, &ctinfo);
+	KUNIT_EXPECT_NOT_NULL(test, ct);
+	if (ct) {
+		KUNIT_EXPECT_NULL(test, ft_carrier_of(ct));
+		KUNIT_EXPECT_FALSE(test, nf_ct_is_confirmed(ct));
+		ct->mark = 77;
+	}
+	KUNIT_EXPECT_TRUE(test, in(skb));
+	KUNIT_EXPECT_EQ(test, skb->_nfct, 0UL);
+	kfree_skb(skb);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 1);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 0);
+
+	/* From now on nf_conntrack is not asked. */
+	skb = udp_packet(test, SERVER, CLIENT, 53, 1);
+	KUNIT_EXPECT_TRUE(test, pre(skb));
+	ct = nf_ct_get(skb, &ctinfo);
+	KUNIT_EXPECT_NOT_NULL(test, ct);
+	if (ct) {
+		KUNIT_EXPECT_NOT_NULL(test, ft_carrier_of(ct));
+		KUNIT_EXPECT_EQ(test, ct->mark, 77);
+	}
+	KUNIT_EXPECT_EQ(test, ctinfo, IP_CT_ESTABLISHED_REPLY);
+	kfree_skb(skb);
+
+	/* What NAT touched stays where it is. */
+	skb = udp_packet(test, CLIENT, SERVER, 2, 53);
+	KUNIT_EXPECT_TRUE(test, pre(skb));
+	ct = nf_ct_get(skb, &ctinfo);
+	if (ct)
+		ct->status |= IPS_SRC_NAT;
+	KUNIT_EXPECT_TRUE(test, in(skb));
+	KUNIT_EXPECT_TRUE(test, skb->_nfct);
+	kfree_skb(skb);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 1);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 1);
+	nf_ct_netns_put(&init_net, NFPROTO_IPV4);
+}
+
+static struct kunit_case hooks_cases[] = {
+	KUNIT_CASE(new_then_established),
+	KUNIT_CASE(dropped_packet_leaves_nothing),
+	KUNIT_CASE(mark_stays_with_its_flow),
+	KUNIT_CASE(invalid_has_no_conntrack),
+	KUNIT_CASE(notrack_is_honoured),
+	KUNIT_CASE(icmp_error_is_related),
+	KUNIT_CASE(loopback_is_tracked_once),
+	KUNIT_CASE(answer_of_reject_admits_nothing),
+	KUNIT_CASE(bypass_mark_leaves_alone),
+	KUNIT_CASE(full_table_verdicts),
+	KUNIT_CASE(adopted_at_confirm),
+	{}
+};
+
+static struct kunit_suite hooks_suite = {
+	.name = "ft_hooks",
+	.init = hooks_init,
+	.exit = hooks_exit,
+	.test_cases = hooks_cases,
+};
+
+kunit_test_suite(hooks_suite);

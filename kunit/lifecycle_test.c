@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "ft_kunit.h"
+
+#define CLOSING		FLOWTRACK_CLASS_CLOSING
+#define EMBRYONIC	FLOWTRACK_CLASS_EMBRYONIC
+#define REPLIED		FLOWTRACK_CLASS_REPLIED
+#define ASSURED		FLOWTRACK_CLASS_ASSURED
+
+static void set_policy(struct ft_net *tn, u32 policy, u32 fallback)
+{
+	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_POLICY] = policy;
+	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_FALLBACK] = fallback;
+}
+
+static void admit_up_to_max(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	u32 i;
+
+	set_policy(tn, FLOWTRACK_POLICY_DROP, FLOWTRACK_POLICY_DROP);
+	for (i = 0; i < 100; i++)
+		KUNIT_ASSERT_EQ(test, ft_kunit_admit(tn, i, EMBRYONIC, 30 * HZ),
+				FT_ADMIT_OK);
+	KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, 100, EMBRYONIC, 30 * HZ),
+			FT_ADMIT_DROP);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 100);
+	KUNIT_EXPECT_FALSE(test, ft_kunit_has(tn, 100));
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_INSERT), 100);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_FULL), 1);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_FULL_DROP), 1);
+	for (i = 0; i < 100; i++)
+		KUNIT_EXPECT_TRUE(test, ft_kunit_has(tn, i));
+}
+
+static void admit_clash(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 1);
+
+	KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, 7, EMBRYONIC, 30 * HZ),
+			FT_ADMIT_OK);
+	/* At the limit, too: what is in needs no room. */
+	KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, 7, EMBRYONIC, 30 * HZ),
+			FT_ADMIT_CLASH);
+	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = 10;
+	KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, 7, EMBRYONIC, 30 * HZ),
+			FT_ADMIT_CLASH);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 1);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_CLASH), 2);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_INSERT), 1);
+}
+
+static void policy_pass(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 1);
+
+	set_policy(tn, FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_DROP);
+	ft_kunit_admit(tn, 1, EMBRYONIC, 30 * HZ);
+	KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, 2, EMBRYONIC, 30 * HZ),
+			FT_ADMIT_PASS);
+	KUNIT_EXPECT_TRUE(test, ft_kunit_has(tn, 1));
+	KUNIT_EXPECT_FALSE(test, ft_kunit_has(tn, 2));
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_FULL_PASS), 1);
+}
+
+/* A flood of newcomers displaces its like; what has proved more stays. */
+static void policy_evict(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 200);
+	u64 evicted;
+	u32 i;
+
+	set_policy(tn, FLOWTRACK_POLICY_EVICT, FLOWTRACK_POLICY_DROP);
+	for (i = 0; i < 50; i++)
+		ft_kunit_admit(tn, i, ASSURED, 300 * HZ);
+	for (; i < 100; i++)
+		ft_kunit_admit(tn, i, REPLIED, 30 * HZ);
+	for (; i < 200; i++)
+		ft_kunit_admit(tn, i, EMBRYONIC, 30 * HZ);
+	for (; i < 5000; i++)
+		ft_kunit_admit(tn, i, EMBRYONIC, 30 * HZ);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 200);
+	for (i = 0; i < 100; i++)
+		KUNIT_EXPECT_TRUE_MSG(test, ft_kunit_has(tn, i), "flow %u", i);
+	evicted = ft_kunit_stat(tn, FLOWTRACK_A_STATS_EVICT_EMBRYONIC);
+	KUNIT_EXPECT_EQ(test, evicted +
+			ft_kunit_stat(tn, FLOWTRACK_A_STATS_FULL_DROP), 4800);
+	/* With 200 flows in 64 buckets a sample reaches one nearly always. */
+	KUNIT_EXPECT_GT(test, evicted, 4700);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_EVICT_REPLIED),
+			0);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_EVICT_ASSURED),
+			0);
+}
+
+static void policy_evict_fallback(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 10);
+	u32 i;
+
+	set_policy(tn, FLOWTRACK_POLICY_EVICT, FLOWTRACK_POLICY_PASS);
+	for (i = 0; i < 10; i++)
+		ft_kunit_admit(tn, i, ASSURED, 300 * HZ);
+	KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, 10, EMBRYONIC, 30 * HZ),
+			FT_ADMIT_PASS);
+	set_policy(tn, FLOWTRACK_POLICY_EVICT, FLOWTRACK_POLICY_DROP);
+	KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, 10, EMBRYONIC, 30 * HZ),
+			FT_ADMIT_DROP);
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_TRUE(test, ft_kunit_has(tn, i));
+}
+
+static void end_has_one_winner(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 10);
+	struct ft_birth birth;
+	struct ft_flow *flow;
+	u32 index, gen;
+
+	ft_kunit_admit(tn, 1, EMBRYONIC, 30 * HZ);
+	ft_kunit_birth(tn, &birth, 1, EMBRYONIC, 0);
+	rcu_read_lock();
+	local_bh_disable();
+	flow = ft_table_lookup(tn->table, &birth.key, birth.hash, &index);
+	KUNIT_EXPECT_NOT_NULL(test, flow);
+	if (flow) {
+		gen = flow->gen;
+		KUNIT_EXPECT_TRUE(test,
+				  ft_flow_end(tn, flow, index, gen,
+					      FLOWTRACK_REASON_DELETED));
+		KUNIT_EXPECT_FALSE(test,
+				   ft_flow_end(tn, flow, index, gen,
+					       FLOWTRACK_REASON_DELETED));
+	}
+	local_bh_enable();
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 0);
+	KUNIT_EXPECT_FALSE(test, ft_kunit_has(tn, 1));
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_DELETE), 1);
+	/* The object is free again, and the same flow can come back. */
+	KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, 1, EMBRYONIC, 30 * HZ),
+			FT_ADMIT_OK);
+}
+
+/* Four thousand flows: the table grew on the way, and none is left over. */
+static void flush_ends_all(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 10000);
+	u32 i, before = ft_table_buckets(tn->table);
+
+	for (i = 0; i < 4000; i++) {
+		KUNIT_ASSERT_EQ(test, ft_kunit_admit(tn, i, EMBRYONIC, 30 * HZ),
+				FT_ADMIT_OK);
+		if (i % 64 == 0)
+			flush_work(&tn->resize_work);
+	}
+	flush_work(&tn->resize_work);
+	KUNIT_EXPECT_GT(test, ft_table_buckets(tn->table), before);
+	KUNIT_EXPECT_GT(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_RESIZE), 0);
+	for (i = 0; i < 4000; i++)
+		KUNIT_ASSERT_TRUE_MSG(test, ft_kunit_has(tn, i), "flow %u", i);
+	KUNIT_EXPECT_EQ(test, ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED),
+			4000);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 0);
+}
+
+static struct kunit_case lifecycle_cases[] = {
+	KUNIT_CASE(admit_up_to_max),
+	KUNIT_CASE(admit_clash),
+	KUNIT_CASE(policy_pass),
+	KUNIT_CASE(policy_evict),
+	KUNIT_CASE(policy_evict_fallback),
+	KUNIT_CASE(end_has_one_winner),
+	KUNIT_CASE(flush_ends_all),
+	{}
+};
+
+static struct kunit_suite lifecycle_suite = {
+	.name = "ft_lifecycle",
+	.test_cases = lifecycle_cases,
+};
+
+kunit_test_suite(lifecycle_suite);

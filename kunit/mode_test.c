@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_extend.h>
+#include <net/netfilter/nf_conntrack_helper.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "ft_kunit.h"
+#include "mode.h"
+
+static void conntrack_free(void *ct)
+{
+	nf_ct_tmpl_free(ct);
+}
+
+/* A conntrack as the ruleset leaves it when nothing special was done to it. */
+static struct nf_conn *conntrack(struct kunit *test, u8 zone_dir)
+{
+	struct nf_conntrack_zone zone;
+	struct nf_conn *ct;
+
+	nf_ct_zone_init(&zone, 1, zone_dir, 0);
+	ct = nf_ct_tmpl_alloc(&init_net, &zone, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ct);
+	ct->status = 0;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, conntrack_free, ct),
+			0);
+	return ct;
+}
+
+static void adoptable_by_status(struct kunit *test)
+{
+	static const struct {
+		unsigned long status;
+		bool want;
+	} cases[] = {
+		{ 0, true },
+		{ IPS_NAT_DONE_MASK, true },
+		{ IPS_SEEN_REPLY, true },
+		{ IPS_SRC_NAT, false },
+		{ IPS_DST_NAT, false },
+		{ IPS_SRC_NAT | IPS_NAT_DONE_MASK, false },
+		{ IPS_EXPECTED, false },
+		{ IPS_SEQ_ADJUST, false },
+		{ IPS_HELPER, false },
+		{ IPS_FIXED_TIMEOUT, false },
+		{ IPS_OFFLOAD, false },
+	};
+	struct nf_conn *ct = conntrack(test, NF_CT_DEFAULT_ZONE_DIR);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		ct->status = cases[i].status;
+		KUNIT_EXPECT_EQ_MSG(test, ft_mode_adoptable(ct), cases[i].want,
+				    "status %#lx", cases[i].status);
+	}
+	ct->status = 0;
+	ct->master = ct;
+	KUNIT_EXPECT_FALSE(test, ft_mode_adoptable(ct));
+	ct->master = NULL;
+	KUNIT_EXPECT_FALSE(test,
+			   ft_mode_adoptable(conntrack(test,
+						       NF_CT_ZONE_DIR_ORIG)));
+}
+
+static void adoptable_by_extension(struct kunit *test)
+{
+	struct nf_conn *ct = conntrack(test, NF_CT_DEFAULT_ZONE_DIR);
+	struct nf_conn_help *help;
+
+	KUNIT_ASSERT_NOT_NULL(test,
+			      nf_ct_ext_add(ct, NF_CT_EXT_ACCT, GFP_KERNEL));
+	KUNIT_EXPECT_TRUE(test, ft_mode_adoptable(ct));
+	/* The extension alone says nothing: a helper must be in it. */
+	help = nf_ct_ext_add(ct, NF_CT_EXT_HELPER, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, help);
+	KUNIT_EXPECT_TRUE(test, ft_mode_adoptable(ct));
+	rcu_assign_pointer(help->helper, (struct nf_conntrack_helper *)test);
+	KUNIT_EXPECT_FALSE(test, ft_mode_adoptable(ct));
+	RCU_INIT_POINTER(help->helper, NULL);
+	KUNIT_ASSERT_NOT_NULL(test,
+			      nf_ct_ext_add(ct, NF_CT_EXT_SEQADJ, GFP_KERNEL));
+	KUNIT_EXPECT_FALSE(test, ft_mode_adoptable(ct));
+}
+
+static void template_with_more_than_a_zone(struct kunit *test)
+{
+	struct nf_conn *tmpl = conntrack(test, NF_CT_DEFAULT_ZONE_DIR);
+
+	KUNIT_EXPECT_TRUE(test, ft_mode_template_plain(tmpl));
+	tmpl->status = IPS_TEMPLATE | IPS_HELPER;
+	KUNIT_EXPECT_FALSE(test, ft_mode_template_plain(tmpl));
+	tmpl->status = IPS_TEMPLATE;
+	nf_ct_ext_add(tmpl, NF_CT_EXT_HELPER, GFP_KERNEL);
+	KUNIT_EXPECT_FALSE(test, ft_mode_template_plain(tmpl));
+	tmpl = conntrack(test, NF_CT_ZONE_DIR_REPL);
+	KUNIT_EXPECT_FALSE(test, ft_mode_template_plain(tmpl));
+}
+
+static struct nf_conntrack_helper test_helper = {
+	.name = "ft_kunit",
+	.me = THIS_MODULE,
+	.tuple.src.l3num = NFPROTO_IPV4,
+	.tuple.dst.protonum = IPPROTO_UDP,
+};
+
+static int no_help(struct sk_buff *skb, unsigned int protoff,
+		   struct nf_conn *ct, enum ip_conntrack_info ctinfo)
+{
+	return NF_ACCEPT;
+}
+
+static const struct nf_conntrack_expect_policy test_policy = {
+	.max_expected = 1,
+	.timeout = 1,
+};
+
+static void modes(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 10);
+	bool nat;
+
+	rcu_read_lock();
+	nat = rcu_access_pointer(nf_nat_hook);
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_ALWAYS;
+	KUNIT_EXPECT_TRUE(test, ft_mode_adopting(tn));
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_NEVER;
+	KUNIT_EXPECT_FALSE(test, ft_mode_adopting(tn));
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_AUTO;
+	KUNIT_EXPECT_EQ(test, ft_mode_adopting(tn), nat);
+	rcu_read_unlock();
+
+	/* A helper that registers makes it adopting, once it is looked for. */
+	test_helper.help = no_help;
+	test_helper.expect_policy = &test_policy;
+	KUNIT_ASSERT_EQ(test, nf_conntrack_helper_register(&test_helper), 0);
+	ft_mode_exit();
+	KUNIT_ASSERT_EQ(test, ft_mode_init(), 0);
+	KUNIT_EXPECT_TRUE(test, ft_mode_adopting(tn));
+	nf_conntrack_helper_unregister(&test_helper);
+	ft_mode_exit();
+	KUNIT_ASSERT_EQ(test, ft_mode_init(), 0);
+	KUNIT_EXPECT_EQ(test, ft_mode_adopting(tn), nat);
+}
+
+static struct kunit_case mode_cases[] = {
+	KUNIT_CASE(adoptable_by_status),
+	KUNIT_CASE(adoptable_by_extension),
+	KUNIT_CASE(template_with_more_than_a_zone),
+	KUNIT_CASE(modes),
+	{}
+};
+
+static struct kunit_suite mode_suite = {
+	.name = "ft_mode",
+	.test_cases = mode_cases,
+};
+
+kunit_test_suite(mode_suite);
