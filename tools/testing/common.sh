@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # used by those that source it
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # What the runners share: where things are, the cache of what is slow to make, and how a part of the check reports

@@ -125,9 +125,9 @@ run() {
 	mkdir -p "$LOGS"
 	out=$(mktemp -d "${TMPDIR:-/tmp}/flowtrack-uml.XXXXXX")
 	write_init "$out" "$kdir" "${@:2}"
-	# TMPDIR: UML's memory is a file there, and must be a tmpfs that allows exec.
-	timeout -k 5 "$seconds" "$kdir/linux" mem="$mem" rootfstype=hostfs rw init="$out/init" con=null con0=fd:0,fd:1 \
-		panic=-1 oops=panic kunit.enable=1 kasan_multi_shot umid="ft$$" </dev/null >"$out/console" 2>&1 &
+	# A randomised heap leaves a gap of up to a gigabyte that UML fills with memory of its own.
+	timeout -k 5 "$seconds" setarch -R "$kdir/linux" mem="$mem" rootfstype=hostfs rw init="$out/init" con=null con0=fd:0,fd:1 \
+		panic=-1 oops=panic kasan_multi_shot umid="ft$$" </dev/null >"$out/console" 2>&1 &
 	pid=$!
 	status=0
 	wait $pid || status=$?

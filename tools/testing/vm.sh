@@ -35,7 +35,7 @@ image_fill() {
 		return 1
 	fi
 	dpkg-deb -x "$dir"/download/*.deb "$dir" || return 1
-	rm -rf "$dir/download" "$dir/usr/share"
+	rm -rf "${dir:?}/download" "${dir:?}/usr"
 	depmod -b "$dir" "$rel" || return 1
 	ln -s "boot/vmlinuz-$rel" "$dir/vmlinuz"
 	make_initramfs "$dir" "$rel"

@@ -1,0 +1,253 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Everything that judges the text: compilers at their most talkative, sparse, checkpatch, documentation.
+#
+#   lint.sh [CHECK...]      all checks, or those named;  lint.sh --list names them
+#
+# A check is a function check_NAME. It passes when it returns 0 and prints nothing.
+
+set -euo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+cd "$TOP"
+
+# Tracked files and those about to be; a tree without git has no others. NAMES are globs, or pathspecs for git.
+files() {
+	if git -c safe.directory='*' rev-parse --git-dir >/dev/null 2>&1; then
+		git -c safe.directory='*' ls-files -co --exclude-standard -- "$@"
+	else
+		find . -path ./build -prune -o -type f -print | sed 's,^\./,,' | while read -r f; do
+			for glob in "$@"; do
+				# shellcheck disable=SC2053 # a glob
+				[[ $f != $glob ]] || echo "$f"
+			done
+		done
+	fi | sort -u | while read -r f; do [ ! -f "$f" ] || echo "$f"; done
+}
+
+# Warnings in a compiler's output. What a build against Debian's headers always says is left out.
+warnings() {
+	grep -E '[Ww]arning|WARNING|[Ee]rror|undefined!' "$1" |
+		grep -vE 'the compiler differs from the one used|Skipping BTF generation' || true
+}
+
+# build_warnings NAME MAKE-ARGUMENT...: builds from nothing, because an object that is there says nothing.
+build_warnings() {
+	local name=$1 log=$LOGS/lint-$1.log found
+	shift
+	rm -rf "$TOP/build/lint-$name"
+	if ! make -C "$TOP" module B="$TOP/build/lint-$name" -j"$JOBS" W=1 "$@" >"$log" 2>&1; then
+		tail -n 60 "$log"
+		return 1
+	fi
+	found=$(warnings "$log")
+	rm -rf "$TOP/build/lint-$name"
+	[ -z "$found" ] || {
+		printf '%s\n' "$found"
+		return 1
+	}
+}
+
+gcc_sparse() {
+	build_warnings "gcc-$1" KDIR="/usr/src/linux-headers-$(kernel_release "$1")" C=2 CF=-D__CHECK_ENDIAN__
+}
+check_gcc_sparse_6_1() { gcc_sparse 6.1; }
+check_gcc_sparse_6_12() { gcc_sparse 6.12; }
+
+# The suites too; only the User-Mode Linux kernel has KUnit.
+check_gcc_sparse_kunit() {
+	local kdir
+	kdir=$("$TOP/tools/testing/uml.sh" build kunit) || return 1
+	build_warnings gcc-kunit KDIR="$kdir" KUNIT=1 C=2 CF=-D__CHECK_ENDIAN__
+}
+
+# Debian's headers are configured for gcc. For clang the same configuration is prepared anew, and borrows Debian's
+# symbol list, so that modpost can tell a missing export.
+clang_tree_fill() {
+	local dir=$1 src=$2 headers=$3 log=$LOGS/clang-tree-build.log
+	cp "$headers/.config" "$dir/.config"
+	"$src/scripts/config" --file "$dir/.config" -d DEBUG_INFO_BTF -d MODULE_SIG -d SYSTEM_TRUSTED_KEYRING \
+		--set-str SYSTEM_TRUSTED_KEYS '' -d GCC_PLUGINS -d WERROR
+	if ! {
+		env -u MAKEFLAGS -u MAKELEVEL make -C "$src" O="$dir" LLVM=1 olddefconfig &&
+			env -u MAKEFLAGS -u MAKELEVEL nice make -C "$dir" LLVM=1 -j"$JOBS" modules_prepare
+	} >"$log" 2>&1; then
+		tail -n 40 "$log"
+		return 1
+	fi
+	cp "$headers/Module.symvers" "$dir/"
+}
+
+clang() {
+	local src headers tree
+	src=$(kernel_source "$1") || return 1
+	headers=/usr/src/linux-headers-$(kernel_release "$1")
+	tree=$(cache_make "clang-$1" "$src $(sha256sum <"$headers/.config") $(command clang --version | head -n 1)
+		$(declare -f clang_tree_fill)" clang_tree_fill "$src" "$headers") || return 1
+	build_warnings "clang-$1" KDIR="$tree" LLVM=1
+}
+check_clang_6_1() { clang 6.1; }
+check_clang_6_12() { clang 6.12; }
+
+# In a copy, with both compilers: what `make` built stays as it is.
+check_tool() {
+	local cc dir=$TOP/build/lint-tool
+	for cc in gcc clang; do
+		rm -rf "$dir"
+		mkdir -p "$dir/tools"
+		cp -r tools/flowtrack "$dir/tools/" && cp -r uapi "$dir/" || return 1
+		make -C "$dir/tools/flowtrack" clean >/dev/null 2>&1
+		make -C "$dir/tools/flowtrack" -j"$JOBS" CC=$cc >"$LOGS/lint-tool-$cc.log" 2>&1 || {
+			cat "$LOGS/lint-tool-$cc.log"
+			return 1
+		}
+		warnings "$LOGS/lint-tool-$cc.log"
+	done
+	rm -rf "$dir"
+}
+
+checkpatch() {
+	local src ignore=$1
+	shift
+	src=$(kernel_source 6.12) || return 1
+	[ $# -gt 0 ] || return 0
+	perl "$src/scripts/checkpatch.pl" --no-tree --strict --show-types --quiet --summary-file --ignore "$ignore" \
+		-f "$@" 2>&1 | grep -v '^$' || true
+}
+
+check_checkpatch() {
+	local -a kernel user
+	mapfile -t kernel < <(files 'kmod/*.[ch]' 'uapi/*.h' 'kunit/*.[ch]' 'tools/bench/*.[ch]' | grep -v '^kmod/compat/')
+	mapfile -t user < <(files 'tools/flowtrack/*.[ch]')
+	# Nothing to ignore in kernel code but what cannot hold outside of the kernel's tree:
+	# FILE_PATH_CHANGES: MAINTAINERS is the kernel's.
+	checkpatch FILE_PATH_CHANGES "${kernel[@]}"
+	# Compat headers exist to ask for the version.
+	mapfile -t kernel < <(files 'kmod/compat/*.h')
+	checkpatch FILE_PATH_CHANGES,LINUX_VERSION_CODE "${kernel[@]}"
+	# Userland has stdint's types, and neither kstrtoul nor a kernel's pr_*.
+	checkpatch FILE_PATH_CHANGES,PREFER_KERNEL_TYPES,CONSIDER_KSTRTO,SSCANF_TO_KSTRTO,NAKED_SSCANF,USE_FUNC "${user[@]}"
+}
+
+check_kernel_doc() {
+	local src
+	src=$(kernel_source 6.12) || return 1
+	files 'kmod/*.[ch]' 'uapi/*.h' 'kunit/*.h' | xargs -r perl "$src/scripts/kernel-doc" -none -Wall 2>&1 |
+		grep -vE '^$|[0-9]+ warnings as|no structured comments found' || true
+}
+
+check_codespell() {
+	files '*' | grep -vE '^(COPYING|build/)|\.patch$' | xargs -r codespell -L "${CODESPELL_IGNORE:-ect,te}"
+}
+
+check_shellcheck() {
+	{
+		files '*.sh'
+		echo .ci/run
+	} | xargs -r shellcheck -x -P SCRIPTDIR -s bash
+}
+
+check_python() {
+	files '*.py' | xargs -r "$PYTHON" -c 'import ast, sys
+for name in sys.argv[1:]:
+    try:
+        ast.parse(open(name).read(), name)
+    except SyntaxError as e:
+        print(e)'
+}
+
+# The rules that the kernel's own specs are held to.
+check_yamllint() {
+	files '*.yaml' '*.yml' | xargs -r yamllint -f parsable -d '{extends: default, rules: {document-start: disable,
+		brackets: {max-spaces-inside: 1}, comments: {min-spaces-from-content: 1}, line-length: {max: 120}}}'
+}
+
+check_netlink_spec() {
+	local src spec=Documentation/netlink/specs/flowtrack.yaml
+	src=$(kernel_source 6.12) || return 1
+	[ -f $spec ] || {
+		echo "no $spec"
+		return 1
+	}
+	PYTHONDONTWRITEBYTECODE=1 "$PYTHON" - "$src" $spec <<'PY' 2>&1
+import sys
+src, spec = sys.argv[1:]
+sys.path.insert(0, src + "/tools/net/ynl")
+from lib import SpecFamily
+import yaml
+with open(spec) as f:
+    protocol = yaml.safe_load(f).get("protocol", "genetlink")
+SpecFamily(spec, f"{src}/Documentation/netlink/{protocol}.yaml")
+PY
+}
+
+check_man() {
+	files 'tools/*.8' 'Documentation/*.8' | xargs -r mandoc -T lint -W warning
+}
+
+check_spdx() {
+	local f
+	files '*.[ch]' '*.sh' '*.py' '*.yaml' '*.rst' '*.config' '*.8' '*Kbuild' '*Makefile' '.ci/run' dkms.conf |
+		while read -r f; do
+			head -n 3 "$f" | grep -q SPDX-License-Identifier || case $f in
+			# Kconfig fragments are a list of names, nothing that could be licensed.
+			*.config) ;;
+			*) echo "$f: no SPDX line" ;;
+			esac
+		done
+}
+
+check_version_checks() {
+	files 'kmod/*' 'kunit/*' 'tools/*.[ch]' 'uapi/*' | grep -v '^kmod/compat/' |
+		xargs -r grep -nE 'LINUX_VERSION_CODE|KERNEL_VERSION *\(' || true
+}
+
+# What the documentation says is compared with the code by scripts of its own.
+check_docs() {
+	local script
+	for script in tools/testing/docs/*.py; do
+		[ -x "$script" ] || continue
+		"$PYTHON" "$script" >"$LOGS/lint-docs.log" 2>&1 || {
+			echo "$script:"
+			cat "$LOGS/lint-docs.log"
+		}
+	done
+}
+
+all_checks() {
+	# In the order in which they are written here.
+	sed -n 's/^check_\([a-z0-9_]*\)().*/\1/p' "$0"
+}
+
+run_check() {
+	local name=$1 out status=0 start=$SECONDS
+	out=$(
+		set +e +o pipefail
+		"check_$name" 2>&1
+	) || status=$?
+	out=$(grep -v '^# making' <<<"$out") || true
+	if [ $status -eq 0 ] && [ -z "$out" ]; then
+		echo "ok $name ($((SECONDS - start)) s)"
+		passed=$((passed + 1))
+	else
+		echo "not ok $name ($((SECONDS - start)) s)"
+		head -n "${LINT_LINES:-60}" <<<"${out:-exit status $status}" | sed 's/^/    /'
+		failed=$((failed + 1))
+	fi
+}
+
+if [ "${1:-}" = --list ]; then
+	all_checks
+	exit
+fi
+mkdir -p "$LOGS"
+[ $# -gt 0 ] || mapfile -t checks < <(all_checks)
+[ $# -eq 0 ] || checks=("$@")
+passed=0 failed=0
+for check in "${checks[@]}"; do
+	declare -F "check_$check" >/dev/null || die "no check '$check' (lint.sh --list)"
+	run_check "$check"
+done
+report_counts $passed $failed 0
+[ $failed -eq 0 ] && [ $passed -gt 0 ]

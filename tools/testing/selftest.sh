@@ -1,0 +1,174 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The system tests: one guest per kernel, in it every selftests/*.sh and *.py, one after the other.
+#
+#   selftest.sh [--update] [-k VERSION] [TEST...]
+#
+# A test prints KTAP and exits with 0 (passed), 1 (failed) or 4 (skipped). It finds FT_KO (the module), FT_TOOL (the
+# tool), KERNEL (6.1 or 6.12) and RESULTS (a directory that outlives the guest) in its environment, may take
+# DEFAULT_TIMEOUT seconds unless a line "# TIMEOUT: SECONDS" in it says otherwise, and starts without the module
+# loaded. TEST is a file's name, with or without .sh or .py.
+# Checked from outside: the expected number of cases, the kernel's log and taint, that the module can be unloaded.
+# --update writes the counts of this run into selftests/expected.
+
+# shellcheck disable=SC2153 # KERNEL and RESULTS come from vm.sh
+set -euo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+TESTS=$TOP/tools/testing/selftests
+DEFAULT_TIMEOUT=120
+
+test_timeout() {
+	local seconds
+	seconds=$(sed -n 's/^# *TIMEOUT: *\([0-9]*\).*/\1/p' "$1" | head -n 1)
+	echo "${seconds:-$DEFAULT_TIMEOUT}"
+}
+
+all_tests() {
+	find "$TESTS" -maxdepth 1 \( -name '*.sh' -o -name '*.py' \) ! -name 'lib*' -printf '%f\n' | sort
+}
+
+# NAME, NAME.sh or NAME.py -> the file's name.
+find_test() {
+	local name
+	for name in "$1" "$1.sh" "$1.py"; do
+		if [ -f "$TESTS/$name" ]; then
+			echo "$name"
+			return
+		fi
+	done
+	die "no test '$1' in tools/testing/selftests"
+}
+
+# From here to guest(): what runs in the guest.
+taint() {
+	cat /proc/sys/kernel/tainted
+}
+
+mark() {
+	# As an error, so that it is on the console too, where the log of a dying kernel is.
+	echo "<3>flowtrack-selftest: $*" >/dev/kmsg
+}
+
+# A test that dies must not fail its successors: no namespaces, no module.
+clean_up() {
+	local name=$1 ns pids
+	for ns in $(ip netns list | cut -d' ' -f1); do
+		pids=$(ip netns pids "$ns")
+		# shellcheck disable=SC2086 # a list
+		[ -z "$pids" ] || kill -9 $pids 2>/dev/null || true
+		ip netns del "$ns"
+	done
+	nft flush ruleset 2>/dev/null || true
+	if grep -q '^nf_flowtrack ' /proc/modules && ! timeout -k 5 30 rmmod nf_flowtrack; then
+		echo "the module cannot be unloaded" >>"$RESULTS/$name.leftover"
+	fi
+}
+
+run_test() {
+	local name=$1 file=$TESTS/$1 status=0 start before
+	mark "begin $name"
+	start=$(date +%s%N)
+	before=$(taint)
+	case $name in
+	*.py) set -- /usr/bin/python3 "$file" ;;
+	*) set -- /bin/bash "$file" ;;
+	esac
+	# In a directory of its own: a relative path in a test must not depend on who ran before.
+	(cd "$(mktemp -d)" && timeout -k 10 "$(test_timeout "$file")" "$@") </dev/null >"$RESULTS/$name.log" 2>&1 || status=$?
+	clean_up "$name" >>"$RESULTS/$name.log" 2>&1
+	echo "$before $(taint)" >"$RESULTS/$name.taint"
+	printf '%d.%d\n' $((($(date +%s%N) - start) / 1000000000)) $((($(date +%s%N) - start) / 100000000 % 10)) \
+		>"$RESULTS/$name.seconds"
+	mark "end $name"
+	echo "$status" >"$RESULTS/$name.status"
+	echo "# [$KERNEL] $name: exit $status after $(cat "$RESULTS/$name.seconds") s"
+}
+
+guest() {
+	local name i
+	# Streamed, so that it survives the guest, and a test that clears the log hides nothing.
+	dmesg -w >"$RESULTS/kmsg" &
+	for name in "$@"; do
+		run_test "$name"
+	done
+	mark "end of-all-tests"
+	for ((i = 0; i < 50; i++)); do
+		! grep -q 'end of-all-tests' "$RESULTS/kmsg" || break
+		sleep 0.1
+	done
+}
+
+if [ "${1:-}" = --guest ]; then
+	shift
+	guest "$@"
+	exit
+fi
+
+build_module() {
+	local version=$1 rel log=$LOGS/module-$1-build.log
+	rel=$(kernel_release "$version")
+	make -C "$TOP" module KDIR="/usr/src/linux-headers-$rel" -j"$JOBS" >"$log" 2>&1 || {
+		cat "$log" >&2
+		die "the module does not build for $version"
+	}
+	echo "$TOP/build/$rel/nf_flowtrack.ko"
+}
+
+# Longer than the longest test, and than starting the machine.
+longest() {
+	local name max=60 seconds
+	for name in "$@"; do
+		seconds=$(test_timeout "$TESTS/$name")
+		[ "$seconds" -le "$max" ] || max=$seconds
+	done
+	echo $((max + 60))
+}
+
+run_kernel() {
+	local version=$1 results=$LOGS/selftest-$1 status=0 out
+	shift
+	FT_KO=$(build_module "$version")
+	export FT_KO FT_TOOL=$TOP/tools/flowtrack/flowtrack
+	rm -rf "$results"
+	mkdir -p "$results"
+	"$TOP/tools/testing/vm.sh" run -m 2G -t "${SELFTEST_TIMEOUT:-1800}" -i "$(longest "$@")" -o "$results" "$version" \
+		"$TOP/tools/testing/selftest.sh" --guest "$@" || status=$?
+	[ $status -eq 0 ] || note "the $version guest ended with status $status"
+	out=$("$PYTHON" "$TOP/tools/testing/ktap.py" selftest --kernel "$version" --expected "$TESTS/expected" \
+		--console "$LOGS/vm-$version-console.log" "${options[@]}" "$results" "$@") || true
+	sed '$d' <<<"$out"
+	read -r _ p f s < <(tail -n 1 <<<"$out")
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	[ $status -eq 0 ] || failed=$((failed + 1))
+}
+
+options=() kernels=("${KERNELS[@]}") names=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--update) options+=(--update) ;;
+	-k) kernels=("$2") && shift ;;
+	-*) die "usage: selftest.sh [--update] [-k VERSION] [TEST...]" ;;
+	*) names+=("$(find_test "$1")") ;;
+	esac
+	shift
+done
+if [ ${#names[@]} -eq 0 ]; then
+	mapfile -t names < <(all_tests)
+	options+=(--all)
+	[ ${#names[@]} -gt 0 ] || die "no tests in $TESTS"
+fi
+
+mkdir -p "$LOGS"
+make -C "$TOP" tool >"$LOGS/tool-build.log" 2>&1 || {
+	cat "$LOGS/tool-build.log" >&2
+	die "the tool does not build"
+}
+passed=0 failed=0 skipped=0
+for kernel in "${kernels[@]}"; do
+	run_kernel "$kernel" "${names[@]}"
+done
+report_counts $passed $failed $skipped
+[ $failed -eq 0 ] && [ $((passed + skipped)) -gt 0 ]
