@@ -70,7 +70,7 @@ static inline void ft_step_set(struct ft_step *step, u8 state,
 }
 
 /* Checks of header and checksum that need no flow; on every packet. */
-enum ft_invalid ft_proto_check(const struct sk_buff *skb,
+enum ft_invalid ft_proto_check(struct sk_buff *skb,
 			       const struct ft_pkt *pkt, unsigned int hook,
 			       bool checksum);
 /* First packet of a flow: may it open one? Fills @state. */

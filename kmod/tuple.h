@@ -30,8 +30,12 @@
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6; 0 marks a key of no flow
  * @addr6: IPv6: lower and upper address; IPv4: zero
  *
- * The endpoint with the lower (address, port), compared as bytes, comes first.
- * There is no padding: keys are hashed and compared as memory.
+ * The endpoint with the lower (address, port), compared as bytes, comes first
+ * and is called the lower one. ICMP has no ports that would tell who asks, so
+ * there the requester comes first, whatever its address: of two hosts that
+ * ping each other with the same id, the request of one must not pass for the
+ * reply to the other. There is no padding: keys are hashed and compared as
+ * memory.
  */
 struct ft_key {
 	__be32 addr4[2];
@@ -104,6 +108,9 @@ enum ft_parse ft_tuple_get(const struct sk_buff *skb, u8 family, u16 zone,
 enum ft_parse ft_tuple_inner(const struct sk_buff *skb,
 			     const struct ft_pkt *outer, struct ft_pkt *inner,
 			     enum ft_invalid *reason);
+
+bool ft_pkt_to_sender(const struct sk_buff *skb, u8 family,
+		      const struct ft_pkt *inner);
 
 bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
 		const union nf_inet_addr *src, const union nf_inet_addr *dst,
