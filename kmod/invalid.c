@@ -12,14 +12,12 @@
 #include "stats.h"
 #include "trace.h"
 
-/* In the order of the enum: both come from one list. */
-#define REASON_WORDS(name, words) words,
+#define REASON_WORDS(name, words) \
+	[FT_INVALID_##name] = words,
 
-static const char * const reason_words[] = {
+static const char * const reason_words[FT_INVALID_COUNT] = {
 	FT_INVALID_REASONS(REASON_WORDS)
 };
-
-static_assert(ARRAY_SIZE(reason_words) == FT_INVALID_COUNT);
 
 /**
  * ft_invalid_name() - the words for a reason
