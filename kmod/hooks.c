@@ -252,17 +252,6 @@ static enum ip_conntrack_info ctinfo_of(const struct ft_step *step)
 	return step->word & FT_FLOW_SEEN_REPLY ? IP_CT_ESTABLISHED : IP_CT_NEW;
 }
 
-/* Does an ICMP error travel to the sender of the packet it quotes? */
-static bool goes_to_sender(const struct sk_buff *skb, const struct ft_pkt *inner)
-{
-	const struct ft_key *key = &inner->key;
-
-	if (key->family == NFPROTO_IPV4)
-		return ip_hdr(skb)->daddr == key->addr4[inner->from_hi];
-	return ipv6_addr_equal(&ipv6_hdr(skb)->daddr,
-			       &key->addr6[inner->from_hi]);
-}
-
 /* An ICMP error: RELATED to the flow it is about, or INVALID. */
 static unsigned int track_error(struct ft_net *tn, struct sk_buff *skb,
 				const struct nf_hook_state *state,
@@ -301,7 +290,7 @@ static unsigned int track_error(struct ft_net *tn, struct sk_buff *skb,
 	ft_flow_unlock(found.flow, word);
 
 	/* It must travel to the sender of what it quotes. */
-	if (!goes_to_sender(skb, &inner)) {
+	if (!ft_pkt_to_sender(skb, pkt->family, &inner)) {
 		reason = FT_INVALID_ICMP_OUTER;
 		goto invalid;
 	}
