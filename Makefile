@@ -8,7 +8,8 @@
 # A container or a build machine runs a kernel whose headers it does not have: take the newest that are there.
 KDIR ?= $(or $(wildcard /lib/modules/$(shell uname -r)/build),$(patsubst %/.config,%,$(shell \
 	ls -d /usr/src/linux-headers-*/.config 2>/dev/null | sort -V | tail -n 1)))
-KREL = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+# Not include/config/kernel.release: Debian's 6.1 headers have the upstream version there, without the ABI number.
+KREL := $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 
 PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
@@ -41,7 +42,7 @@ tool:
 install: install-module install-tool
 
 install-module: module
-	$(KBUILD) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates modules_install
+	install -D -m 644 $(B)/nf_flowtrack.ko $(DESTDIR)/lib/modules/$(KREL)/updates/nf_flowtrack.ko
 	$(if $(DESTDIR),,depmod -a $(KREL))
 
 install-tool: tool

@@ -70,7 +70,7 @@ mount -t proc proc /proc
 mount -t devtmpfs dev /dev
 cd /modules && while read -r m; do insmod "$m" || echo "initramfs: $m does not load" >/dev/console; done <order
 cd /
-opts=trans=virtio,version=9p2000.L,msize=524288
+opts=trans=virtio,version=9p2000.L,msize=512000
 mount -t 9p -o "$opts,ro,cache=loose" host /lower || echo "initramfs: no host root" >/dev/console
 mount -t tmpfs -o size=75% tmpfs /upper
 mkdir /upper/up /upper/work
