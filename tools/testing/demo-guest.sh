@@ -1,0 +1,348 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The part of the demo that runs in the guest; demo.sh starts it there. Twice the same machines, the same ruleset, the
+# same users and the same flood: first with nf_conntrack alone, then with nf_flowtrack.
+#
+# Everything that it prints was measured in this run. It fails when what it claims did not happen.
+# FT_KO and FT_TOOL: the module and the tool to show.
+
+set -euo pipefail
+
+HERE=$(dirname "$0")
+TRAFFIC=(/usr/bin/python3 "$HERE/demo-traffic.py")
+WORK=$(mktemp -d /tmp/demo.XXXXXX)
+
+MAX=2048		# entries, in either table
+STREAMS=10		# long-lived connections
+CLIENTS=10		# new web clients during the flood
+FLOOD_RATE=250		# connections per second
+FLOOD_COUNT=7500	# more than three times what the table holds
+FLOOD_SECONDS=90	# and never longer than that
+RECOVER_SECONDS=75	# how long to try to log in after the flood
+
+SERVER=10.0.3.2
+
+# What is known of each round: seen[ROUND,FACT]
+declare -A seen
+failures=0
+
+die() {
+	printf 'demo: %s\n' "$*" >&2
+	exit 2
+}
+
+title() {
+	printf '\n=== %s\n' "$*"
+}
+
+say() {
+	printf '    %s\n' "$*"
+}
+
+# Show a command as one would type it on the server, and run it there.
+on_server() {
+	printf 'server# %s\n' "$*"
+	ip netns exec server bash -c "$*"
+}
+
+in_ns() {
+	ip netns exec "$@"
+}
+
+count() {
+	in_ns server sysctl -n "net.netfilter.nf_$1_count"
+}
+
+kernel_lines() {
+	dmesg | grep -cE "$1" || true
+}
+
+# How often the kernel wanted to say it: the lines it printed, and those its rate limit kept back.
+suppressed() {
+	dmesg | awk '/net_ratelimit: [0-9]+ callbacks suppressed/ {
+		for (i = 2; i <= NF; i++) if ($i == "callbacks") n += $(i - 1)
+	} END { print n + 0 }'
+}
+
+report() {
+	/usr/bin/python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$@"
+}
+
+wire() {
+	ip link add "$3" netns "$1" type veth peer name "$4" netns "$2"
+	ip -n "$1" addr add "$5" dev "$3"
+	ip -n "$2" addr add "$6" dev "$4"
+	ip -n "$1" link set "$3" up
+	ip -n "$2" link set "$4" up
+}
+
+#    client 10.0.1.2 ---.
+#                        router --- server 10.0.3.2, where the firewall is
+#    botnet 10.66.0.0/16 '
+machines_up() {
+	local ns
+	for ns in client botnet router server; do
+		ip netns add $ns
+		ip -n $ns link set lo up
+	done
+	wire client router eth0 client 10.0.1.2/24 10.0.1.1/24
+	wire botnet router eth0 botnet 10.0.2.2/24 10.0.2.1/24
+	wire server router eth0 server 10.0.3.2/24 10.0.3.1/24
+	ip -n client route add default via 10.0.1.1
+	ip -n server route add default via 10.0.3.1
+	ip -n router route add 10.66.0.0/16 via 10.0.2.2
+	in_ns router sysctl -qw net.ipv4.ip_forward=1
+	in_ns server sysctl -qw net.core.somaxconn=4096 net.ipv4.tcp_max_syn_backlog=4096
+	in_ns botnet ping -q -c 1 -W 5 10.0.2.1 >/dev/null || die "the network does not come up"
+}
+
+machines_down() {
+	local ns pid
+	for ns in client botnet router server; do
+		for pid in $(ip netns pids $ns); do
+			kill "$pid" 2>/dev/null || true
+		done
+	done
+	wait
+	for ns in client botnet router server; do
+		ip netns del $ns
+	done
+}
+
+load_ruleset() {
+	in_ns server nft -f - <<'RULES'
+table inet filter {
+	chain input {
+		type filter hook input priority filter; policy drop;
+		iif lo accept
+		ct state established,related accept
+		ct state invalid drop
+		tcp dport 22 ct state new limit rate 5/minute accept
+		tcp dport 80 accept
+	}
+}
+RULES
+}
+
+web() {
+	in_ns client curl -s -o /dev/null --max-time "$1" "http://$SERVER/"
+}
+
+login() {
+	in_ns client "${TRAFFIC[@]}" login $SERVER "$1"
+}
+
+start_users() {
+	local i
+	# Not through in_ns(): a signal must reach the program itself, not a shell that waits for it.
+	ip netns exec server "${TRAFFIC[@]}" serve &
+	for i in $(seq 50); do
+		in_ns server ss -Htln 'sport = 80' | grep -q . && break
+		sleep 0.2
+	done
+	ip netns exec client "${TRAFFIC[@]}" streams $SERVER $STREAMS "$WORK/$1.streams" &
+	streams=$!
+	for i in $(seq 50); do
+		[ ! -e "$WORK/$1.streams.up" ] || break
+		sleep 0.2
+	done
+	[ -e "$WORK/$1.streams.up" ] || die "the long-lived connections do not come up"
+	web 10 || die "the web server does not answer before the flood"
+	seen[$1,login_before]=$(login 10) || die "no login before the flood"
+	say "$STREAMS long-lived connections, one web page, one login (${seen[$1,login_before]} ms)"
+}
+
+# New clients that come while the table is full: a web page each second, and two logins.
+new_clients() {
+	local i pids=() web_ok=0 login_ok=0 times=()
+	for i in $(seq $CLIENTS); do
+		{ web 5 && : >"$WORK/$1.web.$i"; } &
+		pids+=($!)
+		if ((i == 2 || i == 7)); then
+			login 5 >"$WORK/$1.login.$i" &
+			pids+=($!)
+		fi
+		sleep 1
+	done
+	for i in "${pids[@]}"; do
+		wait "$i" || true
+	done
+	for i in $(seq $CLIENTS); do
+		[ ! -e "$WORK/$1.web.$i" ] || web_ok=$((web_ok + 1))
+	done
+	for i in 2 7; do
+		[ -s "$WORK/$1.login.$i" ] || continue
+		login_ok=$((login_ok + 1))
+		times+=("$(cat "$WORK/$1.login.$i")")
+	done
+	seen[$1,web]=$web_ok
+	seen[$1,login]=$login_ok
+	seen[$1,login_ms]=${times[*]:-}
+}
+
+# Seconds from the end of the flood to the first login; "-" if there is none.
+recover() {
+	local start=$SECONDS
+	while ((SECONDS - start < RECOVER_SECONDS)); do
+		if login 3 >/dev/null; then
+			echo $((SECONDS - start))
+			return
+		fi
+		sleep 1
+	done
+	echo -
+}
+
+# flood ROUND COUNTER: what fills the table, who comes meanwhile, and what is left afterwards.
+flood() {
+	local round=$1 counter=$2 mac flood i lines held
+	mac=$(ip -n router -br link show dev botnet | awk '{ print $3 }')
+	lines=$(kernel_lines 'table full')
+	held=$(suppressed)
+	say "the flood: $FLOOD_COUNT short web connections, $FLOOD_RATE a second, from random sources; the table holds $MAX"
+	ip netns exec botnet "${TRAFFIC[@]}" flood eth0 "$mac" $SERVER $FLOOD_RATE $FLOOD_COUNT $FLOOD_SECONDS "$WORK/$round.flood" &
+	flood=$!
+	for i in $(seq $FLOOD_SECONDS); do
+		(($(count "$counter") < MAX)) || break
+		kill -0 $flood 2>/dev/null || die "the flood ended and did not fill the table ($(count "$counter") of $MAX)"
+		sleep 1
+	done
+	say "full after $i s: $(count "$counter") of $MAX; now new clients come"
+	new_clients "$round"
+	seen[$round,during]=$(kill -0 $flood 2>/dev/null && echo yes || echo no)
+	wait $flood || die "the flood failed"
+	seen[$round,count]=$(count "$counter")
+	seen[$round,opened]=$(report "$WORK/$round.flood" opened)
+	seen[$round,answered]=$(report "$WORK/$round.flood" completed)
+	say "the flood has ended (${seen[$round,answered]} of ${seen[$round,opened]} connections were answered);" \
+		"trying to log in again"
+	seen[$round,recover]=$(recover)
+	kill -TERM $streams
+	wait $streams || die "the long-lived connections left no report"
+	seen[$round,kept]=$(report "$WORK/$round.streams" kept)
+	seen[$round,bytes]=$(report "$WORK/$round.streams" bytes)
+	seen[$round,lines]=$(($(kernel_lines 'nf_conntrack: .*table full') - lines))
+	seen[$round,held]=$(($(suppressed) - held))
+}
+
+round_conntrack() {
+	title "1. nf_conntrack alone, nf_conntrack_max = $MAX"
+	machines_up
+	load_ruleset
+	on_server 'nft -s list chain inet filter input'
+	start_users conntrack
+	on_server 'conntrack -L 2>/dev/null | head -n 3'
+	on_server 'conntrack -C'
+	flood conntrack conntrack
+	say "the kernel's log:"
+	dmesg | grep 'table full' | tail -n 3
+	machines_down
+}
+
+round_flowtrack() {
+	title "2. the same with nf_flowtrack, nf_flowtrack_max = $MAX"
+	say "insmod ${FT_KO##*/}; the ruleset is the same"
+	modprobe nf_defrag_ipv4
+	modprobe nf_defrag_ipv6
+	insmod "$FT_KO" || die "the module does not load"
+	machines_up
+	load_ruleset
+	on_server "sysctl -w net.netfilter.nf_flowtrack_max=$MAX"
+	start_users flowtrack
+	on_server 'flowtrack list | head -n 5'
+	on_server 'flowtrack stats'
+	on_server 'conntrack -C'
+	flood flowtrack flowtrack
+	on_server 'flowtrack stats'
+	seen[flowtrack,conntrack_count]=$(count conntrack)
+	say "the kernel's log:"
+	dmesg | grep 'nf_flowtrack' | tail -n 3 || true
+	machines_down
+	rmmod nf_flowtrack || die "the module does not unload"
+}
+
+row() {
+	printf '%-46s | %-24s | %-24s\n' "$@"
+}
+
+login_times() {
+	[ -n "${seen[$1,login_ms]}" ] && echo "${seen[$1,login_ms]// /, } ms" || echo "none in 5 s"
+}
+
+recovery() {
+	case ${seen[$1,recover]} in
+	-) echo "not within $RECOVER_SECONDS s" ;;
+	*) echo "${seen[$1,recover]} s" ;;
+	esac
+}
+
+to_do() {
+	if [ "${seen[$1,recover]}" = 0 ] && ((seen[$1,login] == 2)); then
+		echo "nothing"
+	else
+		echo "wait, or raise the max"
+	fi
+}
+
+table() {
+	title "side by side"
+	row "" "nf_conntrack alone" "nf_flowtrack"
+	row "----------------------------------------------" "------------------------" "------------------------"
+	row "table, entries of max, at the flood's end" "${seen[conntrack,count]} of $MAX" "${seen[flowtrack,count]} of $MAX"
+	row "connections of the flood, answered of opened" \
+		"${seen[conntrack,answered]} of ${seen[conntrack,opened]}" \
+		"${seen[flowtrack,answered]} of ${seen[flowtrack,opened]}"
+	row "long-lived connections kept" "${seen[conntrack,kept]} of $STREAMS" "${seen[flowtrack,kept]} of $STREAMS"
+	row "new web clients served while it was full" "${seen[conntrack,web]} of $CLIENTS" "${seen[flowtrack,web]} of $CLIENTS"
+	row "ssh logins while it was full" "${seen[conntrack,login]} of 2" "${seen[flowtrack,login]} of 2"
+	row "ssh login time before the flood" "${seen[conntrack,login_before]} ms" "${seen[flowtrack,login_before]} ms"
+	row "ssh login time while it was full" "$(login_times conntrack)" "$(login_times flowtrack)"
+	row "ssh login again after the flood" "$(recovery conntrack)" "$(recovery flowtrack)"
+	row "\"nf_conntrack: table full, dropping packet\"" \
+		"${seen[conntrack,lines]} lines, ${seen[conntrack,held]} kept back" \
+		"${seen[flowtrack,lines]} lines"
+	row "nf_conntrack entries at the flood's end" "${seen[conntrack,count]}" "${seen[flowtrack,conntrack_count]}"
+	row "rules changed" "-" "0"
+	row "what the operator had to do" "$(to_do conntrack)" "$(to_do flowtrack)"
+	echo
+}
+
+claim() {
+	local what=$1
+	shift
+	if ! "$@"; then
+		printf 'demo: NOT SEEN: %s\n' "$what" >&2
+		failures=$((failures + 1))
+	fi
+}
+
+claims() {
+	claim "nf_conntrack says that its table is full" [ "${seen[conntrack,lines]}" -ge 1 ]
+	claim "nf_conntrack alone: new web clients fail" [ "${seen[conntrack,web]}" -lt $CLIENTS ]
+	claim "nf_conntrack alone: a login fails" [ "${seen[conntrack,login]}" -lt 2 ]
+	claim "nf_flowtrack: the flood went on while the new clients came" [ "${seen[flowtrack,during]}" = yes ]
+	claim "nf_flowtrack: the table was full" [ "${seen[flowtrack,count]}" -ge $((MAX * 95 / 100)) ]
+	claim "nf_flowtrack: the table stays within its max" [ "${seen[flowtrack,count]}" -le $MAX ]
+	claim "nf_flowtrack: every long-lived connection is kept" [ "${seen[flowtrack,kept]}" -eq $STREAMS ]
+	claim "nf_flowtrack: every new web client is served" [ "${seen[flowtrack,web]}" -eq $CLIENTS ]
+	claim "nf_flowtrack: both logins succeed" [ "${seen[flowtrack,login]}" -eq 2 ]
+	claim "nf_flowtrack: nf_conntrack does not say that its table is full" [ "${seen[flowtrack,lines]}" -eq 0 ]
+	claim "nf_flowtrack: nf_conntrack's table stays empty" [ "${seen[flowtrack,conntrack_count]}" -eq 0 ]
+	claim "the kernel did not complain" [ "$(kernel_lines 'WARNING:|BUG:|Oops|general protection')" -eq 0 ]
+}
+
+[ -e "${FT_KO:?}" ] || die "no module at $FT_KO"
+[ -x "${FT_TOOL:?}" ] || die "no tool at $FT_TOOL"
+PATH=$(dirname "$FT_TOOL"):$PATH
+title "kernel $(uname -r), $(nproc) CPUs; machines are network namespaces: client, botnet, router, server"
+modprobe nf_conntrack
+modprobe nf_tables
+# As many buckets as entries, the kernel's own ratio: with more of them nf_conntrack would find less to drop.
+sysctl -qw net.netfilter.nf_conntrack_max=$MAX net.netfilter.nf_conntrack_buckets=$MAX
+round_conntrack
+round_flowtrack
+table
+claims
+((failures == 0)) || exit 1
+echo "demo: all of this was measured in this run, and all that is claimed was seen"
