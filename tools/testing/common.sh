@@ -89,7 +89,7 @@ cache_prune() {
 # The source of a kernel series, as Debian ships it: for UML, checkpatch, ynl and trees that clang can build against.
 kernel_source() {
 	local v=$1
-	cache_make "source-$v" "$(package_version "linux-source-$v") 1" source_fill "$v"
+	cache_make "source-$v" "$(package_version "linux-source-$v") $(declare -f source_fill)" source_fill "$v"
 }
 
 source_fill() {

@@ -74,8 +74,8 @@ build() {
 	frags=$(fragments "$flavour")
 	src=$(kernel_source $SERIES)
 	# shellcheck disable=SC2086
-	inputs="$(package_version linux-source-$SERIES) $(gcc --version | head -n 1) $(cat $frags)
-		$(declare -f uml_fill source_fill)"
+	inputs="$src $(gcc --version | head -n 1) $(cat $frags)
+		$(declare -f uml_fill)"
 	cache_make "uml-$flavour" "$inputs" uml_fill "$flavour" "$src"
 }
 
@@ -139,7 +139,7 @@ run() {
 	if [ -f "$out/status" ]; then
 		status=$(cat "$out/status")
 	else
-		tail -n 60 "$out/console" >&2
+		tail -n 25 "$out/console" >&2
 		if [ "$status" = 124 ]; then
 			note "UML did not end within $seconds s"
 		else
