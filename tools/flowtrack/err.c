@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The message of the last error. Whoever finds an error sets it, whoever can
+ * say where it happened adds that, main() prints it.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "err.h"
+
+static char msg[1024];
+
+/**
+ * err_set() - note an error
+ * @code: enum exit_code
+ * @fmt: message, no newline
+ *
+ * Return: @code.
+ */
+int err_set(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(msg, sizeof(msg), fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+/* Appends to the message. */
+void err_add(const char *fmt, ...)
+{
+	size_t len = strlen(msg);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(msg + len, sizeof(msg) - len, fmt, ap);
+	va_end(ap);
+}
+
+const char *err_msg(void)
+{
+	return msg;
+}
+
+void err_clear(void)
+{
+	msg[0] = '\0';
+}
+
+void err_print(void)
+{
+	if (msg[0])
+		fprintf(stderr, "flowtrack: %s\n", msg);
+	err_clear();
+}
+
+void warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("flowtrack: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which flows a verb is about: one grammar for all of them.
+ */
+#ifndef FT_FILTER_H
+#define FT_FILTER_H
+
+#include <linux/nf_flowtrack.h>
+#include <linux/types.h>
+#include <stdbool.h>
+
+#include "parse.h"
+
+struct flow;
+struct nlmsghdr;
+
+/**
+ * struct filter - what a flow must be like
+ * @has: bits by FLOWTRACK_A_FILTER_*: what follows was asked for
+ * @family: AF_INET or AF_INET6
+ * @l4proto: IPPROTO_*
+ * @src: network of the initiator
+ * @dst: network of the responder
+ * @sport_min: first source port, host byte order
+ * @sport_max: last one
+ * @dport_min: first destination port, host byte order
+ * @dport_max: last one
+ * @state: by protocol
+ * @class: enum flowtrack_class
+ * @mark: value of the bits in @mark_mask
+ * @mark_mask: bits of the mark that count
+ * @zone: zone
+ * @age_min: seconds since the first packet
+ * @age_max: likewise
+ */
+struct filter {
+	__u32 has;
+	__u8 family;
+	__u8 l4proto;
+	struct addr src;
+	struct addr dst;
+	__u16 sport_min;
+	__u16 sport_max;
+	__u16 dport_min;
+	__u16 dport_max;
+	__u8 state;
+	__u8 class;
+	__u32 mark;
+	__u32 mark_mask;
+	__u16 zone;
+	__u32 age_min;
+	__u32 age_max;
+};
+
+int filter_parse(struct filter *f, int argc, char **argv, __u8 family);
+bool filter_empty(const struct filter *f);
+void filter_put(struct nlmsghdr *nlh, const struct filter *f);
+bool filter_match(const struct filter *f, const struct flow *flow);
+
+#endif /* FT_FILTER_H */

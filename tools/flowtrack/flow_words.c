@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A flow in words: what get and add are told, and the lines of a saved table,
+ * which are written and read here.
+ */
+#include <arpa/inet.h>
+#include <limits.h>
+#include <string.h>
+
+#include "err.h"
+#include "flow.h"
+#include "names.h"
+#include "out.h"
+#include "parse.h"
+
+enum key {
+	KEY_IPV4, KEY_IPV6, KEY_PROTO, KEY_SRC, KEY_DST, KEY_SPORT, KEY_DPORT,
+	KEY_ICMPID, KEY_TYPE, KEY_CODE, KEY_KEY, KEY_ZONE, KEY_ID,
+	KEY_STATE, KEY_STATUS, KEY_TIMEOUT, KEY_MARK, KEY_PACKETS, KEY_BYTES,
+	KEY_REPLY_PACKETS, KEY_REPLY_BYTES, KEY_TCP, KEY_REPLY_TCP, KEY_VTAG,
+	KEY_REPLY_VTAG,
+	/* protocols, for the suggestion of a close word only */
+	KEY_PROTOS,
+};
+
+static const char * const keys[] = {
+	[KEY_IPV4] = "ipv4",
+	[KEY_IPV6] = "ipv6",
+	[KEY_PROTO] = "proto",
+	[KEY_SRC] = "src",
+	[KEY_DST] = "dst",
+	[KEY_SPORT] = "sport",
+	[KEY_DPORT] = "dport",
+	[KEY_ICMPID] = "icmpid",
+	[KEY_TYPE] = "type",
+	[KEY_CODE] = "code",
+	[KEY_KEY] = "key",
+	[KEY_ZONE] = "zone",
+	[KEY_ID] = "id",
+	[KEY_STATE] = "state",
+	[KEY_STATUS] = "status",
+	[KEY_TIMEOUT] = "timeout",
+	[KEY_MARK] = "mark",
+	[KEY_PACKETS] = "packets",
+	[KEY_BYTES] = "bytes",
+	[KEY_REPLY_PACKETS] = "reply-packets",
+	[KEY_REPLY_BYTES] = "reply-bytes",
+	[KEY_TCP] = "tcp-window",
+	[KEY_REPLY_TCP] = "reply-tcp-window",
+	[KEY_VTAG] = "vtag",
+	[KEY_REPLY_VTAG] = "reply-vtag",
+	[KEY_PROTOS] = "tcp", "udp", "udplite", "icmp", "icmpv6", "sctp", "gre",
+};
+
+#define N_KEYS	(sizeof(keys) / sizeof(keys[0]))
+
+/**
+ * struct reading - the words read so far
+ * @f: the flow
+ * @seen: bits by enum key
+ * @family: of the addresses; 0: none yet
+ * @state: to be looked up when the protocol is known
+ * @port: likewise
+ */
+struct reading {
+	struct flow *f;
+	__u32 seen;
+	__u8 family;
+	const char *state;
+	const char *port[2];
+};
+
+static bool saw(const struct reading *r, enum key key)
+{
+	return r->seen >> key & 1;
+}
+
+static int read_addr(struct reading *r, struct words *w, const char *value,
+		     __u8 *to)
+{
+	struct addr addr;
+
+	if (!parse_addr(value, &addr))
+		return words_bad(w, value, "an address");
+	if (r->family && r->family != addr.family)
+		return err_set(EXIT_USAGE, "'%s %s' is not %s", w->key, value,
+			       r->family == AF_INET ? "IPv4" : "IPv6");
+	r->family = addr.family;
+	memcpy(to, addr.b, addr.family == AF_INET ? 4 : 16);
+	return EXIT_OK;
+}
+
+/* END,MAXEND,MAXWIN,MAXACK,SCALE,FLAGS */
+static bool read_tcp(const char *s, struct flow_tcp *t)
+{
+	static const __u32 max[6] = {
+		UINT_MAX, UINT_MAX, UINT_MAX, UINT_MAX, 255, 255
+	};
+	__u64 v[6];
+	char buf[16];
+	size_t len;
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		len = strcspn(s, ",");
+		if (len >= sizeof(buf) || (s[len] == ',') != (i < 5))
+			return false;
+		memcpy(buf, s, len);
+		buf[len] = '\0';
+		if (!parse_u64(buf, max[i], &v[i]))
+			return false;
+		s += len + 1;
+	}
+	t->end = v[0];
+	t->maxend = v[1];
+	t->maxwin = v[2];
+	t->maxack = v[3];
+	t->scale = v[4];
+	t->flags = v[5];
+	return true;
+}
+
+/* Words separated by commas, or "none". */
+static bool read_status(const char *s, __u32 *status)
+{
+	char buf[32];
+	size_t len;
+	int v;
+
+	*status = 0;
+	if (!strcmp(s, "none"))
+		return true;
+	for (;;) {
+		len = strcspn(s, ",");
+		if (len >= sizeof(buf))
+			return false;
+		memcpy(buf, s, len);
+		buf[len] = '\0';
+		v = value_of(&status_names, buf);
+		if (v < 0)
+			return false;
+		*status |= 1U << v;
+		if (!s[len])
+			return true;
+		s += len + 1;
+	}
+}
+
+static int read_value(struct reading *r, struct words *w, enum key key,
+		      const char *value)
+{
+	struct flow_tuple *t = &r->f->tuple[ORIG];
+	struct flow *f = r->f;
+	__u32 v32;
+	__u64 v;
+	int n;
+
+	switch (key) {
+	case KEY_PROTO:
+		n = proto_value(value);
+		if (n < 0 && !parse_u64(value, 255, &v))
+			return words_bad(w, value, "0 to 255");
+		f->l4proto = n < 0 ? v : (__u64)n;
+		f->has |= FLOW_BIT(L4PROTO);
+		return EXIT_OK;
+	case KEY_SRC:
+		return read_addr(r, w, value, t->src);
+	case KEY_DST:
+		return read_addr(r, w, value, t->dst);
+	case KEY_SPORT:
+		r->port[0] = value;
+		return EXIT_OK;
+	case KEY_DPORT:
+		r->port[1] = value;
+		return EXIT_OK;
+	case KEY_ICMPID:
+		if (!parse_u64(value, 65535, &v))
+			return words_bad(w, value, "0 to 65535");
+		t->icmp_id = htons(v);
+		t->has |= TUPLE_BIT(ICMP_ID);
+		return EXIT_OK;
+	case KEY_TYPE:
+	case KEY_CODE:
+		if (!parse_u64(value, 255, &v))
+			return words_bad(w, value, "0 to 255");
+		if (key == KEY_TYPE) {
+			t->icmp_type = v;
+			t->has |= TUPLE_BIT(ICMP_TYPE);
+		} else {
+			t->icmp_code = v;
+			t->has |= TUPLE_BIT(ICMP_CODE);
+		}
+		return EXIT_OK;
+	case KEY_KEY:
+		if (!parse_u32(value, &v32))
+			return words_bad(w, value, "a number of 32 bits");
+		t->gre_key = htonl(v32);
+		t->has |= TUPLE_BIT(GRE_KEY);
+		return EXIT_OK;
+	case KEY_ZONE:
+		if (!parse_u64(value, 65535, &v))
+			return words_bad(w, value, "0 to 65535");
+		f->zone = v;
+		f->has |= FLOW_BIT(ZONE);
+		return EXIT_OK;
+	case KEY_ID:
+		if (!parse_u64(value, ULLONG_MAX, &f->id))
+			return words_bad(w, value, "a number");
+		f->has |= FLOW_BIT(ID);
+		return EXIT_OK;
+	case KEY_STATE:
+		r->state = value;
+		return EXIT_OK;
+	case KEY_STATUS:
+		if (!read_status(value, &f->status))
+			return words_bad(w, value,
+					 "none, seen_reply, or seen_reply,assured");
+		f->has |= FLOW_BIT(STATUS);
+		return EXIT_OK;
+	case KEY_TIMEOUT:
+		if (!parse_duration(value, &f->timeout) ||
+		    f->timeout > UINT_MAX)
+			return words_bad(w, value,
+					 "seconds, or a number with unit ms, s, m, h, d; at most 49 days");
+		f->has |= FLOW_BIT(TIMEOUT);
+		return EXIT_OK;
+	case KEY_MARK:
+		if (!parse_u32(value, &f->mark))
+			return words_bad(w, value, "a number of 32 bits");
+		f->has |= FLOW_BIT(MARK);
+		return EXIT_OK;
+	case KEY_PACKETS:
+	case KEY_BYTES:
+		if (!parse_u64(value, ULLONG_MAX, key == KEY_PACKETS ?
+			       &f->packets[ORIG] : &f->bytes[ORIG]))
+			return words_bad(w, value, "a number");
+		f->has |= FLOW_BIT(COUNTERS_ORIG);
+		return EXIT_OK;
+	case KEY_REPLY_PACKETS:
+	case KEY_REPLY_BYTES:
+		if (!parse_u64(value, ULLONG_MAX, key == KEY_REPLY_PACKETS ?
+			       &f->packets[REPLY] : &f->bytes[REPLY]))
+			return words_bad(w, value, "a number");
+		f->has |= FLOW_BIT(COUNTERS_REPLY);
+		return EXIT_OK;
+	case KEY_TCP:
+	case KEY_REPLY_TCP:
+		if (!read_tcp(value, &f->tcp[key == KEY_REPLY_TCP]))
+			return words_bad(w, value,
+					 "END,MAXEND,MAXWIN,MAXACK,SCALE,FLAGS");
+		f->has |= key == KEY_TCP ? FLOW_BIT(TCP_ORIG) :
+					   FLOW_BIT(TCP_REPLY);
+		return EXIT_OK;
+	case KEY_VTAG:
+	case KEY_REPLY_VTAG:
+		if (!parse_u32(value, &v32))
+			return words_bad(w, value, "a number of 32 bits");
+		f->vtag[key == KEY_REPLY_VTAG] = htonl(v32);
+		f->has |= key == KEY_VTAG ? FLOW_BIT(VTAG_ORIG) :
+					    FLOW_BIT(VTAG_REPLY);
+		return EXIT_OK;
+	default:
+		return EXIT_OK;
+	}
+}
+
+static int read_word(struct reading *r, struct words *w, int which)
+{
+	int proto = proto_value(w->key), err;
+	const char *value = NULL;
+	size_t limit, key;
+
+	if (which & WORDS_STATE)
+		limit = N_KEYS;
+	else
+		limit = which & WORDS_ID ? KEY_ID + 1 : KEY_ID;
+	if (proto >= 0) {
+		key = KEY_PROTO;
+	} else {
+		for (key = 0; key < limit && key < KEY_PROTOS; key++)
+			if (!strcmp(keys[key], w->key))
+				break;
+		if (key == limit || key >= KEY_PROTOS ||
+		    (key == KEY_ID && !(which & WORDS_ID)))
+			return words_unknown(w, keys, limit);
+	}
+	if (saw(r, key))
+		return words_twice(w);
+	r->seen |= 1U << key;
+	if (proto >= 0 || key == KEY_IPV4 || key == KEY_IPV6) {
+		__u8 family = key == KEY_IPV4 ? AF_INET : AF_INET6;
+
+		err = words_no_value(w);
+		if (err)
+			return err;
+		if (proto >= 0) {
+			r->f->l4proto = proto;
+			r->f->has |= FLOW_BIT(L4PROTO);
+			return EXIT_OK;
+		}
+		if (r->family && r->family != family)
+			return words_twice(w);
+		r->family = family;
+		return EXIT_OK;
+	}
+	err = words_value(w, &value);
+	if (err)
+		return err;
+	return read_value(r, w, key, value);
+}
+
+static int read_ports(struct reading *r)
+{
+	struct flow_tuple *t = &r->f->tuple[ORIG];
+	__u16 min, max;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (!r->port[i])
+			return err_set(EXIT_USAGE, "%s needs '%s'",
+				       proto_name(r->f->l4proto),
+				       keys[KEY_SPORT + i]);
+		if (!parse_ports(r->port[i], r->f->l4proto, &min, &max) ||
+		    min != max)
+			return err_set(EXIT_USAGE, "bad value '%s' of '%s': expected one port, 0 to 65535, or the name of a service",
+				       r->port[i], keys[KEY_SPORT + i]);
+		if (i)
+			t->dport = htons(min);
+		else
+			t->sport = htons(min);
+	}
+	t->has |= TUPLE_BIT(SPORT) | TUPLE_BIT(DPORT);
+	return EXIT_OK;
+}
+
+static int misplaced(const struct reading *r, __u32 wanted, const char *what)
+{
+	int key;
+
+	for (key = 0; key < KEY_PROTOS; key++)
+		if (r->seen & wanted & 1U << key)
+			return err_set(EXIT_USAGE, "'%s' is a word for %s only",
+				       keys[key], what);
+	return EXIT_OK;
+}
+
+#define KEYS2(a, b)	(1U << KEY_##a | 1U << KEY_##b)
+
+/* Whether the words together name one flow. */
+static int complete(struct reading *r)
+{
+	struct flow_tuple *t = &r->f->tuple[ORIG];
+	struct flow *f = r->f;
+	int err = EXIT_OK, v;
+	char list[256];
+
+	if (!(f->has & FLOW_BIT(L4PROTO)))
+		return err_set(EXIT_USAGE, "a protocol is missing: tcp, udp, udplite, icmp, icmpv6, sctp, gre or proto N");
+	if (!saw(r, KEY_SRC) || !saw(r, KEY_DST))
+		return err_set(EXIT_USAGE, "'%s' is missing",
+			       saw(r, KEY_SRC) ? "dst" : "src");
+	f->family = r->family;
+	f->has |= FLOW_BIT(FAMILY) | FLOW_BIT(ORIG);
+	t->has |= f->family == AF_INET ? TUPLE_BIT(SRC4) | TUPLE_BIT(DST4) :
+					 TUPLE_BIT(SRC6) | TUPLE_BIT(DST6);
+	if (proto_is_icmp(f->l4proto)) {
+		if ((f->l4proto == IPPROTO_ICMP) != (f->family == AF_INET))
+			return err_set(EXIT_USAGE,
+				       "%s is not a protocol of %s",
+				       proto_name(f->l4proto),
+				       f->family == AF_INET ? "IPv4" : "IPv6");
+		if (!saw(r, KEY_ICMPID))
+			return err_set(EXIT_USAGE, "%s needs 'icmpid'",
+				       proto_name(f->l4proto));
+		if (!saw(r, KEY_TYPE))	/* echo request */
+			t->icmp_type = f->family == AF_INET ? 8 : 128;
+		t->has |= TUPLE_BIT(ICMP_TYPE) | TUPLE_BIT(ICMP_CODE);
+	} else {
+		err = misplaced(r, KEYS2(ICMPID, TYPE) | 1U << KEY_CODE,
+				"icmp and icmpv6");
+	}
+	if (!err && proto_has_ports(f->l4proto))
+		err = read_ports(r);
+	else if (!err)
+		err = misplaced(r, KEYS2(SPORT, DPORT),
+				"tcp, udp, udplite and sctp");
+	if (!err && f->l4proto == IPPROTO_GRE)
+		t->has |= TUPLE_BIT(GRE_KEY);
+	else if (!err)
+		err = misplaced(r, 1U << KEY_KEY, "gre");
+	if (!err && f->l4proto != IPPROTO_TCP)
+		err = misplaced(r, KEYS2(TCP, REPLY_TCP), "tcp");
+	if (!err && f->l4proto != IPPROTO_SCTP)
+		err = misplaced(r, KEYS2(VTAG, REPLY_VTAG), "sctp");
+	if (err || !r->state)
+		return err;
+	v = value_of(proto_states(f->l4proto), r->state);
+	if (v < 0) {
+		name_list(proto_states(f->l4proto), list, sizeof(list));
+		return err_set(EXIT_USAGE,
+			       "bad value '%s' of 'state': expected one of %s",
+			       r->state, list);
+	}
+	f->state = v;
+	f->has |= FLOW_BIT(STATE);
+	return EXIT_OK;
+}
+
+/**
+ * flow_words() - read a flow from words
+ * @f: filled in
+ * @argc: how many words
+ * @argv: words
+ * @family: AF_INET or AF_INET6 if an option says so, or 0
+ * @which: WORDS_ID, WORDS_STATE
+ *
+ * Return: an exit code.
+ */
+int flow_words(struct flow *f, int argc, char **argv, __u8 family, int which)
+{
+	struct reading r = { .f = f, .family = family };
+	struct words w;
+	int err;
+
+	memset(f, 0, sizeof(*f));
+	words_init(&w, argc, argv);
+	while (words_next(&w)) {
+		err = read_word(&r, &w, which);
+		if (err)
+			return err;
+	}
+	if (saw(&r, KEY_ID)) {
+		if (r.seen != 1U << KEY_ID)
+			return err_set(EXIT_USAGE,
+				       "'id' names a flow alone: no other word goes with it");
+		return EXIT_OK;
+	}
+	return complete(&r);
+}
+
+static char *put_counters(char *p, const char *prefix, __u64 packets,
+			  __u64 bytes)
+{
+	*p++ = ' ';
+	p = put_str(p, prefix);
+	p = put_lit(p, "packets=");
+	p = put_u64(p, packets);
+	*p++ = ' ';
+	p = put_str(p, prefix);
+	p = put_lit(p, "bytes=");
+	return put_u64(p, bytes);
+}
+
+static char *put_tcp(char *p, const struct flow_tcp *t)
+{
+	p = put_lit(p, "tcp-window=");
+	p = put_u64(p, t->end);
+	*p++ = ',';
+	p = put_u64(p, t->maxend);
+	*p++ = ',';
+	p = put_u64(p, t->maxwin);
+	*p++ = ',';
+	p = put_u64(p, t->maxack);
+	*p++ = ',';
+	p = put_u64(p, t->scale);
+	*p++ = ',';
+	return put_hex(p, t->flags);
+}
+
+static char *put_status(char *p, __u32 status)
+{
+	unsigned int i;
+	bool first = true;
+
+	p = put_lit(p, " status=");
+	for (i = 0; i < status_names.n; i++) {
+		if (!(status >> i & 1))
+			continue;
+		if (!first)
+			*p++ = ',';
+		p = put_str(p, status_names.name[i]);
+		first = false;
+	}
+	return first ? put_lit(p, "none") : p;
+}
+
+/**
+ * flow_line() - write a flow as a line of a saved table
+ * @p: room for OUT_LINE bytes
+ * @f: flow
+ *
+ * These are the words that flow_words() reads with WORDS_STATE. What the line
+ * says is documented in flowtrack(8); a change that an older tool would
+ * misread needs a new version in cmd_save.c.
+ *
+ * Return: behind the newline.
+ */
+char *flow_line(char *p, const struct flow *f)
+{
+	const struct flow_tuple *t = &f->tuple[ORIG];
+	const char *name = proto_name(f->l4proto);
+
+	if (name) {
+		p = put_str(p, name);
+	} else {
+		p = put_lit(p, "proto=");
+		p = put_u64(p, f->l4proto);
+	}
+	p = put_lit(p, " src=");
+	p = f->family == AF_INET ? put_ip4(p, t->src) : put_ip6(p, t->src);
+	p = put_lit(p, " dst=");
+	p = f->family == AF_INET ? put_ip4(p, t->dst) : put_ip6(p, t->dst);
+	if (t->has & TUPLE_BIT(SPORT)) {
+		p = put_lit(p, " sport=");
+		p = put_u64(p, ntohs(t->sport));
+		p = put_lit(p, " dport=");
+		p = put_u64(p, ntohs(t->dport));
+	}
+	if (t->has & TUPLE_BIT(ICMP_ID)) {
+		p = put_lit(p, " icmpid=");
+		p = put_u64(p, ntohs(t->icmp_id));
+		p = put_lit(p, " type=");
+		p = put_u64(p, t->icmp_type);
+		p = put_lit(p, " code=");
+		p = put_u64(p, t->icmp_code);
+	}
+	if (t->has & TUPLE_BIT(GRE_KEY)) {
+		p = put_lit(p, " key=");
+		p = put_hex(p, ntohl(t->gre_key));
+	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_ZONE) && f->zone) {
+		p = put_lit(p, " zone=");
+		p = put_u64(p, f->zone);
+	}
+	name = name_of(proto_states(f->l4proto), f->state);
+	if (flow_has(f, FLOWTRACK_A_FLOW_STATE) && name) {
+		p = put_lit(p, " state=");
+		p = put_str(p, name);
+	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_STATUS))
+		p = put_status(p, f->status);
+	if (flow_has(f, FLOWTRACK_A_FLOW_TIMEOUT)) {
+		p = put_lit(p, " timeout=");
+		p = put_thousandths(p, f->timeout);
+	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_MARK) && f->mark) {
+		p = put_lit(p, " mark=");
+		p = put_hex(p, f->mark);
+	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_COUNTERS_ORIG))
+		p = put_counters(p, "", f->packets[ORIG], f->bytes[ORIG]);
+	if (flow_has(f, FLOWTRACK_A_FLOW_COUNTERS_REPLY))
+		p = put_counters(p, "reply-", f->packets[REPLY],
+				 f->bytes[REPLY]);
+	if (flow_has(f, FLOWTRACK_A_FLOW_TCP_ORIG)) {
+		*p++ = ' ';
+		p = put_tcp(p, &f->tcp[ORIG]);
+	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_TCP_REPLY)) {
+		p = put_lit(p, " reply-");
+		p = put_tcp(p, &f->tcp[REPLY]);
+	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_VTAG_ORIG)) {
+		p = put_lit(p, " vtag=");
+		p = put_hex(p, ntohl(f->vtag[ORIG]));
+	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_VTAG_REPLY)) {
+		p = put_lit(p, " reply-vtag=");
+		p = put_hex(p, ntohl(f->vtag[REPLY]));
+	}
+	*p++ = '\n';
+	return p;
+}

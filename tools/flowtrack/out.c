@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Buffered output, and the formatting of numbers and addresses.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "out.h"
+
+static const char digits[] =
+	"00010203040506070809101112131415161718192021222324"
+	"25262728293031323334353637383940414243444546474849"
+	"50515253545556575859606162636465666768697071727374"
+	"75767778798081828384858687888990919293949596979899";
+
+static const char hexdigits[] = "0123456789abcdef";
+
+void out_init(struct out *o, int fd)
+{
+	o->fd = fd;
+	o->err = 0;
+	o->len = 0;
+	o->written = 0;
+}
+
+/**
+ * out_flush() - write what waits
+ * @o: output
+ *
+ * Return: false once a write has failed.
+ */
+bool out_flush(struct out *o)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < o->len && !o->err) {
+		n = write(o->fd, o->buf + done, o->len - done);
+		if (n >= 0)
+			done += n;
+		else if (errno != EINTR)
+			o->err = errno;
+	}
+	o->written += done;
+	o->len = 0;
+	return !o->err;
+}
+
+/**
+ * out_close() - write the rest
+ * @o: output
+ *
+ * Return: an exit code. A reader that went away is no error.
+ */
+int out_close(struct out *o)
+{
+	if (out_flush(o) || o->err == EPIPE)
+		return EXIT_OK;
+	return err_set(EXIT_USAGE, "cannot write: %s", strerror(o->err));
+}
+
+/* For what is printed once, not a million times; longer strings are cut. */
+void out_str(struct out *o, const char *s)
+{
+	size_t len = strnlen(s, OUT_LINE);
+
+	out_commit(o, put_mem(out_room(o), s, len));
+}
+
+void out_fmt(struct out *o, const char *fmt, ...)
+{
+	char buf[OUT_LINE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	out_str(o, buf);
+}
+
+char *put_u64(char *p, __u64 v)
+{
+	char buf[20];
+	char *q = buf + sizeof(buf);
+
+	while (v >= 100) {
+		q -= 2;
+		memcpy(q, digits + v % 100 * 2, 2);
+		v /= 100;
+	}
+	if (v >= 10) {
+		q -= 2;
+		memcpy(q, digits + v * 2, 2);
+	} else {
+		*--q = '0' + v;
+	}
+	return put_mem(p, q, buf + sizeof(buf) - q);
+}
+
+char *put_hex(char *p, __u64 v)
+{
+	int shift = 60;
+
+	*p++ = '0';
+	*p++ = 'x';
+	while (shift && !(v >> shift))
+		shift -= 4;
+	for (; shift >= 0; shift -= 4)
+		*p++ = hexdigits[v >> shift & 15];
+	return p;
+}
+
+/* @v thousandths, as a number with three decimals. */
+char *put_thousandths(char *p, __u64 v)
+{
+	unsigned int frac = v % 1000;
+
+	p = put_u64(p, v / 1000);
+	*p++ = '.';
+	*p++ = '0' + frac / 100;
+	return put_mem(p, digits + frac % 100 * 2, 2);
+}
+
+/* @v billionths, as a number with nine decimals. */
+char *put_billionths(char *p, __u64 v)
+{
+	unsigned int frac = v % 1000000000;
+	int i;
+
+	p = put_u64(p, v / 1000000000);
+	*p++ = '.';
+	for (i = 8; i >= 0; i--) {
+		p[i] = '0' + frac % 10;
+		frac /= 10;
+	}
+	return p + 9;
+}
+
+static char *put_octet(char *p, __u8 v)
+{
+	if (v >= 100) {
+		*p++ = '0' + v / 100;
+		return put_mem(p, digits + v % 100 * 2, 2);
+	}
+	if (v >= 10)
+		return put_mem(p, digits + v * 2, 2);
+	*p++ = '0' + v;
+	return p;
+}
+
+char *put_ip4(char *p, const __u8 *addr)
+{
+	p = put_octet(p, addr[0]);
+	*p++ = '.';
+	p = put_octet(p, addr[1]);
+	*p++ = '.';
+	p = put_octet(p, addr[2]);
+	*p++ = '.';
+	return put_octet(p, addr[3]);
+}
+
+static char *put_hex16(char *p, unsigned int v)
+{
+	if (v >= 0x1000)
+		*p++ = hexdigits[v >> 12];
+	if (v >= 0x100)
+		*p++ = hexdigits[v >> 8 & 15];
+	if (v >= 0x10)
+		*p++ = hexdigits[v >> 4 & 15];
+	*p++ = hexdigits[v & 15];
+	return p;
+}
+
+/* As inet_ntop() has it (RFC 5952), at a tenth of the time. */
+char *put_ip6(char *p, const __u8 *addr)
+{
+	int best = -1, best_len = 1;
+	unsigned int word[8];
+	int i, j;
+
+	for (i = 0; i < 8; i++)
+		word[i] = addr[2 * i] << 8 | addr[2 * i + 1];
+	for (i = 0; i < 8; i = j + 1) {
+		for (j = i; j < 8 && !word[j]; j++)
+			;
+		if (j - i > best_len) {
+			best = i;
+			best_len = j - i;
+		}
+	}
+	/* ::a.b.c.d and ::ffff:a.b.c.d */
+	if (!best && (best_len == 6 || (best_len == 7 && word[7] != 1) ||
+		      (best_len == 5 && word[5] == 0xffff))) {
+		if (best_len == 5)
+			p = put_lit(p, "::ffff:");
+		else
+			p = put_lit(p, "::");
+		return put_ip4(p, addr + 12);
+	}
+	for (i = 0; i < 8; i++) {
+		if (i == best) {
+			*p++ = ':';
+			if (i + best_len == 8)
+				*p++ = ':';
+			i += best_len - 1;
+			continue;
+		}
+		if (i)
+			*p++ = ':';
+		p = put_hex16(p, word[i]);
+	}
+	return p;
+}
+
+/* A JSON string with its quotes; cut after @max bytes of @s. */
+char *put_json(char *p, const char *s, size_t max)
+{
+	*p++ = '"';
+	for (; *s && max; s++, max--) {
+		unsigned char c = *s;
+
+		if (c == '"' || c == '\\') {
+			*p++ = '\\';
+			*p++ = c;
+		} else if (c < 0x20 || c >= 0x7f) {
+			p = put_lit(p, "\\u00");
+			*p++ = hexdigits[c >> 4];
+			*p++ = hexdigits[c & 15];
+		} else {
+			*p++ = c;
+		}
+	}
+	*p++ = '"';
+	return p;
+}
