@@ -115,7 +115,7 @@ load_ruleset() {
 table inet filter {
 	chain input {
 		type filter hook input priority filter; policy drop;
-		iif lo accept
+		iifname lo accept
 		ct state established,related accept
 		ct state invalid drop
 		tcp dport 22 ct state new limit rate 5/minute accept
