@@ -152,7 +152,7 @@ check_kernel_doc() {
 }
 
 check_codespell() {
-	files '*' | grep -vE '^(COPYING|build/)|\.patch$' | xargs -r codespell -L "${CODESPELL_IGNORE:-ect,te}"
+	files '*' | grep -vE '^(COPYING|build/)|\.patch$' | xargs -r codespell -L "${CODESPELL_IGNORE:-ect,iif,nd,oif,te}"
 }
 
 check_shellcheck() {

@@ -109,6 +109,17 @@ INIT
 	chmod 755 "$out/init"
 }
 
+# UML's memory is a file. A container's /dev/shm is often too small for it, which would end in a bus error.
+memory_dir() {
+	local free
+	free=$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1) || free=0
+	if [ "$free" -gt 1300000 ]; then
+		echo /dev/shm
+	else
+		echo /var/tmp
+	fi
+}
+
 run() {
 	local mem=1G seconds=300 opt kdir out status pid
 	OPTIND=1
@@ -126,8 +137,9 @@ run() {
 	out=$(mktemp -d "${TMPDIR:-/tmp}/flowtrack-uml.XXXXXX")
 	write_init "$out" "$kdir" "${@:2}"
 	# A randomised heap leaves a gap of up to a gigabyte that UML fills with memory of its own.
-	timeout -k 5 "$seconds" setarch -R "$kdir/linux" mem="$mem" rootfstype=hostfs rw init="$out/init" con=null con0=fd:0,fd:1 \
-		panic=-1 oops=panic kasan_multi_shot umid="ft$$" </dev/null >"$out/console" 2>&1 &
+	TMPDIR=$(memory_dir) timeout -k 5 "$seconds" setarch -R "$kdir/linux" mem="$mem" umid="ft$$" \
+		rootfstype=hostfs rw init="$out/init" con=null con0=fd:0,fd:1 panic=-1 oops=panic kasan_multi_shot \
+		</dev/null >"$out/console" 2>&1 &
 	pid=$!
 	status=0
 	wait $pid || status=$?

@@ -21,16 +21,18 @@ BOOT_MODULES=(crc32c_generic virtio_pci 9p 9pnet_virtio overlay)
 
 download() {
 	local rel=$1 version=$2
-	if ! apt-get -q download "linux-image-$rel=$version" 2>&1; then
-		apt-get -q update 2>&1 || true
-		apt-get -q download "linux-image-$rel=$version" 2>&1
+	# As root: apt's own user cannot write into a cache below /root.
+	if ! apt-get -q -o APT::Sandbox::User=root download "linux-image-$rel=$version"; then
+		apt-get -q update || true
+		apt-get -q -o APT::Sandbox::User=root download "linux-image-$rel=$version"
 	fi
 }
 
 image_fill() {
 	local dir=$1 rel=$2 version=$3
 	mkdir "$dir/download"
-	if ! (cd "$dir/download" && download "$rel" "$version"); then
+	if ! (cd "$dir/download" && download "$rel" "$version" >"$LOGS/image-$rel.log" 2>&1); then
+		cat "$LOGS/image-$rel.log"
 		note "linux-image-$rel $version, to match the headers, cannot be had"
 		return 1
 	fi
@@ -88,6 +90,7 @@ INIT
 
 image() {
 	local rel version
+	mkdir -p "$LOGS"
 	rel=$(kernel_release "$1")
 	version=$(package_version "linux-headers-$rel")
 	cache_make "image-$1" "$rel $version $(declare -f image_fill boot_modules make_initramfs) ${BOOT_MODULES[*]}" \
