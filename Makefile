@@ -17,7 +17,7 @@ MANDIR ?= $(PREFIX)/share/man
 
 # One directory per kernel and variant; its sources are symbolic links, its products stay there.
 B ?= $(CURDIR)/build/$(KREL)$(if $(filter 1,$(KUNIT)),-kunit)
-LINKED = Kbuild kmod uapi $(if $(filter 1,$(KUNIT)),kunit)
+LINKED = Kbuild dkms.conf kmod uapi $(if $(filter 1,$(KUNIT)),kunit)
 # A User-Mode Linux tree does not remember that it is one.
 KARCH = $(if $(shell grep -sx CONFIG_UML=y $(KDIR)/.config),ARCH=um)
 KBUILD = +$(MAKE) -C $(KDIR) $(KARCH) M=$(B) $(if $(KUNIT),KUNIT=$(KUNIT))
@@ -45,9 +45,8 @@ install-module: module
 	install -D -m 644 $(B)/nf_flowtrack.ko $(DESTDIR)/lib/modules/$(KREL)/updates/nf_flowtrack.ko
 	$(if $(DESTDIR),,depmod -a $(KREL))
 
-install-tool: tool
-	install -D -m 755 tools/flowtrack/flowtrack $(DESTDIR)$(SBINDIR)/flowtrack
-	install -D -m 644 tools/flowtrack/flowtrack.8 $(DESTDIR)$(MANDIR)/man8/flowtrack.8
+install-tool:
+	+$(MAKE) -C tools/flowtrack install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 
 uninstall:
 	rm -f $(DESTDIR)/lib/modules/$(KREL)/updates/nf_flowtrack.ko*
@@ -64,6 +63,9 @@ deps:
 
 lint:
 	$(T)/lint.sh $(ONLY)
+
+tool-test:
+	$(T)/tool.sh
 
 kunit:
 	$(T)/kunit.sh $(if $(UPDATE),--update) $(SUITE)
@@ -82,9 +84,10 @@ help:
 	@echo 'make install, uninstall [DESTDIR=] [PREFIX=/usr/local]'
 	@echo 'make check                            all of the following; install what they need first (as root)'
 	@echo 'make lint [ONLY=CHECK]                compilers, sparse, checkpatch, documentation; lint.sh --list'
+	@echo 'make tool-test                        unit tests of the tool, with the address sanitizer'
 	@echo 'make kunit [SUITE=NAME]               unit tests in a User-Mode Linux with KASAN, lockdep, kmemleak'
 	@echo 'make selftest [KERNEL=6.1] [TEST=NAME] system tests in QEMU on the stock kernels'
 	@echo 'make demo                             a full table, with and without flowtrack'
 
-.PHONY: all module no-headers tool install install-module install-tool uninstall clean deps lint kunit selftest \
+.PHONY: all module no-headers tool install install-module install-tool uninstall clean deps lint tool-test kunit selftest \
 	check demo help

@@ -43,6 +43,7 @@ trap 'rm -f "$FLOWTRACK_COUNTS"' EXIT
 
 part deps deps
 part lint "$TOP/tools/testing/lint.sh"
+part tool "$TOP/tools/testing/tool.sh"
 part kunit "$TOP/tools/testing/kunit.sh"
 for kernel in "${KERNELS[@]}"; do
 	part "selftest-$kernel" "$TOP/tools/testing/selftest.sh" -k "$kernel"

@@ -103,6 +103,16 @@ source_fill() {
 		--exclude='*/drivers/scsi/*.[ch]'
 }
 
+# judge ARGUMENT...: runs ktap.py, shows what it says, and leaves its counts in judged=(PASSED FAILED SKIPPED).
+judge() {
+	local out status=0
+	out=$("$PYTHON" "$TOP/tools/testing/ktap.py" "$@") || status=$?
+	sed '$d' <<<"$out"
+	read -ra judged < <(tail -n 1 <<<"$out" | sed -n 's/^counts //p') || true
+	[ ${#judged[@]} -eq 3 ] || judged=(0 1 0)
+	return $status
+}
+
 # A part of the check ends with one line "counts PASSED FAILED SKIPPED" in the file that FLOWTRACK_COUNTS names;
 # check.sh adds them up. A part that dies before this line counts as failed.
 report_counts() {

@@ -4,6 +4,7 @@
 
 ktap.py kunit [--expected FILE] [--update] DMESG
 ktap.py selftest --kernel VERSION [--expected FILE] [--update] DIR TEST...
+ktap.py plain LOG EXIT-STATUS
 
 Prints what failed and why, and as its last line "counts PASSED FAILED SKIPPED". Silence is a failure everywhere:
 a suite or test that is expected and does not appear, a plan that is not fulfilled, a missing end mark.
@@ -270,6 +271,24 @@ def judge_test(score, args, test, kernel_log, expected):
     return len(results) if status in ("0", "1") and plan == len(results) else None
 
 
+def judge_plain(args):
+    """A program that prints KTAP and exits, with nothing else to look at."""
+    score = Score()
+    log = read(args.log).splitlines()
+    plan, results = parse_ktap(log)
+    score.add(results)
+    for status, name, _ in results:
+        if status == "fail":
+            print(f"not ok {name}")
+    if not results or plan != len(results):
+        score.fail(f"{plan} cases were planned, {len(results)} reported")
+    if args.status != 0 and not score.failed:
+        score.fail(f"exit status {args.status}, though no case failed")
+    if score.failed:
+        print("\n".join("    | " + line for line in log[-60:]))
+    return score.end()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     sub = parser.add_subparsers(dest="what", required=True)
@@ -283,11 +302,14 @@ def main():
     selftest.add_argument("--console")
     selftest.add_argument("--all", action="store_true", help="the tests given are all there are")
     selftest.add_argument("--tail", type=int, default=60)
+    plain = sub.add_parser("plain")
+    plain.add_argument("log")
+    plain.add_argument("status", type=int)
     for p in (kunit, selftest):
         p.add_argument("--expected")
         p.add_argument("--update", action="store_true")
     args = parser.parse_args()
-    return judge_kunit(args) if args.what == "kunit" else judge_selftest(args)
+    return {"kunit": judge_kunit, "selftest": judge_selftest, "plain": judge_plain}[args.what](args)
 
 
 if __name__ == "__main__":

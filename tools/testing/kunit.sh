@@ -29,16 +29,6 @@ guest() {
 	echo "flowtrack-kunit: end" >/dev/kmsg
 }
 
-judge() {
-	local log=$1 out status=0
-	out=$("$PYTHON" "$TOP/tools/testing/ktap.py" kunit --expected "$TOP/kunit/expected" "${update[@]}" \
-		${suite:+--only "$suite"} "$log") || status=$?
-	sed '$d' <<<"$out"
-	# shellcheck disable=SC2046 # three numbers
-	report_counts $(tail -n 1 <<<"$out" | sed -n 's/^counts //p')
-	return $status
-}
-
 if [ "${1:-}" = --guest ]; then
 	guest "$2" "${3:-}"
 	exit
@@ -63,5 +53,6 @@ status=0
 FLOWTRACK_UML_DMESG=$log "$TOP/tools/testing/uml.sh" run -t "${KUNIT_TIMEOUT:-300}" kunit \
 	"$TOP/tools/testing/kunit.sh" --guest "$TOP/build/uml-kunit/nf_flowtrack.ko" "$suite" || status=$?
 [ $status -eq 0 ] || note "the User-Mode Linux ended with status $status"
-judge "$log"
+judge kunit --expected "$TOP/kunit/expected" "${update[@]}" ${suite:+--only "$suite"} "$log" || status=1
+report_counts "${judged[@]}"
 exit $status

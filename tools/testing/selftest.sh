@@ -130,7 +130,7 @@ longest() {
 }
 
 run_kernel() {
-	local version=$1 results=$LOGS/selftest-$1 status=0 out
+	local version=$1 results=$LOGS/selftest-$1 status=0
 	shift
 	FT_KO=$(build_module "$version")
 	export FT_KO FT_TOOL=$TOP/tools/flowtrack/flowtrack
@@ -139,11 +139,9 @@ run_kernel() {
 	"$TOP/tools/testing/vm.sh" run -m 2G -t "${SELFTEST_TIMEOUT:-1800}" -i "$(longest "$@")" -o "$results" "$version" \
 		"$TOP/tools/testing/selftest.sh" --guest "$@" || status=$?
 	[ $status -eq 0 ] || note "the $version guest ended with status $status"
-	out=$("$PYTHON" "$TOP/tools/testing/ktap.py" selftest --kernel "$version" --expected "$TESTS/expected" \
-		--console "$LOGS/vm-$version-console.log" "${options[@]}" "$results" "$@") || true
-	sed '$d' <<<"$out"
-	read -r _ p f s < <(tail -n 1 <<<"$out")
-	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	judge selftest --kernel "$version" --expected "$TESTS/expected" --console "$LOGS/vm-$version-console.log" \
+		"${options[@]}" "$results" "$@" || true
+	passed=$((passed + judged[0])) failed=$((failed + judged[1])) skipped=$((skipped + judged[2]))
 	[ $status -eq 0 ] || failed=$((failed + 1))
 }
 
