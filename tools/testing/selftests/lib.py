@@ -601,7 +601,7 @@ class Rig:
         for name, value in (("net.ipv4.ip_forward", 1), ("net.ipv6.conf.all.forwarding", 1),
                             ("net.ipv4.conf.all.rp_filter", 0), ("net.ipv4.conf.default.rp_filter", 0),
                             ("net.ipv6.conf.default.accept_dad", 0), ("net.ipv6.conf.default.router_solicitations", 0),
-                            ("net.ipv4.icmp_ratelimit", 0), ("net.ipv6.icmp.ratelimit", 0),
+                            ("net.ipv4.icmp_ratemask", 0), ("net.ipv6.icmp.ratelimit", 0),
                             ("net.ipv4.tcp_invalid_ratelimit", 0)):
             self.r.sysctl(name, value)
         lines = []
