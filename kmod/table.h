@@ -26,8 +26,8 @@
 #define FT_SLOTS		7		/* slots in a bucket line */
 #define FT_BUCKETS_MIN		64u
 #define FT_BUCKETS_MAX		BIT(26)		/* 4 GiB of buckets */
-#define FT_CHAIN_MAX		16		/* lines in a bucket, overflow included */
-#define FT_HINT_MAX_SECONDS	8191		/* the slot's coarse deadline: 13 bits */
+#define FT_CHAIN_MAX		16u		/* lines in a bucket, overflow included */
+#define FT_HINT_MAX_SECONDS	4095		/* the slot's coarse deadline: 13 bits, signed */
 
 struct ft_table;
 
@@ -86,6 +86,7 @@ int ft_table_expired(const struct ft_table *table, struct ft_cursor *cursor,
 
 u32 ft_table_buckets(const struct ft_table *table);
 u32 ft_table_generation(const struct ft_table *table);
+bool ft_table_fits(u32 buckets, u64 *need, u64 *have);
 int ft_table_resize(struct ft_table *table, u32 buckets);
 u32 ft_table_wanted(const struct ft_table *table, u32 count);
 size_t ft_table_bytes(const struct ft_table *table);

@@ -1,0 +1,1077 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The flow table. table.h says what it is; here is how.
+ *
+ * A slot is one word: index of the flow plus one (zero: empty), 16 bits of the
+ * hash as tag, and, for who scans without touching flows, class and coarse
+ * deadline. Flows are never moved between slots of a bucket, and an overflow
+ * line stays until its array goes: so a reader that scans a bucket while it is
+ * changed misses nothing that was there before and is there after.
+ */
+#include <linux/bottom_half.h>
+#include <linux/cache.h>
+#include <linux/err.h>
+#include <linux/log2.h>
+#include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/prefetch.h>
+#include <linux/random.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+/* Needs cpu_relax(), and does not say so in every kernel. */
+#include <linux/bit_spinlock.h>
+
+#include "table.h"
+
+/* Bits of bucket.head below the link; lines are 64-byte aligned. */
+#define HEAD_LOCK	0	/* bit number: bit lock */
+#define HEAD_MOVED	BIT(1)	/* a resize took this bucket's flows along */
+#define HEAD_LINK	(~63UL)	/* next line, or 0 */
+
+/* A slot's fields. */
+#define SLOT_TAG_SHIFT		32
+#define SLOT_DEADLINE_SHIFT	48
+#define SLOT_CLASS_SHIFT	61
+#define SLOT_DEADLINE_BITS	13
+#define SLOT_DEADLINE_MASK	(BIT(SLOT_DEADLINE_BITS) - 1)
+
+/* Flows per bucket at which an automatic size grows, and shrinks. */
+#define LOAD_GROW	5
+#define LOAD_SHRINK_SHIFT 1	/* half a flow per bucket */
+
+/* Buckets moved by a resize before others get a chance to run. */
+#define RESIZE_BATCH	256
+
+/**
+ * struct bucket - a cache line of slots: a bucket, or what overflows from one
+ * @head: lock and moved bit (bucket only), link to the next line
+ * @slot: see above. Written under the bucket's lock, but for the class and
+ *	deadline, which ft_table_expired() may replace by compare and exchange
+ */
+struct bucket {
+	unsigned long head;
+	u64 slot[FT_SLOTS];
+} __aligned(64);
+
+static_assert(sizeof(struct bucket) == 64);
+
+/**
+ * struct array - the buckets
+ * @mask: number of buckets, minus one
+ * @overflow: overflow lines in use
+ * @next: where a resize moves the flows to
+ * @b: the buckets
+ */
+struct array {
+	u32 mask;
+	atomic_t overflow;
+	struct array __rcu *next;
+	struct bucket *b;
+};
+
+/**
+ * struct ft_table - a flow table
+ * @cur: where every lookup begins
+ * @arena4: IPv4 flows
+ * @arena6: IPv6 flows
+ * @secret: key of the hash
+ * @resize_lock: one resize at a time; taken by process context
+ * @generation: changes when a resize begins and when it ends
+ */
+struct ft_table {
+	struct array __rcu *cur;
+	struct ft_arena *arena4;
+	struct ft_arena *arena6;
+	siphash_aligned_key_t secret;
+	struct mutex resize_lock; /* protects cur (writes), array.next */
+	u32 generation;
+};
+
+static struct kmem_cache *line_cache;
+
+/**
+ * ft_table_cache_init() - prepare for overflow lines
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ft_table_cache_init(void)
+{
+	line_cache = kmem_cache_create("nf_flowtrack_line",
+				       sizeof(struct bucket),
+				       sizeof(struct bucket), 0, NULL);
+	return line_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * ft_table_cache_exit() - undo ft_table_cache_init()
+ */
+void ft_table_cache_exit(void)
+{
+	kmem_cache_destroy(line_cache);
+}
+
+/* Seconds in step with jiffies, which deadlines are counted in. */
+static u32 coarse_now(void)
+{
+	return (u32)div_u64(get_jiffies_64(), HZ);
+}
+
+/* Class and coarse deadline of a flow as a slot has them: never too early. */
+static u64 slot_hint(const struct ft_flow *flow)
+{
+	s32 left = max(ft_flow_left(flow, ft_now()), 0);
+	u32 deadline = coarse_now() +
+		       min_t(u32, left / HZ + 1, FT_HINT_MAX_SECONDS);
+	u64 class = ft_word_class(atomic_read(&flow->word));
+
+	return (u64)(deadline & SLOT_DEADLINE_MASK) << SLOT_DEADLINE_SHIFT |
+	       class << SLOT_CLASS_SHIFT;
+}
+
+static u64 slot_make(u32 index, u16 tag, u64 hint)
+{
+	return (u64)(index + 1) | (u64)tag << SLOT_TAG_SHIFT | hint;
+}
+
+static u32 slot_index(u64 slot)
+{
+	return (u32)slot - 1;
+}
+
+static u16 slot_tag(u64 slot)
+{
+	return slot >> SLOT_TAG_SHIFT;
+}
+
+/* Seconds until the coarse deadline; it is never further away than half of
+ * what the field can hold.
+ */
+static s32 slot_left(u64 slot, u32 now)
+{
+	u32 deadline = (slot >> SLOT_DEADLINE_SHIFT) & SLOT_DEADLINE_MASK;
+
+	return sign_extend32(deadline - now, SLOT_DEADLINE_BITS - 1);
+}
+
+static u16 hash_tag(u64 hash)
+{
+	return hash >> 48;
+}
+
+static struct bucket *link_of(unsigned long head)
+{
+	return (struct bucket *)(head & HEAD_LINK);
+}
+
+/* Pairs with the release in line_append(): the line's slots are there. */
+static struct bucket *line_next(const struct bucket *line)
+{
+	return link_of(smp_load_acquire(&line->head));
+}
+
+static void bucket_lock(struct bucket *bucket)
+	__acquires(bitlock)
+{
+	bit_spin_lock(HEAD_LOCK, &bucket->head);
+}
+
+static void bucket_unlock(struct bucket *bucket)
+	__releases(bitlock)
+{
+	bit_spin_unlock(HEAD_LOCK, &bucket->head);
+}
+
+static bool bucket_moved(const struct bucket *bucket)
+{
+	return READ_ONCE(bucket->head) & HEAD_MOVED;
+}
+
+/*
+ * Lock the bucket that a hash belongs into, wherever a resize may have taken
+ * it. Lock order: a bucket of the old array before one of the new array, and
+ * only the resize holds both.
+ */
+static struct bucket *lock_for(const struct ft_table *table, u64 hash,
+			       struct array **array)
+	__acquires(bitlock)
+{
+	struct bucket *bucket;
+
+	*array = rcu_dereference(table->cur);
+	for (;;) {
+		bucket = &(*array)->b[(u32)hash & (*array)->mask];
+		bucket_lock(bucket);
+		if (likely(!bucket_moved(bucket)))
+			return bucket;
+		bucket_unlock(bucket);
+		*array = rcu_dereference((*array)->next);
+	}
+}
+
+/**
+ * ft_table_at() - the flow object of an index
+ * @table: the table
+ * @index: index as a slot has it; any number is safe
+ *
+ * Context: RCU read side.
+ * Return: the object, dead or alive, or NULL.
+ */
+struct ft_flow *ft_table_at(const struct ft_table *table, u32 index)
+{
+	if (index & FT_INDEX_V6)
+		return ft_arena_at(table->arena6, index & ~FT_INDEX_V6);
+	return ft_arena_at(table->arena4, index);
+}
+
+/* Find a live flow in a bucket. */
+static struct ft_flow *bucket_find(const struct ft_table *table,
+				   const struct bucket *line,
+				   const struct ft_key *key, u16 tag,
+				   u32 *index)
+{
+	struct ft_flow *flow;
+	unsigned int i;
+	u64 slot;
+
+	for (; line; line = line_next(line)) {
+		for (i = 0; i < FT_SLOTS; i++) {
+			/* Pairs with the release in slot_set(). */
+			slot = READ_ONCE(line->slot[i]);
+			if (slot_tag(slot) != tag || !(u32)slot)
+				continue;
+			flow = ft_table_at(table, slot_index(slot));
+			if (likely(flow && ft_flow_matches(flow, key) &&
+				   ft_flow_left(flow, ft_now()) > 0)) {
+				*index = slot_index(slot);
+				return flow;
+			}
+		}
+	}
+	return NULL;
+}
+
+/**
+ * ft_table_prefetch() - bring in the bucket of a hash
+ * @table: the table
+ * @hash: ft_key_hash()
+ *
+ * Context: RCU read side.
+ */
+void ft_table_prefetch(const struct ft_table *table, u64 hash)
+{
+	const struct array *array = rcu_dereference(table->cur);
+
+	prefetch(&array->b[(u32)hash & array->mask]);
+}
+
+/**
+ * ft_table_lookup() - find a flow
+ * @table: the table
+ * @key: its identity
+ * @hash: ft_key_hash() of it
+ * @index: set to its index if found
+ *
+ * Context: RCU read side. No lock, nothing written.
+ * Return: the flow, which may end at any time (see flow.h), or NULL. Expired
+ * flows are not found.
+ */
+struct ft_flow *ft_table_lookup(const struct ft_table *table,
+				const struct ft_key *key, u64 hash, u32 *index)
+{
+	const struct array *array = rcu_dereference(table->cur);
+	const struct bucket *bucket;
+	struct ft_flow *flow;
+
+	for (;;) {
+		bucket = &array->b[(u32)hash & array->mask];
+		flow = bucket_find(table, bucket, key, hash_tag(hash), index);
+		if (likely(flow))
+			return flow;
+		/*
+		 * Slots first, then the moved bit; pairs with the release in
+		 * bucket_move(). A flow that was entered into the new array
+		 * before we came is either in a slot that we read (a moved
+		 * bucket keeps its slots) or the bit is seen.
+		 */
+		smp_rmb();
+		if (likely(!bucket_moved(bucket)))
+			return NULL;
+		array = rcu_dereference(array->next);
+	}
+}
+
+/**
+ * ft_table_alloc() - get an object for a new flow
+ * @table: the table
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @index: set to its index
+ *
+ * Context: BH disabled.
+ * Return: the object, dead, or NULL if there is no memory.
+ */
+struct ft_flow *ft_table_alloc(struct ft_table *table, u8 family, u32 *index)
+{
+	struct ft_flow *flow;
+
+	if (family == NFPROTO_IPV4)
+		return ft_arena_alloc(table->arena4, index);
+	flow = ft_arena_alloc(table->arena6, index);
+	*index |= FT_INDEX_V6;
+	return flow;
+}
+
+/**
+ * ft_table_free() - give the object of a flow back
+ * @table: the table
+ * @flow: the flow, dead and removed
+ * @index: its index
+ *
+ * Context: BH disabled.
+ */
+void ft_table_free(struct ft_table *table, struct ft_flow *flow, u32 index)
+{
+	if (index & FT_INDEX_V6)
+		ft_arena_free(table->arena6, flow, index & ~FT_INDEX_V6);
+	else
+		ft_arena_free(table->arena4, flow, index);
+}
+
+/* Publish a slot: whoever reads it sees the flow that it names. */
+static void slot_set(u64 *slot, u64 value)
+{
+	/*
+	 * Pairs with the address dependency of readers, from the slot through
+	 * the index to the flow.
+	 */
+	smp_store_release(slot, value);
+}
+
+static u64 *bucket_free_slot(struct bucket *line, struct bucket **last,
+			     unsigned int *lines)
+{
+	unsigned int i;
+
+	*lines = 0;
+	for (; line; line = link_of(line->head)) {
+		*last = line;
+		(*lines)++;
+		for (i = 0; i < FT_SLOTS; i++) {
+			if (!line->slot[i])
+				return &line->slot[i];
+		}
+	}
+	return NULL;
+}
+
+/* Append a line, its first slot filled, to a locked bucket. */
+static void line_append(struct array *array, struct bucket *last,
+			struct bucket *line, u64 slot)
+{
+	memset(line, 0, sizeof(*line));
+	line->slot[0] = slot;
+	atomic_inc(&array->overflow);
+	/* Pairs with the acquire in line_next(). The lock bit may be in it. */
+	smp_store_release(&last->head, last->head | (unsigned long)line);
+}
+
+/**
+ * ft_table_insert() - enter a flow
+ * @table: the table
+ * @flow: the flow, alive
+ * @index: its index
+ * @hash: ft_key_hash() of its key
+ * @clash: set on -EEXIST: the live flow of that key that is in already
+ *
+ * A dead or expired flow of the same key does not count: it can't come back,
+ * see ft_flow_lock_key(), and lookups pass it by.
+ *
+ * Context: BH disabled, RCU read side.
+ * Return: 0; -EEXIST; -ENOSPC, the bucket has FT_CHAIN_MAX lines, all taken;
+ * -ENOMEM.
+ */
+int ft_table_insert(struct ft_table *table, struct ft_flow *flow, u32 index,
+		    u64 hash, struct ft_flow **clash)
+{
+	u16 tag = hash_tag(hash);
+	struct bucket *bucket, *last, *line;
+	unsigned int lines;
+	struct array *array;
+	struct ft_key key;
+	u64 *free, slot;
+	int err = 0;
+	u32 other;
+
+	/* Ours alone until the slot is set. */
+	ft_flow_key(flow, &key);
+	slot = slot_make(index, tag, slot_hint(flow));
+
+	bucket = lock_for(table, hash, &array);
+	*clash = bucket_find(table, bucket, &key, tag, &other);
+	if (*clash) {
+		err = -EEXIST;
+		goto out;
+	}
+	free = bucket_free_slot(bucket, &last, &lines);
+	if (likely(free)) {
+		slot_set(free, slot);
+		goto out;
+	}
+	if (lines >= FT_CHAIN_MAX) {
+		err = -ENOSPC;
+		goto out;
+	}
+	line = kmem_cache_alloc(line_cache, GFP_ATOMIC | __GFP_NOWARN);
+	if (!line) {
+		err = -ENOMEM;
+		goto out;
+	}
+	line_append(array, last, line, slot);
+out:
+	bucket_unlock(bucket);
+	return err;
+}
+
+/* The slot of an index in a locked bucket. */
+static u64 *bucket_slot_of(struct bucket *line, u32 index)
+{
+	unsigned int i;
+
+	for (; line; line = link_of(line->head)) {
+		for (i = 0; i < FT_SLOTS; i++) {
+			if ((u32)line->slot[i] == index + 1)
+				return &line->slot[i];
+		}
+	}
+	return NULL;
+}
+
+/**
+ * ft_table_remove() - take a flow out of the table
+ * @table: the table
+ * @index: its index
+ * @hash: ft_key_hash() of its key
+ *
+ * Context: BH disabled, RCU read side.
+ * Return: false if it was not in.
+ */
+bool ft_table_remove(struct ft_table *table, u32 index, u64 hash)
+{
+	struct bucket *bucket;
+	struct array *array;
+	u64 *slot;
+
+	bucket = lock_for(table, hash, &array);
+	slot = bucket_slot_of(bucket, index);
+	if (slot)
+		WRITE_ONCE(*slot, 0);
+	bucket_unlock(bucket);
+	return slot;
+}
+
+/**
+ * ft_table_hint() - bring a flow's slot up to date with its class and deadline
+ * @table: the table
+ * @index: its index
+ * @hash: ft_key_hash() of its key
+ *
+ * Context: BH disabled, RCU read side.
+ * Return: false if the flow is not in.
+ */
+bool ft_table_hint(struct ft_table *table, u32 index, u64 hash)
+{
+	struct ft_flow *flow = ft_table_at(table, index);
+	struct bucket *bucket;
+	struct array *array;
+	u64 *slot;
+
+	if (!flow)
+		return false;
+	bucket = lock_for(table, hash, &array);
+	slot = bucket_slot_of(bucket, index);
+	if (slot)
+		WRITE_ONCE(*slot, slot_make(index, slot_tag(*slot),
+					    slot_hint(flow)));
+	bucket_unlock(bucket);
+	return slot;
+}
+
+/**
+ * ft_table_sample() - what could be displaced near a hash
+ * @table: the table
+ * @hash: where to begin
+ * @out: filled from the slots alone
+ * @n: room in @out
+ *
+ * Looks at the bucket of @hash and those after it, at most twice as many lines
+ * as it takes to fill @out from full ones.
+ *
+ * Context: RCU read side.
+ * Return: how many were filled in.
+ */
+unsigned int ft_table_sample(const struct ft_table *table, u64 hash,
+			     struct ft_candidate *out, unsigned int n)
+{
+	const struct array *array = rcu_dereference(table->cur);
+	const struct bucket *line;
+	unsigned int found = 0;
+	unsigned int looks, i;
+	u32 now = coarse_now();
+	u32 b = (u32)hash;
+	u64 slot;
+
+	looks = min_t(u32, 2 * (n / FT_SLOTS + 1), array->mask + 1);
+	while (looks && found < n) {
+		line = &array->b[b++ & array->mask];
+		if (unlikely(bucket_moved(line))) {
+			array = rcu_dereference(array->next);
+			b--;
+			continue;
+		}
+		for (; line && looks; line = line_next(line), looks--) {
+			for (i = 0; i < FT_SLOTS && found < n; i++) {
+				slot = READ_ONCE(line->slot[i]);
+				if (!(u32)slot)
+					continue;
+				out[found].index = slot_index(slot);
+				out[found].class = slot >> SLOT_CLASS_SHIFT;
+				out[found].left = slot_left(slot, now);
+				found++;
+			}
+		}
+	}
+	return found;
+}
+
+/**
+ * struct visit - a scan of buckets
+ * @table: the table
+ * @fn: called for flows
+ * @arg: its argument
+ * @expired: only flows that have expired; others get their hint renewed
+ * @now: coarse_now(), for @expired
+ * @skip: slots of this bucket that were dealt with before
+ * @seen: slots of this bucket passed so far
+ */
+struct visit {
+	const struct ft_table *table;
+	ft_walk_fn fn;
+	void *arg;
+	bool expired;
+	u32 now;
+	u32 skip;
+	u32 seen;
+};
+
+/* A slot whose hint has passed: has its flow, too? Else renew the hint. */
+static bool visit_expired(struct ft_flow *flow, u64 *p, u64 slot)
+{
+	u64 renewed;
+
+	if (ft_flow_left(flow, ft_now()) <= 0)
+		return true;
+	renewed = slot_make(slot_index(slot), slot_tag(slot), slot_hint(flow));
+	/* Whoever changed the slot meanwhile knows better. */
+	cmpxchg64(p, slot, renewed);
+	return false;
+}
+
+static int visit_slot(struct visit *visit, u64 *p)
+{
+	struct ft_flow *flow;
+	u64 slot = READ_ONCE(*p);
+
+	if (!(u32)slot)
+		return 0;
+	if (visit->expired && slot_left(slot, visit->now) > 0)
+		return 0;
+	flow = ft_table_at(visit->table, slot_index(slot));
+	if (!flow || atomic_read(&flow->word) & FT_FLOW_DEAD)
+		return 0;
+	if (visit->expired && !visit_expired(flow, p, slot))
+		return 0;
+	return visit->fn(flow, slot_index(slot), visit->arg);
+}
+
+static int visit_lines(struct visit *visit, struct bucket *line)
+{
+	unsigned int i;
+	int err;
+
+	for (; line; line = line_next(line)) {
+		for (i = 0; i < FT_SLOTS; i++) {
+			if (visit->seen < visit->skip) {
+				visit->seen++;
+				continue;
+			}
+			err = visit_slot(visit, &line->slot[i]);
+			if (err)
+				return err;
+			visit->seen++;
+		}
+	}
+	return 0;
+}
+
+/*
+ * Visit a bucket; where a resize has moved it, the buckets of the new array
+ * that its flows can be in. When the table shrinks these hold flows of other
+ * buckets, too, which are visited more than once.
+ */
+static int visit_bucket(struct visit *visit, struct array *array, u32 b)
+{
+	struct array *next;
+	u32 common, i;
+	int err;
+
+	if (likely(!bucket_moved(&array->b[b])))
+		return visit_lines(visit, &array->b[b]);
+	next = rcu_dereference(array->next);
+	common = min(array->mask, next->mask);
+	for (i = b & common; i <= next->mask; i += common + 1) {
+		err = visit_bucket(visit, next, i);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int walk(struct visit *visit, struct ft_cursor *cursor, u32 buckets)
+{
+	struct array *array = rcu_dereference(visit->table->cur);
+
+	while (cursor->bucket <= array->mask) {
+		if (!buckets--)
+			return 1;
+		visit->skip = cursor->slot;
+		visit->seen = 0;
+		if (visit_bucket(visit, array, cursor->bucket)) {
+			cursor->slot = visit->seen;
+			return 1;
+		}
+		cursor->slot = 0;
+		cursor->bucket++;
+	}
+	return 0;
+}
+
+/**
+ * ft_table_walk() - visit flows
+ * @table: the table
+ * @cursor: where the walk stands, zero to begin but for the generation
+ * @buckets: how many buckets to look at, at most
+ * @fn: called for each flow that has not ended, expired or not; nonzero stops
+ *	the walk at that flow, and it will be the first one of the next call
+ * @arg: argument of @fn
+ *
+ * A flow that is in the table from the first call to the last is visited, and
+ * once only, as long as the generation does not change. A resize in between
+ * may show flows twice or, between two calls, hide some.
+ *
+ * Context: RCU read side, which may be left between two calls.
+ * Return: 0 at the end, else there is more.
+ */
+int ft_table_walk(const struct ft_table *table, struct ft_cursor *cursor,
+		  u32 buckets, ft_walk_fn fn, void *arg)
+{
+	struct visit visit = { .table = table, .fn = fn, .arg = arg };
+
+	return walk(&visit, cursor, buckets);
+}
+
+/**
+ * ft_table_expired() - visit flows whose deadline has passed
+ * @table: the table
+ * @cursor: as for ft_table_walk()
+ * @buckets: how many buckets to look at, at most
+ * @fn: called for each expired flow; may end it
+ * @arg: argument of @fn
+ *
+ * Reads bucket lines in sequence and touches a flow only once the coarse
+ * deadline in its slot has passed.
+ *
+ * Context: RCU read side, which may be left between two calls.
+ * Return: 0 at the end, else there is more.
+ */
+int ft_table_expired(const struct ft_table *table, struct ft_cursor *cursor,
+		     u32 buckets, ft_walk_fn fn, void *arg)
+{
+	struct visit visit = {
+		.table = table,
+		.fn = fn,
+		.arg = arg,
+		.expired = true,
+		.now = coarse_now(),
+	};
+
+	return walk(&visit, cursor, buckets);
+}
+
+static void array_destroy(struct array *array)
+{
+	struct bucket *line, *next;
+	u32 b;
+
+	for (b = 0; b <= array->mask && atomic_read(&array->overflow); b++) {
+		for (line = link_of(array->b[b].head); line; line = next) {
+			next = link_of(line->head);
+			kmem_cache_free(line_cache, line);
+			atomic_dec(&array->overflow);
+		}
+		if (b % RESIZE_BATCH == 0)
+			cond_resched();
+	}
+	kvfree(array->b);
+	kfree(array);
+}
+
+static struct array *array_create(u32 buckets)
+{
+	const gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN |
+			  __GFP_RETRY_MAYFAIL;
+	size_t bytes = (size_t)buckets * sizeof(struct bucket);
+	struct array *array;
+
+	array = kzalloc(sizeof(*array), GFP_KERNEL);
+	if (!array)
+		return NULL;
+	/* Huge pages where the architecture maps them: fewer TLB misses. */
+	if (bytes >= PMD_SIZE)
+		array->b = vmalloc_huge(bytes, gfp);
+	else
+		array->b = kvmalloc(bytes, gfp);
+	if (!array->b) {
+		kfree(array);
+		return NULL;
+	}
+	array->mask = buckets - 1;
+	return array;
+}
+
+/* Buckets as they are allocated: a power of two within the range. */
+static u32 round_buckets(u32 buckets)
+{
+	return roundup_pow_of_two(clamp(buckets, FT_BUCKETS_MIN,
+					(u32)FT_BUCKETS_MAX));
+}
+
+/**
+ * ft_table_fits() - could the memory carry a table of that size?
+ * @buckets: number of buckets
+ * @need: set to the bytes it takes
+ * @have: set to the bytes there are, an eighth being left to others
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool ft_table_fits(u32 buckets, u64 *need, u64 *have)
+{
+	s64 pages = si_mem_available();
+
+	*need = (u64)round_buckets(buckets) * sizeof(struct bucket);
+	pages = max_t(s64, pages, 0);
+	*have = ((u64)pages << PAGE_SHIFT) / 8 * 7;
+	return *need <= *have;
+}
+
+/**
+ * ft_table_create() - make a table
+ * @buckets: number of buckets, rounded up to a power of two
+ *
+ * Context: may sleep.
+ * Return: the table, or ERR_PTR(-ENOMEM).
+ */
+struct ft_table *ft_table_create(u32 buckets)
+{
+	struct ft_table *table;
+	struct array *array;
+
+	table = kzalloc(sizeof(*table), GFP_KERNEL);
+	if (!table)
+		return ERR_PTR(-ENOMEM);
+	array = array_create(round_buckets(buckets));
+	if (!array)
+		goto err_table;
+	table->arena4 = ft_arena_create(sizeof(struct ft_flow));
+	if (!table->arena4)
+		goto err_array;
+	table->arena6 = ft_arena_create(sizeof(struct ft_flow6));
+	if (!table->arena6)
+		goto err_arena4;
+	RCU_INIT_POINTER(table->cur, array);
+	get_random_bytes(&table->secret, sizeof(table->secret));
+	mutex_init(&table->resize_lock);
+	return table;
+
+err_arena4:
+	ft_arena_destroy(table->arena4);
+err_array:
+	array_destroy(array);
+err_table:
+	kfree(table);
+	return ERR_PTR(-ENOMEM);
+}
+
+/**
+ * ft_table_destroy() - free a table
+ * @table: the table; all flows have ended and nobody else knows it any more
+ *
+ * Context: may sleep.
+ */
+void ft_table_destroy(struct ft_table *table)
+{
+	array_destroy(rcu_dereference_protected(table->cur, true));
+	ft_arena_destroy(table->arena4);
+	ft_arena_destroy(table->arena6);
+	kfree(table);
+}
+
+/**
+ * ft_table_secret() - key of a table's hash
+ * @table: the table
+ *
+ * Return: the key for ft_key_hash().
+ */
+const siphash_key_t *ft_table_secret(const struct ft_table *table)
+{
+	return &table->secret;
+}
+
+/**
+ * ft_table_buckets() - number of buckets
+ * @table: the table
+ *
+ * Context: any.
+ * Return: the number; while a resize runs still the old one.
+ */
+u32 ft_table_buckets(const struct ft_table *table)
+{
+	u32 buckets;
+
+	rcu_read_lock();
+	buckets = rcu_dereference(table->cur)->mask + 1;
+	rcu_read_unlock();
+	return buckets;
+}
+
+/**
+ * ft_table_generation() - has a resize happened?
+ * @table: the table
+ *
+ * Return: a number that changes when a resize begins and when it ends.
+ */
+u32 ft_table_generation(const struct ft_table *table)
+{
+	return READ_ONCE(table->generation);
+}
+
+/**
+ * ft_table_wanted() - number of buckets for a number of flows
+ * @table: the table
+ * @count: flows
+ *
+ * Steps are large and thresholds apart, so that a count that swings does not
+ * make the table follow each swing.
+ *
+ * Context: any; cheap.
+ * Return: what the table has, unless that is far from what fits.
+ */
+u32 ft_table_wanted(const struct ft_table *table, u32 count)
+{
+	u32 buckets = ft_table_buckets(table);
+
+	if (count > (u64)buckets * LOAD_GROW)
+		return round_buckets(count / 4);
+	if (count < buckets >> LOAD_SHRINK_SHIFT)
+		return round_buckets(count / 2);
+	return buckets;
+}
+
+/**
+ * struct spare - overflow lines at hand for a move under a lock
+ * @line: chained through bucket.head
+ * @n: how many
+ */
+struct spare {
+	struct bucket *line;
+	unsigned int n;
+};
+
+static void spare_fill(struct spare *spare, unsigned int n)
+{
+	struct bucket *line;
+
+	while (spare->n < n) {
+		/* 64 bytes: not worth a way out of a half-done resize. */
+		line = kmem_cache_alloc(line_cache, GFP_KERNEL | __GFP_NOFAIL);
+		line->head = (unsigned long)spare->line;
+		spare->line = line;
+		spare->n++;
+	}
+}
+
+static struct bucket *spare_take(struct spare *spare)
+{
+	struct bucket *line = spare->line;
+
+	spare->line = (struct bucket *)line->head;
+	spare->n--;
+	return line;
+}
+
+static void spare_free(struct spare *spare)
+{
+	while (spare->n)
+		kmem_cache_free(line_cache, spare_take(spare));
+}
+
+/* Move one slot into the new array. With the old bucket's lock held. */
+static void slot_move(struct ft_table *table, struct array *next, u64 slot,
+		      struct spare *spare)
+{
+	struct bucket *bucket, *last;
+	struct ft_flow *flow;
+	unsigned int lines;
+	struct ft_key key;
+	bool alive;
+	u64 *free;
+	u64 hash;
+
+	flow = ft_table_at(table, slot_index(slot));
+	if (WARN_ON_ONCE(!flow))
+		return;
+	ft_flow_lock(flow);
+	alive = !(atomic_read(&flow->word) & FT_FLOW_DEAD);
+	if (alive)
+		ft_flow_key(flow, &key);
+	ft_flow_unlock(flow, atomic_read(&flow->word));
+	/* Who killed it will look for it in the new array, in vain. */
+	if (!alive)
+		return;
+
+	hash = ft_key_hash(&key, &table->secret);
+	bucket = &next->b[(u32)hash & next->mask];
+	bucket_lock(bucket);
+	free = bucket_free_slot(bucket, &last, &lines);
+	if (free)
+		slot_set(free, slot);
+	else
+		line_append(next, last, spare_take(spare), slot);
+	bucket_unlock(bucket);
+}
+
+static unsigned int bucket_lines(const struct bucket *line)
+{
+	unsigned int lines = 0;
+
+	for (; line; line = line_next(line))
+		lines++;
+	return lines;
+}
+
+/* Move one bucket into the new array; its slots stay for readers. */
+static void bucket_move(struct ft_table *table, struct array *next,
+			struct bucket *bucket, struct spare *spare)
+{
+	struct bucket *line;
+	unsigned int i;
+
+	/*
+	 * Where several buckets meet, a bucket's slots may need as many lines
+	 * as they had. Inserts can append lines up to FT_CHAIN_MAX meanwhile.
+	 */
+	spare_fill(spare, max(bucket_lines(bucket), FT_CHAIN_MAX) + 1);
+
+	rcu_read_lock();
+	local_bh_disable();
+	bucket_lock(bucket);
+	for (line = bucket; line; line = link_of(line->head)) {
+		for (i = 0; i < FT_SLOTS; i++) {
+			if (line->slot[i])
+				slot_move(table, next, line->slot[i], spare);
+		}
+	}
+	/*
+	 * Pairs with smp_rmb() in ft_table_lookup() and the acquire of the
+	 * lock in lock_for(): who sees the bit sees the new array's slots.
+	 */
+	smp_store_release(&bucket->head, bucket->head | HEAD_MOVED);
+	bucket_unlock(bucket);
+	local_bh_enable();
+	rcu_read_unlock();
+}
+
+/**
+ * ft_table_resize() - change the number of buckets
+ * @table: the table
+ * @buckets: number wanted, rounded up to a power of two
+ *
+ * Live: packets go on, each bucket being locked for the moment that its flows
+ * are moved, and no lookup misses a flow because of it.
+ *
+ * Context: may sleep, for as long as it takes to touch every flow.
+ * Return: 0, or -ENOMEM with nothing changed.
+ */
+int ft_table_resize(struct ft_table *table, u32 buckets)
+{
+	struct array *old, *next;
+	struct spare spare = {};
+	u64 need, have;
+	int err = 0;
+	u32 b;
+
+	buckets = round_buckets(buckets);
+	mutex_lock(&table->resize_lock);
+	old = rcu_dereference_protected(table->cur,
+					lockdep_is_held(&table->resize_lock));
+	if (buckets == old->mask + 1)
+		goto out;
+	next = NULL;
+	if (ft_table_fits(buckets, &need, &have))
+		next = array_create(buckets);
+	if (!next) {
+		err = -ENOMEM;
+		goto out;
+	}
+
+	WRITE_ONCE(table->generation, table->generation + 1);
+	rcu_assign_pointer(old->next, next);
+	for (b = 0; b <= old->mask; b++) {
+		bucket_move(table, next, &old->b[b], &spare);
+		if (b % RESIZE_BATCH == 0)
+			cond_resched();
+	}
+	rcu_assign_pointer(table->cur, next);
+	WRITE_ONCE(table->generation, table->generation + 1);
+	/* Readers may be in the old array, and wander from it into the new. */
+	synchronize_rcu();
+	array_destroy(old);
+	spare_free(&spare);
+out:
+	mutex_unlock(&table->resize_lock);
+	return err;
+}
+
+/**
+ * ft_table_bytes() - memory that a table holds, flows included
+ * @table: the table
+ *
+ * Context: any.
+ * Return: bytes.
+ */
+size_t ft_table_bytes(const struct ft_table *table)
+{
+	const struct array *array;
+	size_t bytes;
+
+	rcu_read_lock();
+	array = rcu_dereference(table->cur);
+	bytes = sizeof(*table) + sizeof(*array) +
+		((size_t)array->mask + 1 + atomic_read(&array->overflow)) *
+		sizeof(struct bucket);
+	rcu_read_unlock();
+	return bytes + ft_arena_bytes(table->arena4) +
+	       ft_arena_bytes(table->arena6);
+}
