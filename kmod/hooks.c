@@ -143,6 +143,29 @@ static void notify_update(struct ft_net *tn, struct found *found)
 			       found->index, 0);
 }
 
+/*
+ * The lockless way: a packet that changes nothing. What was read is that of
+ * one flow if the generation is the same before and after.
+ */
+static bool step_steady(struct ft_net *tn, const struct ft_pkt *pkt,
+			struct found *found, struct ft_step *step)
+{
+	struct ft_flow *flow = found->flow;
+
+	found->gen = READ_ONCE(flow->gen);
+	/* Pairs with the release in ft_flow_unlock(), as the one below. */
+	smp_rmb();
+	step->word = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
+	step->dir = ft_word_dir(step->word, pkt->from_hi);
+	if (!ft_proto_steady(flow, step->word, step) ||
+	    steady_needs_lock(tn, flow, step))
+		return false;
+	view_flow(&found->view, tn, flow, &pkt->key, step->word, step->now);
+	smp_rmb();
+	return ft_flow_matches(flow, &pkt->key) &&
+	       READ_ONCE(flow->gen) == found->gen;
+}
+
 /**
  * step_flow() - a packet meets its flow
  * @tn: namespace
@@ -162,14 +185,8 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	bool nearer = false, accept;
 	u32 before;
 
-	found->gen = READ_ONCE(flow->gen);
-	step->word = atomic_read(&flow->word);
-	step->dir = ft_word_dir(step->word, pkt->from_hi);
-	*verdict = FT_VERDICT_ACCEPT;
-	if (ft_proto_steady(flow, step->word, step) &&
-	    !steady_needs_lock(tn, flow, step)) {
-		view_flow(&found->view, tn, flow, &pkt->key, step->word,
-			  step->now);
+	if (step_steady(tn, pkt, found, step)) {
+		*verdict = FT_VERDICT_ACCEPT;
 		return true;
 	}
 
