@@ -714,3 +714,37 @@ class Tcp:
     def flow(self):
         sport, dport = self.ports[self.client]
         return self.rig.r.flow(proto="tcp", family=self.family, osport=sport, odport=dport)
+
+
+def unreachable(rig, family, quoted):
+    """From the server: port unreachable about a packet that the client sent."""
+    if family == 4:
+        return rig.packet("s", ICMP, icmp4(3, 3, 0, quoted), 4)
+    return rig.packet("s", ICMP6, icmp6(Rig.S[6], Rig.C[6], 1, 4, 0, quoted), 6)
+
+
+def standard_traffic(rig, family):
+    """What counters are compared with. udp dport 7777 must be notrack'ed by the ruleset.
+
+    TCP 41000>80   orig S, A, data 100    reply SA, data 200
+    UDP 5100>53    orig 2                 reply 1
+    echo           orig 1                 reply 1
+    one ICMP error about the UDP flow     1 related
+    one SYN/ACK from nowhere              1 invalid
+    one UDP to 7777                       1 untracked
+    5 + 3 + 2 + 1 + 1 + 1 = 13 packets: 3 new, 7 established
+    """
+    t = Tcp(rig, family, sport=41000)
+    udp_packet = rig.packet("c", UDP, udp(Rig.C[family], Rig.S[family], 5100, 53, b"q"), family)
+    for side, packet in (
+            ("c", t.build("c", "S")), ("s", t.build("s", "SA", 0, 1)), ("c", t.build("c", "A", 1, 1)),
+            ("c", t.build("c", "PA", 1, 1, data=b"x" * 100)), ("s", t.build("s", "PA", 1, 101, data=b"y" * 200)),
+            ("c", udp_packet), ("s", rig.packet("s", UDP, udp(Rig.S[family], Rig.C[family], 53, 5100, b"a"), family)),
+            ("c", rig.packet("c", UDP, udp(Rig.C[family], Rig.S[family], 5100, 53, b"q"), family)),
+            ("c", rig.packet("c", ICMP if family == 4 else ICMP6, echo(Rig.C[family], Rig.S[family], 5), family)),
+            ("s", rig.packet("s", ICMP if family == 4 else ICMP6,
+                             echo(Rig.S[family], Rig.C[family], 5, reply=True), family)),
+            ("s", unreachable(rig, family, udp_packet)),
+            ("s", Tcp(rig, family, sport=41001).build("s", "SA", 0, 1)),
+            ("c", rig.packet("c", UDP, udp(Rig.C[family], Rig.S[family], 7000, 7777), family))):
+        rig.send(side, packet)

@@ -10,13 +10,6 @@ from lib import *
 FAMILIES = (4, 6)
 
 
-def unreachable(rig, family, quoted):
-    """From the server: port unreachable about a packet that the client sent."""
-    if family == 4:
-        return rig.packet("s", ICMP, icmp4(3, 3, 0, quoted), 4)
-    return rig.packet("s", ICMP6, icmp6(Rig.S[6], Rig.C[6], 1, 4, 0, quoted), 6)
-
-
 @case("tcp: new, established in both directions, assured after the handshake")
 def _(rig):
     rig.reset(nft_stamps())
@@ -121,14 +114,7 @@ table ip6 nd {
 
 
 # One ruleset of named counters, one run of packets, many expressions: (name, expression, packets that match).
-# The traffic of one family, see traffic():
-#   TCP 41000>80   orig S, A, data 100    reply SA, data 200
-#   UDP 5100>53    orig 2                 reply 1
-#   echo           orig 1                 reply 1
-#   one ICMP error about the UDP flow     1 related
-#   one SYN/ACK from nowhere              1 invalid
-#   one UDP to 7777                       1 untracked
-# 5 + 3 + 2 + 1 + 1 + 1 = 13 packets
+# See standard_traffic().
 EXPRESSIONS = [
     ("new", "ct state new", 3),
     ("established", "ct state established", 7),
@@ -168,23 +154,6 @@ EXPRESSIONS = [
     ("a verdict map", "ct state vmap { new : jump three, established : jump three }", None),
     ("a concatenation", "meta l4proto . ct state { tcp . new, udp . established }", 3),
 ]
-
-
-def traffic(rig, family):
-    t = Tcp(rig, family, sport=41000)
-    udp_packet = rig.packet("c", UDP, udp(Rig.C[family], Rig.S[family], 5100, 53, b"q"), family)
-    for side, packet in (
-            ("c", t.build("c", "S")), ("s", t.build("s", "SA", 0, 1)), ("c", t.build("c", "A", 1, 1)),
-            ("c", t.build("c", "PA", 1, 1, data=b"x" * 100)), ("s", t.build("s", "PA", 1, 101, data=b"y" * 200)),
-            ("c", udp_packet), ("s", rig.packet("s", UDP, udp(Rig.S[family], Rig.C[family], 53, 5100, b"a"), family)),
-            ("c", rig.packet("c", UDP, udp(Rig.C[family], Rig.S[family], 5100, 53, b"q"), family)),
-            ("c", rig.packet("c", ICMP if family == 4 else ICMP6, echo(Rig.C[family], Rig.S[family], 5), family)),
-            ("s", rig.packet("s", ICMP if family == 4 else ICMP6,
-                             echo(Rig.S[family], Rig.C[family], 5, reply=True), family)),
-            ("s", unreachable(rig, family, udp_packet)),
-            ("s", Tcp(rig, family, sport=41001).build("s", "SA", 0, 1)),
-            ("c", rig.packet("c", UDP, udp(Rig.C[family], Rig.S[family], 7000, 7777), family))):
-        rig.send(side, packet)
 
 
 seen = {}
@@ -227,7 +196,7 @@ table inet t {{
 {chr(10).join(rules)}
 	}}
 }}""")
-        traffic(rig, family)
+        standard_traffic(rig, family)
         out = json.loads(rig.r.run("nft", "-j", "list", "counters", "table", "inet", "t")[1])
         counts = {o["counter"]["name"]: o["counter"]["packets"] for o in out["nftables"] if "counter" in o}
         seen[family] = [counts[f"k{i}"] for i in range(last + 1)]
