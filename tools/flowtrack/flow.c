@@ -302,8 +302,8 @@ static void put_tcp(struct nlmsghdr *nlh, unsigned int type,
  * @nlh: request, with room for 512 bytes
  * @f: flow
  *
- * What only the kernel can know (class, age, times, reason) is left out, and
- * so is the reply tuple, which follows from the original one.
+ * What follows from the rest (class, age, the reply tuple) is left out: the
+ * kernel refuses it.
  */
 void flow_put(struct nlmsghdr *nlh, const struct flow *f)
 {
@@ -329,6 +329,8 @@ void flow_put(struct nlmsghdr *nlh, const struct flow *f)
 		put_counters(nlh, FLOWTRACK_A_FLOW_COUNTERS_ORIG, f, ORIG);
 	if (flow_has(f, FLOWTRACK_A_FLOW_COUNTERS_REPLY))
 		put_counters(nlh, FLOWTRACK_A_FLOW_COUNTERS_REPLY, f, REPLY);
+	if (flow_has(f, FLOWTRACK_A_FLOW_START))
+		mnl_attr_put_u64(nlh, FLOWTRACK_A_FLOW_START, f->start);
 	if (flow_has(f, FLOWTRACK_A_FLOW_TCP_ORIG))
 		put_tcp(nlh, FLOWTRACK_A_FLOW_TCP_ORIG, &f->tcp[ORIG]);
 	if (flow_has(f, FLOWTRACK_A_FLOW_TCP_REPLY))

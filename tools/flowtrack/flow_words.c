@@ -18,7 +18,7 @@ enum key {
 	KEY_ICMPID, KEY_TYPE, KEY_CODE, KEY_KEY, KEY_ZONE, KEY_ID,
 	KEY_STATE, KEY_STATUS, KEY_TIMEOUT, KEY_MARK, KEY_PACKETS, KEY_BYTES,
 	KEY_REPLY_PACKETS, KEY_REPLY_BYTES, KEY_TCP, KEY_REPLY_TCP, KEY_VTAG,
-	KEY_REPLY_VTAG,
+	KEY_REPLY_VTAG, KEY_START,
 	/* protocols, for the suggestion of a close word only */
 	KEY_PROTOS,
 };
@@ -49,6 +49,7 @@ static const char * const keys[] = {
 	[KEY_REPLY_TCP] = "reply-tcp-window",
 	[KEY_VTAG] = "vtag",
 	[KEY_REPLY_VTAG] = "reply-vtag",
+	[KEY_START] = "start",
 	[KEY_PROTOS] = "tcp", "udp", "udplite", "icmp", "icmpv6", "sctp", "gre",
 };
 
@@ -117,6 +118,32 @@ static bool read_tcp(const char *s, struct flow_tcp *t)
 	t->maxack = v[3];
 	t->scale = v[4];
 	t->flags = v[5];
+	return true;
+}
+
+/* Seconds since the epoch, with decimals; to nanoseconds. */
+static bool read_time(const char *s, __u64 *ns)
+{
+	const char *dot = strchrnul(s, '.');
+	size_t digits = *dot ? strlen(dot + 1) : 0;
+	__u64 whole, frac = 0;
+	char buf[16];
+
+	if ((size_t)(dot - s) >= sizeof(buf) || digits > 9)
+		return false;
+	memcpy(buf, s, dot - s);
+	buf[dot - s] = '\0';
+	if (!parse_u64(buf, ULLONG_MAX / 1000000000 - 1, &whole))
+		return false;
+	if (*dot) {
+		memset(buf, '0', 9);
+		memcpy(buf, dot + 1, digits);
+		buf[9] = '\0';
+		if (!digits || buf[1] == 'x' || buf[1] == 'X' ||
+		    !parse_u64(buf, 999999999, &frac))
+			return false;
+	}
+	*ns = whole * 1000000000 + frac;
 	return true;
 }
 
@@ -258,6 +285,12 @@ static int read_value(struct reading *r, struct words *w, enum key key,
 		f->vtag[key == KEY_REPLY_VTAG] = htonl(v32);
 		f->has |= key == KEY_VTAG ? FLOW_BIT(VTAG_ORIG) :
 					    FLOW_BIT(VTAG_REPLY);
+		return EXIT_OK;
+	case KEY_START:
+		if (!read_time(value, &f->start))
+			return words_bad(w, value,
+					 "seconds since 1970, with up to nine decimals");
+		f->has |= FLOW_BIT(START);
 		return EXIT_OK;
 	default:
 		return EXIT_OK;
@@ -567,6 +600,10 @@ char *flow_line(char *p, const struct flow *f)
 	if (flow_has(f, FLOWTRACK_A_FLOW_VTAG_REPLY)) {
 		p = put_lit(p, " reply-vtag=");
 		p = put_hex(p, ntohl(f->vtag[REPLY]));
+	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_START)) {
+		p = put_lit(p, " start=");
+		p = put_billionths(p, f->start);
 	}
 	*p++ = '\n';
 	return p;

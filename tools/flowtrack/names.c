@@ -121,110 +121,79 @@ static const struct {
 	{ "gre", IPPROTO_GRE },
 };
 
+#define SETTING(n, k)	{ .name = (n), .kind = SETTING_##k }
+#define NUMBER(n)	SETTING(n, NUMBER)
+#define SWITCH(n)	SETTING(n, SWITCH)
+#define HEX(n)		SETTING(n, HEX)
+#define SECONDS(n)	SETTING(n, SECONDS)
+#define READONLY(n)	{ .name = (n), .readonly = true }
+#define WORD(n, w)	{ .name = (n), .kind = SETTING_WORD, .words = &(w) }
+
 const struct setting settings[__FLOWTRACK_A_SETTINGS_MAX] = {
-	[FLOWTRACK_A_SETTINGS_ENABLE] = { "enable", SETTING_SWITCH },
-	[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = { "max", SETTING_NUMBER },
-	[FLOWTRACK_A_SETTINGS_COUNT] = {
-		"count", SETTING_NUMBER, .readonly = true
-	},
-	[FLOWTRACK_A_SETTINGS_BUCKETS] = { "buckets", SETTING_NUMBER },
-	[FLOWTRACK_A_SETTINGS_FULL_POLICY] = {
-		"full_policy", SETTING_WORD, .words = &policy_names
-	},
-	[FLOWTRACK_A_SETTINGS_FULL_FALLBACK] = {
-		"full_fallback", SETTING_WORD, .words = &policy_names
-	},
-	[FLOWTRACK_A_SETTINGS_ADOPT] = {
-		"adopt", SETTING_WORD, .words = &adopt_names
-	},
-	[FLOWTRACK_A_SETTINGS_BYPASS_MARK] = { "bypass_mark", SETTING_HEX },
-	[FLOWTRACK_A_SETTINGS_BYPASS_MASK] = { "bypass_mask", SETTING_HEX },
-	[FLOWTRACK_A_SETTINGS_ACCT] = { "acct", SETTING_SWITCH },
-	[FLOWTRACK_A_SETTINGS_TIMESTAMP] = { "timestamp", SETTING_SWITCH },
-	[FLOWTRACK_A_SETTINGS_CHECKSUM] = { "checksum", SETTING_SWITCH },
-	[FLOWTRACK_A_SETTINGS_LOG_INVALID] = { "log_invalid", SETTING_NUMBER },
-	[FLOWTRACK_A_SETTINGS_EVENTS] = { "events", SETTING_SWITCH },
-	[FLOWTRACK_A_SETTINGS_TCP_LOOSE] = { "tcp_loose", SETTING_SWITCH },
-	[FLOWTRACK_A_SETTINGS_TCP_BE_LIBERAL] = {
-		"tcp_be_liberal", SETTING_SWITCH
-	},
-	[FLOWTRACK_A_SETTINGS_TCP_IGNORE_INVALID_RST] = {
-		"tcp_ignore_invalid_rst", SETTING_SWITCH
-	},
-	[FLOWTRACK_A_SETTINGS_TCP_MAX_RETRANS] = {
-		"tcp_max_retrans", SETTING_NUMBER
-	},
-	[FLOWTRACK_A_SETTINGS_GENERIC_TIMEOUT] = {
-		"generic_timeout", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_SYN_SENT] = {
-		"tcp_timeout_syn_sent", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_SYN_RECV] = {
-		"tcp_timeout_syn_recv", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_ESTABLISHED] = {
-		"tcp_timeout_established", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_FIN_WAIT] = {
-		"tcp_timeout_fin_wait", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_CLOSE_WAIT] = {
-		"tcp_timeout_close_wait", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_LAST_ACK] = {
-		"tcp_timeout_last_ack", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_TIME_WAIT] = {
-		"tcp_timeout_time_wait", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_CLOSE] = {
-		"tcp_timeout_close", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_MAX_RETRANS] = {
-		"tcp_timeout_max_retrans", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_UNACKNOWLEDGED] = {
-		"tcp_timeout_unacknowledged", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_UDP_TIMEOUT] = { "udp_timeout", SETTING_SECONDS },
-	[FLOWTRACK_A_SETTINGS_UDP_TIMEOUT_STREAM] = {
-		"udp_timeout_stream", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_ICMP_TIMEOUT] = {
-		"icmp_timeout", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_ICMPV6_TIMEOUT] = {
-		"icmpv6_timeout", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_CLOSED] = {
-		"sctp_timeout_closed", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_COOKIE_WAIT] = {
-		"sctp_timeout_cookie_wait", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_COOKIE_ECHOED] = {
-		"sctp_timeout_cookie_echoed", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_ESTABLISHED] = {
-		"sctp_timeout_established", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_SHUTDOWN_SENT] = {
-		"sctp_timeout_shutdown_sent", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_SHUTDOWN_RECD] = {
-		"sctp_timeout_shutdown_recd", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_SHUTDOWN_ACK_SENT] = {
-		"sctp_timeout_shutdown_ack_sent", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_HEARTBEAT_SENT] = {
-		"sctp_timeout_heartbeat_sent", SETTING_SECONDS
-	},
-	[FLOWTRACK_A_SETTINGS_GRE_TIMEOUT] = { "gre_timeout", SETTING_SECONDS },
-	[FLOWTRACK_A_SETTINGS_GRE_TIMEOUT_STREAM] = {
-		"gre_timeout_stream", SETTING_SECONDS
-	},
+	[FLOWTRACK_A_SETTINGS_ENABLE] = SWITCH("enable"),
+	[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = NUMBER("max"),
+	[FLOWTRACK_A_SETTINGS_COUNT] = READONLY("count"),
+	[FLOWTRACK_A_SETTINGS_BUCKETS] = NUMBER("buckets"),
+	[FLOWTRACK_A_SETTINGS_FULL_POLICY] = WORD("full_policy", policy_names),
+	[FLOWTRACK_A_SETTINGS_FULL_FALLBACK] =
+		WORD("full_fallback", policy_names),
+	[FLOWTRACK_A_SETTINGS_ADOPT] = WORD("adopt", adopt_names),
+	[FLOWTRACK_A_SETTINGS_BYPASS_MARK] = HEX("bypass_mark"),
+	[FLOWTRACK_A_SETTINGS_BYPASS_MASK] = HEX("bypass_mask"),
+	[FLOWTRACK_A_SETTINGS_ACCT] = SWITCH("acct"),
+	[FLOWTRACK_A_SETTINGS_TIMESTAMP] = SWITCH("timestamp"),
+	[FLOWTRACK_A_SETTINGS_CHECKSUM] = SWITCH("checksum"),
+	[FLOWTRACK_A_SETTINGS_LOG_INVALID] = NUMBER("log_invalid"),
+	[FLOWTRACK_A_SETTINGS_EVENTS] = SWITCH("events"),
+	[FLOWTRACK_A_SETTINGS_TCP_LOOSE] = SWITCH("tcp_loose"),
+	[FLOWTRACK_A_SETTINGS_TCP_BE_LIBERAL] = SWITCH("tcp_be_liberal"),
+	[FLOWTRACK_A_SETTINGS_TCP_IGNORE_INVALID_RST] =
+		SWITCH("tcp_ignore_invalid_rst"),
+	[FLOWTRACK_A_SETTINGS_TCP_MAX_RETRANS] = NUMBER("tcp_max_retrans"),
+	[FLOWTRACK_A_SETTINGS_GENERIC_TIMEOUT] = SECONDS("generic_timeout"),
+	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_SYN_SENT] =
+		SECONDS("tcp_timeout_syn_sent"),
+	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_SYN_RECV] =
+		SECONDS("tcp_timeout_syn_recv"),
+	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_ESTABLISHED] =
+		SECONDS("tcp_timeout_established"),
+	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_FIN_WAIT] =
+		SECONDS("tcp_timeout_fin_wait"),
+	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_CLOSE_WAIT] =
+		SECONDS("tcp_timeout_close_wait"),
+	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_LAST_ACK] =
+		SECONDS("tcp_timeout_last_ack"),
+	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_TIME_WAIT] =
+		SECONDS("tcp_timeout_time_wait"),
+	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_CLOSE] = SECONDS("tcp_timeout_close"),
+	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_MAX_RETRANS] =
+		SECONDS("tcp_timeout_max_retrans"),
+	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_UNACKNOWLEDGED] =
+		SECONDS("tcp_timeout_unacknowledged"),
+	[FLOWTRACK_A_SETTINGS_UDP_TIMEOUT] = SECONDS("udp_timeout"),
+	[FLOWTRACK_A_SETTINGS_UDP_TIMEOUT_STREAM] =
+		SECONDS("udp_timeout_stream"),
+	[FLOWTRACK_A_SETTINGS_ICMP_TIMEOUT] = SECONDS("icmp_timeout"),
+	[FLOWTRACK_A_SETTINGS_ICMPV6_TIMEOUT] = SECONDS("icmpv6_timeout"),
+	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_CLOSED] =
+		SECONDS("sctp_timeout_closed"),
+	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_COOKIE_WAIT] =
+		SECONDS("sctp_timeout_cookie_wait"),
+	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_COOKIE_ECHOED] =
+		SECONDS("sctp_timeout_cookie_echoed"),
+	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_ESTABLISHED] =
+		SECONDS("sctp_timeout_established"),
+	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_SHUTDOWN_SENT] =
+		SECONDS("sctp_timeout_shutdown_sent"),
+	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_SHUTDOWN_RECD] =
+		SECONDS("sctp_timeout_shutdown_recd"),
+	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_SHUTDOWN_ACK_SENT] =
+		SECONDS("sctp_timeout_shutdown_ack_sent"),
+	[FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_HEARTBEAT_SENT] =
+		SECONDS("sctp_timeout_heartbeat_sent"),
+	[FLOWTRACK_A_SETTINGS_GRE_TIMEOUT] = SECONDS("gre_timeout"),
+	[FLOWTRACK_A_SETTINGS_GRE_TIMEOUT_STREAM] =
+		SECONDS("gre_timeout_stream"),
 };
 
 static const char * const tuple_attr[] = {

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The verbs, each in a file of its own, and what they are told.
+ */
+#ifndef FT_CMD_H
+#define FT_CMD_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+#include "err.h"
+#include "out.h"
+
+/**
+ * struct options - what options said
+ * @json: -j
+ * @oneline: -o
+ * @color: --color, resolved
+ * @all: --all
+ * @dry_run: --dry-run
+ * @cpu: --cpu
+ * @timestamps: --timestamps
+ * @ignore_existing: --ignore-existing
+ * @family: -4, -6: AF_INET, AF_INET6, or 0
+ * @netns: -n
+ * @count: --count; 0: no limit
+ */
+struct options {
+	bool json;
+	bool oneline;
+	bool color;
+	bool all;
+	bool dry_run;
+	bool cpu;
+	bool timestamps;
+	bool ignore_existing;
+	__u8 family;
+	const char *netns;
+	__u64 count;
+};
+
+/* A verb: runs with the words that follow it; returns an exit code. */
+typedef int (*cmd_fn)(const struct options *opts, int argc, char **argv);
+
+int cmd_add(const struct options *opts, int argc, char **argv);
+int cmd_count(const struct options *opts, int argc, char **argv);
+int cmd_del(const struct options *opts, int argc, char **argv);
+int cmd_flush(const struct options *opts, int argc, char **argv);
+int cmd_get(const struct options *opts, int argc, char **argv);
+int cmd_list(const struct options *opts, int argc, char **argv);
+int cmd_monitor(const struct options *opts, int argc, char **argv);
+int cmd_restore(const struct options *opts, int argc, char **argv);
+int cmd_save(const struct options *opts, int argc, char **argv);
+int cmd_set(const struct options *opts, int argc, char **argv);
+int cmd_show(const struct options *opts, int argc, char **argv);
+int cmd_stats(const struct options *opts, int argc, char **argv);
+
+/* What more than one verb does. */
+struct filter;
+struct nl;
+struct printer;
+
+int list_flows(struct nl *nl, const struct filter *f, struct printer *p);
+int delete_flows(const struct options *opts, const struct filter *f);
+int get_settings(struct nl *nl, __u32 *value, __u64 *has);
+
+/* Standard output of the verbs; the buffer is too large for a stack. */
+extern struct out std;
+
+#endif /* FT_CMD_H */

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * flowtrack monitor: flows as they begin, change and end.
+ */
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "filter.h"
+#include "flow.h"
+#include "monitor.h"
+#include "names.h"
+#include "nl.h"
+#include "print.h"
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int signo)
+{
+	(void)signo;
+	stopped = 1;
+}
+
+static char *put_time(char *p, bool json)
+{
+	struct timespec ts;
+	struct tm tm;
+	size_t len;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	if (json) {
+		p = put_lit(p, "\"time\":");
+		p = put_thousandths(p, ts.tv_sec * 1000ULL +
+				    ts.tv_nsec / 1000000);
+		*p++ = ',';
+		return p;
+	}
+	localtime_r(&ts.tv_sec, &tm);
+	len = strftime(p, 64, "%Y-%m-%dT%H:%M:%S.", &tm);
+	p += len;
+	*p++ = '0' + ts.tv_nsec / 100000000;
+	*p++ = '0' + ts.tv_nsec / 10000000 % 10;
+	*p++ = '0' + ts.tv_nsec / 1000000 % 10;
+	p += strftime(p, 64, "%z", &tm);
+	*p++ = ' ';
+	return p;
+}
+
+static char *put_tag(char *p, const char *tag, const char *color, bool colored)
+{
+	const char *from = p;
+
+	if (colored)
+		p = put_str(p, color);
+	from = p;
+	*p++ = '[';
+	p = put_str(p, tag);
+	*p++ = ']';
+	p = put_pad(p, from, 9);
+	if (colored)
+		p = put_lit(p, COLOR_OFF);
+	return p;
+}
+
+/* Says that notifications were lost. */
+void monitor_lost(struct monitor *m)
+{
+	char *p = out_room(m->o);
+
+	if (m->opts->json) {
+		*p++ = '{';
+		if (m->opts->timestamps)
+			p = put_time(p, true);
+		p = put_lit(p, "\"event\":\"lost\"}\n");
+	} else {
+		if (m->opts->timestamps)
+			p = put_time(p, false);
+		p = put_tag(p, "LOST", COLOR_RED, m->opts->color);
+		p = put_lit(p, "events were lost: they came faster than they were read\n");
+	}
+	out_commit(m->o, p);
+}
+
+/**
+ * monitor_message() - print a notification
+ * @nlh: message
+ * @data: struct monitor
+ *
+ * Return: negative when enough were printed.
+ */
+int monitor_message(const struct nlmsghdr *nlh, void *data)
+{
+	static const struct {
+		const char *tag;
+		const char *name;
+		const char *color;
+	} events[] = {
+		{ "NEW", "new", COLOR_GREEN },
+		{ "UPDATE", "update", COLOR_YELLOW },
+		{ "DESTROY", "destroy", COLOR_RED },
+	};
+	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+	struct monitor *m = data;
+	int e;
+	char *p;
+
+	if (genl->cmd < FLOWTRACK_CMD_FLOW_NEW_NTF ||
+	    genl->cmd > FLOWTRACK_CMD_FLOW_DESTROY_NTF)
+		return 0;
+	e = genl->cmd - FLOWTRACK_CMD_FLOW_NEW_NTF;
+	if (flow_parse(nlh, &m->flow) < 0 || !filter_match(m->filter, &m->flow))
+		return 0;
+	p = out_room(m->o);
+	if (m->opts->json) {
+		*p++ = '{';
+		if (m->opts->timestamps)
+			p = put_time(p, true);
+		p = put_lit(p, "\"event\":\"");
+		p = put_str(p, events[e].name);
+		p = put_lit(p, "\",\"flow\":");
+		p = json_flow(p, &m->flow, false);
+		*p++ = '}';
+	} else {
+		if (m->opts->timestamps)
+			p = put_time(p, false);
+		p = put_tag(p, events[e].tag, events[e].color, m->opts->color);
+		p = print_flow(p, &m->flow, !m->opts->oneline, m->opts->color);
+	}
+	*p++ = '\n';
+	out_commit(m->o, p);
+	m->events++;
+	if (m->opts->count && m->events >= m->opts->count)
+		return -1;
+	return 0;
+}
+
+/* Takes one datagram. Return: false to end. */
+static bool take(struct monitor *m, struct nl *nl)
+{
+	const struct nlmsghdr *nlh;
+	long n = nl_receive(nl);
+	bool more = true;
+	int len = n;
+
+	if (n == -ENOBUFS) {
+		monitor_lost(m);
+	} else if (n < 0) {
+		if (n == -EINTR || n == -EAGAIN)
+			return true;
+		err_set(EXIT_REFUSED, "cannot receive: %s", strerror(-n));
+		return false;
+	} else {
+		for (nlh = (const void *)nl->buf;
+		     more && mnl_nlmsg_ok(nlh, len);
+		     nlh = mnl_nlmsg_next(nlh, &len))
+			if (nlh->nlmsg_type == nl->family)
+				more = monitor_message(nlh, m) == 0;
+	}
+	return out_flush(m->o) && more;
+}
+
+static void watch(struct monitor *m, struct nl *nl)
+{
+	struct pollfd fds[2] = {
+		{ .fd = nl_fd(nl), .events = POLLIN },
+		{ .fd = STDOUT_FILENO },	/* POLLERR: nobody reads */
+	};
+	struct sigaction sa = { .sa_handler = stop };
+	sigset_t block, old;
+
+	sigemptyset(&block);
+	sigaddset(&block, SIGINT);
+	sigaddset(&block, SIGTERM);
+	sigprocmask(SIG_BLOCK, &block, &old);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	while (!stopped) {
+		if (ppoll(fds, 2, NULL, &old) < 0) {
+			if (errno == EINTR)
+				continue;
+			err_set(EXIT_USAGE, "poll: %s", strerror(errno));
+			return;
+		}
+		if (fds[1].revents & (POLLERR | POLLNVAL))
+			return;
+		if (fds[0].revents && !take(m, nl))
+			return;
+	}
+}
+
+int cmd_monitor(const struct options *opts, int argc, char **argv)
+{
+	struct monitor m = { .o = &std, .opts = opts };
+	static struct nl nl;
+	struct filter f;
+	int code, err;
+
+	code = filter_parse(&f, argc, argv, opts->family);
+	if (code)
+		return code;
+	m.filter = &f;
+	code = nl_open(&nl, opts->netns);
+	if (code)
+		return code;
+	code = nl_subscribe(&nl);
+	if (!code) {
+		watch(&m, &nl);
+		code = err_msg()[0] ? EXIT_REFUSED : EXIT_OK;
+	}
+	nl_close(&nl);
+	err = out_close(&std);
+	return code ? code : err;
+}

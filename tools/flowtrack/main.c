@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * flowtrack: looks at and changes the flow table of nf_flowtrack.
+ *
+ * Here are the options and the table of the verbs; each verb is in its
+ * cmd_*.c.
+ */
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "names.h"
+#include "parse.h"
+
+#define MODULE_VERSION_FILE	"/sys/module/nf_flowtrack/version"
+
+/* Long options without a letter; those that only some verbs have are bits. */
+enum {
+	OPT_COLOR = 256,
+	OPT_ALL,
+	OPT_DRY_RUN,
+	OPT_CPU,
+	OPT_TIMESTAMPS,
+	OPT_IGNORE_EXISTING,
+	OPT_COUNT,
+	OPT_END,
+};
+
+#define ONLY(opt)	(1U << ((opt) - OPT_ALL))
+
+/**
+ * struct verb - a verb
+ * @name: word
+ * @run: what it does
+ * @only: options that not every verb has, ONLY(OPT_*)
+ * @usage: what follows the name
+ * @help: one line
+ */
+struct verb {
+	const char *name;
+	cmd_fn run;
+	unsigned int only;
+	const char *usage;
+	const char *help;
+};
+
+static const struct verb verbs[] = {
+	{ "list", cmd_list, 0, "[FILTER]", "print flows" },
+	{ "get", cmd_get, 0, "TUPLE | id N", "print one flow" },
+	{ "add", cmd_add, 0, "TUPLE [state NAME] [timeout TIME] [...]",
+	  "enter a flow" },
+	{ "del", cmd_del, ONLY(OPT_ALL) | ONLY(OPT_DRY_RUN),
+	  "FILTER | id N | --all [--dry-run]", "delete flows" },
+	{ "flush", cmd_flush, ONLY(OPT_DRY_RUN), "[FILTER] [--dry-run]",
+	  "delete all flows" },
+	{ "count", cmd_count, 0, "[FILTER]", "print how many flows there are" },
+	{ "monitor", cmd_monitor, ONLY(OPT_TIMESTAMPS) | ONLY(OPT_COUNT),
+	  "[FILTER] [--timestamps] [--count N]",
+	  "print flows as they begin, change and end" },
+	{ "stats", cmd_stats, ONLY(OPT_CPU), "[--cpu]", "print counters" },
+	{ "set", cmd_set, 0, "NAME VALUE...", "change settings" },
+	{ "show", cmd_show, 0, "[NAME...]", "print settings" },
+	{ "save", cmd_save, 0, "[FILTER]", "print flows for restore" },
+	{ "restore", cmd_restore, ONLY(OPT_IGNORE_EXISTING),
+	  "[FILE] [--ignore-existing]", "enter flows that save printed" },
+};
+
+#define N_VERBS	(sizeof(verbs) / sizeof(verbs[0]))
+
+static const struct option long_options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "netns", required_argument, NULL, 'n' },
+	{ "oneline", no_argument, NULL, 'o' },
+	{ "ipv4", no_argument, NULL, '4' },
+	{ "ipv6", no_argument, NULL, '6' },
+	{ "color", optional_argument, NULL, OPT_COLOR },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "all", no_argument, NULL, OPT_ALL },
+	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+	{ "cpu", no_argument, NULL, OPT_CPU },
+	{ "timestamps", no_argument, NULL, OPT_TIMESTAMPS },
+	{ "ignore-existing", no_argument, NULL, OPT_IGNORE_EXISTING },
+	{ "count", required_argument, NULL, OPT_COUNT },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct out std;
+
+static const struct verb *find_verb(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < N_VERBS; i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+static int unknown_verb(const char *name)
+{
+	const char *names[N_VERBS], *near;
+	size_t i;
+
+	for (i = 0; i < N_VERBS; i++)
+		names[i] = verbs[i].name;
+	near = close_word(name, names, N_VERBS);
+	err_set(EXIT_USAGE, "unknown verb '%s'", name);
+	if (near)
+		err_add(", did you mean '%s'?", near);
+	else
+		err_add(": see 'flowtrack --help'");
+	return EXIT_USAGE;
+}
+
+static void usage(FILE *to, const struct verb *verb)
+{
+	size_t i;
+
+	if (verb) {
+		fprintf(to, "usage: flowtrack %s %s\n%s\n", verb->name,
+			verb->usage, verb->help);
+	} else {
+		fputs("usage: flowtrack [OPTIONS] VERB ...\n\n", to);
+		for (i = 0; i < N_VERBS; i++)
+			fprintf(to, "  %-8s %-40s %s\n", verbs[i].name,
+				verbs[i].usage, verbs[i].help);
+	}
+	fputs("\nFILTER, words in any order:\n"
+	      "  tcp|udp|udplite|icmp|icmpv6|sctp|gre|proto N  ipv4|ipv6\n"
+	      "  src ADDR[/LEN]  dst ADDR[/LEN]  sport N[-M]  dport N[-M]\n"
+	      "  state NAME  class NAME  mark N[/MASK]  zone N  age >N|<N|N-M\n"
+	      "\nOPTIONS:\n"
+	      "  -j, --json          JSON\n"
+	      "  -o, --oneline       one blank between fields, no columns\n"
+	      "  -n, --netns NETNS   name, path or process of a network namespace\n"
+	      "  -4, --ipv4  -6, --ipv6\n"
+	      "      --color[=auto|always|never]\n"
+	      "  -V, --version  -h, --help\n"
+	      "\nflowtrack(8) has the rest.\n", to);
+}
+
+static int print_version(const struct options *opts)
+{
+	char module[64] = "";
+	FILE *file = fopen(MODULE_VERSION_FILE, "re");
+
+	if (file) {
+		if (fgets(module, sizeof(module), file))
+			module[strcspn(module, "\n")] = '\0';
+		fclose(file);
+	}
+	if (opts->json) {
+		char *p = out_room(&std);
+
+		p = put_lit(p, "{\"flowtrack\":");
+		p = put_json(p, VERSION, 64);
+		p = put_lit(p, ",\"nf_flowtrack\":");
+		p = module[0] ? put_json(p, module, 64) : put_lit(p, "null");
+		p = put_lit(p, "}\n");
+		out_commit(&std, p);
+	} else {
+		out_fmt(&std, "flowtrack %s\nnf_flowtrack %s\n", VERSION,
+			module[0] ? module : "(not loaded)");
+	}
+	return out_close(&std);
+}
+
+static int set_color(struct options *opts, const char *when)
+{
+	if (!when || !strcmp(when, "always"))
+		opts->color = true;
+	else if (!strcmp(when, "never"))
+		opts->color = false;
+	else if (strcmp(when, "auto"))
+		return err_set(EXIT_USAGE, "bad value '%s' of '--color': expected auto, always or never",
+			       when);
+	return EXIT_OK;
+}
+
+static void auto_color(struct options *opts)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	opts->color = isatty(STDOUT_FILENO) && !(no_color && *no_color) &&
+		      term && strcmp(term, "dumb");
+}
+
+static int bad_option(int c, char **argv)
+{
+	/* optopt is 0 for a long option that does not exist. */
+	if (c == ':')
+		return err_set(EXIT_USAGE, "option '%s' needs a value",
+			       argv[optind - 1]);
+	if (optopt && optopt < 256)
+		return err_set(EXIT_USAGE, "unknown option '-%c'", optopt);
+	return err_set(EXIT_USAGE, "unknown option '%s'", argv[optind - 1]);
+}
+
+static int check_only(const struct verb *verb, unsigned int given)
+{
+	int i;
+
+	for (i = OPT_ALL; i < OPT_END; i++) {
+		const struct option *o = long_options;
+
+		if (!(given & ~verb->only & ONLY(i)))
+			continue;
+		while (o->val != i)
+			o++;
+		return err_set(EXIT_USAGE, "'%s' has no option '--%s'",
+			       verb->name, o->name);
+	}
+	return EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	bool version = false, help = false;
+	const struct verb *verb = NULL;
+	struct options opts = { 0 };
+	unsigned int given = 0;
+	int c, code;
+
+	auto_color(&opts);
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":jn:o46Vh", long_options,
+				NULL)) != -1) {
+		if (c >= OPT_ALL)
+			given |= ONLY(c);
+		switch (c) {
+		case 'j':
+			opts.json = true;
+			break;
+		case 'n':
+			opts.netns = optarg;
+			break;
+		case 'o':
+			opts.oneline = true;
+			break;
+		case '4':
+		case '6':
+			if (opts.family &&
+			    opts.family != (c == '4' ? AF_INET : AF_INET6))
+				return err_set(EXIT_USAGE,
+					       "-4 and -6 exclude each other");
+			opts.family = c == '4' ? AF_INET : AF_INET6;
+			break;
+		case 'V':
+			version = true;
+			break;
+		case 'h':
+			help = true;
+			break;
+		case OPT_COLOR:
+			code = set_color(&opts, optarg);
+			if (code)
+				return code;
+			break;
+		case OPT_ALL:
+			opts.all = true;
+			break;
+		case OPT_DRY_RUN:
+			opts.dry_run = true;
+			break;
+		case OPT_CPU:
+			opts.cpu = true;
+			break;
+		case OPT_TIMESTAMPS:
+			opts.timestamps = true;
+			break;
+		case OPT_IGNORE_EXISTING:
+			opts.ignore_existing = true;
+			break;
+		case OPT_COUNT:
+			if (!parse_u64(optarg, ULLONG_MAX, &opts.count) ||
+			    !opts.count)
+				return err_set(EXIT_USAGE,
+					       "bad value '%s' of '--count': expected a positive number",
+					       optarg);
+			break;
+		default:
+			return bad_option(c, argv);
+		}
+	}
+	if (version)
+		return print_version(&opts);
+	argc -= optind;
+	argv += optind;
+	if (argc) {
+		verb = find_verb(argv[0]);
+		if (!verb && !strcmp(argv[0], "help"))
+			help = true;
+		else if (!verb)
+			return unknown_verb(argv[0]);
+	}
+	if (help) {
+		usage(stdout, verb);
+		return EXIT_OK;
+	}
+	if (!verb) {
+		usage(stderr, NULL);
+		return EXIT_USAGE;
+	}
+	code = check_only(verb, given);
+	return code ? code : verb->run(&opts, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	int code;
+
+	signal(SIGPIPE, SIG_IGN);
+	out_init(&std, STDOUT_FILENO);
+	code = run(argc, argv);
+	err_print();
+	return code;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The part of the monitor that prints, apart from the part that listens.
+ */
+#ifndef FT_MONITOR_H
+#define FT_MONITOR_H
+
+#include "flow.h"
+
+struct filter;
+struct nlmsghdr;
+struct options;
+struct out;
+
+/**
+ * struct monitor - prints notifications
+ * @o: where to
+ * @opts: options
+ * @filter: which ones
+ * @events: how many were printed
+ * @flow: the current one
+ */
+struct monitor {
+	struct out *o;
+	const struct options *opts;
+	const struct filter *filter;
+	__u64 events;
+	struct flow flow;
+};
+
+void monitor_lost(struct monitor *m);
+int monitor_message(const struct nlmsghdr *nlh, void *data);
+
+#endif /* FT_MONITOR_H */
