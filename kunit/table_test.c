@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The table against a naive twin (a plain array of who is in), with resizes in
+ * the middle of everything.
+ */
+#include <kunit/test.h>
+#include <linux/bottom_half.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/random.h>
+
+#include "table.h"
+
+static void table_free_action(void *table)
+{
+	ft_table_destroy(table);
+}
+
+static struct ft_table *table_new(struct kunit *test, u32 buckets)
+{
+	struct ft_table *table = ft_table_create(buckets);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(table));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, table_free_action,
+							table), 0);
+	return table;
+}
+
+/* Key number @i: every fourth one IPv6. */
+static void key_of(struct ft_key *key, u32 i)
+{
+	union nf_inet_addr src = {}, dst = {};
+
+	if (i % 4) {
+		src.ip = htonl(0x0a000000 + i);
+		dst.ip = htonl(0xc0000201);
+	} else {
+		src.ip6[0] = htonl(0x20010db8);
+		src.ip6[3] = htonl(i);
+		dst.ip6[0] = htonl(0x20010db8);
+		dst.ip6[1] = htonl(1);
+	}
+	ft_key_set(key, i % 4 ? NFPROTO_IPV4 : NFPROTO_IPV6, IPPROTO_UDP, 0,
+		   &src, &dst, htons(1), htons(2));
+}
+
+static u64 hash_of(struct ft_table *table, const struct ft_key *key)
+{
+	return ft_key_hash(key, ft_table_secret(table));
+}
+
+/* Make a flow and enter it under a hash, as lifecycle.c does. */
+static int enter_as(struct ft_table *table, u32 i, u64 hash, u32 timeout,
+		    enum flowtrack_class class, u32 *index)
+{
+	struct ft_flow *flow, *clash;
+	struct ft_key key;
+	int err;
+
+	key_of(&key, i);
+	rcu_read_lock();
+	local_bh_disable();
+	flow = ft_table_alloc(table, key.family, index);
+	if (!flow) {
+		err = -ENOBUFS;
+		goto out;
+	}
+	ft_flow_lock(flow);
+	memcpy(&flow->key, &key, sizeof(flow->key));
+	if (key.family == NFPROTO_IPV6)
+		memcpy(ft_flow_addr6(flow), key.addr6, sizeof(key.addr6));
+	flow->deadline = ft_now() + timeout;
+	flow->mark = i;
+	ft_flow_unlock(flow, class << 5);
+	err = ft_table_insert(table, flow, *index, hash, &clash);
+	if (err) {
+		ft_flow_kill(flow, flow->gen);
+		ft_table_free(table, flow, *index);
+	}
+out:
+	local_bh_enable();
+	rcu_read_unlock();
+	return err;
+}
+
+static int enter(struct ft_table *table, u32 i)
+{
+	struct ft_key key;
+	u32 index;
+
+	key_of(&key, i);
+	return enter_as(table, i, hash_of(table, &key), 600 * HZ,
+			FLOWTRACK_CLASS_EMBRYONIC, &index);
+}
+
+static bool has(struct ft_table *table, u32 i)
+{
+	struct ft_flow *flow;
+	struct ft_key key;
+	bool right;
+	u32 index;
+
+	key_of(&key, i);
+	rcu_read_lock();
+	flow = ft_table_lookup(table, &key, hash_of(table, &key), &index);
+	right = flow && flow->mark == i && ft_table_at(table, index) == flow;
+	rcu_read_unlock();
+	return right;
+}
+
+static bool leave(struct ft_table *table, u32 i)
+{
+	struct ft_flow *flow;
+	struct ft_key key;
+	bool left = false;
+	u32 index;
+	u64 hash;
+
+	key_of(&key, i);
+	hash = hash_of(table, &key);
+	rcu_read_lock();
+	local_bh_disable();
+	flow = ft_table_lookup(table, &key, hash, &index);
+	if (flow && ft_flow_kill(flow, flow->gen)) {
+		left = ft_table_remove(table, index, hash);
+		ft_table_free(table, flow, index);
+	}
+	local_bh_enable();
+	rcu_read_unlock();
+	return left;
+}
+
+static void insert_lookup_remove(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 64);
+	u32 i;
+
+	for (i = 0; i < 8; i++) {
+		KUNIT_EXPECT_FALSE(test, has(table, i));
+		KUNIT_EXPECT_EQ(test, enter(table, i), 0);
+		KUNIT_EXPECT_TRUE(test, has(table, i));
+		KUNIT_EXPECT_EQ(test, enter(table, i), -EEXIST);
+	}
+	for (i = 0; i < 8; i++) {
+		KUNIT_EXPECT_TRUE(test, leave(table, i));
+		KUNIT_EXPECT_FALSE(test, leave(table, i));
+		KUNIT_EXPECT_FALSE(test, has(table, i));
+	}
+}
+
+/* One bucket takes FT_CHAIN_MAX lines, every flow of it is found, no more. */
+static void chain_limit(struct kunit *test)
+{
+	const u32 most = FT_CHAIN_MAX * FT_SLOTS;
+	struct ft_table *table = table_new(test, 64);
+	u32 i, n = 0, index;
+	struct ft_key key;
+	size_t before;
+
+	before = ft_table_bytes(table);
+	for (i = 0; n < most && i < 100000; i++) {
+		key_of(&key, i);
+		if (hash_of(table, &key) & 63)
+			continue;
+		KUNIT_ASSERT_EQ(test, enter(table, i), 0);
+		n++;
+	}
+	KUNIT_ASSERT_EQ(test, n, most);
+	KUNIT_EXPECT_GE(test, ft_table_bytes(table),
+			before + (FT_CHAIN_MAX - 1) * 64);
+	KUNIT_EXPECT_EQ(test, enter_as(table, 1000001, 0, HZ, 0, &index), -ENOSPC);
+	for (i = 0, n = 0; n < most; i++) {
+		key_of(&key, i);
+		if (hash_of(table, &key) & 63)
+			continue;
+		KUNIT_ASSERT_TRUE(test, has(table, i));
+		n++;
+	}
+	/* A slot that was left is taken again. */
+	for (i = 0; !leave(table, i); i++)
+		;
+	KUNIT_EXPECT_EQ(test, enter(table, i), 0);
+	/* Growing takes the chain apart; shrinking puts it together again. */
+	KUNIT_EXPECT_EQ(test, ft_table_resize(table, 4096), 0);
+	KUNIT_EXPECT_EQ(test, ft_table_resize(table, 64), 0);
+	for (i = 0, n = 0; n < most; i++) {
+		key_of(&key, i);
+		if (hash_of(table, &key) & 63)
+			continue;
+		KUNIT_ASSERT_TRUE(test, has(table, i));
+		n++;
+	}
+}
+
+/* An expired flow is not found, does not clash, and does not hide its heir. */
+static void expired_equal(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 64);
+	struct ft_key key;
+	u32 first, second;
+	u64 hash;
+
+	key_of(&key, 5);
+	hash = hash_of(table, &key);
+	KUNIT_EXPECT_EQ(test, enter_as(table, 5, hash, 0, 0, &first), 0);
+	KUNIT_EXPECT_FALSE(test, has(table, 5));
+	KUNIT_EXPECT_EQ(test, enter_as(table, 5, hash, 60 * HZ, 0, &second), 0);
+	KUNIT_EXPECT_NE(test, first, second);
+	KUNIT_EXPECT_TRUE(test, has(table, 5));
+	rcu_read_lock();
+	local_bh_disable();
+	KUNIT_EXPECT_TRUE(test, ft_table_remove(table, first, hash));
+	KUNIT_EXPECT_FALSE(test, ft_table_remove(table, first, hash));
+	local_bh_enable();
+	rcu_read_unlock();
+	KUNIT_EXPECT_TRUE(test, has(table, 5));
+}
+
+#define TWIN	6000
+
+/* Random operations, with a resize now and then, against who should be in. */
+static void random_twin(struct kunit *test)
+{
+	static const u32 sizes[] = { 64, 128, 512, 1024, 4096, 256, 64, 2048 };
+	struct ft_table *table = table_new(test, 64);
+	struct rnd_state rnd;
+	u32 round, i, in = 0;
+	bool *twin;
+
+	twin = kunit_kcalloc(test, TWIN, sizeof(*twin), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, twin);
+	prandom_seed_state(&rnd, 42);
+	for (round = 0; round < 400000; round++) {
+		i = prandom_u32_state(&rnd) % TWIN;
+		switch (prandom_u32_state(&rnd) % 4) {
+		case 0:
+			/* As many as 64 buckets can hold with some room. */
+			if (!twin[i] && in >= 4000)
+				break;
+			KUNIT_ASSERT_EQ(test, enter(table, i),
+					twin[i] ? -EEXIST : 0);
+			in += !twin[i];
+			twin[i] = true;
+			break;
+		case 1:
+			KUNIT_ASSERT_EQ(test, leave(table, i), twin[i]);
+			in -= twin[i];
+			twin[i] = false;
+			break;
+		default:
+			KUNIT_ASSERT_EQ(test, has(table, i), twin[i]);
+			break;
+		}
+		if (round % 10000 == 0) {
+			KUNIT_ASSERT_EQ(test, 0,
+					ft_table_resize(table,
+							sizes[round / 10000 %
+							      ARRAY_SIZE(sizes)]));
+		}
+	}
+	for (i = 0; i < TWIN; i++)
+		KUNIT_ASSERT_EQ(test, has(table, i), twin[i]);
+}
+
+/**
+ * struct checker - a thread that looks at every flow all the time
+ * @table: the table
+ * @flows: flows 0 to @flows - 1 are in
+ * @missed: lookups that missed
+ * @rounds: how often it looked at all
+ */
+struct checker {
+	struct ft_table *table;
+	u32 flows;
+	u32 missed;
+	u32 rounds;
+};
+
+static int check_all(void *data)
+{
+	struct checker *checker = data;
+	u32 i = 0;
+
+	while (!kthread_should_stop()) {
+		if (!has(checker->table, i))
+			checker->missed++;
+		if (++i == checker->flows) {
+			i = 0;
+			WRITE_ONCE(checker->rounds, checker->rounds + 1);
+		}
+		/* Give way in the middle of the resize, again and again. */
+		if (i % 16 == 0)
+			schedule();
+	}
+	return 0;
+}
+
+/* No lookup that would have hit before a resize misses during it. */
+static void resize_loses_nothing(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 1024);
+	struct checker checker = { .table = table, .flows = 4000 };
+	struct task_struct *thread;
+	u32 i, round, generation;
+
+	for (i = 0; i < checker.flows; i++)
+		KUNIT_ASSERT_EQ(test, enter(table, i), 0);
+	thread = kthread_run(check_all, &checker, "ft_checker");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
+	generation = ft_table_generation(table);
+	for (round = 0; round < 30; round++) {
+		KUNIT_EXPECT_EQ(test, ft_table_resize(table, round % 2 ? 1024 :
+						      16384), 0);
+		/* Others come and go meanwhile. */
+		for (i = 0; i < 200; i++) {
+			KUNIT_EXPECT_EQ(test, enter(table, 10000 + i), 0);
+			KUNIT_EXPECT_TRUE(test, leave(table, 10000 + i));
+		}
+		schedule_timeout_uninterruptible(1);
+	}
+	kthread_stop(thread);
+	KUNIT_EXPECT_GT(test, checker.rounds, 2);
+	KUNIT_EXPECT_EQ(test, checker.missed, 0);
+	KUNIT_EXPECT_EQ(test, ft_table_generation(table), generation + 60);
+}
+
+static void resize_refused(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 64);
+	u64 need, have;
+	u32 i;
+
+	/* 4 GiB of buckets: more than the machines of this test have. */
+	if (ft_table_fits(FT_BUCKETS_MAX, &need, &have))
+		kunit_skip(test, "this machine could carry it");
+	for (i = 0; i < 50; i++)
+		enter(table, i);
+	KUNIT_EXPECT_EQ(test, ft_table_resize(table, FT_BUCKETS_MAX), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, ft_table_buckets(table), 64);
+	for (i = 0; i < 50; i++)
+		KUNIT_EXPECT_TRUE(test, has(table, i));
+}
+
+static void sizes_are_rounded(struct kunit *test)
+{
+	static const struct { u32 ask, get; } cases[] = {
+		{ 1, 64 }, { 64, 64 }, { 65, 128 }, { 1000, 1024 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		KUNIT_EXPECT_EQ(test, cases[i].get,
+				ft_table_buckets(table_new(test, cases[i].ask)));
+}
+
+/* Growing and shrinking by count: within bounds, and no swinging. */
+static void wanted_size(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 64);
+	u32 count, wanted;
+
+	for (count = 1; count < 100000; count += count / 7 + 1) {
+		wanted = ft_table_wanted(table, count);
+		KUNIT_ASSERT_EQ(test, ft_table_resize(table, wanted), 0);
+		/* Content at once, for a little more and a little less. */
+		KUNIT_EXPECT_EQ(test, ft_table_wanted(table, count), wanted);
+		KUNIT_EXPECT_EQ(test, ft_table_wanted(table, count + count / 8),
+				wanted);
+		KUNIT_EXPECT_EQ(test, ft_table_wanted(table, count - count / 8),
+				wanted);
+		KUNIT_EXPECT_LE(test, count, wanted * 5);
+	}
+	for (; count; count -= count / 7 + 1) {
+		wanted = ft_table_wanted(table, count);
+		KUNIT_ASSERT_EQ(test, ft_table_resize(table, wanted), 0);
+		KUNIT_EXPECT_EQ(test, ft_table_wanted(table, count), wanted);
+		if (wanted > 64)
+			KUNIT_EXPECT_LE(test, wanted, 2 * count + 1);
+	}
+}
+
+/**
+ * struct tally - what a walk saw
+ * @seen: how often each flow
+ * @n: calls
+ * @stop_every: stop the walk at each so manieth call
+ */
+struct tally {
+	u8 *seen;
+	u32 n;
+	u32 stop_every;
+	u32 stopped_at;
+};
+
+static int tally_flow(struct ft_flow *flow, u32 index, void *arg)
+{
+	struct tally *tally = arg;
+
+	tally->n++;
+	if (tally->stop_every && tally->n % tally->stop_every == 0 &&
+	    tally->stopped_at != flow->mark) {
+		tally->stopped_at = flow->mark;
+		return 1;
+	}
+	tally->seen[flow->mark]++;
+	return 0;
+}
+
+static void walk_sees_each_once(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 128);
+	struct ft_cursor cursor = {};
+	struct tally tally = { .stop_every = 7, .stopped_at = U32_MAX };
+	u32 i;
+	int more;
+
+	tally.seen = kunit_kzalloc(test, 1500, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, tally.seen);
+	/* With overflow lines. */
+	for (i = 0; i < 1500; i++)
+		KUNIT_ASSERT_EQ(test, enter(table, i), 0);
+	do {
+		rcu_read_lock();
+		more = ft_table_walk(table, &cursor, 3, tally_flow, &tally);
+		rcu_read_unlock();
+	} while (more);
+	for (i = 0; i < 1500; i++)
+		KUNIT_ASSERT_EQ_MSG(test, tally.seen[i], 1, "flow %u", i);
+}
+
+static int end_flow(struct ft_flow *flow, u32 index, void *arg)
+{
+	struct tally *tally = arg;
+
+	tally->n++;
+	tally->seen[flow->mark]++;
+	return 0;
+}
+
+/* Hints that passed, flows that did not: looked at once, then left alone. */
+static void expired_scan(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 64);
+	struct ft_cursor cursor = {};
+	struct tally tally = {};
+	struct ft_flow *flow;
+	struct ft_key key;
+	u32 i, index[100];
+
+	tally.seen = kunit_kzalloc(test, 100, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, tally.seen);
+	for (i = 0; i < 100; i++) {
+		key_of(&key, i);
+		KUNIT_ASSERT_EQ(test, enter_as(table, i, hash_of(table, &key),
+					       i < 50 ? 1 : 600 * HZ, 0,
+					       &index[i]), 0);
+	}
+	/* Ten of them got a packet meanwhile. */
+	for (i = 0; i < 10; i++) {
+		rcu_read_lock();
+		flow = ft_table_at(table, index[i]);
+		flow->deadline = ft_now() + 600 * HZ;
+		rcu_read_unlock();
+	}
+	rcu_read_lock();
+	KUNIT_EXPECT_EQ(test, ft_table_expired(table, &cursor, U32_MAX, end_flow,
+					       &tally), 0);
+	rcu_read_unlock();
+	/* Nothing yet: hints are a second late at most, never early. */
+	KUNIT_EXPECT_EQ(test, tally.n, 0);
+	msleep(1200);
+	cursor = (struct ft_cursor){};
+	rcu_read_lock();
+	KUNIT_EXPECT_EQ(test, ft_table_expired(table, &cursor, U32_MAX, end_flow,
+					       &tally), 0);
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, tally.n, 40);
+	for (i = 0; i < 100; i++)
+		KUNIT_EXPECT_EQ(test, tally.seen[i], i >= 10 && i < 50);
+}
+
+static void sample_tells_class_and_time(struct kunit *test)
+{
+	struct ft_candidate out[200];
+	struct ft_table *table = table_new(test, 64);
+	u32 i, n, index, seen[4] = {};
+	struct ft_key key;
+
+	rcu_read_lock();
+	KUNIT_EXPECT_EQ(test, ft_table_sample(table, 0, out, ARRAY_SIZE(out)), 0);
+	rcu_read_unlock();
+	for (i = 0; i < 100; i++) {
+		key_of(&key, i);
+		KUNIT_ASSERT_EQ(test, enter_as(table, i, hash_of(table, &key),
+					       (i % 4 + 1) * 1000 * HZ, i % 4,
+					       &index), 0);
+	}
+	rcu_read_lock();
+	n = ft_table_sample(table, 12345, out, ARRAY_SIZE(out));
+	for (i = 0; i < n; i++) {
+		struct ft_flow *flow = ft_table_at(table, out[i].index);
+
+		KUNIT_EXPECT_NOT_NULL(test, flow);
+		KUNIT_EXPECT_EQ(test, out[i].class, flow->mark % 4);
+		/* A coarse deadline says no more than it has bits for. */
+		KUNIT_EXPECT_GE(test, out[i].left,
+				min((out[i].class + 1) * 1000, 4094));
+		KUNIT_EXPECT_LE(test, out[i].left,
+				min((out[i].class + 1) * 1000 + 1, 4095));
+		seen[out[i].class]++;
+	}
+	rcu_read_unlock();
+	/* 58 of 64 lines hold nearly all. */
+	KUNIT_EXPECT_GT(test, n, 70);
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_GT(test, seen[i], 10);
+	rcu_read_lock();
+	KUNIT_EXPECT_EQ(test, ft_table_sample(table, 12345, out, 5), 5);
+	rcu_read_unlock();
+}
+
+/* A class that changed shows in samples once the slot was brought up to date. */
+static void hint_follows_flow(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 64);
+	struct ft_candidate out[8];
+	struct ft_flow *flow;
+	struct ft_key key;
+	u32 index;
+	u64 hash;
+
+	key_of(&key, 1);
+	hash = hash_of(table, &key);
+	KUNIT_ASSERT_EQ(test, enter_as(table, 1, hash, 100 * HZ,
+				       FLOWTRACK_CLASS_EMBRYONIC, &index), 0);
+	rcu_read_lock();
+	local_bh_disable();
+	flow = ft_table_at(table, index);
+	ft_flow_lock(flow);
+	flow->deadline = ft_now() + 10 * HZ;
+	ft_flow_unlock(flow, FLOWTRACK_CLASS_ASSURED << 5);
+	KUNIT_EXPECT_TRUE(test, ft_table_hint(table, index, hash));
+	KUNIT_EXPECT_FALSE(test, ft_table_hint(table, index + 1, hash));
+	KUNIT_EXPECT_EQ(test, ft_table_sample(table, hash, out, 8), 1);
+	KUNIT_EXPECT_EQ(test, out[0].class, FLOWTRACK_CLASS_ASSURED);
+	KUNIT_EXPECT_LE(test, out[0].left, 11);
+	local_bh_enable();
+	rcu_read_unlock();
+}
+
+static struct kunit_case table_cases[] = {
+	KUNIT_CASE(insert_lookup_remove),
+	KUNIT_CASE(chain_limit),
+	KUNIT_CASE(expired_equal),
+	KUNIT_CASE_SLOW(random_twin),
+	KUNIT_CASE_SLOW(resize_loses_nothing),
+	KUNIT_CASE(resize_refused),
+	KUNIT_CASE(sizes_are_rounded),
+	KUNIT_CASE(wanted_size),
+	KUNIT_CASE(walk_sees_each_once),
+	KUNIT_CASE(expired_scan),
+	KUNIT_CASE(sample_tells_class_and_time),
+	KUNIT_CASE(hint_follows_flow),
+	{}
+};
+
+static struct kunit_suite table_suite = {
+	.name = "ft_table",
+	.test_cases = table_cases,
+};
+
+kunit_test_suite(table_suite);
