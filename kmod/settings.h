@@ -7,6 +7,7 @@
 #define _FT_SETTINGS_H
 
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/jiffies.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/types.h>
@@ -53,22 +54,29 @@ enum ft_setting_kind {
 /**
  * struct ft_setting_desc - what is to know about a setting
  * @name: suffix of the sysctl after nf_flowtrack_; NULL: no such attribute
+ * @procname: the whole name of the sysctl
  * @kind: how it is written and shown
  * @words: FT_SETTING_WORD: the words, by value, ending with NULL; a hole is ""
  * @min: smallest value accepted
  * @max: largest value accepted
  * @def: value in a new namespace unless a module parameter says otherwise
  * @readonly: shown, never written
+ * @memory: bounds memory that is not accounted to anyone: the administrator of
+ *	a namespace in a user namespace of its own may not write it
  */
 struct ft_setting_desc {
 	const char *name;
+	const char *procname;
 	enum ft_setting_kind kind;
 	const char * const *words;
 	u32 min;
 	u32 max;
 	u32 def;
 	bool readonly;
+	bool memory;
 };
+
+static_assert(__FLOWTRACK_A_SETTINGS_MAX <= 64);
 
 extern const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX];
 
@@ -77,6 +85,9 @@ u32 ft_settings_get(struct ft_net *tn, unsigned int attr);
 int ft_settings_set(struct ft_net *tn, unsigned int attr, u32 value,
 		    struct netlink_ext_ack *extack);
 int ft_settings_check(struct ft_net *tn, unsigned int attr, u32 value,
+		      struct netlink_ext_ack *extack);
+int ft_settings_apply(struct ft_net *tn, const struct ft_settings *wanted,
+		      u64 which, unsigned int *bad,
 		      struct netlink_ext_ack *extack);
 
 #endif /* _FT_SETTINGS_H */

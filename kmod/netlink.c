@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The generic netlink family "flowtrack".
+ *
+ * This file: the family, its operations and what each of them accepts. An
+ * attribute that an operation has no use for is refused, never ignored.
+ *
+ * Operations run in parallel: all that they touch has its own locking. A
+ * request's socket keeps its namespace, and a dump the module, alive.
+ */
+#include <linux/module.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+
+#include "netlink.h"
+#include "netlink_filter.h"
+#include "netlink_ops.h"
+
+#define A(name)		FLOWTRACK_A_FLOW_##name
+
+/* flow-get, flow-del: a flow by id or tuple, or a filter. */
+static const struct nla_policy select_policy[] = {
+	[A(ID)] = { .type = NLA_U64 },
+	[A(FAMILY)] = NLA_POLICY_VALIDATE_FN(NLA_U8, ft_netlink_check_family),
+	[A(L4PROTO)] = { .type = NLA_U8 },
+	[A(ZONE)] = { .type = NLA_U16 },
+	[A(ORIG)] = NLA_POLICY_NESTED(ft_tuple_policy),
+	[A(FILTER)] = NLA_POLICY_NESTED(ft_filter_policy),
+};
+
+static const struct nla_policy add_policy[] = {
+	[A(FAMILY)] = NLA_POLICY_VALIDATE_FN(NLA_U8, ft_netlink_check_family),
+	[A(L4PROTO)] = { .type = NLA_U8 },
+	[A(ZONE)] = { .type = NLA_U16 },
+	[A(ORIG)] = NLA_POLICY_NESTED(ft_tuple_policy),
+	[A(STATE)] = { .type = NLA_U8 },
+	[A(STATUS)] = NLA_POLICY_MASK(NLA_U32, FLOWTRACK_STATUS_SEEN_REPLY |
+					       FLOWTRACK_STATUS_ASSURED),
+	[A(TIMEOUT)] = NLA_POLICY_MIN(NLA_U32, 1),
+	[A(MARK)] = { .type = NLA_U32 },
+	[A(COUNTERS_ORIG)] = NLA_POLICY_NESTED(ft_counters_policy),
+	[A(COUNTERS_REPLY)] = NLA_POLICY_NESTED(ft_counters_policy),
+	[A(START)] = { .type = NLA_U64 },
+	[A(TCP_ORIG)] = NLA_POLICY_NESTED(ft_tcp_dir_policy),
+	[A(TCP_REPLY)] = NLA_POLICY_NESTED(ft_tcp_dir_policy),
+	[A(VTAG_ORIG)] = { .type = NLA_BE32 },
+	[A(VTAG_REPLY)] = { .type = NLA_BE32 },
+};
+
+/* Without a policy the core refuses every attribute. */
+static const struct genl_ops ops[] = {
+	{
+		.cmd = FLOWTRACK_CMD_FLOW_GET,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = select_policy,
+		.maxattr = ARRAY_SIZE(select_policy) - 1,
+		.doit = ft_netlink_flow_get,
+		.start = ft_netlink_flow_dump_start,
+		.dumpit = ft_netlink_flow_dump,
+		.done = ft_netlink_flow_dump_done,
+	},
+	{
+		.cmd = FLOWTRACK_CMD_FLOW_ADD,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = add_policy,
+		.maxattr = ARRAY_SIZE(add_policy) - 1,
+		.doit = ft_netlink_flow_add,
+	},
+	{
+		.cmd = FLOWTRACK_CMD_FLOW_DEL,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = select_policy,
+		.maxattr = ARRAY_SIZE(select_policy) - 1,
+		.doit = ft_netlink_flow_del,
+	},
+	{
+		.cmd = FLOWTRACK_CMD_STATS_GET,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.doit = ft_netlink_stats_get,
+		.dumpit = ft_netlink_stats_dump,
+	},
+	{
+		.cmd = FLOWTRACK_CMD_SETTINGS_GET,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.doit = ft_netlink_settings_get,
+	},
+	{
+		.cmd = FLOWTRACK_CMD_SETTINGS_SET,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = ft_settings_policy,
+		.maxattr = FLOWTRACK_A_SETTINGS_MAX,
+		.doit = ft_netlink_settings_set,
+	},
+};
+
+/* Flows are as private when they are announced as when they are asked for. */
+static const struct genl_multicast_group mcgrps[] = {
+	[FT_MCGRP_EVENTS] = {
+		.name = FLOWTRACK_MCGRP_EVENTS,
+		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
+	[FT_MCGRP_PRESSURE] = {
+		.name = FLOWTRACK_MCGRP_PRESSURE,
+		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
+};
+
+struct genl_family ft_genl_family __ro_after_init = {
+	.name = FLOWTRACK_FAMILY_NAME,
+	.version = FLOWTRACK_FAMILY_VERSION,
+	.netnsok = true,
+	.parallel_ops = true,
+	.module = THIS_MODULE,
+	.ops = ops,
+	.n_ops = ARRAY_SIZE(ops),
+	.mcgrps = mcgrps,
+	.n_mcgrps = ARRAY_SIZE(mcgrps),
+};
+
+/*
+ * Packets come before the family is there and after it has gone; its group
+ * numbers may be another family's then.
+ */
+static bool registered;
+
+/**
+ * ft_netlink_registered() - may something be sent to the family's groups?
+ *
+ * Context: RCU read side, up to the end of sending.
+ * Return: true if so.
+ */
+bool ft_netlink_registered(void)
+{
+	return READ_ONCE(registered);
+}
+
+/**
+ * ft_netlink_reply() - begin the answer to a request
+ * @info: the request
+ * @payload: bytes of attributes at most
+ * @hdr: set; for ft_netlink_send()
+ *
+ * Context: may sleep.
+ * Return: the message, or NULL with the reason in the request's extack.
+ */
+struct sk_buff *ft_netlink_reply(struct genl_info *info, size_t payload,
+				 void **hdr)
+{
+	struct sk_buff *skb = genlmsg_new(payload, GFP_KERNEL);
+
+	if (skb) {
+		*hdr = genlmsg_put_reply(skb, info, &ft_genl_family, 0,
+					 info->genlhdr->cmd);
+		if (*hdr)
+			return skb;
+	}
+	nlmsg_free(skb);
+	GENL_SET_ERR_MSG(info, "no memory for the answer");
+	return NULL;
+}
+
+/**
+ * ft_netlink_send() - end the answer to a request and send it
+ * @info: the request
+ * @skb: from ft_netlink_reply(); consumed
+ * @hdr: likewise
+ * @err: what came of filling it; not sent if an error
+ *
+ * Return: 0, @err, or the error of sending.
+ */
+int ft_netlink_send(struct genl_info *info, struct sk_buff *skb, void *hdr,
+		    int err)
+{
+	if (err) {
+		nlmsg_free(skb);
+		GENL_SET_ERR_MSG(info, "the answer does not fit into a message");
+		return err;
+	}
+	genlmsg_end(skb, hdr);
+	return genlmsg_reply(skb, info);
+}
+
+/**
+ * ft_netlink_init() - register the family
+ *
+ * Context: may sleep.
+ * Return: 0 or the error of genl_register_family().
+ */
+int __init ft_netlink_init(void)
+{
+	int err = genl_register_family(&ft_genl_family);
+
+	if (!err)
+		WRITE_ONCE(registered, true);
+	return err;
+}
+
+/**
+ * ft_netlink_exit() - unregister the family
+ *
+ * Context: may sleep. On return no request is being worked on, and nothing is
+ * being sent.
+ */
+void ft_netlink_exit(void)
+{
+	WRITE_ONCE(registered, false);
+	/* Whoever saw it registered has sent what it had. */
+	synchronize_net();
+	genl_unregister_family(&ft_genl_family);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Filters: which flows a dump shows and a flow-del ends. A request's attributes
+ * are checked and translated once; matching a flow is a row of comparisons.
+ */
+#ifndef _FT_NETLINK_FILTER_H
+#define _FT_NETLINK_FILTER_H
+
+#include <linux/netfilter.h>
+#include <linux/types.h>
+#include <linux/nf_flowtrack.h>
+#include <net/netlink.h>
+
+struct ft_flow6;
+
+/**
+ * struct ft_filter - a filter
+ * @given: which of the following counts, bits by FLOWTRACK_A_FILTER_*; of a
+ *	pair (address and prefix, minimum and maximum) the first stands for both
+ * @addr: masked source and destination
+ * @mask: their masks
+ * @port_min: source and destination, host byte order
+ * @port_max: likewise
+ * @mark: masked
+ * @mark_mask: its mask
+ * @age_min: nanoseconds; 0 without a minimum
+ * @age_end: nanoseconds: the first age that is too old; U64_MAX without
+ * @zone: conntrack zone
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6, given or implied by an address
+ * @l4proto: IPPROTO_*
+ * @state: state of the protocol
+ * @class: enum flowtrack_class
+ */
+struct ft_filter {
+	u32 given;
+	union nf_inet_addr addr[2];
+	union nf_inet_addr mask[2];
+	u16 port_min[2];
+	u16 port_max[2];
+	u32 mark;
+	u32 mark_mask;
+	u64 age_min;
+	u64 age_end;
+	u16 zone;
+	u8 family;
+	u8 l4proto;
+	u8 state;
+	u8 class;
+};
+
+extern const struct nla_policy ft_filter_policy[FLOWTRACK_A_FILTER_MAX + 1];
+
+int ft_filter_parse(struct ft_filter *filter, const struct nlattr *nest,
+		    struct netlink_ext_ack *extack);
+bool ft_filter_match(const struct ft_filter *filter,
+		     const struct ft_flow6 *copy, u64 now);
+
+#endif /* _FT_NETLINK_FILTER_H */

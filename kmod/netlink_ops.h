@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the parts of the netlink family share, and what nobody else needs: the
+ * operations by which netlink.c makes up the family, and a few checks.
+ */
+#ifndef _FT_NETLINK_OPS_H
+#define _FT_NETLINK_OPS_H
+
+#include <linux/in.h>
+#include <linux/types.h>
+#include <linux/nf_flowtrack.h>
+#include <net/genetlink.h>
+#include <net/net_namespace.h>
+
+#include "net.h"
+
+/* An attribute is wrong. Macros, because the core wants its messages literal. */
+#define FT_NETLINK_BAD(extack, attr, message)				\
+	({								\
+		NL_SET_ERR_MSG_ATTR(extack, attr, message);		\
+		-EINVAL;						\
+	})
+
+/* Attribute number @attr is not in @nest; NULL: not in the message. */
+#define FT_NETLINK_MISSING(extack, nest, attr, message)			\
+	({								\
+		struct netlink_ext_ack *__missing_ack = (extack);	\
+									\
+		NL_SET_ERR_MSG(__missing_ack, message);			\
+		NL_SET_ERR_ATTR_MISS(__missing_ack, nest, attr);	\
+		-EINVAL;						\
+	})
+
+/* netlink.c */
+struct sk_buff *ft_netlink_reply(struct genl_info *info, size_t payload,
+				 void **hdr);
+int ft_netlink_send(struct genl_info *info, struct sk_buff *skb, void *hdr,
+		    int err);
+bool ft_netlink_registered(void);
+
+/* netlink_tuple.c */
+extern const struct nla_policy ft_tuple_policy[FLOWTRACK_A_TUPLE_MAX + 1];
+int ft_netlink_check_family(const struct nlattr *attr,
+			    struct netlink_ext_ack *extack);
+bool ft_netlink_has_ports(u8 l4proto);
+int ft_netlink_put_tuple(struct sk_buff *skb, unsigned int attr,
+			 const struct ft_flow6 *copy, enum ft_dir dir);
+int ft_netlink_get_key(const struct genl_info *info, struct ft_key *key,
+		       bool *from_hi, bool opens);
+
+/* netlink_flow.c */
+size_t ft_netlink_flow_size(void);
+bool ft_netlink_snapshot(struct ft_flow *flow, u32 gen, struct ft_flow6 *copy);
+int ft_netlink_flow_get(struct sk_buff *skb, struct genl_info *info);
+int ft_netlink_flow_del(struct sk_buff *skb, struct genl_info *info);
+
+/* netlink_dump.c */
+int ft_netlink_flow_dump_start(struct netlink_callback *cb);
+int ft_netlink_flow_dump(struct sk_buff *skb, struct netlink_callback *cb);
+int ft_netlink_flow_dump_done(struct netlink_callback *cb);
+
+/* netlink_add.c */
+extern const struct nla_policy ft_counters_policy[FLOWTRACK_A_COUNTERS_MAX + 1];
+extern const struct nla_policy ft_tcp_dir_policy[FLOWTRACK_A_TCP_DIR_MAX + 1];
+int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info);
+
+/* netlink_stats.c */
+int ft_netlink_stats_get(struct sk_buff *skb, struct genl_info *info);
+int ft_netlink_stats_dump(struct sk_buff *skb, struct netlink_callback *cb);
+
+/* netlink_settings.c */
+extern const struct nla_policy ft_settings_policy[FLOWTRACK_A_SETTINGS_MAX + 1];
+int ft_netlink_settings_get(struct sk_buff *skb, struct genl_info *info);
+int ft_netlink_settings_set(struct sk_buff *skb, struct genl_info *info);
+
+/* The namespace of a request. */
+static inline struct ft_net *ft_netlink_net(struct genl_info *info)
+{
+	return ft_net(genl_info_net(info));
+}
+
+#endif /* _FT_NETLINK_OPS_H */

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * stats-get: counters, as a sum or by CPU.
+ */
+#include <linux/cpumask.h>
+#include <linux/netlink.h>
+#include <net/sock.h>
+
+#include "netlink.h"
+#include "netlink_ops.h"
+
+static int put_stats(struct sk_buff *skb, const struct ft_stats *stats)
+{
+	unsigned int i;
+	int err;
+
+	/* The first is the number of the CPU, no counter. */
+	for (i = FLOWTRACK_A_STATS_CPU + 1; i < FLOWTRACK_A_STATS_PAD; i++) {
+		err = nla_put_u64_64bit(skb, i, stats->v[i],
+					FLOWTRACK_A_STATS_PAD);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * ft_netlink_stats_get() - counters of all CPUs together
+ * @skb: request
+ * @info: likewise
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ft_netlink_stats_get(struct sk_buff *skb, struct genl_info *info)
+{
+	struct ft_stats stats;
+	struct sk_buff *msg;
+	void *hdr;
+
+	ft_stats_sum(ft_netlink_net(info), &stats);
+	msg = ft_netlink_reply(info, FLOWTRACK_A_STATS_MAX *
+			       nla_total_size_64bit(sizeof(u64)), &hdr);
+	if (!msg)
+		return -ENOMEM;
+	return ft_netlink_send(info, msg, hdr, put_stats(msg, &stats));
+}
+
+static int put_stats_of(struct sk_buff *skb, struct netlink_callback *cb,
+			const struct ft_net *tn, int cpu)
+{
+	struct ft_stats stats;
+	void *hdr;
+
+	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			  &ft_genl_family, NLM_F_MULTI,
+			  FLOWTRACK_CMD_STATS_GET);
+	if (!hdr)
+		return -EMSGSIZE;
+	ft_stats_cpu(tn, cpu, &stats);
+	if (nla_put_u32(skb, FLOWTRACK_A_STATS_CPU, cpu) ||
+	    put_stats(skb, &stats)) {
+		genlmsg_cancel(skb, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+/**
+ * ft_netlink_stats_dump() - counters CPU by CPU
+ * @skb: message to fill
+ * @cb: the dump; args[0] is the next CPU
+ *
+ * Return: bytes of the message; 0: the end; -EMSGSIZE.
+ */
+int ft_netlink_stats_dump(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	const struct ft_net *tn = ft_net(sock_net(cb->skb->sk));
+	unsigned int cpu;
+
+	for (cpu = cb->args[0]; cpu < nr_cpu_ids; cpu++) {
+		if (!cpu_possible(cpu))
+			continue;
+		if (put_stats_of(skb, cb, tn, cpu)) {
+			if (!skb->len)
+				return -EMSGSIZE;
+			break;
+		}
+	}
+	cb->args[0] = cpu;
+	return skb->len;
+}

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Settings: what there is, what is allowed, what follows from a change.
+ *
+ * Names and defaults are nf_conntrack's wherever the meaning is. Two defaults
+ * differ on purpose: an established TCP connection that says nothing is kept
+ * for 15 hours, not 5 days, and a flow of an unknown protocol for 2 minutes,
+ * not 10.
+ */
+#include <linux/bitops.h>
+#include <linux/lockdep.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/netlink.h>
+#include <linux/string.h>
+
+#include "hooks.h"
+#include "mode.h"
+#include "net.h"
+
+#define A(name)		FLOWTRACK_A_SETTINGS_##name
+
+#define SETTING(n, k)							\
+	.name = #n, .procname = "nf_flowtrack_" #n, .kind = (k)
+
+#define NUMBER(n, lowest, highest, initial)				\
+	{ SETTING(n, FT_SETTING_NUMBER),				\
+	  .min = (lowest), .max = (highest), .def = (initial) }
+
+#define SWITCH(n, initial)	NUMBER(n, 0, 1, initial)
+
+#define SECONDS(n, initial)						\
+	{ SETTING(n, FT_SETTING_SECONDS),				\
+	  .min = 1, .max = FT_TIMEOUT_MAX, .def = (initial) }
+
+/* Bounds memory; 0 is the default: by size of the machine, by use. */
+#define MEMORY(n, lowest, highest)					\
+	{ SETTING(n, FT_SETTING_NUMBER),				\
+	  .min = (lowest), .max = (highest), .memory = true }
+
+#define WORD(n, list, highest, initial)					\
+	{ SETTING(n, FT_SETTING_WORD), .words = (list),			\
+	  .max = (highest), .def = (initial) }
+
+static const char * const policy_words[] = {
+	[FLOWTRACK_POLICY_EVICT] = "evict",
+	[FLOWTRACK_POLICY_DROP] = "drop",
+	[FLOWTRACK_POLICY_PASS] = "pass",
+	NULL
+};
+
+static const char * const fallback_words[] = {
+	[FLOWTRACK_POLICY_EVICT] = "",
+	[FLOWTRACK_POLICY_DROP] = "drop",
+	[FLOWTRACK_POLICY_PASS] = "pass",
+	NULL
+};
+
+static const char * const adopt_words[] = {
+	[FT_ADOPT_AUTO] = "auto",
+	[FT_ADOPT_ALWAYS] = "always",
+	[FT_ADOPT_NEVER] = "never",
+	NULL
+};
+
+const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
+	[A(ENABLE)] = SWITCH(enable, 1),
+	[A(MAX_FLOWS)] = MEMORY(max, 1, FT_FLOWS_MAX),
+	[A(COUNT)] = {
+		SETTING(count, FT_SETTING_NUMBER),
+		.max = FT_FLOWS_MAX,
+		.readonly = true,
+	},
+	[A(BUCKETS)] = MEMORY(buckets, 0, FT_BUCKETS_MAX),
+	[A(FULL_POLICY)] = WORD(full_policy, policy_words,
+				FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_EVICT),
+	[A(FULL_FALLBACK)] = WORD(full_fallback, fallback_words,
+				  FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_DROP),
+	[A(ADOPT)] = WORD(adopt, adopt_words, FT_ADOPT_NEVER, FT_ADOPT_AUTO),
+	[A(BYPASS_MARK)] = NUMBER(bypass_mark, 0, U32_MAX, 0),
+	[A(BYPASS_MASK)] = NUMBER(bypass_mask, 0, U32_MAX, 0),
+	[A(ACCT)] = SWITCH(acct, 0),
+	[A(TIMESTAMP)] = SWITCH(timestamp, 0),
+	[A(CHECKSUM)] = SWITCH(checksum, 1),
+	[A(LOG_INVALID)] = NUMBER(log_invalid, 0, 255, 0),
+	[A(EVENTS)] = SWITCH(events, 1),
+	[A(TCP_LOOSE)] = SWITCH(tcp_loose, 1),
+	[A(TCP_BE_LIBERAL)] = SWITCH(tcp_be_liberal, 0),
+	[A(TCP_IGNORE_INVALID_RST)] = SWITCH(tcp_ignore_invalid_rst, 0),
+	[A(TCP_MAX_RETRANS)] = NUMBER(tcp_max_retrans, 0, 255, 3),
+	[A(GENERIC_TIMEOUT)] = SECONDS(generic_timeout, 120),
+	[A(TCP_TIMEOUT_SYN_SENT)] = SECONDS(tcp_timeout_syn_sent, 120),
+	[A(TCP_TIMEOUT_SYN_RECV)] = SECONDS(tcp_timeout_syn_recv, 60),
+	[A(TCP_TIMEOUT_ESTABLISHED)] = SECONDS(tcp_timeout_established, 54000),
+	[A(TCP_TIMEOUT_FIN_WAIT)] = SECONDS(tcp_timeout_fin_wait, 120),
+	[A(TCP_TIMEOUT_CLOSE_WAIT)] = SECONDS(tcp_timeout_close_wait, 60),
+	[A(TCP_TIMEOUT_LAST_ACK)] = SECONDS(tcp_timeout_last_ack, 30),
+	[A(TCP_TIMEOUT_TIME_WAIT)] = SECONDS(tcp_timeout_time_wait, 120),
+	[A(TCP_TIMEOUT_CLOSE)] = SECONDS(tcp_timeout_close, 10),
+	[A(TCP_TIMEOUT_MAX_RETRANS)] = SECONDS(tcp_timeout_max_retrans, 300),
+	[A(TCP_TIMEOUT_UNACKNOWLEDGED)] =
+		SECONDS(tcp_timeout_unacknowledged, 300),
+	[A(UDP_TIMEOUT)] = SECONDS(udp_timeout, 30),
+	[A(UDP_TIMEOUT_STREAM)] = SECONDS(udp_timeout_stream, 120),
+	[A(ICMP_TIMEOUT)] = SECONDS(icmp_timeout, 30),
+	[A(ICMPV6_TIMEOUT)] = SECONDS(icmpv6_timeout, 30),
+	[A(SCTP_TIMEOUT_CLOSED)] = SECONDS(sctp_timeout_closed, 10),
+	[A(SCTP_TIMEOUT_COOKIE_WAIT)] = SECONDS(sctp_timeout_cookie_wait, 3),
+	[A(SCTP_TIMEOUT_COOKIE_ECHOED)] =
+		SECONDS(sctp_timeout_cookie_echoed, 3),
+	[A(SCTP_TIMEOUT_ESTABLISHED)] = SECONDS(sctp_timeout_established, 210),
+	[A(SCTP_TIMEOUT_SHUTDOWN_SENT)] =
+		SECONDS(sctp_timeout_shutdown_sent, 3),
+	[A(SCTP_TIMEOUT_SHUTDOWN_RECD)] =
+		SECONDS(sctp_timeout_shutdown_recd, 3),
+	[A(SCTP_TIMEOUT_SHUTDOWN_ACK_SENT)] =
+		SECONDS(sctp_timeout_shutdown_ack_sent, 3),
+	[A(SCTP_TIMEOUT_HEARTBEAT_SENT)] =
+		SECONDS(sctp_timeout_heartbeat_sent, 30),
+	[A(GRE_TIMEOUT)] = SECONDS(gre_timeout, 30),
+	[A(GRE_TIMEOUT_STREAM)] = SECONDS(gre_timeout_stream, 180),
+};
+
+/*
+ * As nf_conntrack_max, see nf_conntrack_init_start(): an administrator's idea
+ * of how many flows a machine takes holds on.
+ */
+static u32 max_by_memory(void)
+{
+	u64 bytes = (u64)totalram_pages() << PAGE_SHIFT;
+
+	if (bytes > 4ULL << 30)
+		return 262144;
+	if (bytes > 1ULL << 30)
+		return 65536;
+	return max_t(u32, bytes >> 17, 1024);
+}
+
+/* The size that a table of so many buckets has. 0 is automatic. */
+static u32 round_buckets(u32 buckets)
+{
+	return buckets ? roundup_pow_of_two(buckets) : 0;
+}
+
+/**
+ * ft_settings_init() - give a namespace its initial settings
+ * @tn: namespace that nobody else knows yet
+ *
+ * From the descriptors and the module parameters.
+ */
+void ft_settings_init(struct ft_net *tn)
+{
+	u32 *v = tn->set.v;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ft_setting_descs); i++)
+		v[i] = ft_setting_descs[i].def;
+	v[A(ENABLE)] = ft_params.enable;
+	v[A(MAX_FLOWS)] = ft_params.max ?: max_by_memory();
+	v[A(BUCKETS)] = round_buckets(ft_params.hashsize);
+	v[A(FULL_POLICY)] = ft_params.full_policy;
+}
+
+/**
+ * ft_settings_get() - a setting as it is shown
+ * @tn: namespace
+ * @attr: FLOWTRACK_A_SETTINGS_* with a descriptor
+ *
+ * The number of buckets is what the table has now, whether that size was asked
+ * for or not.
+ *
+ * Context: any.
+ * Return: the value.
+ */
+u32 ft_settings_get(struct ft_net *tn, unsigned int attr)
+{
+	switch (attr) {
+	case A(COUNT):
+		return atomic_read(&tn->count);
+	case A(BUCKETS):
+		return ft_table_buckets(tn->table);
+	default:
+		return READ_ONCE(tn->set.v[attr]);
+	}
+}
+
+static bool is_word(const struct ft_setting_desc *desc, u32 value)
+{
+	return value <= desc->max && desc->words[value][0];
+}
+
+/* Say which words there are; the values are those of the uapi header. */
+static void refuse_word(const struct ft_setting_desc *desc, u32 value,
+			struct netlink_ext_ack *extack)
+{
+	char list[48] = "";
+	unsigned int i;
+	int len = 0;
+
+	for (i = 0; desc->words[i]; i++) {
+		if (is_word(desc, i))
+			len += scnprintf(list + len, sizeof(list) - len,
+					 " %u (%s)", i, desc->words[i]);
+	}
+	NL_SET_ERR_MSG_FMT(extack, "no such value %u, use one of%s", value, list);
+}
+
+/**
+ * ft_settings_check() - could a setting have this value?
+ * @tn: namespace
+ * @attr: FLOWTRACK_A_SETTINGS_*
+ * @value: value
+ * @extack: gets the reason if not; may be NULL
+ *
+ * Changes nothing. What only the attempt can tell (is there the memory?) is
+ * left to ft_settings_set().
+ *
+ * Context: any.
+ * Return: 0; -EINVAL out of range; -EPERM read only; -EOPNOTSUPP no such
+ * setting.
+ */
+int ft_settings_check(struct ft_net *tn, unsigned int attr, u32 value,
+		      struct netlink_ext_ack *extack)
+{
+	const struct ft_setting_desc *desc;
+
+	if (attr >= ARRAY_SIZE(ft_setting_descs) || !ft_setting_descs[attr].name) {
+		NL_SET_ERR_MSG(extack, "no such setting");
+		return -EOPNOTSUPP;
+	}
+	desc = &ft_setting_descs[attr];
+	if (desc->readonly) {
+		NL_SET_ERR_MSG_FMT(extack, "%s is read only", desc->name);
+		return -EPERM;
+	}
+	if (desc->kind == FT_SETTING_WORD) {
+		if (is_word(desc, value))
+			return 0;
+		refuse_word(desc, value, extack);
+		return -EINVAL;
+	}
+	if (attr == A(BUCKETS) && value && value < FT_BUCKETS_MIN) {
+		NL_SET_ERR_MSG_FMT(extack, "%u buckets: must be 0 (automatic) or %u to %u",
+				   value, FT_BUCKETS_MIN, desc->max);
+		return -EINVAL;
+	}
+	if (value < desc->min || value > desc->max) {
+		NL_SET_ERR_MSG_FMT(extack, "%s %u: must be %u to %u",
+				   desc->name, value, desc->min, desc->max);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* What the table would refuse anyway, but with the reason. */
+static int check_memory(struct ft_net *tn, u32 buckets,
+			struct netlink_ext_ack *extack)
+{
+	u64 need, have;
+
+	if (ft_table_fits(buckets, &need, &have))
+		return 0;
+	need >>= 20;
+	have >>= 20;
+	NL_SET_ERR_MSG_FMT(extack, "%u buckets would need %llu MiB, %llu MiB available",
+			   buckets, need, have);
+	pr_warn_ratelimited("nf_flowtrack: netns %u: %u buckets refused: would need %llu MiB, %llu MiB available\n",
+			    tn->net->ns.inum, buckets, need, have);
+	return -ENOMEM;
+}
+
+static int apply_buckets(struct ft_net *tn, u32 value,
+			 struct netlink_ext_ack *extack)
+{
+	u32 buckets = round_buckets(value);
+	int err;
+
+	if (!buckets) {
+		WRITE_ONCE(tn->set.v[A(BUCKETS)], 0);
+		queue_work(system_unbound_wq, &tn->resize_work);
+		return 0;
+	}
+	if (buckets != ft_table_buckets(tn->table)) {
+		err = check_memory(tn, buckets, extack);
+		if (err)
+			return err;
+		err = ft_table_resize(tn->table, buckets);
+		if (err) {
+			NL_SET_ERR_MSG(extack, "no memory for that many buckets");
+			return err;
+		}
+		ft_stat_inc(tn, RESIZE);
+	}
+	WRITE_ONCE(tn->set.v[A(BUCKETS)], buckets);
+	return 0;
+}
+
+static int apply_enable(struct ft_net *tn, u32 value,
+			struct netlink_ext_ack *extack)
+{
+	int err = 0;
+
+	if (value)
+		err = ft_hooks_register(tn);
+	else
+		ft_hooks_unregister(tn);
+	if (err) {
+		NL_SET_ERR_MSG(extack, "the hooks could not be registered");
+		return err;
+	}
+	WRITE_ONCE(tn->set.v[A(ENABLE)], value);
+	return 0;
+}
+
+static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
+			u64 which, unsigned int *bad,
+			struct netlink_ext_ack *extack)
+{
+	u32 buckets = tn->set.v[A(BUCKETS)];
+	unsigned int i;
+	int err;
+
+	lockdep_assert_held(&tn->settings_lock);
+	if (tn->dying)
+		return -ENODEV;
+	for (i = 0; i < ARRAY_SIZE(wanted->v); i++) {
+		*bad = i;
+		if (!(which & BIT_ULL(i)))
+			continue;
+		err = ft_settings_check(tn, i, wanted->v[i], extack);
+		if (err)
+			return err;
+	}
+
+	/* What can fail comes first: the rest can't. */
+	*bad = A(BUCKETS);
+	if (which & BIT_ULL(A(BUCKETS))) {
+		err = apply_buckets(tn, wanted->v[A(BUCKETS)], extack);
+		if (err)
+			return err;
+	}
+	*bad = A(ENABLE);
+	if (which & BIT_ULL(A(ENABLE))) {
+		err = apply_enable(tn, wanted->v[A(ENABLE)], extack);
+		if (err)
+			goto err_buckets;
+	}
+	which &= ~(BIT_ULL(A(BUCKETS)) | BIT_ULL(A(ENABLE)));
+	for (i = 0; i < ARRAY_SIZE(wanted->v); i++) {
+		if (which & BIT_ULL(i))
+			WRITE_ONCE(tn->set.v[i], wanted->v[i]);
+	}
+	return 0;
+
+err_buckets:
+	/* As before, if the memory is still there; else bigger than before. */
+	if (which & BIT_ULL(A(BUCKETS)))
+		apply_buckets(tn, buckets, NULL);
+	return err;
+}
+
+/**
+ * ft_settings_apply() - change settings, all of them or none
+ * @tn: namespace
+ * @wanted: the new values
+ * @which: the settings that change, bits by FLOWTRACK_A_SETTINGS_*
+ * @bad: on error set to the one that is to blame
+ * @extack: gets the reason of an error; may be NULL
+ *
+ * Context: may sleep; takes settings_lock.
+ * Return: 0; as ft_settings_check(); -ENOMEM, or an error of
+ * ft_table_resize() or ft_hooks_register(); -ENODEV: the namespace goes away.
+ */
+int ft_settings_apply(struct ft_net *tn, const struct ft_settings *wanted,
+		      u64 which, unsigned int *bad,
+		      struct netlink_ext_ack *extack)
+{
+	int err;
+
+	mutex_lock(&tn->settings_lock);
+	err = apply_locked(tn, wanted, which, bad, extack);
+	mutex_unlock(&tn->settings_lock);
+	return err;
+}
+
+/**
+ * ft_settings_set() - change one setting
+ * @tn: namespace
+ * @attr: FLOWTRACK_A_SETTINGS_*
+ * @value: value
+ * @extack: gets the reason of an error; may be NULL
+ *
+ * Context: may sleep; takes settings_lock.
+ * Return: as ft_settings_apply(). The setting is unchanged on error.
+ */
+int ft_settings_set(struct ft_net *tn, unsigned int attr, u32 value,
+		    struct netlink_ext_ack *extack)
+{
+	struct ft_settings wanted = {};
+	unsigned int bad;
+	int err;
+
+	/* Nothing that does not exist has a bit. */
+	err = ft_settings_check(tn, attr, value, extack);
+	if (err)
+		return err;
+	wanted.v[attr] = value;
+	return ft_settings_apply(tn, &wanted, BIT_ULL(attr), &bad, extack);
+}
