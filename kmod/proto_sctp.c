@@ -41,20 +41,24 @@
 
 #define STAY	0	/* not a move, or none at all: NONE is no target */
 #define REFUSE	0xff	/* not valid there */
-#define CL	FLOWTRACK_SCTP_STATE_CLOSED
-#define CW	FLOWTRACK_SCTP_STATE_COOKIE_WAIT
-#define CE	FLOWTRACK_SCTP_STATE_COOKIE_ECHOED
-#define ES	FLOWTRACK_SCTP_STATE_ESTABLISHED
-#define SS	FLOWTRACK_SCTP_STATE_SHUTDOWN_SENT
-#define SR	FLOWTRACK_SCTP_STATE_SHUTDOWN_RECD
-#define SA	FLOWTRACK_SCTP_STATE_SHUTDOWN_ACK_SENT
-#define HS	FLOWTRACK_SCTP_STATE_HEARTBEAT_SENT
-#define NO	FLOWTRACK_SCTP_STATE_NONE
+#define ST_NO	FLOWTRACK_SCTP_STATE_NONE
+#define ST_CL	FLOWTRACK_SCTP_STATE_CLOSED
+#define ST_CW	FLOWTRACK_SCTP_STATE_COOKIE_WAIT
+#define ST_CE	FLOWTRACK_SCTP_STATE_COOKIE_ECHOED
+#define ST_ES	FLOWTRACK_SCTP_STATE_ESTABLISHED
+#define ST_SS	FLOWTRACK_SCTP_STATE_SHUTDOWN_SENT
+#define ST_SR	FLOWTRACK_SCTP_STATE_SHUTDOWN_RECD
+#define ST_SA	FLOWTRACK_SCTP_STATE_SHUTDOWN_ACK_SENT
+#define ST_HS	FLOWTRACK_SCTP_STATE_HEARTBEAT_SENT
 
-/* The initiator ends whatever is going on, or has lost its way. */
+/* An ABORT ends whatever is going on. */
 #define ALL_TO_CLOSED \
-	[CL] = CL, [CW] = CL, [CE] = CL, [ES] = CL, [SS] = CL, [SR] = CL, \
-	[SA] = CL
+	[ST_CL] = ST_CL, [ST_CW] = ST_CL, [ST_CE] = ST_CL, [ST_ES] = ST_CL, \
+	[ST_SS] = ST_CL, [ST_SR] = ST_CL, [ST_SA] = ST_CL
+
+/* A flow begins with its initiator; and a HEARTBEAT has one answer. */
+#define NOT_AS_ANSWER \
+	[ST_NO] = REFUSE, [ST_HS] = REFUSE
 
 /*
  * Moves by direction, type of chunk and state. What is not listed stays where
@@ -64,53 +68,56 @@ static const u8 moves[2][CHUNKS][STATES] = {
 	[FT_DIR_ORIG] = {
 		/* A start, a restart during shutdown, or after a HEARTBEAT. */
 		[SCTP_CID_INIT] = {
-			[NO] = CL, [SS] = CL, [SR] = CL, [HS] = CW,
+			[ST_NO] = ST_CL, [ST_SS] = ST_CL, [ST_SR] = ST_CL,
+			[ST_HS] = ST_CW,
 		},
 		/* The initiator does not answer itself. */
-		[SCTP_CID_INIT_ACK] = { [NO] = CL, [HS] = CL },
-		[SCTP_CID_ABORT] = { [NO] = CL, ALL_TO_CLOSED, [HS] = CL },
-		[SCTP_CID_SHUTDOWN] = { [NO] = CL, [ES] = SS, [HS] = CL },
-		/* Out of the blue it asks for a SHUTDOWN COMPLETE (8.4). */
-		[SCTP_CID_SHUTDOWN_ACK] = {
-			[NO] = SA, [SS] = SA, [SR] = SA, [HS] = SA,
-		},
-		[SCTP_CID_ERROR] = { [NO] = CL, [HS] = CL },
-		[SCTP_CID_COOKIE_ECHO] = { [NO] = CL, [CW] = CE, [HS] = CL },
-		/* Where both sides had sent an INIT. */
-		[SCTP_CID_COOKIE_ACK] = { [NO] = CL, [CE] = ES, [HS] = CL },
-		[SCTP_CID_SHUTDOWN_COMPLETE] = {
-			[NO] = CL, [SA] = CL, [HS] = CL,
-		},
-		[SCTP_CID_HEARTBEAT] = { [NO] = HS },
-		[SCTP_CID_HEARTBEAT_ACK] = { [NO] = CL },
-	},
-	[FT_DIR_REPLY] = {
-		/* To a HEARTBEAT there is one answer. */
-		[SCTP_CID_INIT] = { [NO] = REFUSE, [HS] = REFUSE },
-		[SCTP_CID_INIT_ACK] = { [NO] = REFUSE, [CL] = CW, [HS] = REFUSE },
+		[SCTP_CID_INIT_ACK] = { [ST_NO] = ST_CL, [ST_HS] = ST_CL },
 		[SCTP_CID_ABORT] = {
-			[NO] = REFUSE, ALL_TO_CLOSED, [HS] = REFUSE,
+			[ST_NO] = ST_CL, ALL_TO_CLOSED, [ST_HS] = ST_CL,
 		},
 		[SCTP_CID_SHUTDOWN] = {
-			[NO] = REFUSE, [ES] = SR, [HS] = REFUSE,
+			[ST_NO] = ST_CL, [ST_ES] = ST_SS, [ST_HS] = ST_CL,
 		},
+		/* Out of the blue it asks for a SHUTDOWN COMPLETE (8.4). */
 		[SCTP_CID_SHUTDOWN_ACK] = {
-			[NO] = REFUSE, [SS] = SA, [SR] = SA, [HS] = REFUSE,
+			[ST_NO] = ST_SA, [ST_SS] = ST_SA, [ST_SR] = ST_SA,
+			[ST_HS] = ST_SA,
 		},
-		/* The cookie was stale (5.2.6). */
-		[SCTP_CID_ERROR] = { [NO] = REFUSE, [CE] = CL, [HS] = REFUSE },
-		/* Where both sides had sent an INIT. */
+		[SCTP_CID_ERROR] = { [ST_NO] = ST_CL, [ST_HS] = ST_CL },
 		[SCTP_CID_COOKIE_ECHO] = {
-			[NO] = REFUSE, [CW] = CE, [HS] = REFUSE,
+			[ST_NO] = ST_CL, [ST_CW] = ST_CE, [ST_HS] = ST_CL,
 		},
+		/* Where both sides had sent an INIT. */
 		[SCTP_CID_COOKIE_ACK] = {
-			[NO] = REFUSE, [CE] = ES, [HS] = REFUSE,
+			[ST_NO] = ST_CL, [ST_CE] = ST_ES, [ST_HS] = ST_CL,
 		},
 		[SCTP_CID_SHUTDOWN_COMPLETE] = {
-			[NO] = REFUSE, [SA] = CL, [HS] = REFUSE,
+			[ST_NO] = ST_CL, [ST_SA] = ST_CL, [ST_HS] = ST_CL,
 		},
-		[SCTP_CID_HEARTBEAT] = { [NO] = REFUSE },
-		[SCTP_CID_HEARTBEAT_ACK] = { [NO] = REFUSE, [HS] = ES },
+		[SCTP_CID_HEARTBEAT] = { [ST_NO] = ST_HS },
+		[SCTP_CID_HEARTBEAT_ACK] = { [ST_NO] = ST_CL },
+	},
+	[FT_DIR_REPLY] = {
+		[SCTP_CID_INIT] = { NOT_AS_ANSWER },
+		[SCTP_CID_INIT_ACK] = { NOT_AS_ANSWER, [ST_CL] = ST_CW },
+		[SCTP_CID_ABORT] = { NOT_AS_ANSWER, ALL_TO_CLOSED },
+		[SCTP_CID_SHUTDOWN] = { NOT_AS_ANSWER, [ST_ES] = ST_SR },
+		[SCTP_CID_SHUTDOWN_ACK] = {
+			NOT_AS_ANSWER, [ST_SS] = ST_SA, [ST_SR] = ST_SA,
+		},
+		/* The cookie was stale (5.2.6). */
+		[SCTP_CID_ERROR] = { NOT_AS_ANSWER, [ST_CE] = ST_CL },
+		/* Where both sides had sent an INIT. */
+		[SCTP_CID_COOKIE_ECHO] = { NOT_AS_ANSWER, [ST_CW] = ST_CE },
+		[SCTP_CID_COOKIE_ACK] = { NOT_AS_ANSWER, [ST_CE] = ST_ES },
+		[SCTP_CID_SHUTDOWN_COMPLETE] = {
+			NOT_AS_ANSWER, [ST_SA] = ST_CL,
+		},
+		[SCTP_CID_HEARTBEAT] = { [ST_NO] = REFUSE },
+		[SCTP_CID_HEARTBEAT_ACK] = {
+			[ST_NO] = REFUSE, [ST_HS] = ST_ES,
+		},
 	},
 };
 
@@ -290,7 +297,7 @@ static bool heartbeat_tag_ok(struct ft_sctp *sctp, enum ft_dir dir, u8 type,
 static void note_init(struct ft_sctp *sctp, enum ft_dir dir, u8 state,
 		      __be32 tag)
 {
-	if (state == NO || sctp->vtag[!dir] != tag) {
+	if (state == ST_NO || sctp->vtag[!dir] != tag) {
 		if (sctp->flags & INIT_SEEN(dir))
 			sctp->flags &= ~INIT_SEEN(!dir);
 		sctp->flags |= INIT_SEEN(dir);
@@ -383,7 +390,7 @@ static enum ft_verdict run(const struct sk_buff *skb, const struct ft_pkt *pkt,
 			 * Who sends an INIT again and again, or takes the port
 			 * for another association, must not keep the old flow.
 			 */
-			if (before == CL && after == CL)
+			if (before == ST_CL && after == ST_CL)
 				keep = true;
 			break;
 		case SCTP_CID_INIT_ACK:
@@ -394,7 +401,7 @@ static enum ft_verdict run(const struct sk_buff *skb, const struct ft_pkt *pkt,
 			break;
 		}
 		state = after;
-		if (before != after && after == ES)
+		if (before != after && after == ST_ES)
 			assured = true;
 	}
 
@@ -447,7 +454,7 @@ static enum ft_invalid learn(const struct sk_buff *skb,
 	for (off = chunk_first(pkt); (chunk = chunk_at(skb, off, &buf));
 	     off = chunk_next(off, chunk)) {
 		/* DATA and the like tell nothing about an association. */
-		if (next_state(FT_DIR_ORIG, NO, chunk->type) == NO)
+		if (next_state(FT_DIR_ORIG, ST_NO, chunk->type) == ST_NO)
 			return FT_INVALID_SCTP_STATE;
 		switch (chunk->type) {
 		case SCTP_CID_INIT:
@@ -544,19 +551,19 @@ enum ft_verdict ft_sctp_packet(const struct sk_buff *skb,
 u32 ft_sctp_timeout(u32 word, const struct ft_settings *set)
 {
 	switch (ft_word_state(word)) {
-	case CW:
+	case ST_CW:
 		return ft_timeout(set, SCTP_TIMEOUT_COOKIE_WAIT);
-	case CE:
+	case ST_CE:
 		return ft_timeout(set, SCTP_TIMEOUT_COOKIE_ECHOED);
-	case ES:
+	case ST_ES:
 		return ft_timeout(set, SCTP_TIMEOUT_ESTABLISHED);
-	case SS:
+	case ST_SS:
 		return ft_timeout(set, SCTP_TIMEOUT_SHUTDOWN_SENT);
-	case SR:
+	case ST_SR:
 		return ft_timeout(set, SCTP_TIMEOUT_SHUTDOWN_RECD);
-	case SA:
+	case ST_SA:
 		return ft_timeout(set, SCTP_TIMEOUT_SHUTDOWN_ACK_SENT);
-	case HS:
+	case ST_HS:
 		return ft_timeout(set, SCTP_TIMEOUT_HEARTBEAT_SENT);
 	default:
 		return ft_timeout(set, SCTP_TIMEOUT_CLOSED);
@@ -577,7 +584,7 @@ enum flowtrack_class ft_sctp_class(u32 word)
 {
 	u8 state = ft_word_state(word);
 
-	if (state == SA || (state == CL && word & FT_FLOW_SEEN_REPLY))
+	if (state == ST_SA || (state == ST_CL && word & FT_FLOW_SEEN_REPLY))
 		return FLOWTRACK_CLASS_CLOSING;
 	return ft_generic_class(word);
 }
