@@ -10,10 +10,15 @@
 #include "mode.h"
 #include "net.h"
 
-/* A conntrack helper is registered; written by look_for_helpers(). */
+/* A conntrack helper is registered; written by ft_mode_look(). */
 static bool helpers_present;
 
-static void look_for_helpers(void)
+/**
+ * ft_mode_look() - look whether there are helpers
+ *
+ * Context: any.
+ */
+void ft_mode_look(void)
 {
 	bool present = false;
 	unsigned int i;
@@ -33,7 +38,7 @@ static int module_changed(struct notifier_block *nb, unsigned long action,
 			  void *data)
 {
 	if (action == MODULE_STATE_LIVE || action == MODULE_STATE_GOING)
-		look_for_helpers();
+		ft_mode_look();
 	return NOTIFY_DONE;
 }
 
@@ -52,7 +57,7 @@ int ft_mode_init(void)
 
 	if (err)
 		return err;
-	look_for_helpers();
+	ft_mode_look();
 	return 0;
 }
 

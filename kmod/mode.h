@@ -23,6 +23,7 @@ enum ft_adopt {
 
 int ft_mode_init(void);
 void ft_mode_exit(void);
+void ft_mode_look(void);
 bool ft_mode_adopting(const struct ft_net *tn);
 bool ft_mode_adoptable(const struct nf_conn *ct);
 bool ft_mode_template_plain(const struct nf_conn *tmpl);

@@ -218,7 +218,7 @@ static void notrack_is_honoured(struct kunit *test)
 }
 
 /* ICMP port unreachable from @from to the client, about client to server. */
-static struct sk_buff *unreachable(struct kunit *test, __be32 from, __be32 to,
+static struct sk_buff *port_unreachable(struct kunit *test, __be32 from, __be32 to,
 				   u16 sport)
 {
 	struct {
@@ -252,15 +252,15 @@ static struct sk_buff *unreachable(struct kunit *test, __be32 from, __be32 to,
 static void icmp_error_is_related(struct kunit *test)
 {
 	pass(test, udp_packet(test, CLIENT, SERVER, 1, 53));
-	KUNIT_EXPECT_EQ(test, pass(test, unreachable(test, SERVER, CLIENT, 1)),
+	KUNIT_EXPECT_EQ(test, pass(test, port_unreachable(test, SERVER, CLIENT, 1)),
 			IP_CT_RELATED_REPLY);
 	/* A router on the way may say it, too. */
-	KUNIT_EXPECT_EQ(test, pass(test, unreachable(test, ROUTER, CLIENT, 1)),
+	KUNIT_EXPECT_EQ(test, pass(test, port_unreachable(test, ROUTER, CLIENT, 1)),
 			IP_CT_RELATED_REPLY);
 	/* About no flow, or to somebody whom it does not concern: INVALID. */
-	KUNIT_EXPECT_EQ(test, pass(test, unreachable(test, SERVER, CLIENT, 2)),
+	KUNIT_EXPECT_EQ(test, pass(test, port_unreachable(test, SERVER, CLIENT, 2)),
 			IP_CT_NUMBER);
-	KUNIT_EXPECT_EQ(test, pass(test, unreachable(test, SERVER, ROUTER, 1)),
+	KUNIT_EXPECT_EQ(test, pass(test, port_unreachable(test, SERVER, ROUTER, 1)),
 			IP_CT_NUMBER);
 	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 1);
 }

@@ -133,12 +133,10 @@ static void modes(struct kunit *test)
 	test_helper.help = no_help;
 	test_helper.expect_policy = &test_policy;
 	KUNIT_ASSERT_EQ(test, nf_conntrack_helper_register(&test_helper), 0);
-	ft_mode_exit();
-	KUNIT_ASSERT_EQ(test, ft_mode_init(), 0);
+	ft_mode_look();
 	KUNIT_EXPECT_TRUE(test, ft_mode_adopting(tn));
 	nf_conntrack_helper_unregister(&test_helper);
-	ft_mode_exit();
-	KUNIT_ASSERT_EQ(test, ft_mode_init(), 0);
+	ft_mode_look();
 	KUNIT_EXPECT_EQ(test, ft_mode_adopting(tn), nat);
 }
 
