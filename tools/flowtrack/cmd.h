@@ -64,7 +64,4 @@ int list_flows(struct nl *nl, const struct filter *f, struct printer *p);
 int delete_flows(const struct options *opts, const struct filter *f);
 int get_settings(struct nl *nl, __u32 *value, __u64 *has);
 
-/* Standard output of the verbs; the buffer is too large for a stack. */
-extern struct out std;
-
 #endif /* FT_CMD_H */

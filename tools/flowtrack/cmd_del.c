@@ -114,7 +114,8 @@ int cmd_del(const struct options *opts, int argc, char **argv)
 	if (code)
 		return code;
 	if (filter_empty(&f) && !opts->all)
-		return err_set(EXIT_USAGE, "del without a filter needs --all: it deletes every flow");
+		return err_set(EXIT_USAGE,
+			       "del without a filter deletes all: say --all");
 	if (!filter_empty(&f) && opts->all)
 		return err_set(EXIT_USAGE,
 			       "--all contradicts the filter: use one of them");

@@ -8,8 +8,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cmd.h"
 #include "filter.h"
@@ -18,14 +18,6 @@
 #include "names.h"
 #include "nl.h"
 #include "print.h"
-
-static volatile sig_atomic_t stopped;
-
-static void stop(int signo)
-{
-	(void)signo;
-	stopped = 1;
-}
 
 static char *put_time(char *p, bool json)
 {
@@ -148,49 +140,53 @@ static bool take(struct monitor *m, struct nl *nl)
 	bool more = true;
 	int len = n;
 
+	if (n == -EINTR || n == -EAGAIN)
+		return true;
 	if (n == -ENOBUFS) {
 		monitor_lost(m);
-	} else if (n < 0) {
-		if (n == -EINTR || n == -EAGAIN)
-			return true;
+		return out_flush(m->o);
+	}
+	if (n < 0) {
 		err_set(EXIT_REFUSED, "cannot receive: %s", strerror(-n));
 		return false;
-	} else {
-		for (nlh = (const void *)nl->buf;
-		     more && mnl_nlmsg_ok(nlh, len);
-		     nlh = mnl_nlmsg_next(nlh, &len))
-			if (nlh->nlmsg_type == nl->family)
-				more = monitor_message(nlh, m) == 0;
 	}
+	for (nlh = (const void *)nl->buf; more && mnl_nlmsg_ok(nlh, len);
+	     nlh = mnl_nlmsg_next(nlh, &len))
+		if (nlh->nlmsg_type == nl->family)
+			more = monitor_message(nlh, m) == 0;
 	return out_flush(m->o) && more;
 }
 
-static void watch(struct monitor *m, struct nl *nl)
+/* Signals that end it arrive at a file descriptor, so none is missed. */
+static int signal_fd(void)
 {
-	struct pollfd fds[2] = {
-		{ .fd = nl_fd(nl), .events = POLLIN },
-		{ .fd = STDOUT_FILENO },	/* POLLERR: nobody reads */
-	};
-	struct sigaction sa = { .sa_handler = stop };
-	sigset_t block, old;
+	sigset_t set;
 
-	sigemptyset(&block);
-	sigaddset(&block, SIGINT);
-	sigaddset(&block, SIGTERM);
-	sigprocmask(SIG_BLOCK, &block, &old);
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	while (!stopped) {
-		if (ppoll(fds, 2, NULL, &old) < 0) {
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static int watch(struct monitor *m, struct nl *nl)
+{
+	struct pollfd fds[] = {
+		{ .fd = nl_fd(nl), .events = POLLIN },
+		{ .fd = signal_fd(), .events = POLLIN },
+		{ .fd = m->o->fd },	/* POLLERR: nobody reads any more */
+	};
+
+	for (;;) {
+		if (poll(fds, 3, -1) < 0) {
 			if (errno == EINTR)
 				continue;
-			err_set(EXIT_USAGE, "poll: %s", strerror(errno));
-			return;
+			return err_set(EXIT_USAGE, "poll: %s", strerror(errno));
 		}
-		if (fds[1].revents & (POLLERR | POLLNVAL))
-			return;
+		if (fds[1].revents || fds[2].revents)
+			return EXIT_OK;
 		if (fds[0].revents && !take(m, nl))
-			return;
+			return err_msg()[0] ? EXIT_REFUSED : EXIT_OK;
 	}
 }
 
@@ -209,10 +205,8 @@ int cmd_monitor(const struct options *opts, int argc, char **argv)
 	if (code)
 		return code;
 	code = nl_subscribe(&nl);
-	if (!code) {
-		watch(&m, &nl);
-		code = err_msg()[0] ? EXIT_REFUSED : EXIT_OK;
-	}
+	if (!code)
+		code = watch(&m, &nl);
 	nl_close(&nl);
 	err = out_close(&std);
 	return code ? code : err;

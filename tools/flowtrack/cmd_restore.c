@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +114,8 @@ static int check_header(struct restore *r, int argc, char **argv)
 			       "%s:%llu: not a saved table: the first line is '%s VERSION'",
 			       r->name, r->line, SAVE_HEADER);
 	if (version != SAVE_VERSION)
-		return err_set(EXIT_USAGE, "%s:%llu: version %llu of the format, this tool reads version %d",
+		return err_set(EXIT_USAGE,
+			       "%s:%llu: version %llu of the format is not %d",
 			       r->name, r->line, version, SAVE_VERSION);
 	return EXIT_OK;
 }
@@ -195,6 +197,7 @@ int cmd_restore(const struct options *opts, int argc, char **argv)
 	if (argc > 1)
 		return err_set(EXIT_USAGE, "unknown word '%s': restore takes one file",
 			       argv[1]);
+	memset(&r, 0, offsetof(struct restore, batch));
 	r.nl = &nl;
 	r.name = argc && strcmp(argv[0], "-") ? argv[0] : "standard input";
 	r.ignore_existing = opts->ignore_existing;

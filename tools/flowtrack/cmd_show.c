@@ -101,7 +101,8 @@ int cmd_show(const struct options *opts, int argc, char **argv)
 	if (code)
 		return code;
 	if (wanted & ~has)
-		return err_set(EXIT_REFUSED, "the module does not have all of these settings: it is older than this tool");
+		return err_set(EXIT_REFUSED,
+			       "the module lacks some of these settings");
 	if (!wanted)
 		wanted = has;
 	if (opts->json)

@@ -17,6 +17,8 @@
 
 static_assert(__FLOWTRACK_A_FILTER_MAX <= 32, "struct filter.has is too small");
 
+#define PORTS_WANTED	"0 to 65535, FROM-TO, or the name of a service"
+
 #define BIT_OF(name)	(1U << FLOWTRACK_A_FILTER_##name)
 
 static const char * const keys[] = {
@@ -145,7 +147,7 @@ static int parse_state(struct filter *f, const char *state)
 
 	if (!(f->has & BIT_OF(L4PROTO)))
 		return err_set(EXIT_USAGE,
-			       "'state %s' needs a protocol: states differ, say for example 'tcp state established'",
+			       "'state %s' needs a protocol, such as tcp",
 			       state);
 	names = proto_states(f->l4proto);
 	v = value_of(names, state);
@@ -165,11 +167,11 @@ static int parse_port(struct filter *f, const char *key, const char *value,
 	bool known = f->has & BIT_OF(L4PROTO);
 
 	if (known && !proto_has_ports(f->l4proto))
-		return err_set(EXIT_USAGE, "'%s' needs a protocol with ports: tcp, udp, udplite or sctp",
-			       key);
+		return err_set(EXIT_USAGE,
+			       "'%s' needs tcp, udp, udplite or sctp", key);
 	if (!parse_ports(value, known ? f->l4proto : 0, min, max))
-		return err_set(EXIT_USAGE, "bad value '%s' of '%s': expected a port (0 to 65535), FROM-TO, or the name of a service",
-			       value, key);
+		return err_set(EXIT_USAGE, "bad value '%s' of '%s': expected "
+			       PORTS_WANTED, value, key);
 	return EXIT_OK;
 }
 

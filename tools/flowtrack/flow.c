@@ -390,5 +390,6 @@ void flow_invert(const struct flow *f, struct flow_tuple *reply)
 	memcpy(reply->dst, t->src, sizeof(reply->dst));
 	reply->sport = t->dport;
 	reply->dport = t->sport;
-	reply->icmp_type = icmp_answer(f->family, t->icmp_type);
+	if (t->has & TUPLE_BIT(ICMP_TYPE))
+		reply->icmp_type = icmp_answer(f->family, t->icmp_type);
 }

@@ -53,6 +53,7 @@ static const char * const keys[] = {
 	[KEY_PROTOS] = "tcp", "udp", "udplite", "icmp", "icmpv6", "sctp", "gre",
 };
 
+#define PORT_WANTED	"0 to 65535, or the name of a service"
 #define N_KEYS	(sizeof(keys) / sizeof(keys[0]))
 
 /**
@@ -104,7 +105,7 @@ static bool read_tcp(const char *s, struct flow_tcp *t)
 
 	for (i = 0; i < 6; i++) {
 		len = strcspn(s, ",");
-		if (len >= sizeof(buf) || (s[len] == ',') != (i < 5))
+		if (len >= sizeof(buf) || s[len] != (i < 5 ? ',' : '\0'))
 			return false;
 		memcpy(buf, s, len);
 		buf[len] = '\0';
@@ -355,8 +356,9 @@ static int read_ports(struct reading *r)
 				       keys[KEY_SPORT + i]);
 		if (!parse_ports(r->port[i], r->f->l4proto, &min, &max) ||
 		    min != max)
-			return err_set(EXIT_USAGE, "bad value '%s' of '%s': expected one port, 0 to 65535, or the name of a service",
-				       r->port[i], keys[KEY_SPORT + i]);
+			return err_set(EXIT_USAGE, "bad value '%s' of '%s': expected "
+				       PORT_WANTED, r->port[i],
+				       keys[KEY_SPORT + i]);
 		if (i)
 			t->dport = htons(min);
 		else
@@ -388,7 +390,8 @@ static int complete(struct reading *r)
 	char list[256];
 
 	if (!(f->has & FLOW_BIT(L4PROTO)))
-		return err_set(EXIT_USAGE, "a protocol is missing: tcp, udp, udplite, icmp, icmpv6, sctp, gre or proto N");
+		return err_set(EXIT_USAGE,
+			       "a protocol is missing: tcp, udp, ... or proto N");
 	if (!saw(r, KEY_SRC) || !saw(r, KEY_DST))
 		return err_set(EXIT_USAGE, "'%s' is missing",
 			       saw(r, KEY_SRC) ? "dst" : "src");
@@ -397,7 +400,8 @@ static int complete(struct reading *r)
 	t->has |= f->family == AF_INET ? TUPLE_BIT(SRC4) | TUPLE_BIT(DST4) :
 					 TUPLE_BIT(SRC6) | TUPLE_BIT(DST6);
 	if (proto_is_icmp(f->l4proto)) {
-		if ((f->l4proto == IPPROTO_ICMP) != (f->family == AF_INET))
+		if (f->family != (f->l4proto == IPPROTO_ICMP ? AF_INET :
+							       AF_INET6))
 			return err_set(EXIT_USAGE,
 				       "%s is not a protocol of %s",
 				       proto_name(f->l4proto),

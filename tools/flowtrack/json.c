@@ -58,7 +58,7 @@ static char *put_dir(char *p, const struct flow *f, const struct flow_tuple *t,
 		p = put_u64(p, t->icmp_type);
 		p = put_lit(p, ",\"code\":");
 		p = put_u64(p, t->icmp_code);
-		p = put_lit(p, ",\"icmpid\":");
+		p = put_lit(p, ",\"id\":");
 		p = put_u64(p, ntohs(t->icmp_id));
 	}
 	if (t->has & TUPLE_BIT(GRE_KEY)) {

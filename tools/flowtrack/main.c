@@ -91,8 +91,6 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-struct out std;
-
 static const struct verb *find_verb(const char *name)
 {
 	size_t i;
@@ -119,7 +117,7 @@ static int unknown_verb(const char *name)
 	return EXIT_USAGE;
 }
 
-static void usage(FILE *to, const struct verb *verb)
+static void print_help(FILE *to, const struct verb *verb)
 {
 	size_t i;
 
@@ -179,8 +177,9 @@ static int set_color(struct options *opts, const char *when)
 	else if (!strcmp(when, "never"))
 		opts->color = false;
 	else if (strcmp(when, "auto"))
-		return err_set(EXIT_USAGE, "bad value '%s' of '--color': expected auto, always or never",
-			       when);
+		return err_set(EXIT_USAGE,
+			       "bad value '%s' of '--color': expected %s", when,
+			       "auto, always or never");
 	return EXIT_OK;
 }
 
@@ -301,11 +300,11 @@ static int run(int argc, char **argv)
 			return unknown_verb(argv[0]);
 	}
 	if (help) {
-		usage(stdout, verb);
+		print_help(stdout, verb);
 		return EXIT_OK;
 	}
 	if (!verb) {
-		usage(stderr, NULL);
+		print_help(stderr, NULL);
 		return EXIT_USAGE;
 	}
 	code = check_only(verb, given);

@@ -295,7 +295,8 @@ static int find_family(struct nl *nl)
 	mnl_attr_put_strz(req, CTRL_ATTR_FAMILY_NAME, FLOWTRACK_FAMILY_NAME);
 	code = nl_talk(nl, req, family_message, nl);
 	if (code == EXIT_NOT_FOUND)
-		return err_set(EXIT_NO_MODULE, "the module nf_flowtrack is not loaded: modprobe nf_flowtrack");
+		return err_set(EXIT_NO_MODULE,
+			       "the module is not loaded: modprobe nf_flowtrack");
 	return code;
 }
 

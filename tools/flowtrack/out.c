@@ -10,13 +10,9 @@
 #include "err.h"
 #include "out.h"
 
-static const char digits[] =
-	"00010203040506070809101112131415161718192021222324"
-	"25262728293031323334353637383940414243444546474849"
-	"50515253545556575859606162636465666768697071727374"
-	"75767778798081828384858687888990919293949596979899";
-
 static const char hexdigits[] = "0123456789abcdef";
+
+struct out std;
 
 void out_init(struct out *o, int fd)
 {
@@ -81,6 +77,14 @@ void out_fmt(struct out *o, const char *fmt, ...)
 	out_str(o, buf);
 }
 
+/* @v below 100, as two digits. */
+static inline char *put_two(char *p, unsigned int v)
+{
+	p[0] = '0' + v / 10;
+	p[1] = '0' + v % 10;
+	return p + 2;
+}
+
 char *put_u64(char *p, __u64 v)
 {
 	char buf[20];
@@ -88,12 +92,12 @@ char *put_u64(char *p, __u64 v)
 
 	while (v >= 100) {
 		q -= 2;
-		memcpy(q, digits + v % 100 * 2, 2);
+		put_two(q, v % 100);
 		v /= 100;
 	}
 	if (v >= 10) {
 		q -= 2;
-		memcpy(q, digits + v * 2, 2);
+		put_two(q, v);
 	} else {
 		*--q = '0' + v;
 	}
@@ -121,7 +125,7 @@ char *put_thousandths(char *p, __u64 v)
 	p = put_u64(p, v / 1000);
 	*p++ = '.';
 	*p++ = '0' + frac / 100;
-	return put_mem(p, digits + frac % 100 * 2, 2);
+	return put_two(p, frac % 100);
 }
 
 /* @v billionths, as a number with nine decimals. */
@@ -143,10 +147,10 @@ static char *put_octet(char *p, __u8 v)
 {
 	if (v >= 100) {
 		*p++ = '0' + v / 100;
-		return put_mem(p, digits + v % 100 * 2, 2);
+		return put_two(p, v % 100);
 	}
 	if (v >= 10)
-		return put_mem(p, digits + v * 2, 2);
+		return put_two(p, v);
 	*p++ = '0' + v;
 	return p;
 }
@@ -192,8 +196,8 @@ char *put_ip6(char *p, const __u8 *addr)
 		}
 	}
 	/* ::a.b.c.d and ::ffff:a.b.c.d */
-	if (!best && (best_len == 6 || (best_len == 7 && word[7] != 1) ||
-		      (best_len == 5 && word[5] == 0xffff))) {
+	if (!best &&
+	    (best_len == 6 || (best_len == 5 && word[5] == 0xffff))) {
 		if (best_len == 5)
 			p = put_lit(p, "::ffff:");
 		else

@@ -31,6 +31,9 @@ struct out {
 	char buf[OUT_SIZE];
 };
 
+/* Standard output of the verbs. */
+extern struct out std;
+
 void out_init(struct out *o, int fd);
 bool out_flush(struct out *o);
 int out_close(struct out *o);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Unit tests of the tool: what fails is said, and the test goes on.
+ */
+#ifndef FT_TEST_H
+#define FT_TEST_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct flow;
+struct nlmsghdr;
+
+/**
+ * struct test - a test
+ * @name: what is true if it passes
+ * @run: finds out
+ */
+struct test {
+	const char *name;
+	void (*run)(void);
+};
+
+extern const struct test cli_tests[], cmd_tests[], filter_tests[], flow_tests[],
+			 names_tests[], nl_tests[], out_tests[], parse_tests[],
+			 print_tests[], words_tests[];
+
+/* The program itself, for the tests that start it. */
+extern const char *tool_path;
+
+void test_failed(const char *file, int line, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void test_skip(const char *why);
+void expect_str(const char *file, int line, const char *got, const char *want);
+void expect_int(const char *file, int line, long long got, long long want);
+
+#define EXPECT(cond)							\
+	((cond) ? (void)0 : test_failed(__FILE__, __LINE__, "%s", #cond))
+#define EXPECT_STR(got, want)	expect_str(__FILE__, __LINE__, got, want)
+#define EXPECT_INT(got, want)	expect_int(__FILE__, __LINE__, got, want)
+
+/* Splits words at blanks; the words live until the next call. */
+int test_words(const char *line, char ***argv);
+
+/* test_msg.c: messages as the kernel makes them. */
+struct nlmsghdr *msg_flow(void *buf, __u32 seq, int cmd, int flags,
+			  const struct flow *f);
+void sample_tcp(struct flow *f, unsigned int i);
+void sample_icmp6(struct flow *f);
+
+/* test_fake.c: a kernel. */
+struct fake {
+	char request[65536];	/* last one that was sent */
+	size_t request_len;
+	unsigned int requests;
+	unsigned int flows;	/* in the table */
+	unsigned int interrupt;	/* so many dumps are inconsistent */
+	bool no_family;
+	unsigned int enobufs;	/* so many receptions fail */
+	int error;		/* errno of every request */
+	int done_error;		/* errno at the end of a dump */
+	const char *message;	/* extack */
+	unsigned int offset;	/* of the bad attribute */
+	unsigned int missing;	/* attribute */
+	int fail_at;		/* message of a batch that fails; -1: none */
+	int fail_errno;
+};
+
+extern struct fake fake;
+
+void fake_reset(void);
+const struct nlmsghdr *fake_request(void);
+
+/* Runs a verb with standard output going to the buffer returned. */
+struct options;
+const char *run_verb(int (*verb)(const struct options *, int, char **),
+		     const struct options *opts, const char *line, int *code);
+
+#endif /* FT_TEST_H */

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The program: options, exit codes, and what is on standard error.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "test.h"
+
+static char out[65536], errs[65536];
+
+static int run(const char *line)
+{
+	char command[1024];
+	FILE *pipe;
+	size_t n;
+	int status;
+
+	snprintf(command, sizeof(command),
+		 "t=$(mktemp); '%s' %s 2>$t; c=$?; printf '\\001'; cat $t; rm $t; exit $c",
+		 tool_path, line);
+	pipe = popen(command, "r");
+	if (!pipe)
+		return -1;
+	n = fread(out, 1, sizeof(out) - 1, pipe);
+	out[n] = '\0';
+	status = pclose(pipe);
+	errs[0] = '\0';
+	if (strchr(out, '\001')) {
+		snprintf(errs, sizeof(errs), "%s", strchr(out, '\001') + 1);
+		*strchr(out, '\001') = '\0';
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void usage_errors(void)
+{
+	static const struct {
+		const char *line;
+		const char *says;
+	} cases[] = {
+		{ "", "usage: flowtrack" },
+		{ "lsit", "unknown verb 'lsit', did you mean 'list'?" },
+		{ "frobnicate", "unknown verb 'frobnicate'" },
+		{ "list --nonsense", "unknown option '--nonsense'" },
+		{ "list -x", "unknown option '-x'" },
+		{ "list -n", "option '-n' needs a value" },
+		{ "list --all", "'list' has no option '--all'" },
+		{ "list --color=blue", "bad value 'blue' of '--color'" },
+		{ "list -4 -6", "exclude each other" },
+		{ "list -4 dst ::1", "'dst ::1' is not IPv4" },
+		{ "list dprt 5", "did you mean 'dport'" },
+		{ "monitor --count 0", "bad value '0' of '--count'" },
+		{ "del", "say --all" },
+		{ "set", "set needs a setting" },
+		{ "get tcp", "'src' is missing" },
+		{ "add id 5", "unknown word 'id'" },
+		{ "restore /no/such/file", "/no/such/file: No such file" },
+		{ "-n no-such-netns list", "no network namespace" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		EXPECT_INT(run(cases[i].line), EXIT_USAGE);
+		EXPECT_STR(out, "");
+		if (!strstr(errs, cases[i].says))
+			test_failed(__FILE__, __LINE__, "'%s' says '%s'",
+				    cases[i].line, errs);
+	}
+}
+
+static void module_missing(void)
+{
+	static const char * const verbs[] = {
+		"list", "-j list tcp", "get id 5", "del --all", "flush",
+		"count", "monitor", "stats --cpu", "set max 5", "show",
+		"save", "add proto 89 src 1.1.1.1 dst 2.2.2.2",
+		"restore </dev/null",
+	};
+	size_t i;
+
+	if (!access("/sys/module/nf_flowtrack", F_OK)) {
+		test_skip("nf_flowtrack is loaded");
+		return;
+	}
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		EXPECT_INT(run(verbs[i]), EXIT_NO_MODULE);
+		EXPECT_STR(out, "");
+		EXPECT(strstr(errs, "flowtrack: the module is not loaded"));
+	}
+}
+
+static void help_and_version(void)
+{
+	EXPECT_INT(run("--help"), EXIT_OK);
+	EXPECT(strstr(out, "usage: flowtrack") && strstr(out, "restore"));
+	EXPECT_STR(errs, "");
+	EXPECT_INT(run("set -h"), EXIT_OK);
+	EXPECT(strstr(out, "usage: flowtrack set NAME VALUE"));
+	EXPECT_INT(run("-V"), EXIT_OK);
+	EXPECT(!strncmp(out, "flowtrack ", 10));
+	EXPECT(strstr(out, "\nnf_flowtrack "));
+	EXPECT_INT(run("-jV"), EXIT_OK);
+	EXPECT(!strncmp(out, "{\"flowtrack\":\"", 14));
+	EXPECT_INT(run("-V >/dev/full"), EXIT_USAGE);
+}
+
+const struct test cli_tests[] = {
+	{ "usage errors", usage_errors },
+	{ "exit code of a missing module", module_missing },
+	{ "help and version", help_and_version },
+	{ NULL, NULL },
+};

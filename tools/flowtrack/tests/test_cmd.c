@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The verbs, with a kernel that test_fake.c plays.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
+#include <linux/nf_flowtrack.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "names.h"
+#include "settings.h"
+#include "test.h"
+
+static struct options plain = { .oneline = true };
+static struct options json = { .json = true };
+
+static int request_cmd(void)
+{
+	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(fake_request());
+
+	return genl->cmd;
+}
+
+static const struct nlattr *request_attr(int type)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, fake_request(), GENL_HDRLEN)
+		if (mnl_attr_get_type(a) == type)
+			return a;
+	return NULL;
+}
+
+static json_t *run_json(cmd_fn verb, const char *line)
+{
+	json_error_t err;
+	const char *out;
+	json_t *j;
+	int code;
+
+	out = run_verb(verb, &json, line, &code);
+	EXPECT_INT(code, EXIT_OK);
+	j = json_loads(out, JSON_REJECT_DUPLICATES, &err);
+	if (!j)
+		test_failed(__FILE__, __LINE__, "%s: %s", err.text, out);
+	return j;
+}
+
+static json_int_t field(const json_t *j, const char *name)
+{
+	return json_integer_value(json_object_get(j, name));
+}
+
+static void list(void)
+{
+	const char *out;
+	int code;
+	json_t *j;
+
+	fake_reset();
+	fake.flows = 2;
+	out = run_verb(cmd_list, &plain, "", &code);
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT_STR(out, "tcp established src=10.0.0.2 dst=10.0.1.2 sport=4242 "
+		   "dport=443 [packets=3 bytes=180 | packets=2 bytes=120] "
+		   "timeout=53 mark=0x1 zone=5 class=assured age=1 id=4294967296\n"
+		   "tcp established src=10.0.0.2 dst=10.0.1.2 sport=4243 "
+		   "dport=443 [packets=3 bytes=180 | packets=2 bytes=120] "
+		   "timeout=53 mark=0x1 zone=5 class=assured age=1 id=4294967297\n");
+	EXPECT(!request_attr(FLOWTRACK_A_FLOW_FILTER));
+	run_verb(cmd_list, &plain, "tcp", &code);
+	EXPECT(request_attr(FLOWTRACK_A_FLOW_FILTER));
+
+	fake.flows = 300;
+	j = run_json(cmd_list, "");
+	EXPECT_INT(json_array_size(j), 300);
+	json_decref(j);
+	fake.flows = 0;
+	j = run_json(cmd_list, "");
+	EXPECT(json_is_array(j) && !json_array_size(j));
+	json_decref(j);
+	/* An error leaves no half of an array. */
+	fake.error = EPERM;
+	out = run_verb(cmd_list, &json, "", &code);
+	EXPECT_INT(code, EXIT_NO_PERMISSION);
+	EXPECT_STR(out, "");
+	err_clear();
+}
+
+static void get(void)
+{
+	const char *out;
+	int code;
+	json_t *j;
+
+	fake_reset();
+	out = run_verb(cmd_get, &plain, "id 7", &code);
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT(!strncmp(out, "tcp established src=10.0.0.2 ", 29));
+	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_FLOW_GET);
+	EXPECT(!(fake_request()->nlmsg_flags & NLM_F_ROOT));
+	EXPECT_INT(mnl_attr_get_u64(request_attr(FLOWTRACK_A_FLOW_ID)), 7);
+	j = run_json(cmd_get, "udp src ::1 dst ::2 sport 1 dport 2");
+	EXPECT(json_is_object(j));
+	EXPECT(json_object_get(json_object_get(j, "orig"), "window"));
+	json_decref(j);
+	fake.error = ENOENT;
+	run_verb(cmd_get, &plain, "id 7", &code);
+	EXPECT_INT(code, EXIT_NOT_FOUND);
+	err_clear();
+}
+
+static void add(void)
+{
+	int code;
+
+	fake_reset();
+	run_verb(cmd_add, &plain, "tcp src 1.1.1.1 dst 2.2.2.2 sport 1 dport 2 state established status seen_reply,assured timeout 5m mark 7",
+		 &code);
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_FLOW_ADD);
+	EXPECT_INT(mnl_attr_get_u32(request_attr(FLOWTRACK_A_FLOW_TIMEOUT)),
+		   300000);
+	EXPECT_INT(mnl_attr_get_u32(request_attr(FLOWTRACK_A_FLOW_STATUS)), 3);
+	/* Generic netlink refuses flags that it has no meaning for. */
+	EXPECT_INT(fake_request()->nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK);
+	fake.error = EEXIST;
+	fake.message = "the flow exists";
+	run_verb(cmd_add, &plain, "proto 89 src 1.1.1.1 dst 2.2.2.2", &code);
+	EXPECT_INT(code, EXIT_REFUSED);
+	EXPECT_STR(err_msg(), "the flow exists: File exists");
+	err_clear();
+}
+
+static void del(void)
+{
+	struct options all = { .oneline = true, .all = true };
+	struct options dry = { .oneline = true, .dry_run = true };
+	const struct nlattr *a;
+	const char *out;
+	int code;
+	json_t *j;
+
+	fake_reset();
+	fake.flows = 3;
+	out = run_verb(cmd_del, &plain, "tcp dport 443", &code);
+	EXPECT_STR(out, "3 flows deleted\n");
+	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_FLOW_DEL);
+	a = request_attr(FLOWTRACK_A_FLOW_FILTER);
+	EXPECT(a && mnl_attr_get_payload_len(a));
+
+	/* Nothing is deleted by forgetting words. */
+	fake.requests = 0;
+	run_verb(cmd_del, &plain, "", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	run_verb(cmd_del, &all, "tcp", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	EXPECT_INT(fake.requests, 0);
+
+	out = run_verb(cmd_del, &all, "", &code);
+	EXPECT_INT(code, EXIT_OK);
+	a = request_attr(FLOWTRACK_A_FLOW_FILTER);
+	EXPECT(a && !mnl_attr_get_payload_len(a));
+
+	fake.flows = 1;
+	out = run_verb(cmd_del, &plain, "id=9", &code);
+	EXPECT_STR(out, "1 flow deleted\n");
+	EXPECT_INT(mnl_attr_get_u64(request_attr(FLOWTRACK_A_FLOW_ID)), 9);
+
+	out = run_verb(cmd_del, &dry, "tcp", &code);
+	EXPECT(!strncmp(out, "tcp established", 15));
+	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_FLOW_GET);
+	out = run_verb(cmd_del, &dry, "id 9", &code);
+	EXPECT(!strncmp(out, "tcp established", 15));
+	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_FLOW_GET);
+
+	j = run_json(cmd_flush, "");
+	EXPECT_INT(field(j, "deleted"), 1);
+	json_decref(j);
+	a = request_attr(FLOWTRACK_A_FLOW_FILTER);
+	EXPECT(a && !mnl_attr_get_payload_len(a));
+	err_clear();
+}
+
+static void count(void)
+{
+	const char *out;
+	int code;
+	json_t *j;
+
+	fake_reset();
+	fake.flows = 123;
+	out = run_verb(cmd_count, &plain, "", &code);
+	EXPECT_STR(out, "123\n");
+	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_SETTINGS_GET);
+	out = run_verb(cmd_count, &plain, "tcp", &code);
+	EXPECT_STR(out, "123\n");
+	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_FLOW_GET);
+	j = run_json(cmd_count, "");
+	EXPECT_INT(field(j, "count"), 123);
+	EXPECT_INT(field(j, "max"), 1);
+	json_decref(j);
+	j = run_json(cmd_count, "udp");
+	EXPECT_INT(field(j, "count"), 123);
+	EXPECT(!json_object_get(j, "max"));
+	json_decref(j);
+}
+
+static void stats(void)
+{
+	struct options cpu = { .cpu = true };
+	const char *out;
+	int code;
+	json_t *j;
+
+	fake_reset();
+	fake.flows = 2;		/* CPUs */
+	out = run_verb(cmd_stats, &plain, "", &code);
+	EXPECT(!strncmp(out, "found             200\nnew               300\n", 44));
+	EXPECT(!strstr(out, "cpu"));
+	out = run_verb(cmd_stats, &cpu, "", &code);
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT(!strncmp(out, "cpu=0 found=200 new=300 ", 24));
+	EXPECT(strstr(out, "\ncpu=1 found=201 new=301 "));
+	j = run_json(cmd_stats, "");
+	EXPECT_INT(field(j, "evict_closing"), 1500);
+	EXPECT(!json_object_get(j, "cpu"));
+	json_decref(j);
+	json.cpu = true;
+	j = run_json(cmd_stats, "");
+	EXPECT_INT(json_array_size(j), 2);
+	EXPECT_INT(field(json_array_get(j, 1), "cpu"), 1);
+	json_decref(j);
+	json.cpu = false;
+	run_verb(cmd_stats, &plain, "tcp", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	err_clear();
+}
+
+static void show(void)
+{
+	const char *out;
+	int code;
+	json_t *j;
+
+	fake_reset();
+	out = run_verb(cmd_show, &plain, "", &code);
+	EXPECT(!strncmp(out, "enable=1\nmax=1\ncount=0\nbuckets=1\nfull_policy=drop\n", 50));
+	EXPECT(strstr(out, "\nbypass_mask=0x1\n"));
+	EXPECT(strstr(out, "\nadopt=always\n"));
+	out = run_verb(cmd_show, &plain, "udp_timeout max", &code);
+	EXPECT_STR(out, "max=1\nudp_timeout=1\n");
+	j = run_json(cmd_show, "");
+	EXPECT_INT(json_object_size(j), FLOWTRACK_A_SETTINGS_MAX);
+	EXPECT_INT(field(j, "max"), 1);
+	EXPECT_STR(json_string_value(json_object_get(j, "full_policy")),
+		   "drop");
+	json_decref(j);
+	run_verb(cmd_show, &plain, "maxx", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	EXPECT_STR(err_msg(), "unknown setting 'maxx', did you mean 'max'?");
+	err_clear();
+}
+
+static __u32 sent(int attr)
+{
+	const struct nlattr *a = request_attr(attr);
+
+	return a ? mnl_attr_get_u32(a) : 4242424242;
+}
+
+static void set(void)
+{
+	static const char * const bad[] = {
+		"", "max", "mix 5", "count 5", "max lots", "max 4294967296",
+		"full_policy never", "tcp_timeout_established 1.5", "max 5 max 6",
+		"acct maybe", "bypass_mark 0xfffffffff",
+	};
+	const char *out;
+	size_t i;
+	int code;
+
+	fake_reset();
+	out = run_verb(cmd_set, &plain, "max 65536 full_policy pass adopt=never tcp_timeout_established=5d acct on bypass_mark 0xff",
+		       &code);
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT_STR(out, "");
+	EXPECT_INT(fake.requests, 1);
+	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_SETTINGS_SET);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_MAX_FLOWS), 65536);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_FULL_POLICY),
+		   FLOWTRACK_POLICY_PASS);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_ADOPT), 2);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_ESTABLISHED), 432000);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_ACCT), 1);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_BYPASS_MARK), 255);
+	EXPECT(!request_attr(FLOWTRACK_A_SETTINGS_ENABLE));
+	fake.requests = 0;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		run_verb(cmd_set, &plain, bad[i], &code);
+		if (code != EXIT_USAGE || !err_msg()[0])
+			test_failed(__FILE__, __LINE__, "'%s'", bad[i]);
+	}
+	EXPECT_INT(fake.requests, 0);
+	err_clear();
+}
+
+/* The tool's stderr goes to a file that is returned. */
+static const char *restore(const struct options *opts, const char *text,
+			   int *code, char *messages, size_t size)
+{
+	char path[] = "/tmp/flowtrack-test-XXXXXX", errs[64];
+	int fd = mkstemp(path), saved = dup(STDERR_FILENO), err;
+	const char *out;
+	ssize_t n;
+
+	EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+	snprintf(errs, sizeof(errs), "%s.err", path);
+	fflush(stderr);
+	if (!freopen(errs, "w+", stderr))
+		EXPECT(!"freopen");
+	out = run_verb(cmd_restore, opts, path, code);
+	fflush(stderr);
+	n = pread(fileno(stderr), messages, size - 1, 0);
+	messages[n > 0 ? n : 0] = '\0';
+	err = dup2(saved, fileno(stderr));
+	EXPECT(err >= 0);
+	close(saved);
+	unlink(path);
+	unlink(errs);
+	return out;
+}
+
+#define GOOD	"proto=89 src=1.1.1.1 dst=2.2.2.2 timeout=5\n"
+
+static void restores(void)
+{
+	struct options ignore = { .ignore_existing = true };
+	static char text[64000], messages[8192];
+	const char *out;
+	int code, i;
+	char *p;
+
+	fake_reset();
+	p = stpcpy(text, "flowtrack-save 1\n# a comment\n\n");
+	for (i = 0; i < 250; i++)
+		p = stpcpy(p, GOOD);
+	out = restore(&plain, text, &code, messages, sizeof(messages));
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT_STR(out, "250 flows restored\n");
+	EXPECT_INT(fake.requests, 250);
+	EXPECT_STR(messages, "");
+
+	/* bad lines are named, the others entered */
+	out = restore(&plain, "flowtrack-save 1\n" GOOD "udp nonsense\n" GOOD,
+		      &code, messages, sizeof(messages));
+	EXPECT_INT(code, EXIT_USAGE);
+	EXPECT_STR(out, "2 flows restored, 1 failed\n");
+	EXPECT(strstr(messages, ":3: unknown word 'nonsense'"));
+
+	/* so are those that the kernel refuses, */
+	fake_reset();
+	fake.fail_at = 1;
+	fake.fail_errno = EEXIST;
+	fake.message = "the flow exists";
+	out = restore(&plain, "flowtrack-save 1\n\n" GOOD GOOD GOOD, &code,
+		      messages, sizeof(messages));
+	EXPECT_INT(code, EXIT_REFUSED);
+	EXPECT_STR(out, "2 flows restored, 1 failed\n");
+	EXPECT(strstr(messages, ":4: the flow exists: File exists"));
+
+	/* the last one of a batch, too */
+	fake.fail_at = 2;
+	out = restore(&ignore, "flowtrack-save 1\n" GOOD GOOD GOOD, &code,
+		      messages, sizeof(messages));
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT_STR(out, "2 flows restored, 1 existed\n");
+	EXPECT_STR(messages, "");
+
+	/* no permission: no use going on */
+	fake_reset();
+	fake.error = EPERM;
+	restore(&plain, text, &code, messages, sizeof(messages));
+	EXPECT_INT(code, EXIT_NO_PERMISSION);
+	EXPECT_INT(fake.requests, 100);
+	err_clear();
+}
+
+static void bad_files(void)
+{
+	static const struct {
+		const char *text;
+		const char *says;
+	} cases[] = {
+		{ "", "the file is empty" },
+		{ GOOD, "not a saved table" },
+		{ "flowtrack-save 2\n" GOOD, "version 2" },
+		{ "flowtrack-save x\n", "not a saved table" },
+	};
+	static char messages[8192];
+	const char *out;
+	size_t i;
+	int code;
+
+	fake_reset();
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		restore(&plain, cases[i].text, &code, messages,
+			sizeof(messages));
+		EXPECT_INT(code, EXIT_USAGE);
+		if (!strstr(err_msg(), cases[i].says))
+			test_failed(__FILE__, __LINE__, "%s", err_msg());
+		err_clear();
+	}
+	EXPECT_INT(fake.requests, 0);
+	/* cut in the middle of a line that would still be a flow */
+	out = restore(&plain, "flowtrack-save 1\n" GOOD
+		      "udp src=1.1.1.1 dst=2.2.2.2 sport=5 dport=44", &code,
+		      messages, sizeof(messages));
+	EXPECT_INT(code, EXIT_USAGE);
+	EXPECT_STR(out, "1 flow restored, 1 failed\n");
+	EXPECT(strstr(messages, ":3: the file ends within this line"));
+	run_verb(cmd_restore, &plain, "/no/such/file", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	err_clear();
+}
+
+static void saves(void)
+{
+	static char text[1 << 16], messages[1024];
+	const char *out;
+	int code;
+	json_t *j;
+
+	fake_reset();
+	fake.flows = 20;
+	out = run_verb(cmd_save, &plain, "", &code);
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT(!strncmp(out, "flowtrack-save 1\ntcp src=10.0.0.2 dst=10.0.1.2 sport=4242 dport=443 zone=5 ", 74));
+	/* an age becomes a time */
+	EXPECT(strstr(out, " start=1") || strstr(out, " start=2"));
+	snprintf(text, sizeof(text), "%s", out);
+	out = restore(&plain, text, &code, messages, sizeof(messages));
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT_STR(out, "20 flows restored\n");
+	j = run_json(cmd_save, "");
+	EXPECT_INT(json_array_size(j), 20);
+	EXPECT(json_object_get(json_object_get(json_array_get(j, 0), "reply"),
+			       "window"));
+	json_decref(j);
+}
+
+const struct test cmd_tests[] = {
+	{ "list", list },
+	{ "get", get },
+	{ "add", add },
+	{ "del and flush", del },
+	{ "count", count },
+	{ "stats", stats },
+	{ "show", show },
+	{ "set", set },
+	{ "save", saves },
+	{ "restore", restores },
+	{ "restore of bad files", bad_files },
+	{ NULL, NULL },
+};

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A kernel for the tests: sending and receiving of libmnl end here. It has a
+ * table of so many flows, fails when told to, and keeps the last request.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "flow.h"
+#include "test.h"
+
+#define FAMILY		42
+#define DATAGRAM	8192
+
+struct fake fake;
+
+static char pending[64][DATAGRAM];
+static size_t pending_len[64];
+static unsigned int head, tail;
+
+/* A dump in progress. */
+static struct {
+	bool active;
+	bool interrupted;
+	__u32 seq;
+	unsigned int next;
+	int cmd;
+} dump;
+
+ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
+				 size_t siz);
+ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
+				   size_t siz);
+
+void fake_reset(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	fake.fail_at = -1;
+	memset(&dump, 0, sizeof(dump));
+	head = 0;
+	tail = 0;
+}
+
+/* The last request, but for those that look for the family. */
+const struct nlmsghdr *fake_request(void)
+{
+	return (const void *)fake.request;
+}
+
+static void queue(const struct nlmsghdr *nlh)
+{
+	memcpy(pending[tail % 64], nlh, nlh->nlmsg_len);
+	pending_len[tail++ % 64] = nlh->nlmsg_len;
+}
+
+static void put_extack(struct nlmsghdr *nlh)
+{
+	nlh->nlmsg_flags |= NLM_F_ACK_TLVS;
+	if (fake.message)
+		mnl_attr_put_strz(nlh, NLMSGERR_ATTR_MSG, fake.message);
+	if (fake.offset)
+		mnl_attr_put_u32(nlh, NLMSGERR_ATTR_OFFS, fake.offset);
+	if (fake.missing)
+		mnl_attr_put_u32(nlh, NLMSGERR_ATTR_MISS_TYPE, fake.missing);
+}
+
+static void queue_error(const struct nlmsghdr *req, int err)
+{
+	char buf[1024];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nlmsgerr *e;
+
+	nlh->nlmsg_type = NLMSG_ERROR;
+	nlh->nlmsg_seq = req->nlmsg_seq;
+	nlh->nlmsg_flags = NLM_F_CAPPED;
+	e = mnl_nlmsg_put_extra_header(nlh, sizeof(*e));
+	e->error = -err;
+	e->msg = *req;
+	if (err)
+		put_extack(nlh);
+	queue(nlh);
+}
+
+static void queue_done(__u32 seq)
+{
+	char buf[1024];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	__s32 *err;
+
+	nlh->nlmsg_type = NLMSG_DONE;
+	nlh->nlmsg_seq = seq;
+	nlh->nlmsg_flags = NLM_F_MULTI;
+	if (dump.interrupted)
+		nlh->nlmsg_flags |= NLM_F_DUMP_INTR;
+	err = mnl_nlmsg_put_extra_header(nlh, sizeof(*err));
+	*err = -fake.done_error;
+	if (fake.done_error)
+		put_extack(nlh);
+	queue(nlh);
+}
+
+static struct nlmsghdr *reply(void *buf, const struct nlmsghdr *req, int flags)
+{
+	const struct genlmsghdr *asked = mnl_nlmsg_get_payload(req);
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct genlmsghdr *genl;
+
+	nlh->nlmsg_type = FAMILY;
+	nlh->nlmsg_seq = req->nlmsg_seq;
+	nlh->nlmsg_flags = flags;
+	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+	genl->cmd = asked->cmd;
+	return nlh;
+}
+
+static void answer_family(const struct nlmsghdr *req)
+{
+	struct nlattr *groups, *group;
+	struct nlmsghdr *nlh;
+	char buf[1024];
+
+	if (fake.no_family) {
+		queue_error(req, ENOENT);
+		return;
+	}
+	nlh = reply(buf, req, 0);
+	nlh->nlmsg_type = GENL_ID_CTRL;
+	mnl_attr_put_u16(nlh, CTRL_ATTR_FAMILY_ID, FAMILY);
+	groups = mnl_attr_nest_start(nlh, CTRL_ATTR_MCAST_GROUPS);
+	group = mnl_attr_nest_start(nlh, 1);
+	mnl_attr_put_u32(nlh, CTRL_ATTR_MCAST_GRP_ID, 7);
+	mnl_attr_put_strz(nlh, CTRL_ATTR_MCAST_GRP_NAME, "events");
+	mnl_attr_nest_end(nlh, group);
+	mnl_attr_nest_end(nlh, groups);
+	queue(nlh);
+	queue_error(req, 0);
+}
+
+static void put_stats(struct nlmsghdr *nlh, int cpu)
+{
+	int i;
+
+	if (cpu >= 0)
+		mnl_attr_put_u32(nlh, FLOWTRACK_A_STATS_CPU, cpu);
+	for (i = FLOWTRACK_A_STATS_FOUND; i < FLOWTRACK_A_STATS_PAD; i++)
+		mnl_attr_put_u64(nlh, i, i * 100 + (cpu > 0 ? cpu : 0));
+}
+
+static void answer_do(const struct nlmsghdr *req)
+{
+	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(req);
+	struct nlmsghdr *nlh;
+	char buf[8192];
+	struct flow f;
+	int i;
+
+	switch (genl->cmd) {
+	case FLOWTRACK_CMD_FLOW_GET:
+		sample_tcp(&f, 0);
+		nlh = msg_flow(buf, req->nlmsg_seq, genl->cmd, 0, &f);
+		queue(nlh);
+		break;
+	case FLOWTRACK_CMD_FLOW_DEL:
+		nlh = reply(buf, req, 0);
+		mnl_attr_put_u32(nlh, FLOWTRACK_A_FLOW_DELETED, fake.flows);
+		queue(nlh);
+		break;
+	case FLOWTRACK_CMD_SETTINGS_GET:
+		nlh = reply(buf, req, 0);
+		for (i = 1; i < __FLOWTRACK_A_SETTINGS_MAX; i++)
+			mnl_attr_put_u32(nlh, i,
+					 i == FLOWTRACK_A_SETTINGS_COUNT ?
+					 fake.flows : 1);
+		queue(nlh);
+		break;
+	case FLOWTRACK_CMD_STATS_GET:
+		nlh = reply(buf, req, 0);
+		put_stats(nlh, -1);
+		queue(nlh);
+		break;
+	}
+	queue_error(req, 0);
+}
+
+/* What the kernel does when a request comes, before the sender goes on. */
+ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
+				 size_t siz)
+{
+	const struct nlmsghdr *nlh = req;
+	int left = siz, i;
+
+	(void)nl;
+	if (nlh->nlmsg_type == GENL_ID_CTRL) {
+		answer_family(nlh);
+		return siz;
+	}
+	memcpy(fake.request, req, siz);
+	fake.request_len = siz;
+	if ((nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP && !fake.error) {
+		const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+
+		fake.requests++;
+		dump.active = true;
+		dump.seq = nlh->nlmsg_seq;
+		dump.next = 0;
+		dump.cmd = genl->cmd;
+		dump.interrupted = fake.requests <= fake.interrupt;
+		return siz;
+	}
+	for (i = 0; mnl_nlmsg_ok(nlh, left);
+	     nlh = mnl_nlmsg_next(nlh, &left), i++) {
+		fake.requests++;
+		if (i == fake.fail_at)
+			queue_error(nlh, fake.fail_errno);
+		else if (fake.error)
+			queue_error(nlh, fake.error);
+		else if (nlh->nlmsg_flags & NLM_F_ACK)
+			answer_do(nlh);
+	}
+	return siz;
+}
+
+static void fill_dump(void)
+{
+	char buf[2048];
+	struct nlmsghdr *nlh;
+	struct flow f;
+	size_t len = 0;
+
+	while (dump.next < fake.flows && len + 1024 < DATAGRAM) {
+		if (dump.cmd == FLOWTRACK_CMD_STATS_GET) {
+			nlh = mnl_nlmsg_put_header(buf);
+			nlh->nlmsg_seq = dump.seq;
+			nlh->nlmsg_type = FAMILY;
+			nlh->nlmsg_flags = NLM_F_MULTI;
+			mnl_nlmsg_put_extra_header(nlh, GENL_HDRLEN);
+			put_stats(nlh, dump.next);
+		} else {
+			sample_tcp(&f, dump.next);
+			nlh = msg_flow(buf, dump.seq, dump.cmd, NLM_F_MULTI,
+				       &f);
+		}
+		memcpy(pending[tail % 64] + len, nlh, nlh->nlmsg_len);
+		len += NLMSG_ALIGN(nlh->nlmsg_len);
+		dump.next++;
+	}
+	if (len) {
+		pending_len[tail++ % 64] = len;
+		return;
+	}
+	queue_done(dump.seq);
+	dump.active = false;
+}
+
+ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
+				   size_t siz)
+{
+	size_t len;
+
+	(void)nl;
+	if (fake.enobufs && fake.requests) {
+		fake.enobufs--;
+		errno = ENOBUFS;
+		return -1;
+	}
+	if (head == tail && dump.active)
+		fill_dump();
+	if (head == tail) {
+		errno = EDEADLK;	/* would wait for ever */
+		return -1;
+	}
+	len = pending_len[head % 64];
+	if (len > siz) {
+		errno = ENOSPC;
+		return -1;
+	}
+	memcpy(buf, pending[head++ % 64], len);
+	return len;
+}
+
+const char *run_verb(int (*verb)(const struct options *, int, char **),
+		     const struct options *opts, const char *line, int *code)
+{
+	static char output[1 << 20];
+	int fd = memfd_create("output", MFD_CLOEXEC), argc;
+	char **argv;
+	ssize_t n;
+
+	err_clear();
+	out_init(&std, fd);
+	argc = test_words(line, &argv);
+	*code = verb(opts, argc, argv);
+	n = pread(fd, output, sizeof(output) - 1, 0);
+	output[n > 0 ? n : 0] = '\0';
+	close(fd);
+	return output;
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The grammar of filters, what is sent, and what matches.
+ */
+#include <libmnl/libmnl.h>
+#include <limits.h>
+#include <linux/genetlink.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "err.h"
+#include "filter.h"
+#include "flow.h"
+#include "test.h"
+
+static int parse(struct filter *f, const char *line)
+{
+	char **argv;
+	int argc = test_words(line, &argv);
+
+	err_clear();
+	return filter_parse(f, argc, argv, 0);
+}
+
+static void good_words(void)
+{
+	struct filter f;
+
+	EXPECT_INT(parse(&f, ""), 0);
+	EXPECT(filter_empty(&f));
+	EXPECT_INT(parse(&f, "tcp dst 10.0.0.0/8 dport 443 state established"),
+		   0);
+	EXPECT_INT(f.l4proto, IPPROTO_TCP);
+	EXPECT_INT(f.family, AF_INET);
+	EXPECT_INT(f.dst.len, 8);
+	EXPECT_INT(f.dport_min, 443);
+	EXPECT_INT(f.dport_max, 443);
+	EXPECT_INT(f.state, FLOWTRACK_TCP_STATE_ESTABLISHED);
+	/* any order; values behind an equals sign */
+	EXPECT_INT(parse(&f, "state=cookie-echoed zone=7 proto=132"), 0);
+	EXPECT_INT(f.state, FLOWTRACK_SCTP_STATE_COOKIE_ECHOED);
+	EXPECT_INT(f.zone, 7);
+	EXPECT_INT(parse(&f, "class closing mark 0x10/0xf0 age >5m ipv6"), 0);
+	EXPECT_INT(f.class, FLOWTRACK_CLASS_CLOSING);
+	EXPECT_INT(f.mark, 16);
+	EXPECT_INT(f.mark_mask, 0xf0);
+	EXPECT_INT(f.age_min, 300);
+	EXPECT_INT(f.family, AF_INET6);
+	EXPECT_INT(parse(&f, "icmpv6"), 0);
+	EXPECT_INT(f.family, AF_INET6);
+	EXPECT_INT(parse(&f, "proto 89 state unreplied"), 0);
+	EXPECT_INT(parse(&f, "proto gre"), 0);
+	EXPECT_INT(f.l4proto, IPPROTO_GRE);
+}
+
+static void bad_words(void)
+{
+	static const struct {
+		const char *line;
+		const char *says;
+	} cases[] = {
+		{ "dprt 5", "unknown word 'dprt', did you mean 'dport'?" },
+		{ "tpc", "did you mean 'tcp'" },
+		{ "tcp udp", "'udp' contradicts" },
+		{ "tcp=5", "'tcp' takes no value" },
+		{ "dport", "'dport' needs a value" },
+		{ "dport=", "'dport' needs a value" },
+		{ "dport 99999", "bad value '99999' of 'dport'" },
+		{ "sport 7-5", "bad value '7-5' of 'sport'" },
+		{ "src 10.0.0.256", "bad value '10.0.0.256' of 'src'" },
+		{ "src 10.0.0.1 src 10.0.0.2", "'src' contradicts" },
+		{ "src 10.0.0.1 dst ::1", "'dst ::1' is not IPv4" },
+		{ "ipv6 src 10.0.0.1", "'src 10.0.0.1' is not IPv6" },
+		{ "ipv4 ipv6", "'ipv6' contradicts" },
+		{ "icmp src ::1", "icmp is not a protocol of IPv6" },
+		{ "icmp sport 5", "'sport' needs tcp, udp" },
+		{ "state established", "needs a protocol" },
+		{ "tcp state replied", "expected one of none, syn_sent" },
+		{ "class best", "bad value 'best' of 'class'" },
+		{ "mark 1/2/3", "bad value '1/2/3' of 'mark'" },
+		{ "mark 0x11/0x10", "bad value '0x11/0x10' of 'mark'" },
+		{ "zone 65536", "bad value '65536' of 'zone'" },
+		{ "proto 256", "bad value '256' of 'proto'" },
+		{ "age old", "bad value 'old' of 'age'" },
+		{ "id 5", "unknown word 'id'" },
+	};
+	struct filter f;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		EXPECT_INT(parse(&f, cases[i].line), EXIT_USAGE);
+		if (!strstr(err_msg(), cases[i].says))
+			test_failed(__FILE__, __LINE__, "'%s' says '%s'",
+				    cases[i].line, err_msg());
+	}
+}
+
+static void is_sent(void)
+{
+	const struct nlattr *attr[FLOWTRACK_A_FILTER_MAX + 1] = { NULL }, *a;
+	struct nlattr *nest;
+	struct nlmsghdr *nlh;
+	char buf[1024];
+	struct filter f;
+
+	nlh = mnl_nlmsg_put_header(buf);
+	EXPECT_INT(parse(&f, "tcp src 10.1.0.0/16 dst 10.2.3.4 sport 1000-2000 dport 443 mark 1 age 5-9 zone 3 class assured state close"),
+		   0);
+	filter_put(nlh, &f);
+	nest = mnl_nlmsg_get_payload(nlh);
+	EXPECT_INT(mnl_attr_get_type(nest), FLOWTRACK_A_FLOW_FILTER);
+	EXPECT(nest->nla_type & NLA_F_NESTED);
+	mnl_attr_for_each_nested(a, nest)
+		attr[mnl_attr_get_type(a)] = a;
+#define U(t)	attr[FLOWTRACK_A_FILTER_##t]
+	EXPECT_INT(mnl_attr_get_u8(U(FAMILY)), AF_INET);
+	EXPECT_INT(mnl_attr_get_u8(U(L4PROTO)), IPPROTO_TCP);
+	EXPECT_INT(mnl_attr_get_payload_len(U(SRC)), 4);
+	EXPECT(!memcmp(mnl_attr_get_payload(U(SRC)), "\x0a\x01\0\0", 4));
+	EXPECT_INT(mnl_attr_get_u8(U(SRC_PREFIX)), 16);
+	EXPECT_INT(mnl_attr_get_u8(U(DST_PREFIX)), 32);
+	/* host byte order */
+	EXPECT_INT(mnl_attr_get_u16(U(SPORT_MIN)), 1000);
+	EXPECT_INT(mnl_attr_get_u16(U(SPORT_MAX)), 2000);
+	EXPECT_INT(mnl_attr_get_u16(U(DPORT_MIN)), 443);
+	EXPECT_INT(mnl_attr_get_u16(U(DPORT_MAX)), 443);
+	EXPECT_INT(mnl_attr_get_u8(U(STATE)), FLOWTRACK_TCP_STATE_CLOSE);
+	EXPECT_INT(mnl_attr_get_u8(U(CLASS)), FLOWTRACK_CLASS_ASSURED);
+	EXPECT_INT(mnl_attr_get_u32(U(MARK)), 1);
+	EXPECT_INT(mnl_attr_get_u32(U(MARK_MASK)), UINT_MAX);
+	EXPECT_INT(mnl_attr_get_u16(U(ZONE)), 3);
+	EXPECT_INT(mnl_attr_get_u32(U(AGE_MIN)), 5);
+	EXPECT_INT(mnl_attr_get_u32(U(AGE_MAX)), 9);
+#undef U
+	/* The empty filter is an empty nest. */
+	nlh = mnl_nlmsg_put_header(buf);
+	parse(&f, "");
+	filter_put(nlh, &f);
+	EXPECT_INT(mnl_attr_get_payload_len(mnl_nlmsg_get_payload(nlh)), 0);
+}
+
+static void matches(void)
+{
+	static const struct {
+		const char *line;
+		bool match;
+	} cases[] = {
+		{ "", true },
+		{ "tcp", true }, { "udp", false },
+		{ "ipv4", true }, { "ipv6", false },
+		{ "src 10.0.0.2", true }, { "src 10.0.0.3", false },
+		{ "src 10.0.0.3/31", true }, { "src 10.0.0.1/31", false },
+		{ "src 0.0.0.0/0", true }, { "src ::/0", false },
+		{ "dst 10.0.1.0/24", true }, { "dst 10.0.0.0/24", false },
+		{ "sport 4242", true }, { "sport 4243-5000", false },
+		{ "sport 4000-4242", true },
+		{ "dport 443", true }, { "dport 1-442", false },
+		{ "tcp state established", true },
+		{ "tcp state close", false },
+		{ "class assured", true }, { "class replied", false },
+		{ "mark 1", true }, { "mark 0", false },
+		{ "mark 0/2", true }, { "mark 1/0xff", true },
+		{ "zone 5", true }, { "zone 0", false },
+		{ "age 1", true }, { "age >1", true }, { "age <1", false },
+		{ "age >2", false }, { "age <2", true }, { "age 0-1", true },
+		{ "tcp src 10.0.0.2 dport 443 class assured zone 5", true },
+		{ "tcp src 10.0.0.2 dport 443 class assured zone 6", false },
+	};
+	struct filter f;
+	struct flow flow;
+	size_t i;
+
+	sample_tcp(&flow, 0);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		EXPECT_INT(parse(&f, cases[i].line), 0);
+		if (filter_match(&f, &flow) != cases[i].match)
+			test_failed(__FILE__, __LINE__, "'%s'", cases[i].line);
+	}
+	sample_icmp6(&flow);
+	EXPECT(!parse(&f, "sport 0-65535") && !filter_match(&f, &flow));
+	EXPECT(!parse(&f, "src 2001:db8::/32") && filter_match(&f, &flow));
+	EXPECT(!parse(&f, "src 2001:db8::/127") && filter_match(&f, &flow));
+	EXPECT(!parse(&f, "src 2001:db8::2") && !filter_match(&f, &flow));
+	/* neither mark, zone nor age are in the message */
+	EXPECT(!parse(&f, "mark 0 zone 0") && filter_match(&f, &flow));
+	EXPECT(!parse(&f, "age >0") && !filter_match(&f, &flow));
+}
+
+/* Whatever is typed, it is accepted or refused with a message. */
+static void garbage(void)
+{
+	static const char * const words[] = {
+		"tcp", "proto", "src", "dst", "sport", "=", "a=b", "10.0.0.1",
+		"::/", "/", "-", "1-2-3", ">", "<", "age", "mark", "0x", "state",
+		"zone", "class", "99999999999999999999", "=5", "dport=1-",
+		"\xff\xfe", "src=", "icmp", "ipv6", "1.2.3.4/5/6",
+	};
+	const size_t n = sizeof(words) / sizeof(words[0]);
+	char *argv[6];
+	struct filter f;
+	int i, j, code;
+
+	srand(2);
+	for (i = 0; i < 20000; i++) {
+		for (j = 0; j < 6; j++)
+			argv[j] = (char *)words[rand() % n];
+		err_clear();
+		code = filter_parse(&f, rand() % 7, argv, 0);
+		if (!!code != !!err_msg()[0])
+			EXPECT_STR(err_msg(), "");
+	}
+	err_clear();
+}
+
+const struct test filter_tests[] = {
+	{ "good words", good_words },
+	{ "bad words are named", bad_words },
+	{ "what is sent", is_sent },
+	{ "what matches", matches },
+	{ "garbage", garbage },
+	{ NULL, NULL },
+};

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is shown of a flow; JSON is read back.
+ */
+#include <arpa/inet.h>
+#include <jansson.h>
+#include <libmnl/libmnl.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "filter.h"
+#include "monitor.h"
+#include "names.h"
+#include "print.h"
+#include "test.h"
+
+static char buf[OUT_LINE];
+
+static const char *line(const struct flow *f, bool columns, bool color)
+{
+	*print_flow(buf, f, columns, color) = '\0';
+	return buf;
+}
+
+static void lines(void)
+{
+	struct flow f;
+
+	sample_tcp(&f, 0);
+	EXPECT_STR(line(&f, false, false),
+		   "tcp established src=10.0.0.2 dst=10.0.1.2 sport=4242 dport=443 "
+		   "[packets=3 bytes=180 | packets=2 bytes=120] timeout=53 "
+		   "mark=0x1 zone=5 class=assured age=1 id=4294967296");
+	EXPECT_STR(line(&f, true, false),
+		   "tcp  established src=10.0.0.2        dst=10.0.1.2        "
+		   "sport=4242  dport=443   "
+		   "[packets=3 bytes=180 | packets=2 bytes=120] timeout=53 "
+		   "mark=0x1 zone=5 class=assured age=1 id=4294967296");
+	/* neither accounting, mark nor zone */
+	f.has &= ~(FLOW_BIT(COUNTERS_ORIG) | FLOW_BIT(COUNTERS_REPLY));
+	f.mark = 0;
+	f.zone = 0;
+	EXPECT_STR(line(&f, false, false),
+		   "tcp established src=10.0.0.2 dst=10.0.1.2 sport=4242 dport=443 "
+		   "timeout=53 class=assured age=1 id=4294967296");
+	f.has |= FLOW_BIT(START) | FLOW_BIT(STOP) | FLOW_BIT(REASON);
+	f.start = 1700000000000000000ULL;
+	f.stop = 1700000001500000000ULL;
+	f.reason = FLOWTRACK_REASON_CLOSED;
+	EXPECT_STR(line(&f, false, false),
+		   "tcp established src=10.0.0.2 dst=10.0.1.2 sport=4242 dport=443 "
+		   "timeout=53 class=assured age=1 start=1700000000.000000000 "
+		   "stop=1700000001.500000000 id=4294967296 reason=closed");
+	sample_icmp6(&f);
+	EXPECT_STR(line(&f, false, false),
+		   "icmpv6 unreplied src=2001:db8::1 dst=2001:db8::2 type=128 "
+		   "code=0 icmpid=77 timeout=29 class=embryonic "
+		   "id=18446744073709551615");
+	f.l4proto = 89;
+	f.tuple[ORIG].has &= ~(TUPLE_BIT(ICMP_ID) | TUPLE_BIT(ICMP_TYPE));
+	f.state = 99;
+	EXPECT_STR(line(&f, false, false),
+		   "proto=89 99 src=2001:db8::1 dst=2001:db8::2 timeout=29 "
+		   "class=embryonic id=18446744073709551615");
+}
+
+static void colors(void)
+{
+	struct flow f;
+
+	sample_tcp(&f, 0);
+	line(&f, false, true);
+	EXPECT(strstr(buf, "tcp " COLOR_GREEN "established" COLOR_OFF " src="));
+	/* columns are where they are without */
+	f.state = FLOWTRACK_TCP_STATE_CLOSE;
+	f.class = FLOWTRACK_CLASS_CLOSING;
+	line(&f, true, true);
+	EXPECT(strstr(buf, "tcp  " COLOR_DIM "close" COLOR_OFF "       src="));
+}
+
+/* The longest line is far from filling the room there is. */
+static void longest(void)
+{
+	struct flow f;
+	size_t len;
+
+	memset(&f, 0xff, sizeof(f));
+	f.has = ~0U;
+	f.family = AF_INET6;
+	f.tuple[0].has = ~0U & ~(TUPLE_BIT(SRC4) | TUPLE_BIT(DST4));
+	f.tuple[1].has = f.tuple[0].has;
+	len = print_flow(buf, &f, true, true) - buf;
+	EXPECT(len < OUT_LINE / 4);
+	len = json_flow(buf, &f, true) - buf;
+	EXPECT(len < OUT_LINE / 2);
+	len = flow_line(buf, &f) - buf;
+	EXPECT(len < OUT_LINE / 2);
+}
+
+static json_t *object(const struct flow *f, bool windows)
+{
+	json_error_t err;
+	json_t *o;
+
+	*json_flow(buf, f, windows) = '\0';
+	o = json_loads(buf, JSON_REJECT_DUPLICATES, &err);
+	if (!o)
+		test_failed(__FILE__, __LINE__, "%s: %s", err.text, buf);
+	return o;
+}
+
+static void json_objects(void)
+{
+	const char *family, *proto, *state, *class, *src, *rdst;
+	int seen, assured, sport, rdport, mark, zone, n;
+	json_int_t id, packets, rbytes, maxack;
+	double timeout, age;
+	struct flow f;
+	json_t *o;
+
+	sample_tcp(&f, 0);
+	o = object(&f, true);
+	n = json_unpack(o, "{sIsssssssssbsbs{sssisI}s{sssisIs{sI}}sfsfsisi!}",
+			"id", &id, "family", &family, "proto", &proto, "state",
+			&state, "class", &class, "seen_reply", &seen, "assured",
+			&assured, "orig", "src", &src, "sport", &sport,
+			"packets", &packets, "reply", "dst", &rdst, "dport",
+			&rdport, "bytes", &rbytes, "window", "maxack", &maxack,
+			"timeout", &timeout, "age", &age, "mark", &mark, "zone",
+			&zone);
+	EXPECT_INT(n, 0);
+	if (!n) {
+		EXPECT_INT(id, 1LL << 32);
+		EXPECT_STR(family, "ipv4");
+		EXPECT_STR(proto, "tcp");
+		EXPECT_STR(state, "established");
+		EXPECT_STR(class, "assured");
+		EXPECT(seen && assured);
+		EXPECT_STR(src, "10.0.0.2");
+		EXPECT_STR(rdst, "10.0.0.2");
+		EXPECT_INT(sport, 4242);
+		EXPECT_INT(rdport, 4242);
+		EXPECT_INT(packets, 3);
+		EXPECT_INT(rbytes, 120);
+		EXPECT_INT(maxack, 2596069104);
+		EXPECT_INT(timeout * 1000 + 0.5, 53999);
+		EXPECT_INT(age * 1000 + 0.5, 1200);
+		EXPECT_INT(mark, 1);
+		EXPECT_INT(zone, 5);
+	}
+	json_decref(o);
+
+	/* A window is shown only where asked for. */
+	o = object(&f, false);
+	EXPECT(!json_object_get(json_object_get(o, "orig"), "window"));
+	json_decref(o);
+
+	/* The reply is worked out when the message has none. */
+	f.has &= ~FLOW_BIT(REPLY);
+	o = object(&f, false);
+	EXPECT_INT(json_integer_value(json_object_get(
+			json_object_get(o, "reply"), "sport")), 443);
+	json_decref(o);
+}
+
+static void json_of_anything(void)
+{
+	static const __u8 protos[] = { 1, 6, 17, 47, 58, 89, 132, 136, 255 };
+	struct flow f;
+	size_t i;
+	int state;
+
+	for (i = 0; i < sizeof(protos); i++) {
+		for (state = 0; state < 12; state++) {
+			sample_icmp6(&f);
+			f.id = i;
+			f.has = state & 1 ? ~0U : f.has;
+			f.l4proto = protos[i];
+			f.state = state;
+			f.class = state;
+			f.reason = state;
+			f.tuple[0].has = state & 2 ? ~0U : f.tuple[0].has;
+			json_decref(object(&f, true));
+			line(&f, true, true);
+		}
+	}
+}
+
+static void monitor_lines(void)
+{
+	static struct out o;
+	struct options opts = { .oneline = true };
+	struct monitor m = { .o = &o, .opts = &opts };
+	struct filter filter;
+	struct flow f;
+	char msg[2048];
+	json_t *j;
+
+	out_init(&o, -1);
+	m.filter = &filter;
+	filter_parse(&filter, 0, NULL, 0);
+	sample_icmp6(&f);
+	msg_flow(msg, 0, FLOWTRACK_CMD_FLOW_NEW_NTF, 0, &f);
+	EXPECT_INT(monitor_message((void *)msg, &m), 0);
+	o.buf[o.len] = '\0';
+	EXPECT_STR(o.buf, "[NEW]     icmpv6 unreplied src=2001:db8::1 "
+		   "dst=2001:db8::2 type=128 code=0 icmpid=77 timeout=29 "
+		   "class=embryonic id=18446744073709551615\n");
+	o.len = 0;
+	f.has |= FLOW_BIT(REASON);
+	f.reason = FLOWTRACK_REASON_TIMEOUT;
+	msg_flow(msg, 0, FLOWTRACK_CMD_FLOW_DESTROY_NTF, 0, &f);
+	EXPECT_INT(monitor_message((void *)msg, &m), 0);
+	o.buf[o.len] = '\0';
+	EXPECT(!strncmp(o.buf, "[DESTROY] icmpv6", 16));
+	EXPECT(strstr(o.buf, " reason=timeout\n"));
+	o.len = 0;
+	monitor_lost(&m);
+	o.buf[o.len] = '\0';
+	EXPECT(!strncmp(o.buf, "[LOST]    ", 10));
+
+	/* NDJSON, and an end after so many */
+	opts.json = true;
+	opts.timestamps = true;
+	opts.count = 3;
+	o.len = 0;
+	f.id = 1;
+	msg_flow(msg, 0, FLOWTRACK_CMD_FLOW_UPDATE_NTF, 0, &f);
+	EXPECT_INT(monitor_message((void *)msg, &m), -1);
+	j = json_loadb(o.buf, o.len, JSON_REJECT_DUPLICATES, NULL);
+	EXPECT_STR(json_string_value(json_object_get(j, "event")), "update");
+	EXPECT_STR(json_string_value(json_object_get(
+			json_object_get(j, "flow"), "reason")), "timeout");
+	EXPECT(json_real_value(json_object_get(j, "time")) > 1e9);
+	json_decref(j);
+	o.len = 0;
+	monitor_lost(&m);
+	j = json_loadb(o.buf, o.len, 0, NULL);
+	EXPECT_STR(json_string_value(json_object_get(j, "event")), "lost");
+	json_decref(j);
+
+	/* What does not match is not shown; nor are replies to requests. */
+	o.len = 0;
+	filter.has = 1U << FLOWTRACK_A_FILTER_L4PROTO;
+	filter.l4proto = 6;
+	EXPECT_INT(monitor_message((void *)msg, &m), 0);
+	EXPECT_INT(o.len, 0);
+	filter.has = 0;
+	msg_flow(msg, 0, FLOWTRACK_CMD_FLOW_GET, 0, &f);
+	EXPECT_INT(monitor_message((void *)msg, &m), 0);
+	EXPECT_INT(o.len, 0);
+}
+
+const struct test print_tests[] = {
+	{ "lines", lines },
+	{ "colors", colors },
+	{ "the longest line fits", longest },
+	{ "JSON objects", json_objects },
+	{ "JSON of any flow can be read", json_of_anything },
+	{ "the monitor's lines", monitor_lines },
+	{ NULL, NULL },
+};
