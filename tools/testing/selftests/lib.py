@@ -784,3 +784,13 @@ def gre(key=None, version=0, data=b"x" * 8):
     if version == 1:
         return struct.pack("!HHHH", 0x2001, 0x880b, len(data), key) + data
     return struct.pack("!HH", flags, 0x0800) + (b"" if key is None else struct.pack("!I", key)) + data
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Generic netlink
+
+
+def genl_listeners(ns):
+    """Has anybody in this namespace joined a multicast group of generic netlink?"""
+    with ns, open("/proc/thread-self/net/netlink") as f:
+        return any(fields[1] == "16" and int(fields[3], 16) for fields in (line.split() for line in f.readlines()[1:]))
