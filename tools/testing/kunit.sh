@@ -16,7 +16,7 @@ suite=
 # Runs inside. The marks tell the judge what is the kernel's own start, and that the end was reached.
 guest() {
 	local ko=$1 suite=$2 leak=/sys/kernel/debug/kmemleak
-	[ -z "$suite" ] || echo "$suite" >/sys/module/kunit/parameters/filter_glob
+	[ -z "$suite" ] || printf %s "$suite" >/sys/module/kunit/parameters/filter_glob
 	# Leaks of the boot are not ours.
 	echo scan >$leak && echo clear >$leak
 	echo "flowtrack-kunit: begin" >/dev/kmsg
