@@ -42,6 +42,11 @@
 #define LOAD_GROW	5
 #define LOAD_SHRINK_SHIFT 1	/* half a flow per bucket */
 
+/* Lines that a sample looks at, flows that make it do, and lines at most. */
+#define SAMPLE_LINES	8
+#define SAMPLE_ENOUGH	8
+#define SAMPLE_LINES_MAX 128
+
 /* Buckets moved by a resize before others get a chance to run. */
 #define RESIZE_BATCH	256
 
@@ -505,8 +510,8 @@ bool ft_table_hint(struct ft_table *table, u32 index, u64 hash)
  * @out: filled from the slots alone
  * @n: room in @out
  *
- * Looks at the bucket of @hash and those after it, at most twice as many lines
- * as it takes to fill @out from full ones.
+ * Looks at the bucket of @hash and those after it: at eight lines, or, where
+ * these are sparse, at as many as it takes to find eight flows, 128 at most.
  *
  * Context: RCU read side.
  * Return: how many were filled in.
@@ -517,20 +522,20 @@ unsigned int ft_table_sample(const struct ft_table *table, u64 hash,
 	const struct array *array = rcu_dereference(table->cur);
 	const struct bucket *line;
 	unsigned int found = 0;
-	unsigned int looks, i;
+	unsigned int lines = 0;
 	u32 now = coarse_now();
 	u32 b = (u32)hash;
+	unsigned int i;
 	u64 slot;
 
-	looks = min_t(u32, 2 * (n / FT_SLOTS + 1), array->mask + 1);
-	while (looks && found < n) {
-		line = &array->b[b++ & array->mask];
+	while (found < n && lines < SAMPLE_LINES_MAX && lines <= array->mask &&
+	       (lines < SAMPLE_LINES || found < SAMPLE_ENOUGH)) {
+		line = &array->b[b & array->mask];
 		if (unlikely(bucket_moved(line))) {
 			array = rcu_dereference(array->next);
-			b--;
 			continue;
 		}
-		for (; line && looks; line = line_next(line), looks--) {
+		for (; line; line = line_next(line), lines++) {
 			for (i = 0; i < FT_SLOTS && found < n; i++) {
 				slot = READ_ONCE(line->slot[i]);
 				if (!(u32)slot)
@@ -541,6 +546,7 @@ unsigned int ft_table_sample(const struct ft_table *table, u64 hash,
 				found++;
 			}
 		}
+		b++;
 	}
 	return found;
 }
