@@ -117,6 +117,15 @@ static bool refresh(struct ft_flow *flow, const struct ft_step *step)
 	return gain < 0;
 }
 
+/* A packet that says that the flow may be over. Under the flow's lock. */
+static bool shorten(struct ft_flow *flow, const struct ft_step *step)
+{
+	if (!step->shorten || step->left <= step->shorten)
+		return false;
+	WRITE_ONCE(flow->deadline, step->now + step->shorten);
+	return true;
+}
+
 static void account(struct ft_flow *flow, enum ft_dir dir, unsigned int len)
 {
 	WRITE_ONCE(flow->packets[dir], flow->packets[dir] + 1);
@@ -171,7 +180,7 @@ static bool step_steady(struct ft_net *tn, const struct ft_pkt *pkt,
  * @tn: namespace
  * @skb: the packet
  * @pkt: parsed
- * @found: the flow; on ACCEPT and KEEP gen and view are filled
+ * @found: the flow; on ACCEPT, KEEP and LAST gen and view are filled
  * @step: filled with the outcome
  * @verdict: what the packet is to the flow
  *
@@ -182,7 +191,7 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 		      struct ft_step *step, enum ft_verdict *verdict)
 {
 	struct ft_flow *flow = found->flow;
-	bool nearer = false, accept;
+	bool nearer = false;
 	u32 before;
 
 	if (step_steady(tn, pkt, found, step)) {
@@ -196,23 +205,31 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	before = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
 	step->word = before;
 	step->dir = ft_word_dir(before, pkt->from_hi);
+	step->left = ft_flow_left(flow, step->now);
+	step->shorten = 0;
+	step->update = false;
 	*verdict = ft_proto_packet(skb, pkt, step, &flow->proto);
-	accept = *verdict == FT_VERDICT_ACCEPT;
-	if (accept)
+	switch (*verdict) {
+	case FT_VERDICT_ACCEPT:
 		nearer = refresh(flow, step);
-	else
-		step->word = before;
-	if (accept || *verdict == FT_VERDICT_KEEP) {
+		fallthrough;
+	case FT_VERDICT_KEEP:
+	case FT_VERDICT_LAST:
 		if (ft_setting(&tn->set, ACCT))
 			account(flow, step->dir, skb->len);
 		view_flow(&found->view, tn, flow, &pkt->key, step->word,
 			  step->now);
+		break;
+	default:
+		step->word = before;
+		nearer = shorten(flow, step);
+		break;
 	}
 	ft_flow_unlock(flow, step->word);
 
 	if (nearer || (step->word ^ before) & FT_FLOW_CLASS)
 		ft_flow_class_changed(tn, flow, found->index, found->hash);
-	if (accept && step->update)
+	if (*verdict == FT_VERDICT_ACCEPT && step->update)
 		notify_update(tn, found);
 	return true;
 }
@@ -330,6 +347,7 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 	enum ft_verdict verdict;
 	enum ft_invalid reason;
 	struct found found;
+	unsigned int ret;
 
 	found.hash = ft_key_hash(&pkt->key, ft_table_secret(tn->table));
 	/* The line comes in while header and checksum are looked at. */
@@ -349,6 +367,12 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 	case FT_VERDICT_KEEP:
 		ft_stat_inc(tn, FOUND);
 		return publish_found(tn, skb, &found, ctinfo_of(&step));
+	case FT_VERDICT_LAST:
+		ft_stat_inc(tn, FOUND);
+		ret = publish_found(tn, skb, &found, ctinfo_of(&step));
+		ft_flow_end(tn, found.flow, found.index, found.gen,
+			    FLOWTRACK_REASON_CLOSED);
+		return ret;
 	case FT_VERDICT_REOPEN:
 		ft_flow_end(tn, found.flow, found.index, found.gen,
 			    FLOWTRACK_REASON_CLOSED);
