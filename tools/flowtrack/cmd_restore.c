@@ -47,7 +47,7 @@ struct restore {
 	__u64 existing;
 	__u64 failed;
 	int code;
-	char batch[BATCH_FLOWS * 512 + NL_REQUEST_SIZE];
+	char batch[BATCH_FLOWS * 512 + NL_REQUEST_SIZE] NL_ALIGNED;
 };
 
 static void complain(struct restore *r, __u64 line, int code)

@@ -16,6 +16,8 @@ struct attr_names;
 struct mnl_socket;
 struct nlmsghdr;
 
+/* What libmnl builds or reads messages in. */
+#define NL_ALIGNED	__attribute__((aligned(8)))
 #define NL_REQUEST_SIZE	4096
 #define NL_BUF_SIZE	(64 * 1024)	/* the kernel fills at most 32 KiB */
 
@@ -35,8 +37,8 @@ struct nl {
 	__u16 family;
 	__u32 events;
 	bool interrupted;
-	char req[NL_REQUEST_SIZE];
-	char buf[NL_BUF_SIZE];
+	char req[NL_REQUEST_SIZE] NL_ALIGNED;
+	char buf[NL_BUF_SIZE] NL_ALIGNED;
 };
 
 /* Returns negative to stop; with no message set, that is a success. */

@@ -3,12 +3,15 @@
  * Buffered output, and the formatting of numbers and addresses.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "err.h"
 #include "out.h"
+
+#define BILLION	1000000000
 
 static const char hexdigits[] = "0123456789abcdef";
 
@@ -85,23 +88,53 @@ static inline char *put_two(char *p, unsigned int v)
 	return p + 2;
 }
 
-char *put_u64(char *p, __u64 v)
+static inline unsigned int count_digits(__u32 v)
 {
-	char buf[20];
-	char *q = buf + sizeof(buf);
+	if (v < 100000) {
+		if (v < 100)
+			return v < 10 ? 1 : 2;
+		return v < 1000 ? 3 : v < 10000 ? 4 : 5;
+	}
+	if (v < 10000000)
+		return v < 1000000 ? 6 : 7;
+	return v < 100000000 ? 8 : v < 1000000000 ? 9 : 10;
+}
+
+/* Most numbers are small. */
+static char *put_u32(char *p, __u32 v)
+{
+	char *end = p + count_digits(v), *q = end;
 
 	while (v >= 100) {
 		q -= 2;
 		put_two(q, v % 100);
 		v /= 100;
 	}
-	if (v >= 10) {
-		q -= 2;
-		put_two(q, v);
-	} else {
-		*--q = '0' + v;
+	if (v >= 10)
+		put_two(p, v);
+	else
+		*p = '0' + v;
+	return end;
+}
+
+/* All nine digits of @v. */
+static char *put_nine(char *p, __u32 v)
+{
+	int i;
+
+	for (i = 8; i >= 0; i--) {
+		p[i] = '0' + v % 10;
+		v /= 10;
 	}
-	return put_mem(p, q, buf + sizeof(buf) - q);
+	return p + 9;
+}
+
+char *put_u64(char *p, __u64 v)
+{
+	if (v <= UINT_MAX)
+		return put_u32(p, v);
+	p = put_u64(p, v / BILLION);
+	return put_nine(p, v % BILLION);
 }
 
 char *put_hex(char *p, __u64 v)
@@ -131,16 +164,9 @@ char *put_thousandths(char *p, __u64 v)
 /* @v billionths, as a number with nine decimals. */
 char *put_billionths(char *p, __u64 v)
 {
-	unsigned int frac = v % 1000000000;
-	int i;
-
-	p = put_u64(p, v / 1000000000);
+	p = put_u64(p, v / BILLION);
 	*p++ = '.';
-	for (i = 8; i >= 0; i--) {
-		p[i] = '0' + frac % 10;
-		frac /= 10;
-	}
-	return p + 9;
+	return put_nine(p, v % BILLION);
 }
 
 static char *put_octet(char *p, __u8 v)

@@ -87,10 +87,10 @@ static inline char *put_str(char *p, const char *s)
 /* Fills up with blanks until @width bytes stand since @from; at least one. */
 static inline char *put_pad(char *p, const char *from, int width)
 {
-	while (p < from + width)
-		*p++ = ' ';
-	*p++ = ' ';
-	return p;
+	const char *end = from + width;
+
+	memset(p, ' ', 32);	/* more than a width, and one instruction */
+	return p < end ? p + (end - p) + 1 : p + 1;
 }
 
 char *put_u64(char *p, __u64 v);

@@ -18,13 +18,14 @@
 #define FLOWS	1000000
 #define BLOCK	100
 
-static char block[BLOCK][1024];
+static char block[BLOCK][1024] ALIGNED;
 
 static double now(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	/* Others may be using this machine. */
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 

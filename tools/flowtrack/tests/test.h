@@ -8,6 +8,7 @@
 #include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct flow;
 struct nlmsghdr;
@@ -43,6 +44,8 @@ void expect_int(const char *file, int line, long long got, long long want);
 /* Splits words at blanks; the words live until the next call. */
 int test_words(const char *line, char ***argv);
 
+#define ALIGNED	__attribute__((aligned(8)))
+
 /* test_msg.c: messages as the kernel makes them. */
 struct nlmsghdr *msg_flow(void *buf, __u32 seq, int cmd, int flags,
 			  const struct flow *f);
@@ -51,7 +54,7 @@ void sample_icmp6(struct flow *f);
 
 /* test_fake.c: a kernel. */
 struct fake {
-	char request[65536];	/* last one that was sent */
+	char request[65536] ALIGNED;	/* last one that was sent */
 	size_t request_len;
 	unsigned int requests;
 	unsigned int flows;	/* in the table */
@@ -71,6 +74,14 @@ extern struct fake fake;
 
 void fake_reset(void);
 const struct nlmsghdr *fake_request(void);
+
+/* What the linker puts in the place of libmnl's functions. */
+struct mnl_socket;
+
+ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
+				 size_t siz);
+ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
+				   size_t siz);
 
 /* Runs a verb with standard output going to the buffer returned. */
 struct options;

@@ -21,7 +21,7 @@
 
 struct fake fake;
 
-static char pending[64][DATAGRAM];
+static char pending[64][DATAGRAM] ALIGNED;
 static size_t pending_len[64];
 static unsigned int head, tail;
 
@@ -33,11 +33,6 @@ static struct {
 	unsigned int next;
 	int cmd;
 } dump;
-
-ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
-				 size_t siz);
-ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
-				   size_t siz);
 
 void fake_reset(void)
 {
@@ -73,7 +68,7 @@ static void put_extack(struct nlmsghdr *nlh)
 
 static void queue_error(const struct nlmsghdr *req, int err)
 {
-	char buf[1024];
+	char buf[1024] ALIGNED;
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct nlmsgerr *e;
 
@@ -90,7 +85,7 @@ static void queue_error(const struct nlmsghdr *req, int err)
 
 static void queue_done(__u32 seq)
 {
-	char buf[1024];
+	char buf[1024] ALIGNED;
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	__s32 *err;
 
@@ -124,7 +119,7 @@ static void answer_family(const struct nlmsghdr *req)
 {
 	struct nlattr *groups, *group;
 	struct nlmsghdr *nlh;
-	char buf[1024];
+	char buf[1024] ALIGNED;
 
 	if (fake.no_family) {
 		queue_error(req, ENOENT);
@@ -157,7 +152,7 @@ static void answer_do(const struct nlmsghdr *req)
 {
 	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(req);
 	struct nlmsghdr *nlh;
-	char buf[8192];
+	char buf[8192] ALIGNED;
 	struct flow f;
 	int i;
 
@@ -229,7 +224,7 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
 
 static void fill_dump(void)
 {
-	char buf[2048];
+	char buf[2048] ALIGNED;
 	struct nlmsghdr *nlh;
 	struct flow f;
 	size_t len = 0;

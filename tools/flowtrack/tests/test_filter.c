@@ -14,6 +14,8 @@
 #include "flow.h"
 #include "test.h"
 
+#define WITH_PORTS	"sport 1000-2000 dport 443"
+
 static int parse(struct filter *f, const char *line)
 {
 	char **argv;
@@ -101,11 +103,12 @@ static void is_sent(void)
 	const struct nlattr *attr[FLOWTRACK_A_FILTER_MAX + 1] = { NULL }, *a;
 	struct nlattr *nest;
 	struct nlmsghdr *nlh;
-	char buf[1024];
+	char buf[1024] ALIGNED;
 	struct filter f;
 
 	nlh = mnl_nlmsg_put_header(buf);
-	EXPECT_INT(parse(&f, "tcp src 10.1.0.0/16 dst 10.2.3.4 sport 1000-2000 dport 443 mark 1 age 5-9 zone 3 class assured state close"),
+	EXPECT_INT(parse(&f, "tcp src 10.1.0.0/16 dst 10.2.3.4 " WITH_PORTS
+			 " mark 1 age 5-9 zone 3 class assured state close"),
 		   0);
 	filter_put(nlh, &f);
 	nest = mnl_nlmsg_get_payload(nlh);

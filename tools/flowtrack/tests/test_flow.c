@@ -14,7 +14,7 @@
 static void same_flow(const struct flow *f)
 {
 	struct nlmsghdr *nlh;
-	char buf[2048];
+	char buf[2048] ALIGNED;
 	struct flow g;
 
 	nlh = msg_flow(buf, 1, FLOWTRACK_CMD_FLOW_GET, 0, f);
@@ -65,7 +65,7 @@ static void ports_are_in_network_order(void)
 {
 	const struct nlattr *a, *b;
 	struct nlmsghdr *nlh;
-	char buf[2048];
+	char buf[2048] ALIGNED;
 	struct flow f;
 	int found = 0;
 
@@ -99,7 +99,7 @@ static void only_what_add_takes(void)
 			FLOW_BIT(VTAG_REPLY);
 	const struct nlattr *a;
 	struct nlmsghdr *nlh;
-	char buf[2048];
+	char buf[2048] ALIGNED;
 	struct flow f;
 
 	sample_tcp(&f, 0);
@@ -151,7 +151,7 @@ static void inverted(void)
 static void malformed(void)
 {
 	struct nlmsghdr *nlh;
-	char buf[2048], *copy;
+	char buf[2048] ALIGNED = { 0 }, *copy;
 	struct flow f, g;
 	unsigned int len, i;
 

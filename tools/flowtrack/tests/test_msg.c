@@ -49,7 +49,7 @@ struct nlmsghdr *msg_flow(void *buf, __u32 seq, int cmd, int flags,
 	flow_put(part, &orig);
 	if (flow_has(f, FLOWTRACK_A_FLOW_REPLY)) {
 		/* Through flow_put(), under the other number. */
-		char tmp[512];
+		char tmp[512] ALIGNED;
 		struct nlmsghdr *t = mnl_nlmsg_put_header(tmp);
 		struct nlattr *a;
 

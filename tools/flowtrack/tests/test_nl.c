@@ -57,12 +57,14 @@ static void refusals(void)
 	struct nlmsghdr *req;
 	struct nlattr *nest;
 	struct filter f;
-	char *argv[] = { "tcp", "zone", "5" };
 	unsigned int at;
+	char **argv;
+	int argc;
 
 	open_fake();
 	req = nl_request(&nl, FLOWTRACK_CMD_FLOW_DEL);
-	filter_parse(&f, 3, argv, 0);
+	argc = test_words("tcp zone 5", &argv);
+	filter_parse(&f, argc, argv, 0);
 	filter_put(req, &f);
 	/* the nest, the protocol and the zone */
 	nest = mnl_nlmsg_get_payload_offset(req, GENL_HDRLEN);

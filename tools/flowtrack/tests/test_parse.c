@@ -28,8 +28,9 @@ static void durations(void)
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		bool ok = parse_duration(cases[i].s, &ms);
+		bool good = cases[i].ms >= 0;
 
-		if (ok != (cases[i].ms >= 0) ||
+		if (ok != good ||
 		    (ok && (long long)ms != cases[i].ms))
 			test_failed(__FILE__, __LINE__, "'%s': %d %lld",
 				    cases[i].s, ok, (long long)ms);

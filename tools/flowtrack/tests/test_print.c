@@ -14,6 +14,18 @@
 #include "print.h"
 #include "test.h"
 
+#define TCP	"tcp established src=10.0.0.2 dst=10.0.1.2 sport=4242 dport=443 "
+#define TCP_COLUMNS							\
+	"tcp  established src=10.0.0.2        dst=10.0.1.2        " SPORTS
+#define SPORTS	"sport=4242  dport=443   "
+#define COUNTERS	"[packets=3 bytes=180 | packets=2 bytes=120]"
+#define CLASS	" class=assured age=1"
+#define ID	" id=4294967296"
+#define TIMES	" start=1700000000.000000000 stop=1700000001.500000000"
+#define ADDR6	"src=2001:db8::1 dst=2001:db8::2 "
+#define PING	"type=128 code=0 icmpid=77 "
+#define REST6	"timeout=29 class=embryonic id=18446744073709551615"
+
 static char buf[OUT_LINE];
 
 static const char *line(const struct flow *f, bool columns, bool color)
@@ -28,40 +40,29 @@ static void lines(void)
 
 	sample_tcp(&f, 0);
 	EXPECT_STR(line(&f, false, false),
-		   "tcp established src=10.0.0.2 dst=10.0.1.2 sport=4242 dport=443 "
-		   "[packets=3 bytes=180 | packets=2 bytes=120] timeout=53 "
-		   "mark=0x1 zone=5 class=assured age=1 id=4294967296");
+		   TCP COUNTERS " timeout=53 mark=0x1 zone=5" CLASS ID);
 	EXPECT_STR(line(&f, true, false),
-		   "tcp  established src=10.0.0.2        dst=10.0.1.2        "
-		   "sport=4242  dport=443   "
-		   "[packets=3 bytes=180 | packets=2 bytes=120] timeout=53 "
-		   "mark=0x1 zone=5 class=assured age=1 id=4294967296");
+		   TCP_COLUMNS COUNTERS " timeout=53 mark=0x1 zone=5" CLASS ID);
 	/* neither accounting, mark nor zone */
 	f.has &= ~(FLOW_BIT(COUNTERS_ORIG) | FLOW_BIT(COUNTERS_REPLY));
 	f.mark = 0;
 	f.zone = 0;
 	EXPECT_STR(line(&f, false, false),
-		   "tcp established src=10.0.0.2 dst=10.0.1.2 sport=4242 dport=443 "
-		   "timeout=53 class=assured age=1 id=4294967296");
+		   TCP "timeout=53" CLASS ID);
 	f.has |= FLOW_BIT(START) | FLOW_BIT(STOP) | FLOW_BIT(REASON);
 	f.start = 1700000000000000000ULL;
 	f.stop = 1700000001500000000ULL;
 	f.reason = FLOWTRACK_REASON_CLOSED;
 	EXPECT_STR(line(&f, false, false),
-		   "tcp established src=10.0.0.2 dst=10.0.1.2 sport=4242 dport=443 "
-		   "timeout=53 class=assured age=1 start=1700000000.000000000 "
-		   "stop=1700000001.500000000 id=4294967296 reason=closed");
+		   TCP "timeout=53" CLASS TIMES ID " reason=closed");
 	sample_icmp6(&f);
 	EXPECT_STR(line(&f, false, false),
-		   "icmpv6 unreplied src=2001:db8::1 dst=2001:db8::2 type=128 "
-		   "code=0 icmpid=77 timeout=29 class=embryonic "
-		   "id=18446744073709551615");
+		   "icmpv6 unreplied " ADDR6 PING REST6);
 	f.l4proto = 89;
 	f.tuple[ORIG].has &= ~(TUPLE_BIT(ICMP_ID) | TUPLE_BIT(ICMP_TYPE));
 	f.state = 99;
 	EXPECT_STR(line(&f, false, false),
-		   "proto=89 99 src=2001:db8::1 dst=2001:db8::2 timeout=29 "
-		   "class=embryonic id=18446744073709551615");
+		   "proto=89 99 " ADDR6 REST6);
 }
 
 static void colors(void)
@@ -115,8 +116,8 @@ static void json_objects(void)
 	int seen, assured, sport, rdport, mark, zone, n;
 	json_int_t id, packets, rbytes, maxack;
 	double timeout, age;
+	json_t *o, *reply;
 	struct flow f;
-	json_t *o;
 
 	sample_tcp(&f, 0);
 	o = object(&f, true);
@@ -158,8 +159,8 @@ static void json_objects(void)
 	/* The reply is worked out when the message has none. */
 	f.has &= ~FLOW_BIT(REPLY);
 	o = object(&f, false);
-	EXPECT_INT(json_integer_value(json_object_get(
-			json_object_get(o, "reply"), "sport")), 443);
+	reply = json_object_get(o, "reply");
+	EXPECT_INT(json_integer_value(json_object_get(reply, "sport")), 443);
 	json_decref(o);
 }
 
@@ -193,8 +194,8 @@ static void monitor_lines(void)
 	struct monitor m = { .o = &o, .opts = &opts };
 	struct filter filter;
 	struct flow f;
-	char msg[2048];
-	json_t *j;
+	char msg[2048] ALIGNED;
+	json_t *j, *flow;
 
 	out_init(&o, -1);
 	m.filter = &filter;
@@ -203,9 +204,7 @@ static void monitor_lines(void)
 	msg_flow(msg, 0, FLOWTRACK_CMD_FLOW_NEW_NTF, 0, &f);
 	EXPECT_INT(monitor_message((void *)msg, &m), 0);
 	o.buf[o.len] = '\0';
-	EXPECT_STR(o.buf, "[NEW]     icmpv6 unreplied src=2001:db8::1 "
-		   "dst=2001:db8::2 type=128 code=0 icmpid=77 timeout=29 "
-		   "class=embryonic id=18446744073709551615\n");
+	EXPECT_STR(o.buf, "[NEW]     icmpv6 unreplied " ADDR6 PING REST6 "\n");
 	o.len = 0;
 	f.has |= FLOW_BIT(REASON);
 	f.reason = FLOWTRACK_REASON_TIMEOUT;
@@ -229,8 +228,9 @@ static void monitor_lines(void)
 	EXPECT_INT(monitor_message((void *)msg, &m), -1);
 	j = json_loadb(o.buf, o.len, JSON_REJECT_DUPLICATES, NULL);
 	EXPECT_STR(json_string_value(json_object_get(j, "event")), "update");
-	EXPECT_STR(json_string_value(json_object_get(
-			json_object_get(j, "flow"), "reason")), "timeout");
+	flow = json_object_get(j, "flow");
+	EXPECT_STR(json_string_value(json_object_get(flow, "reason")),
+		   "timeout");
 	EXPECT(json_real_value(json_object_get(j, "time")) > 1e9);
 	json_decref(j);
 	o.len = 0;

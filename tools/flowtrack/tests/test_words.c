@@ -135,6 +135,17 @@ static void round_trip(const struct flow *f, const char *want)
 		       sizeof(g.tuple[ORIG])));
 }
 
+#define SAVED_TUPLE							\
+	"tcp src=10.0.0.2 dst=10.0.1.2 sport=4242 dport=443 zone=5 "
+#define SAVED_STATE							\
+	"state=established status=seen_reply,assured timeout=53.999 mark=0x1 "
+#define SAVED_COUNTERS							\
+	"packets=3 bytes=180 reply-packets=2 reply-bytes=120 "
+#define WINDOW	"tcp-window=305419896,305485432,65536,2596069104,"
+#define SAVED_WINDOWS	WINDOW "7,0x23 reply-" WINDOW "9,0x23 "
+#define SAVED_PING							\
+	"icmpv6 src=2001:db8::1 dst=2001:db8::2 icmpid=77 type=128 code=0"
+
 static void save_and_restore(void)
 {
 	struct flow f;
@@ -142,12 +153,7 @@ static void save_and_restore(void)
 	sample_tcp(&f, 0);
 	f.has |= FLOW_BIT(START);
 	f.start = 1700000000123456789ULL;
-	round_trip(&f, "tcp src=10.0.0.2 dst=10.0.1.2 sport=4242 dport=443 "
-		   "zone=5 state=established status=seen_reply,assured "
-		   "timeout=53.999 mark=0x1 packets=3 bytes=180 "
-		   "reply-packets=2 reply-bytes=120 "
-		   "tcp-window=305419896,305485432,65536,2596069104,7,0x23 "
-		   "reply-tcp-window=305419896,305485432,65536,2596069104,9,0x23 "
+	round_trip(&f, SAVED_TUPLE SAVED_STATE SAVED_COUNTERS SAVED_WINDOWS
 		   "start=1700000000.123456789");
 	f.packets[ORIG] = ~0ULL;
 	f.bytes[REPLY] = ~0ULL;
@@ -158,9 +164,7 @@ static void save_and_restore(void)
 	round_trip(&f, NULL);
 
 	sample_icmp6(&f);
-	round_trip(&f, "icmpv6 src=2001:db8::1 dst=2001:db8::2 icmpid=77 "
-		   "type=128 code=0 state=unreplied status=none "
-		   "timeout=29.001");
+	round_trip(&f, SAVED_PING " state=unreplied status=none timeout=29.001");
 
 	sample_tcp(&f, 1);
 	f.l4proto = IPPROTO_SCTP;
