@@ -62,11 +62,11 @@ enum ft_dir {
  * @last_ack: its acknowledgment
  * @last_end: its end
  * @last_win: its window, unscaled
- * @last_kind: what it was (proto_tcp.c, enum tcp_kind)
+ * @last_kind: what it was, enum ft_tcp_kind
  * @last_dir: its direction, enum ft_dir
  * @retrans: how often it was retransmitted
  * @last_scale: window scale of an ignored SYN
- * @last_flags: option flags of an ignored SYN
+ * @last_flags: option flags of an ignored SYN, and FT_TCP_LAST_SLIPPED
  */
 struct ft_tcp {
 	u32 end[2];

@@ -120,9 +120,9 @@ static bool refresh(struct ft_flow *flow, const struct ft_step *step)
 /* A packet that says that the flow may be over. Under the flow's lock. */
 static bool shorten(struct ft_flow *flow, const struct ft_step *step)
 {
-	if (!step->shorten || step->left <= step->shorten)
+	if (!step->limit || ft_flow_left(flow, step->now) <= (s32)step->limit)
 		return false;
-	WRITE_ONCE(flow->deadline, step->now + step->shorten);
+	WRITE_ONCE(flow->deadline, step->now + step->limit);
 	return true;
 }
 
@@ -180,7 +180,7 @@ static bool step_steady(struct ft_net *tn, const struct ft_pkt *pkt,
  * @tn: namespace
  * @skb: the packet
  * @pkt: parsed
- * @found: the flow; on ACCEPT, KEEP and LAST gen and view are filled
+ * @found: the flow; on ACCEPT and KEEP gen and view are filled
  * @step: filled with the outcome
  * @verdict: what the packet is to the flow
  *
@@ -205,8 +205,7 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	before = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
 	step->word = before;
 	step->dir = ft_word_dir(before, pkt->from_hi);
-	step->left = ft_flow_left(flow, step->now);
-	step->shorten = 0;
+	step->limit = 0;
 	step->update = false;
 	*verdict = ft_proto_packet(skb, pkt, step, &flow->proto);
 	switch (*verdict) {
@@ -214,7 +213,6 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 		nearer = refresh(flow, step);
 		fallthrough;
 	case FT_VERDICT_KEEP:
-	case FT_VERDICT_LAST:
 		if (ft_setting(&tn->set, ACCT))
 			account(flow, step->dir, skb->len);
 		view_flow(&found->view, tn, flow, &pkt->key, step->word,
@@ -347,7 +345,6 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 	enum ft_verdict verdict;
 	enum ft_invalid reason;
 	struct found found;
-	unsigned int ret;
 
 	found.hash = ft_key_hash(&pkt->key, ft_table_secret(tn->table));
 	/* The line comes in while header and checksum are looked at. */
@@ -367,12 +364,6 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 	case FT_VERDICT_KEEP:
 		ft_stat_inc(tn, FOUND);
 		return publish_found(tn, skb, &found, ctinfo_of(&step));
-	case FT_VERDICT_LAST:
-		ft_stat_inc(tn, FOUND);
-		ret = publish_found(tn, skb, &found, ctinfo_of(&step));
-		ft_flow_end(tn, found.flow, found.index, found.gen,
-			    FLOWTRACK_REASON_CLOSED);
-		return ret;
 	case FT_VERDICT_REOPEN:
 		ft_flow_end(tn, found.flow, found.index, found.gen,
 			    FLOWTRACK_REASON_CLOSED);

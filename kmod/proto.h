@@ -20,7 +20,6 @@
  * @FT_VERDICT_ACCEPT: it belongs to the flow; state and timeout are set
  * @FT_VERDICT_KEEP: it belongs to the flow, but the deadline does not change
  *	(a packet that TCP would answer with a challenge ACK)
- * @FT_VERDICT_LAST: it belongs to the flow, and the flow ends with it
  * @FT_VERDICT_INVALID: it does not; the reason says why
  * @FT_VERDICT_REOPEN: the flow has ended and this packet opens its successor:
  *	end the flow and treat the packet as one that met no flow
@@ -29,7 +28,6 @@
 enum ft_verdict {
 	FT_VERDICT_ACCEPT,
 	FT_VERDICT_KEEP,
-	FT_VERDICT_LAST,
 	FT_VERDICT_INVALID,
 	FT_VERDICT_REOPEN,
 	FT_VERDICT_DROP,
@@ -41,10 +39,9 @@ enum ft_verdict {
  * @now: ft_now()
  * @dir: direction of the packet within the flow; for a first packet ORIG
  * @word: in: bits of the flow, out: bits to store; for a first packet 0 in
- * @left: jiffies until the flow's deadline
- * @timeout: out: new timeout in jiffies, counted from now
- * @shorten: out, with INVALID: if more jiffies than these are left, no more
- *	than these shall be; 0: nothing to shorten
+ * @timeout: out: new timeout in jiffies, counted from now; 0: it ends at once
+ * @limit: out, with INVALID: no more jiffies than these shall be left; 0: no
+ *	matter
  * @reason: out, unless the verdict is ACCEPT or KEEP: why not
  * @update: out: the change is worth a notification (state, assured)
  *
@@ -56,9 +53,8 @@ struct ft_step {
 	u32 now;
 	enum ft_dir dir;
 	u32 word;
-	u32 left;
 	u32 timeout;
-	u32 shorten;
+	u32 limit;
 	enum ft_invalid reason;
 	bool update;
 };
