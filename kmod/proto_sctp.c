@@ -410,7 +410,6 @@ static enum ft_verdict run(const struct sk_buff *skb, const struct ft_pkt *pkt,
 		if (dir == FT_DIR_ORIG || step->word & FT_FLOW_SEEN_REPLY)
 			return FT_VERDICT_KEEP;
 		state = first;
-		assured = false;
 	}
 	step->update = state != first;
 	if (assured)

@@ -54,18 +54,16 @@ static void swap_addresses(struct ft_key *key)
  */
 static bool order(struct ft_key *key, bool ports)
 {
-	size_t len = sizeof(struct in6_addr);
-	const void *addr[2];
 	int cmp;
 
-	addr[0] = &key->addr6[0];
-	addr[1] = &key->addr6[1];
 	if (key->family == NFPROTO_IPV4) {
-		addr[0] = &key->addr4[0];
-		addr[1] = &key->addr4[1];
-		len = sizeof(__be32);
+		u32 a = ntohl(key->addr4[0]);
+		u32 b = ntohl(key->addr4[1]);
+
+		cmp = (a > b) - (a < b);
+	} else {
+		cmp = ipv6_addr_cmp(&key->addr6[0], &key->addr6[1]);
 	}
-	cmp = memcmp(addr[0], addr[1], len);
 	if (!cmp && ports)
 		cmp = (int)ntohs(key->port[0]) - (int)ntohs(key->port[1]);
 	if (cmp <= 0)

@@ -377,6 +377,9 @@ static void heartbeats(struct kunit *test)
 	static const struct chunk beat_down[] = {
 		{ SCTP_CID_HEARTBEAT }, { SCTP_CID_SHUTDOWN },
 	};
+	static const struct chunk beat_abort[] = {
+		{ SCTP_CID_HEARTBEAT }, { SCTP_CID_ABORT, 1 },
+	};
 	struct assoc *a = assoc(test);
 
 	KUNIT_EXPECT_EQ(test, send(a, 0, TAG_A, SCTP_CID_HEARTBEAT, 0, 0),
@@ -424,6 +427,15 @@ static void heartbeats(struct kunit *test)
 	make(&a->p, 5, beat_down, 2);
 	KUNIT_EXPECT_EQ(test, feed(a, 0), FT_VERDICT_ACCEPT);
 	KUNIT_EXPECT_EQ(test, state_of(a), SHS);
+
+	/* Not even if it is the first answer, which has to be noted. */
+	a->there = false;
+	KUNIT_EXPECT_EQ(test, send(a, 0, 3, SCTP_CID_SHUTDOWN_ACK, 0, 0),
+			FT_VERDICT_ACCEPT);
+	make(&a->p, 0, beat_abort, 2);
+	KUNIT_EXPECT_EQ(test, feed(a, 1), FT_VERDICT_ACCEPT);
+	KUNIT_EXPECT_EQ(test, state_of(a), SA);
+	KUNIT_EXPECT_TRUE(test, a->step.word & FT_FLOW_SEEN_REPLY);
 }
 
 /* A packet takes effect as a whole or not at all. */
@@ -933,7 +945,7 @@ static struct kunit_case sctp_cases[] = {
 	KUNIT_CASE_SLOW(random_packets),
 	KUNIT_CASE(checksum),
 	KUNIT_CASE(chunk_lengths),
-	KUNIT_CASE(noise),
+	KUNIT_CASE_SLOW(noise),
 	KUNIT_CASE(timeouts),
 	{}
 };

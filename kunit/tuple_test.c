@@ -1292,7 +1292,7 @@ static struct kunit_case tuple_cases[] = {
 	KUNIT_CASE(errors_refused),
 	KUNIT_CASE(redirects),
 	KUNIT_CASE(keys),
-	KUNIT_CASE(keys_of_packets),
+	KUNIT_CASE_SLOW(keys_of_packets),
 	KUNIT_CASE_SLOW(fuzz),
 	KUNIT_CASE_SLOW(fuzz_inner),
 	{}
