@@ -1,0 +1,251 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A full table: what newcomers see under each policy, what is displaced, what the log says."""
+
+import os
+
+from lib import *
+
+MAX = 40
+ports = iter(range(20000, 60000))
+
+
+def settings(rig, **values):
+    for name, value in values.items():
+        rig.r.sysctl(name, value)
+
+
+def fresh(rig, policy, fallback="drop", maximum=MAX):
+    rig.reset()
+    settings(rig, full_policy=policy, full_fallback=fallback, max=maximum)
+    return rig.r.tool_json("stats")
+
+
+def since(rig, before):
+    now = rig.r.tool_json("stats")
+    return {k: now[k] - before[k] for k in now if now[k] != before[k]}
+
+
+def embryonic(rig, n):
+    """UDP that nobody answers."""
+    out = []
+    for _ in range(n):
+        sport = next(ports)
+        rig.udp("c", 4, sport, 53, "new/o")
+        out.append(sport)
+    return out
+
+
+def replied(rig, n):
+    out = embryonic(rig, n)
+    for sport in out:
+        rig.udp("s", 4, 53, sport, "est/r+s")
+    return out
+
+
+def assured(rig, n):
+    return [Tcp(rig, 4, sport=next(ports)).open() for _ in range(n)]
+
+
+def closing(rig, n):
+    out = assured(rig, n)
+    for t in out:
+        t.send("c", "RA", "est/o+sa", 1, 1)
+    return [t.ports["c"][0] for t in out]
+
+
+def there(rig):
+    return {f["orig"]["sport"] for f in rig.r.flows()}
+
+
+def newcomers(rig, n):
+    """Stamps of n packets that would open flows."""
+    return [rig.stamp("c", rig.packet("c", UDP, udp(Rig.C[4], Rig.S[4], next(ports), 53), 4)) for _ in range(n)]
+
+
+# First: later ones would have to wait until the limit of the rate allows the next line.
+@case("the log names the namespace, the limit, the policy and the sysctl; at most once in ten seconds", only="flowtrack")
+def _(rig):
+    fresh(rig, "drop", maximum=10)
+    embryonic(rig, 10)
+    log = Kmsg()
+    newcomers(rig, 20)
+    lines = [line for line in log.read() if "nf_flowtrack" in line and "table full" in line]
+    log.close()
+    equal(len(lines), 1, f"lines: {lines}")
+    with rig.r:
+        inode = os.stat("/proc/thread-self/ns/net").st_ino
+    for part in (f"netns {inode}", "10 of 10", "drop", "net.netfilter.nf_flowtrack_max"):
+        check(part in lines[0], f"'{part}' is not in: {lines[0]}")
+
+
+@case("drop: newcomers are dropped, what is there goes on", only="flowtrack")
+def _(rig):
+    before = fresh(rig, "drop")
+    old = embryonic(rig, MAX)
+    equal(newcomers(rig, 10), ["drop"] * 10, "newcomers")
+    equal(there(rig), set(old), "flows")
+    rig.udp("s", 4, 53, old[0], "est/r+s")
+    told = since(rig, before)
+    equal((told.get("full"), told.get("full_drop"), told.get("insert")), (10, 10, MAX), f"counters: {told}")
+
+
+@case("pass: newcomers go through as new, without an entry", only="flowtrack")
+def _(rig):
+    before = fresh(rig, "pass")
+    old = embryonic(rig, MAX)
+    equal(newcomers(rig, 10), ["new/o"] * 10, "newcomers")
+    equal(there(rig), set(old), "flows")
+    told = since(rig, before)
+    equal((told.get("full_pass"), told.get("insert")), (10, MAX), f"counters: {told}")
+    sport = next(ports)
+    rig.udp("c", 4, sport, 53, "new/o")
+    rig.udp("c", 4, sport, 53, "new/o")
+    rig.udp("s", 4, 53, sport, "new/o")
+
+
+@case("evict: embryonic newcomers displace embryonic flows", only="flowtrack")
+def _(rig):
+    before = fresh(rig, "evict")
+    old = embryonic(rig, MAX)
+    equal(newcomers(rig, 20), ["new/o"] * 20, "newcomers")
+    equal(int(rig.r.sysctl("count")), MAX, "count")
+    check(len(there(rig) - set(old)) > 0, "no newcomer is in the table")
+    told = since(rig, before)
+    equal((told.get("evict_embryonic"), told.get("full_drop", 0)), (20, 0), f"counters: {told}")
+
+
+@case("evict: closing goes before embryonic", only="flowtrack")
+def _(rig):
+    before = fresh(rig, "evict")
+    gone = set(closing(rig, 10))
+    kept = set(embryonic(rig, MAX - 10))
+    equal(newcomers(rig, 10), ["new/o"] * 10, "newcomers")
+    check(kept <= there(rig), f"embryonic flows that are missing: {kept - there(rig)}")
+    check(not gone & there(rig), f"closing flows that are left: {gone & there(rig)}")
+    equal(since(rig, before).get("evict_closing"), 10, "evict_closing")
+
+
+@case("evict: flows that had an answer stay; nobody to displace: the fallback drops", only="flowtrack")
+def _(rig):
+    before = fresh(rig, "evict")
+    kept = set(replied(rig, MAX // 2)) | {t.ports["c"][0] for t in assured(rig, MAX // 2)}
+    equal(newcomers(rig, 10), ["drop"] * 10, "newcomers")
+    equal(there(rig), kept, "flows")
+    told = since(rig, before)
+    equal((told.get("full_drop"), told.get("evict_replied", 0), told.get("evict_assured", 0)), (10, 0, 0),
+          f"counters: {told}")
+
+
+@case("evict, fallback pass: newcomers go through without an entry", only="flowtrack")
+def _(rig):
+    fresh(rig, "evict", "pass")
+    kept = set(replied(rig, MAX))
+    equal(newcomers(rig, 10), ["new/o"] * 10, "newcomers")
+    equal(there(rig), kept, "flows")
+
+
+@case("evict: a flood does not end an established connection", only="flowtrack")
+def _(rig):
+    fresh(rig, "evict")
+    connections = assured(rig, 5)
+    for i in range(2000):
+        src = f"10.9.1.{10 + i % 200}"
+        rig.c.send(ip4(src, Rig.S[4], TCP, tcp(src, Rig.S[4], 1024 + i, 80, "S", seq=i)))
+    rig.c.flush()
+    rig.s.receive()
+    equal(int(rig.r.sysctl("count")), MAX, "count")
+    for t in connections:
+        t.send("c", "PA", "est/o+sa", 1, 1, data=b"x" * 10)
+        t.send("s", "A", "est/r+sa", 1, 11)
+    new = Tcp(rig, 4, sport=next(ports)).open()
+    new.send("c", "PA", "est/o+sa", 1, 1, data=b"x")
+
+
+@case("both families share the limit", only="flowtrack")
+def _(rig):
+    fresh(rig, "drop", maximum=10)
+    embryonic(rig, 5)
+    for _ in range(5):
+        rig.udp("c", 6, next(ports), 53, "new/o")
+    rig.udp("c", 6, next(ports), 53, "drop")
+    equal(newcomers(rig, 1), ["drop"], "newcomer")
+    equal(int(rig.r.sysctl("count")), 10, "count")
+
+
+@case("a freed place is taken again", only="flowtrack")
+def _(rig):
+    fresh(rig, "drop", maximum=10)
+    old = embryonic(rig, 10)
+    equal(newcomers(rig, 1), ["drop"], "newcomer")
+    rig.r.tool("del", "udp", "sport", str(old[0]))
+    equal(newcomers(rig, 2), ["new/o", "drop"], "newcomers")
+
+
+@case("max lowered below the count: nothing is ended, nothing new gets in", only="flowtrack")
+def _(rig):
+    fresh(rig, "drop", maximum=20)
+    old = embryonic(rig, 20)
+    rig.r.sysctl("max", 5)
+    equal(newcomers(rig, 3), ["drop"] * 3, "newcomers")
+    equal(there(rig), set(old), "flows")
+    rig.udp("s", 4, 53, old[7], "est/r+s")
+    rig.r.sysctl("max", 21)
+    equal(newcomers(rig, 2), ["new/o", "drop"], "newcomers")
+
+
+@case("the policy is switched at run time", only="flowtrack")
+def _(rig):
+    fresh(rig, "drop", maximum=10)
+    embryonic(rig, 10)
+    for policy, wanted in (("drop", "drop"), ("pass", "new/o"), ("drop", "drop"), ("evict", "new/o")):
+        rig.r.sysctl("full_policy", policy)
+        equal(newcomers(rig, 3), [wanted] * 3, f"newcomers under {policy}")
+        equal(int(rig.r.sysctl("count")), 10, "count")
+
+
+@case("a repeated first packet at a full table is not a newcomer", only="flowtrack")
+def _(rig):
+    before = fresh(rig, "drop", maximum=10)
+    old = embryonic(rig, 10)
+    for sport in old:
+        rig.udp("c", 4, sport, 53, "new/o")
+    equal(since(rig, before).get("full_drop", 0), 0, "full_drop")
+
+
+@case("the count never exceeds max, with two processors at it", only="flowtrack")
+def _(rig):
+    fresh(rig, "evict", maximum=100)
+
+    # Two processes on two processors; threads of this one would take turns.
+    def flood(side, base):
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            os.sched_setaffinity(0, {base % (os.cpu_count() or 1)})
+            wire, src, dst = (rig.c, Rig.C[4], Rig.S[4]) if side == "c" else (rig.s, Rig.S[4], Rig.C[4])
+            for i in range(3000):
+                wire.send(ip4(src, dst, UDP, udp(src, dst, 1000 + i, 5000 + base)))
+        finally:
+            os._exit(0)
+
+    pids = [flood("c", 0), flood("s", 1)]
+    seen = 0
+    while pids:
+        pid, _ = os.waitpid(-1, os.WNOHANG)
+        if pid:
+            pids.remove(pid)
+        seen = max(seen, int(rig.r.sysctl("count")))
+    rig.c.flush()
+    rig.s.flush()
+    check(seen <= 100, f"{seen} flows under max=100")
+    equal(len(rig.r.flows()), int(rig.r.sysctl("count")), "flows listed, and the count")
+
+
+@case("nothing of all this is in nf_conntrack's table", only="flowtrack")
+def _(rig):
+    rig.check_not_in_conntrack()
+
+
+main(Rig)
