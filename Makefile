@@ -26,8 +26,12 @@ T = tools/testing
 
 all: module tool
 
+# Two builds at once (of two terminals, of two tests) would write the same files: the second one waits.
 module: $(if $(KREL),,no-headers)
 	@mkdir -p $(B)
+	+@flock $(B)/.lock $(MAKE) --no-print-directory module-locked
+
+module-locked:
 	@find $(B) -xtype l -delete
 	@cp -rsf $(addprefix $(CURDIR)/,$(LINKED)) $(B)/
 	$(KBUILD) modules
@@ -89,5 +93,5 @@ help:
 	@echo 'make selftest [KERNEL=6.1] [TEST=NAME] system tests in QEMU on the stock kernels'
 	@echo 'make demo                             a full table, with and without flowtrack'
 
-.PHONY: all module no-headers tool install install-module install-tool uninstall clean deps lint tool-test kunit selftest \
+.PHONY: all module module-locked no-headers tool install install-module install-tool uninstall clean deps lint tool-test kunit selftest \
 	check demo help
