@@ -96,9 +96,10 @@ char *json_flow(char *p, const struct flow *f, bool windows)
 
 	*p++ = '{';
 	if (flow_has(f, FLOWTRACK_A_FLOW_ID)) {
-		p = put_lit(p, "\"id\":");
+		/* A number of 64 bits is not safe with every reader. */
+		p = put_lit(p, "\"id\":\"");
 		p = put_u64(p, f->id);
-		*p++ = ',';
+		p = put_lit(p, "\",");
 	}
 	if (f->family == AF_INET)
 		p = put_lit(p, "\"family\":\"ipv4\",\"proto\":");

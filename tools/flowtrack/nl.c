@@ -211,7 +211,8 @@ int nl_error(const struct nlmsghdr *req, const struct nlmsghdr *nlh)
 	}
 	if (x.policy)
 		add_range(x.policy);
-	err_add(": %s", strerror(err));
+	if (!x.msg && code == EXIT_REFUSED)
+		err_add(": %s", strerror(err));
 	return code;
 }
 

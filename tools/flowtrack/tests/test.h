@@ -79,9 +79,9 @@ const struct nlmsghdr *fake_request(void);
 struct mnl_socket;
 
 ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
-				 size_t siz);
+				 size_t size);
 ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
-				   size_t siz);
+				   size_t size);
 
 /* Runs a verb with standard output going to the buffer returned. */
 struct options;

@@ -44,7 +44,7 @@ static void usage_errors(void)
 		const char *says;
 	} cases[] = {
 		{ "", "usage: flowtrack" },
-		{ "lsit", "unknown verb 'lsit', did you mean 'list'?" },
+		{ "listt", "unknown verb 'listt', did you mean 'list'?" },
 		{ "frobnicate", "unknown verb 'frobnicate'" },
 		{ "list --nonsense", "unknown option '--nonsense'" },
 		{ "list -x", "unknown option '-x'" },

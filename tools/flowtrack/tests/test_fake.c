@@ -186,18 +186,18 @@ static void answer_do(const struct nlmsghdr *req)
 
 /* What the kernel does when a request comes, before the sender goes on. */
 ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
-				 size_t siz)
+				 size_t size)
 {
 	const struct nlmsghdr *nlh = req;
-	int left = siz, i;
+	int left = size, i;
 
 	(void)nl;
 	if (nlh->nlmsg_type == GENL_ID_CTRL) {
 		answer_family(nlh);
-		return siz;
+		return size;
 	}
-	memcpy(fake.request, req, siz);
-	fake.request_len = siz;
+	memcpy(fake.request, req, size);
+	fake.request_len = size;
 	if ((nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP && !fake.error) {
 		const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
 
@@ -207,7 +207,7 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
 		dump.next = 0;
 		dump.cmd = genl->cmd;
 		dump.interrupted = fake.requests <= fake.interrupt;
-		return siz;
+		return size;
 	}
 	for (i = 0; mnl_nlmsg_ok(nlh, left);
 	     nlh = mnl_nlmsg_next(nlh, &left), i++) {
@@ -219,7 +219,7 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
 		else if (nlh->nlmsg_flags & NLM_F_ACK)
 			answer_do(nlh);
 	}
-	return siz;
+	return size;
 }
 
 static void fill_dump(void)
@@ -255,7 +255,7 @@ static void fill_dump(void)
 }
 
 ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
-				   size_t siz)
+				   size_t size)
 {
 	size_t len;
 
@@ -272,7 +272,7 @@ ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
 		return -1;
 	}
 	len = pending_len[head % 64];
-	if (len > siz) {
+	if (len > size) {
 		errno = ENOSPC;
 		return -1;
 	}

@@ -71,22 +71,22 @@ static void refusals(void)
 	at = (char *)nest - (char *)req;
 	EXPECT_INT(talk(EINVAL, "is wrong", at, 0, req), EXIT_REFUSED);
 	EXPECT_STR(err_msg(),
-		   "is wrong (attribute filter): Invalid argument");
+		   "is wrong (attribute filter)");
 	talk(EINVAL, "is wrong", at + 4, 0, req);
 	EXPECT_STR(err_msg(),
-		   "is wrong (attribute filter.l4proto): Invalid argument");
+		   "is wrong (attribute filter.l4proto)");
 	talk(ERANGE, NULL, at + 12, 0, req);
 	EXPECT_STR(err_msg(),
 		   "the kernel refused the request (attribute filter.zone): Numerical result out of range");
 	talk(EINVAL, "incomplete", 0, FLOWTRACK_A_FLOW_ORIG, req);
 	EXPECT_STR(err_msg(),
-		   "incomplete (attribute orig is missing): Invalid argument");
+		   "incomplete (attribute orig is missing)");
 	/* nonsense */
 	talk(EINVAL, "x", 60000, 0, req);
-	EXPECT_STR(err_msg(), "x: Invalid argument");
+	EXPECT_STR(err_msg(), "x");
 
 	EXPECT_INT(talk(ENOENT, NULL, 0, 0, req), EXIT_NOT_FOUND);
-	EXPECT_STR(err_msg(), "no such flow: No such file or directory");
+	EXPECT_STR(err_msg(), "no such flow");
 	EXPECT_INT(talk(EPERM, NULL, 0, 0, req), EXIT_NO_PERMISSION);
 	EXPECT(strstr(err_msg(), "CAP_NET_ADMIN"));
 	EXPECT_INT(talk(0, NULL, 0, 0, req), EXIT_OK);
@@ -95,7 +95,7 @@ static void refusals(void)
 	mnl_attr_put_u32(req, FLOWTRACK_A_SETTINGS_MAX_FLOWS, 1);
 	talk(ERANGE, "too small", NLMSG_HDRLEN + GENL_HDRLEN, 0, req);
 	EXPECT_STR(err_msg(),
-		   "too small (attribute max): Numerical result out of range");
+		   "too small (attribute max)");
 	err_clear();
 	nl_close(&nl);
 }
@@ -211,14 +211,14 @@ static void failing_dumps(void)
 	fake.error = EINVAL;
 	fake.message = "no such filter";
 	EXPECT_INT(dump(&c), EXIT_REFUSED);
-	EXPECT_STR(err_msg(), "no such filter: Invalid argument");
+	EXPECT_STR(err_msg(), "no such filter");
 	err_clear();
 	fake.error = 0;
 	fake.flows = 5;
 	fake.done_error = ENOMEM;
 	fake.message = "out of memory";
 	EXPECT_INT(dump(&c), EXIT_REFUSED);
-	EXPECT_STR(err_msg(), "out of memory: Cannot allocate memory");
+	EXPECT_STR(err_msg(), "out of memory");
 	err_clear();
 	nl_close(&nl);
 }
