@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/netlink.h>
+#include <linux/prandom.h>
+
+#include "ft_kunit.h"
+#include "hooks.h"
+
+#define A(name)		FLOWTRACK_A_SETTINGS_##name
+
+static bool is_side_effect(unsigned int attr)
+{
+	return attr == A(BUCKETS) || attr == A(ENABLE);
+}
+
+/* What an administrator of nf_conntrack expects, and what is ours. */
+static const struct expected {
+	unsigned int attr;
+	const char *name;
+	u32 def;
+} expected[] = {
+	{ A(ENABLE), "enable", 1 },
+	{ A(MAX_FLOWS), "max", 0 },
+	{ A(COUNT), "count", 0 },
+	{ A(BUCKETS), "buckets", 0 },
+	{ A(FULL_POLICY), "full_policy", FLOWTRACK_POLICY_EVICT },
+	{ A(FULL_FALLBACK), "full_fallback", FLOWTRACK_POLICY_DROP },
+	{ A(ADOPT), "adopt", 0 },
+	{ A(BYPASS_MARK), "bypass_mark", 0 },
+	{ A(BYPASS_MASK), "bypass_mask", 0 },
+	{ A(ACCT), "acct", 0 },
+	{ A(TIMESTAMP), "timestamp", 0 },
+	{ A(CHECKSUM), "checksum", 1 },
+	{ A(LOG_INVALID), "log_invalid", 0 },
+	{ A(EVENTS), "events", 1 },
+	{ A(TCP_LOOSE), "tcp_loose", 1 },
+	{ A(TCP_BE_LIBERAL), "tcp_be_liberal", 0 },
+	{ A(TCP_IGNORE_INVALID_RST), "tcp_ignore_invalid_rst", 0 },
+	{ A(TCP_MAX_RETRANS), "tcp_max_retrans", 3 },
+	{ A(GENERIC_TIMEOUT), "generic_timeout", 120 },
+	{ A(TCP_TIMEOUT_SYN_SENT), "tcp_timeout_syn_sent", 120 },
+	{ A(TCP_TIMEOUT_SYN_RECV), "tcp_timeout_syn_recv", 60 },
+	{ A(TCP_TIMEOUT_ESTABLISHED), "tcp_timeout_established", 54000 },
+	{ A(TCP_TIMEOUT_FIN_WAIT), "tcp_timeout_fin_wait", 120 },
+	{ A(TCP_TIMEOUT_CLOSE_WAIT), "tcp_timeout_close_wait", 60 },
+	{ A(TCP_TIMEOUT_LAST_ACK), "tcp_timeout_last_ack", 30 },
+	{ A(TCP_TIMEOUT_TIME_WAIT), "tcp_timeout_time_wait", 120 },
+	{ A(TCP_TIMEOUT_CLOSE), "tcp_timeout_close", 10 },
+	{ A(TCP_TIMEOUT_MAX_RETRANS), "tcp_timeout_max_retrans", 300 },
+	{ A(TCP_TIMEOUT_UNACKNOWLEDGED), "tcp_timeout_unacknowledged", 300 },
+	{ A(UDP_TIMEOUT), "udp_timeout", 30 },
+	{ A(UDP_TIMEOUT_STREAM), "udp_timeout_stream", 120 },
+	{ A(ICMP_TIMEOUT), "icmp_timeout", 30 },
+	{ A(ICMPV6_TIMEOUT), "icmpv6_timeout", 30 },
+	{ A(SCTP_TIMEOUT_CLOSED), "sctp_timeout_closed", 10 },
+	{ A(SCTP_TIMEOUT_COOKIE_WAIT), "sctp_timeout_cookie_wait", 3 },
+	{ A(SCTP_TIMEOUT_COOKIE_ECHOED), "sctp_timeout_cookie_echoed", 3 },
+	{ A(SCTP_TIMEOUT_ESTABLISHED), "sctp_timeout_established", 210 },
+	{ A(SCTP_TIMEOUT_SHUTDOWN_SENT), "sctp_timeout_shutdown_sent", 3 },
+	{ A(SCTP_TIMEOUT_SHUTDOWN_RECD), "sctp_timeout_shutdown_recd", 3 },
+	{ A(SCTP_TIMEOUT_SHUTDOWN_ACK_SENT), "sctp_timeout_shutdown_ack_sent", 3 },
+	{ A(SCTP_TIMEOUT_HEARTBEAT_SENT), "sctp_timeout_heartbeat_sent", 30 },
+	{ A(GRE_TIMEOUT), "gre_timeout", 30 },
+	{ A(GRE_TIMEOUT_STREAM), "gre_timeout_stream", 180 },
+};
+
+static void names_and_defaults(struct kunit *test)
+{
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(expected),
+			(size_t)FLOWTRACK_A_SETTINGS_MAX);
+	KUNIT_EXPECT_NULL(test, ft_setting_descs[0].name);
+	for (i = 0; i < ARRAY_SIZE(expected); i++) {
+		const struct expected *e = &expected[i];
+		const struct ft_setting_desc *desc = &ft_setting_descs[e->attr];
+
+		KUNIT_ASSERT_NOT_NULL_MSG(test, desc->name, "%s", e->name);
+		KUNIT_EXPECT_STREQ(test, desc->name, e->name);
+		KUNIT_EXPECT_EQ_MSG(test, desc->def, e->def, "%s", e->name);
+		KUNIT_EXPECT_EQ(test, strncmp(desc->procname, "nf_flowtrack_",
+					      13), 0);
+		KUNIT_EXPECT_STREQ(test, desc->procname + 13, e->name);
+	}
+}
+
+/* The edges of every range, and one beyond. */
+static void ranges(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	unsigned int attr;
+
+	for (attr = 1; attr <= FLOWTRACK_A_SETTINGS_MAX; attr++) {
+		const struct ft_setting_desc *desc = &ft_setting_descs[attr];
+		const char *name = desc->name;
+
+		if (desc->readonly)
+			continue;
+		if (desc->kind != FT_SETTING_WORD)
+			KUNIT_EXPECT_EQ_MSG(test,
+					    ft_settings_check(tn, attr, desc->min, NULL),
+					    0, "%s", name);
+		KUNIT_EXPECT_EQ_MSG(test,
+				    ft_settings_check(tn, attr, desc->max, NULL),
+				    0, "%s", name);
+		if (desc->min)
+			KUNIT_EXPECT_EQ_MSG(test,
+					    ft_settings_check(tn, attr, desc->min - 1, NULL),
+					    -EINVAL, "%s", name);
+		if (desc->max != U32_MAX)
+			KUNIT_EXPECT_EQ_MSG(test,
+					    ft_settings_check(tn, attr, desc->max + 1, NULL),
+					    -EINVAL, "%s", name);
+		if (desc->kind == FT_SETTING_SECONDS) {
+			KUNIT_EXPECT_EQ_MSG(test, desc->min, 1, "%s", name);
+			/* A deadline is never mistaken for one that passed. */
+			KUNIT_EXPECT_GT_MSG(test, (s32)(desc->max * (u32)HZ), 0,
+					    "%s", name);
+		}
+	}
+}
+
+static void refused(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct netlink_ext_ack extack = {};
+
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(COUNT), 1, &extack), -EPERM);
+	KUNIT_ASSERT_NOT_NULL(test, extack._msg);
+	KUNIT_EXPECT_STREQ(test, extack._msg, "count is read only");
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, 0, 1, NULL), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, __FLOWTRACK_A_SETTINGS_MAX, 1,
+					      NULL), -EOPNOTSUPP);
+	/* What evict falls back to can't be evict. */
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(FULL_FALLBACK),
+					      FLOWTRACK_POLICY_EVICT, &extack),
+			-EINVAL);
+	KUNIT_EXPECT_STREQ(test, extack._msg,
+			   "no such value 0, use one of 1 (drop) 2 (pass)");
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(LOG_INVALID), 256, &extack),
+			-EINVAL);
+	KUNIT_EXPECT_STREQ(test, extack._msg, "log_invalid 256: must be 0 to 255");
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(BUCKETS), 63, &extack),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(MAX_FLOWS), 0, &extack),
+			-EINVAL);
+}
+
+static void from_parameters(struct kunit *test)
+{
+	struct ft_net *tn = kunit_kzalloc(test, sizeof(*tn), GFP_KERNEL);
+	struct ft_params saved = ft_params;
+
+	KUNIT_ASSERT_NOT_NULL(test, tn);
+	ft_params = (struct ft_params){ .total_max = saved.total_max };
+	ft_settings_init(tn);
+	KUNIT_EXPECT_EQ(test, tn->set.v[A(ENABLE)], 0);
+	KUNIT_EXPECT_EQ(test, tn->set.v[A(BUCKETS)], 0);
+	KUNIT_EXPECT_EQ(test, tn->set.v[A(FULL_POLICY)], FLOWTRACK_POLICY_EVICT);
+	/* By memory: the bounds of the rule. */
+	KUNIT_EXPECT_GE(test, tn->set.v[A(MAX_FLOWS)], 1024);
+	KUNIT_EXPECT_LE(test, tn->set.v[A(MAX_FLOWS)], 262144);
+
+	ft_params.enable = 1;
+	ft_params.max = 777;
+	ft_params.hashsize = 1000;
+	ft_params.full_policy = FLOWTRACK_POLICY_PASS;
+	ft_settings_init(tn);
+	ft_params = saved;
+	KUNIT_EXPECT_EQ(test, tn->set.v[A(ENABLE)], 1);
+	KUNIT_EXPECT_EQ(test, tn->set.v[A(MAX_FLOWS)], 777);
+	KUNIT_EXPECT_EQ(test, tn->set.v[A(BUCKETS)], 1024);
+	KUNIT_EXPECT_EQ(test, tn->set.v[A(FULL_POLICY)], FLOWTRACK_POLICY_PASS);
+}
+
+static void buckets(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 1000);
+	struct netlink_ext_ack extack = {};
+	u64 resizes;
+	u32 i;
+
+	for (i = 0; i < 100; i++)
+		ft_kunit_admit(tn, i, FLOWTRACK_CLASS_EMBRYONIC, 30 * HZ);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(BUCKETS), 1000, NULL), 0);
+	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(BUCKETS)), 1024);
+	KUNIT_EXPECT_EQ(test, tn->set.v[A(BUCKETS)], 1024);
+	resizes = ft_kunit_stat(tn, FLOWTRACK_A_STATS_RESIZE);
+	KUNIT_EXPECT_GT(test, resizes, 0);
+	for (i = 0; i < 100; i++)
+		KUNIT_EXPECT_TRUE(test, ft_kunit_has(tn, i));
+	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(COUNT)), 100);
+
+	/* Four GiB of buckets: refused, with the reason, and nothing changed. */
+	if (totalram_pages() < (4ULL << 30) >> PAGE_SHIFT) {
+		KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(BUCKETS),
+						      FT_BUCKETS_MAX, &extack),
+				-ENOMEM);
+		KUNIT_ASSERT_NOT_NULL(test, extack._msg);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(extack._msg, "need 4096 MiB"),
+					  "%s", extack._msg);
+	}
+	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(BUCKETS)), 1024);
+	KUNIT_EXPECT_EQ(test, tn->set.v[A(BUCKETS)], 1024);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_RESIZE),
+			resizes);
+
+	/* Automatic again: it follows the number of flows by itself. */
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(BUCKETS), 0, NULL), 0);
+	flush_work(&tn->resize_work);
+	KUNIT_EXPECT_EQ(test, tn->set.v[A(BUCKETS)], 0);
+	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(BUCKETS)),
+			ft_table_wanted(tn->table, 100));
+}
+
+static void free_hooks(void *data)
+{
+	ft_hooks_exit(data);
+}
+
+static void enable(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+
+	KUNIT_ASSERT_EQ(test, ft_hooks_init(tn), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_hooks, tn), 0);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ENABLE), 1, NULL), 0);
+	KUNIT_EXPECT_TRUE(test, tn->hooked);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ENABLE), 2, NULL), -EINVAL);
+	KUNIT_EXPECT_TRUE(test, tn->hooked);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ENABLE), 0, NULL), 0);
+	KUNIT_EXPECT_FALSE(test, tn->hooked);
+	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(ENABLE)), 0);
+
+	/* Nothing comes back to life in a namespace that goes away. */
+	WRITE_ONCE(tn->dying, true);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ENABLE), 1, NULL), -ENODEV);
+	KUNIT_EXPECT_FALSE(test, tn->hooked);
+}
+
+static void all_or_none(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct ft_settings wanted = {}, before;
+	unsigned int bad = 0;
+	u64 which;
+
+	before = tn->set;
+	wanted.v[A(ACCT)] = 1;
+	wanted.v[A(BUCKETS)] = 256;
+	wanted.v[A(UDP_TIMEOUT)] = 0;
+	which = BIT_ULL(A(ACCT)) | BIT_ULL(A(BUCKETS)) |
+		BIT_ULL(A(UDP_TIMEOUT));
+	KUNIT_EXPECT_EQ(test, ft_settings_apply(tn, &wanted, which, &bad, NULL),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, bad, A(UDP_TIMEOUT));
+	KUNIT_EXPECT_MEMEQ(test, &tn->set, &before, sizeof(before));
+	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(BUCKETS)), FT_BUCKETS_MIN);
+
+	/* What only the attempt can tell, too. */
+	wanted.v[A(UDP_TIMEOUT)] = 5;
+	wanted.v[A(BUCKETS)] = FT_BUCKETS_MAX;
+	if (totalram_pages() < (4ULL << 30) >> PAGE_SHIFT) {
+		KUNIT_EXPECT_EQ(test, ft_settings_apply(tn, &wanted, which, &bad,
+							NULL), -ENOMEM);
+		KUNIT_EXPECT_EQ(test, bad, A(BUCKETS));
+		KUNIT_EXPECT_MEMEQ(test, &tn->set, &before, sizeof(before));
+	}
+
+	wanted.v[A(BUCKETS)] = 256;
+	KUNIT_EXPECT_EQ(test, ft_settings_apply(tn, &wanted, which, &bad, NULL),
+			0);
+	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(BUCKETS)), 256);
+	before.v[A(ACCT)] = 1;
+	before.v[A(BUCKETS)] = 256;
+	before.v[A(UDP_TIMEOUT)] = 5;
+	KUNIT_EXPECT_MEMEQ(test, &tn->set, &before, sizeof(before));
+}
+
+static bool naive_valid(unsigned int attr, u32 value)
+{
+	switch (attr) {
+	case A(COUNT):
+		return false;
+	case A(MAX_FLOWS):
+		return value >= 1 && value <= 134217728;
+	case A(FULL_POLICY):
+	case A(ADOPT):
+		return value <= 2;
+	case A(FULL_FALLBACK):
+		return value == 1 || value == 2;
+	case A(BYPASS_MARK):
+	case A(BYPASS_MASK):
+		return true;
+	case A(LOG_INVALID):
+	case A(TCP_MAX_RETRANS):
+		return value <= 255;
+	case A(ACCT):
+	case A(TIMESTAMP):
+	case A(CHECKSUM):
+	case A(EVENTS):
+	case A(TCP_LOOSE):
+	case A(TCP_BE_LIBERAL):
+	case A(TCP_IGNORE_INVALID_RST):
+		return value <= 1;
+	default:
+		return value >= 1 && (u64)value * HZ < 1ULL << 30;
+	}
+}
+
+/* Random changes, some of them nonsense, against an array. */
+static void twin(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct ft_settings naive, wanted;
+	struct rnd_state rnd;
+	unsigned int i, j;
+
+	prandom_seed_state(&rnd, 7);
+	naive = tn->set;
+	for (i = 0; i < 5000; i++) {
+		unsigned int n = 1 + prandom_u32_state(&rnd) % 3, bad;
+		bool valid = true;
+		u64 which = 0;
+		int err;
+
+		for (j = 0; j < n; j++) {
+			unsigned int attr = 1 + prandom_u32_state(&rnd) %
+					    FLOWTRACK_A_SETTINGS_MAX;
+
+			if (is_side_effect(attr))
+				continue;
+			/* Small numbers more often: most ranges are small. */
+			wanted.v[attr] = prandom_u32_state(&rnd) >>
+					 (prandom_u32_state(&rnd) % 32);
+			which |= BIT_ULL(attr);
+		}
+		for (j = 1; j <= FLOWTRACK_A_SETTINGS_MAX; j++)
+			valid &= !(which & BIT_ULL(j)) ||
+				 naive_valid(j, wanted.v[j]);
+		err = ft_settings_apply(tn, &wanted, which, &bad, NULL);
+		KUNIT_ASSERT_EQ_MSG(test, !err, valid, "step %u, setting %u = %u",
+				    i, bad, wanted.v[bad]);
+		for (j = 1; j <= FLOWTRACK_A_SETTINGS_MAX && valid; j++)
+			if (which & BIT_ULL(j))
+				naive.v[j] = wanted.v[j];
+		KUNIT_ASSERT_MEMEQ(test, &tn->set, &naive, sizeof(naive));
+	}
+}
+
+static struct kunit_case settings_cases[] = {
+	KUNIT_CASE(names_and_defaults),
+	KUNIT_CASE(ranges),
+	KUNIT_CASE(refused),
+	KUNIT_CASE(from_parameters),
+	KUNIT_CASE(buckets),
+	KUNIT_CASE(enable),
+	KUNIT_CASE(all_or_none),
+	KUNIT_CASE(twin),
+	{}
+};
+
+static struct kunit_suite settings_suite = {
+	.name = "ft_settings",
+	.test_cases = settings_cases,
+};
+
+kunit_test_suite(settings_suite);
