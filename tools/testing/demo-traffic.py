@@ -8,7 +8,7 @@
                                            long-lived connections that carry data until SIGTERM
   demo-traffic.py flood INTERFACE GATEWAY-MAC ADDRESS RATE COUNT SECONDS REPORT
                                            short connections, each from a random source: a request, an answer,
-                                           an orderly end; bounded in rate, number and time
+                                           an orderly end; until SIGTERM, and never more or longer than that
 """
 
 import json
@@ -209,7 +209,9 @@ class Flood:
         own = self.sock.getsockname()[4]
         self.ether = bytes.fromhex(gateway.replace(":", "")) + own + b"\x08\x00"
         self.target = socket.inet_aton(address)
-        self.result = {"opened": 0, "completed": 0, "closed": 0}
+        self.opened = 0
+        self.answered = set()
+        self.stopped = False
 
     def send(self, source, sport, seq, ack, flags, data=b""):
         ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40 + len(data), 0, 0x4000, 64, 6, 0, source, self.target)
@@ -226,7 +228,7 @@ class Flood:
     def open(self):
         source = struct.pack("!I", FLOOD_NET | random.randrange(1, 65535))
         self.send(source, random.randrange(1024, 65536), random.getrandbits(32), 0, SYN)
-        self.result["opened"] += 1
+        self.opened += 1
 
     def answer(self):
         try:
@@ -243,19 +245,23 @@ class Flood:
         source = ip[16:20]
         size = struct.unpack("!H", ip[2:4])[0] - (ip[0] & 15) * 4 - (offset >> 4) * 4
         if flags & (SYN | ACK) == SYN | ACK:
-            self.result["completed"] += 1
+            # A set: a SYN-ACK may come twice.
+            self.answered.add((source, dport))
             self.send(source, dport, ack, seq + 1, ACK)
             self.send(source, dport, ack, seq + 1, ACK | PSH, b"GET / HTTP/1.0\r\n\r\n")
         elif flags & FIN:
-            self.result["closed"] += 1
             self.send(source, dport, ack, seq + size + 1, ACK | FIN)
         return True
 
+    def stop(self, _signal, _frame):
+        self.stopped = True
+
     def run(self, rate, count, seconds):
+        signal.signal(signal.SIGTERM, self.stop)
         start = time.monotonic()
         end = start + seconds
-        while self.result["opened"] < count and (now := time.monotonic()) < end:
-            if self.result["opened"] < (now - start) * rate:
+        while not self.stopped and self.opened < count and (now := time.monotonic()) < end:
+            if self.opened < (now - start) * rate:
                 self.open()
                 for _ in range(4):
                     if not self.answer():
@@ -271,11 +277,9 @@ class Flood:
 
 def flood(interface, gateway, address, rate, count, seconds, report):
     generator = Flood(interface, gateway, address)
-    try:
-        generator.run(float(rate), int(count), float(seconds))
-    finally:
-        with open(report, "w", encoding="ascii") as out:
-            json.dump(generator.result, out)
+    generator.run(float(rate), int(count), float(seconds))
+    with open(report, "w", encoding="ascii") as out:
+        json.dump({"opened": generator.opened, "answered": len(generator.answered)}, out)
     return 0
 
 
