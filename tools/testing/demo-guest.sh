@@ -270,7 +270,7 @@ round_flowtrack() {
 }
 
 row() {
-	printf '%-46s | %-24s | %-24s\n' "$@"
+	printf '%-46s | %-26s | %-14s\n' "$@"
 }
 
 login_times() {
@@ -295,7 +295,7 @@ to_do() {
 table() {
 	title "side by side"
 	row "" "nf_conntrack alone" "nf_flowtrack"
-	row "----------------------------------------------" "------------------------" "------------------------"
+	row "----------------------------------------------" "--------------------------" "--------------"
 	row "table, entries of max, while the clients came" "${seen[conntrack,count]} of $MAX" "${seen[flowtrack,count]} of $MAX"
 	row "connections of the flood, answered of opened" \
 		"${seen[conntrack,answered]} of ${seen[conntrack,opened]}" \
