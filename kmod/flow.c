@@ -4,25 +4,29 @@
  *
  * An arena takes memory in chunks of 64 KiB, which a directory maps from the
  * upper bits of an index. Free objects wait in a magazine per CPU, and beyond
- * that in a list per chunk, so that a chunk whose objects are all free can be
+ * that in a bitmap per chunk, so that a chunk whose objects are all free can be
  * told and given back. Chunks are made ahead by a work item; an allocation
  * that finds none ready tries to make one itself.
  */
+#include <linux/bitmap.h>
 #include <linux/gfp.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
+#include <linux/prefetch.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "fault.h"
 #include "flow.h"
 
 /* Index space of a chunk: enough for the smallest object. */
 #define SLOT_BITS	9
-#define SLOT_MASK	(BIT(SLOT_BITS) - 1)
-#define CHUNK_BYTES	(1u << FT_ARENA_CHUNK_SHIFT)
+#define SLOTS_MAX	BIT(SLOT_BITS)
+#define SLOT_MASK	(SLOTS_MAX - 1)
+#define CHUNK_BYTES	BIT(FT_ARENA_CHUNK_SHIFT)
 #define CHUNK_ORDER	(FT_ARENA_CHUNK_SHIFT > PAGE_SHIFT ? \
 			 FT_ARENA_CHUNK_SHIFT - PAGE_SHIFT : 0)
 /* Two levels from chunk number to chunk: an arena's top, and leaves. */
@@ -30,9 +34,8 @@
 #define LEAF_SIZE	BIT(LEAF_BITS)
 #define TOP_SIZE	512
 #define CHUNKS_MAX	(TOP_SIZE * LEAF_SIZE)
-/* No next free slot. */
-#define SLOT_NONE	U32_MAX
 
+/* Objects that a magazine holds; with its lock and count, 128 bytes. */
 #define MAGAZINE	28
 
 /* Fewer free objects than this: make chunks ahead. */
@@ -40,28 +43,38 @@
 /* Chunks made at once: an eighth of what there is, between these. */
 #define AHEAD_MIN	1
 #define AHEAD_MAX	64
-/* How often memory is looked through for chunks to give back. */
-#define SHRINK_PERIOD	HZ
+/* When chunks are given back: so long after there were too many empty ones. */
+#define SHRINK_DELAY	HZ
+/* And so often in any case: a magazine may hold the last object of a chunk. */
+#define SHRINK_PERIOD	(30 * HZ)
+/* Chunks taken out of reach under one hold of the lock. */
+#define SHRINK_BATCH	64
 
-static_assert(CHUNK_BYTES / sizeof(struct ft_flow) <= BIT(SLOT_BITS));
+#ifdef CONFIG_NF_FLOWTRACK_KUNIT
+unsigned long ft_faults;
+#endif
+
+static_assert(CHUNK_BYTES / sizeof(struct ft_flow) <= SLOTS_MAX);
 static_assert(CHUNKS_MAX <= BIT(31 - SLOT_BITS));
 
 /**
  * struct chunk - what is to know about a chunk
- * @list: in ft_arena.partial while @free is not zero
+ * @list: in ft_arena.partial or, with all objects free, ft_arena.empties; in
+ *	neither with none free
  * @mem: the objects
  * @no: its number: index >> SLOT_BITS
- * @free: free objects in the list, those in magazines not included
- * @head: first free slot, linked through ft_flow.mark; or SLOT_NONE
+ * @free: bits set in @slots
+ * @slots: free objects, those in magazines not included
  *
- * Protected by ft_arena.lock.
+ * Protected by ft_arena.lock. The bitmap is one cache line, so that giving and
+ * taking touches no object: they are cold.
  */
 struct chunk {
 	struct list_head list;
 	void *mem;
 	u32 no;
 	u32 free;
-	u32 head;
+	DECLARE_BITMAP(slots, SLOTS_MAX);
 };
 
 /**
@@ -93,11 +106,14 @@ struct magazine {
  * @per_chunk: objects in a chunk
  * @magazines: per CPU
  * @lock: protects what follows, and all chunks; BH disabled, innermost
- * @partial: chunks with free objects, allocated from the front
+ * @partial: chunks with some objects free, allocated from the front
+ * @empties: chunks with all objects free, allocated from when @partial is empty
  * @count: chunks that there are
- * @empty: chunks whose objects are all in their list
+ * @empty: chunks in @empties
+ * @leaves: leaves that there are
  * @free: free objects in all chunks, those in magazines not included
  * @hint: no chunk number below is unused
+ * @hurry: @shrink_work is due soon, not just some time
  * @ahead_work: makes chunks
  * @shrink_work: gives them back
  * @dying: no work is queued any more
@@ -111,10 +127,13 @@ struct ft_arena {
 
 	spinlock_t lock ____cacheline_aligned_in_smp; /* protects the below */
 	struct list_head partial;
+	struct list_head empties;
 	u32 count;
 	u32 empty;
+	u32 leaves;
 	u32 free;
 	u32 hint;
+	bool hurry;
 	struct work_struct ahead_work;
 	struct delayed_work shrink_work;
 	bool dying;
@@ -125,7 +144,12 @@ struct ft_arena {
  * ft_flow_lock() - lock a flow object, whatever it is by now
  * @flow: the object
  *
- * Context: BH disabled. RCU read side, unless the object is the caller's own.
+ * Innermost of all locks but for the one of the table's bucket, inside of which
+ * it may be taken, never the other way round.
+ *
+ * Context: BH disabled, or a packet on this CPU could spin on its own lock for
+ * good. Preemption is disabled here, too: on PREEMPT_RT disabling BH does not.
+ * RCU read side, unless the object is the caller's own.
  */
 void ft_flow_lock(struct ft_flow *flow)
 {
@@ -304,6 +328,8 @@ static struct chunk *chunk_create(const struct ft_arena *arena, gfp_t gfp)
 	struct chunk *chunk;
 	u32 i;
 
+	if (ft_fault(FT_FAULT_CHUNK))
+		return NULL;
 	chunk = kzalloc(sizeof(*chunk), gfp);
 	if (!chunk)
 		return NULL;
@@ -317,8 +343,8 @@ static struct chunk *chunk_create(const struct ft_arena *arena, gfp_t gfp)
 		flow = object_at(arena, chunk->mem, i);
 		atomic_set(&flow->word, FT_FLOW_DEAD);
 		flow->gen = gen;
-		flow->mark = i + 1 < arena->per_chunk ? i + 1 : SLOT_NONE;
 	}
+	bitmap_set(chunk->slots, 0, arena->per_chunk);
 	chunk->free = arena->per_chunk;
 	return chunk;
 }
@@ -341,7 +367,7 @@ static bool unused_number(struct ft_arena *arena, u32 *no)
 	return false;
 }
 
-/* Make one chunk known. Context: BH disabled. */
+/* Make one chunk known. Context: any that @gfp allows. */
 static bool chunk_add(struct ft_arena *arena, gfp_t gfp)
 {
 	struct leaf *leaf = NULL;
@@ -365,6 +391,7 @@ static bool chunk_add(struct ft_arena *arena, gfp_t gfp)
 			goto out;
 		if (!leaf_of(arena, no)) {
 			rcu_assign_pointer(arena->top[no >> LEAF_BITS], leaf);
+			arena->leaves++;
 			leaf = NULL;
 		}
 	}
@@ -373,11 +400,14 @@ static bool chunk_add(struct ft_arena *arena, gfp_t gfp)
 	/* Pairs with rcu_dereference() in ft_arena_at(): all are dead. */
 	rcu_assign_pointer(leaf_of(arena, no)->mem[no & (LEAF_SIZE - 1)],
 			   chunk->mem);
-	list_add_tail(&chunk->list, &arena->partial);
+	list_add_tail(&chunk->list, &arena->empties);
 	arena->count++;
 	arena->empty++;
 	arena->free += chunk->free;
 	added = true;
+	if (!arena->dying)
+		queue_delayed_work(system_unbound_wq, &arena->shrink_work,
+				   SHRINK_PERIOD);
 out:
 	spin_unlock_bh(&arena->lock);
 	kfree(leaf);
@@ -398,44 +428,48 @@ static void ahead_work(struct work_struct *work)
 	}
 }
 
-/* Take a free object out of its chunk's list. */
+/* Take a free object out of a chunk. */
 static u32 chunk_take(struct ft_arena *arena, struct chunk *chunk)
 {
-	u32 slot = chunk->head;
+	u32 slot = find_first_bit(chunk->slots, arena->per_chunk);
 
 	lockdep_assert_held(&arena->lock);
-	chunk->head = object_at(arena, chunk->mem, slot)->mark;
-	if (chunk->free == arena->per_chunk)
+	if (chunk->free == arena->per_chunk) {
 		arena->empty--;
+		list_move(&chunk->list, &arena->partial);
+	}
+	__clear_bit(slot, chunk->slots);
 	arena->free--;
 	if (!--chunk->free)
 		list_del(&chunk->list);
-	return chunk->no << SLOT_BITS | slot;
+	return slot;
 }
 
-/* Put a free object back into its chunk's list. */
+/* Put a free object back into its chunk. */
 static void chunk_give(struct ft_arena *arena, u32 index)
 {
 	struct chunk *chunk = chunk_of(arena, index);
-	u32 slot = index & SLOT_MASK;
 
 	lockdep_assert_held(&arena->lock);
-	WRITE_ONCE(object_at(arena, chunk->mem, slot)->mark, chunk->head);
-	chunk->head = slot;
+	/* Freed twice: better to lose an object than to hand it out twice. */
+	if (WARN_ON_ONCE(__test_and_set_bit(index & SLOT_MASK, chunk->slots)))
+		return;
 	arena->free++;
-	/* At the end: full chunks are used up first, others become empty. */
+	/* At the end: the front is used up first, the others become empty. */
 	if (!chunk->free++)
 		list_add_tail(&chunk->list, &arena->partial);
 	if (chunk->free == arena->per_chunk) {
 		arena->empty++;
-		list_move_tail(&chunk->list, &arena->partial);
+		list_move_tail(&chunk->list, &arena->empties);
 	}
 }
 
 /* Half a magazine full. Context: the magazine's lock. */
 static void refill(struct ft_arena *arena, struct magazine *mag)
 {
+	struct ft_flow *flow;
 	struct chunk *chunk;
+	u32 slot;
 
 	lockdep_assert_held(&mag->lock);
 	spin_lock(&arena->lock);
@@ -443,8 +477,16 @@ static void refill(struct ft_arena *arena, struct magazine *mag)
 		chunk = list_first_entry_or_null(&arena->partial, struct chunk,
 						 list);
 		if (!chunk)
+			chunk = list_first_entry_or_null(&arena->empties,
+							 struct chunk, list);
+		if (!chunk)
 			break;
-		mag->index[mag->n++] = chunk_take(arena, chunk);
+		slot = chunk_take(arena, chunk);
+		/* Cold, and all of it will be written soon. */
+		flow = object_at(arena, chunk->mem, slot);
+		prefetchw(flow);
+		prefetchw(&flow->born);
+		mag->index[mag->n++] = chunk->no << SLOT_BITS | slot;
 	}
 	if (arena->free < LOW_WATER && !arena->dying)
 		queue_work(system_unbound_wq, &arena->ahead_work);
@@ -454,7 +496,8 @@ static void refill(struct ft_arena *arena, struct magazine *mag)
 /* More than a quarter lies idle in chunks that could be given back. */
 static bool wasteful(const struct ft_arena *arena)
 {
-	return READ_ONCE(arena->empty) > 1 + READ_ONCE(arena->count) / 4;
+	lockdep_assert_held(&arena->lock);
+	return arena->empty > 1 + arena->count / 4;
 }
 
 /* Empty a magazine down to @keep. Context: the magazine's lock. */
@@ -464,9 +507,11 @@ static void drain(struct ft_arena *arena, struct magazine *mag, u32 keep)
 	spin_lock(&arena->lock);
 	while (mag->n > keep)
 		chunk_give(arena, mag->index[--mag->n]);
-	if (wasteful(arena) && !arena->dying)
-		queue_delayed_work(system_unbound_wq, &arena->shrink_work,
-				   SHRINK_PERIOD);
+	if (wasteful(arena) && !arena->hurry && !arena->dying) {
+		arena->hurry = true;
+		mod_delayed_work(system_unbound_wq, &arena->shrink_work,
+				 SHRINK_DELAY);
+	}
 	spin_unlock(&arena->lock);
 }
 
@@ -536,20 +581,25 @@ void ft_arena_free(struct ft_arena *arena, struct ft_flow *flow, u32 index)
 	spin_unlock(&mag->lock);
 }
 
-/* Take empty chunks out of reach until an eighth of all is kept. */
+/* What to keep of the empty chunks: nothing where nothing is in use. */
+static u32 spare_chunks(const struct ft_arena *arena)
+{
+	lockdep_assert_held(&arena->lock);
+	return arena->count == arena->empty ? 0 : 1 + arena->count / 8;
+}
+
+/* Take empty chunks out of reach, a batch at most. */
 static void collect_empty(struct ft_arena *arena, struct list_head *out)
 {
-	struct chunk *chunk, *next;
+	struct chunk *chunk;
 	struct leaf *leaf;
-	u32 keep;
+	u32 n;
 
 	lockdep_assert_held(&arena->lock);
-	keep = arena->count == arena->empty ? 0 : 1 + arena->count / 8;
-	list_for_each_entry_safe_reverse(chunk, next, &arena->partial, list) {
-		if (arena->empty <= keep)
+	for (n = 0; n < SHRINK_BATCH; n++) {
+		if (arena->empty <= spare_chunks(arena))
 			break;
-		if (chunk->free != arena->per_chunk)
-			continue;
+		chunk = list_last_entry(&arena->empties, struct chunk, list);
 		leaf = leaf_of(arena, chunk->no);
 		leaf->chunk[chunk->no & (LEAF_SIZE - 1)] = NULL;
 		RCU_INIT_POINTER(leaf->mem[chunk->no & (LEAF_SIZE - 1)], NULL);
@@ -568,6 +618,7 @@ static void shrink_work(struct work_struct *work)
 	struct chunk *chunk, *next;
 	struct magazine *mag;
 	LIST_HEAD(out);
+	bool more;
 	int cpu;
 
 	/* What lies in magazines would pin a chunk each. */
@@ -578,8 +629,19 @@ static void shrink_work(struct work_struct *work)
 		spin_unlock_bh(&mag->lock);
 	}
 	spin_lock_bh(&arena->lock);
-	if (wasteful(arena))
+	more = wasteful(arena) || arena->count == arena->empty;
+	while (more) {
 		collect_empty(arena, &out);
+		more = arena->empty > spare_chunks(arena);
+		spin_unlock_bh(&arena->lock);
+		cond_resched();
+		spin_lock_bh(&arena->lock);
+	}
+	arena->hurry = false;
+	/* An arena without a chunk rests, until it gets one. */
+	if (arena->count && !arena->dying)
+		mod_delayed_work(system_unbound_wq, &arena->shrink_work,
+				 SHRINK_PERIOD);
 	spin_unlock_bh(&arena->lock);
 	if (list_empty(&out))
 		return;
@@ -593,7 +655,8 @@ static void shrink_work(struct work_struct *work)
  * ft_arena_create() - make an arena
  * @object_size: bytes of an object
  *
- * It has no memory for objects until the first one is wanted.
+ * It has no memory for objects until the first one is wanted: an idle one is
+ * some 4 KiB, and 128 bytes per CPU.
  *
  * Context: may sleep.
  * Return: the arena, or NULL.
@@ -617,6 +680,7 @@ struct ft_arena *ft_arena_create(size_t object_size)
 	arena->per_chunk = CHUNK_BYTES / object_size;
 	spin_lock_init(&arena->lock);
 	INIT_LIST_HEAD(&arena->partial);
+	INIT_LIST_HEAD(&arena->empties);
 	INIT_WORK(&arena->ahead_work, ahead_work);
 	INIT_DELAYED_WORK(&arena->shrink_work, shrink_work);
 	return arena;
@@ -661,5 +725,9 @@ void ft_arena_destroy(struct ft_arena *arena)
  */
 size_t ft_arena_bytes(const struct ft_arena *arena)
 {
-	return sizeof(*arena) + (size_t)READ_ONCE(arena->count) * CHUNK_BYTES;
+	return sizeof(*arena) +
+	       num_possible_cpus() * sizeof(struct magazine) +
+	       (size_t)READ_ONCE(arena->leaves) * sizeof(struct leaf) +
+	       (size_t)READ_ONCE(arena->count) *
+	       (CHUNK_BYTES + sizeof(struct chunk));
 }
