@@ -4,11 +4,13 @@
  *
  * A slot is one word: index of the flow plus one (zero: empty), 16 bits of the
  * hash as tag, and, for who scans without touching flows, class and coarse
- * deadline. Flows are never moved between slots of a bucket, and an overflow
- * line stays until its array goes: so a reader that scans a bucket while it is
- * changed misses nothing that was there before and is there after.
+ * deadline. Flows are never moved between slots of a bucket, and only the last
+ * line of a chain is ever unlinked, when it is empty: so a reader that scans a
+ * bucket while it is changed misses nothing that was there before and is there
+ * after, and a position in a chain keeps its meaning.
  */
 #include <linux/bottom_half.h>
+#include <linux/bug.h>
 #include <linux/cache.h>
 #include <linux/err.h>
 #include <linux/log2.h>
@@ -24,7 +26,11 @@
 /* Needs cpu_relax(), and does not say so in every kernel. */
 #include <linux/bit_spinlock.h>
 
+#include "fault.h"
 #include "table.h"
+
+/* A slot is read and written in one access. */
+static_assert(sizeof(unsigned long) == sizeof(u64));
 
 /* Bits of bucket.head below the link; lines are 64-byte aligned. */
 #define HEAD_LOCK	0	/* bit number: bit lock */
@@ -46,6 +52,12 @@
 #define SAMPLE_LINES	8
 #define SAMPLE_ENOUGH	8
 #define SAMPLE_LINES_MAX 128
+
+/* A resize leaves so many of the lines that a chain may have to newcomers. */
+#define RESIZE_FILL_MAX	(FT_CHAIN_MAX / 2 * FT_SLOTS)
+
+/* Overflow lines freed at once, after a grace period. */
+#define TRASH_LINES	29
 
 /* Buckets moved by a resize before others get a chance to run. */
 #define RESIZE_BATCH	256
@@ -115,6 +127,8 @@ int ft_table_cache_init(void)
  */
 void ft_table_cache_exit(void)
 {
+	/* Lines may still wait for their grace period, see trash_free(). */
+	rcu_barrier();
 	kmem_cache_destroy(line_cache);
 }
 
@@ -171,9 +185,9 @@ static struct bucket *link_of(unsigned long head)
 	return (struct bucket *)(head & HEAD_LINK);
 }
 
-/* Pairs with the release in line_append(): the line's slots are there. */
 static struct bucket *line_next(const struct bucket *line)
 {
+	/* Pairs with the release in line_append(): the line's slots are there. */
 	return link_of(smp_load_acquire(&line->head));
 }
 
@@ -191,13 +205,14 @@ static void bucket_unlock(struct bucket *bucket)
 
 static bool bucket_moved(const struct bucket *bucket)
 {
-	return READ_ONCE(bucket->head) & HEAD_MOVED;
+	/* Pairs with the release in bucket_move(): array.next is there. */
+	return smp_load_acquire(&bucket->head) & HEAD_MOVED;
 }
 
 /*
  * Lock the bucket that a hash belongs into, wherever a resize may have taken
  * it. Lock order: a bucket of the old array before one of the new array, and
- * only the resize holds both.
+ * only the resize holds both; a flow's lock inside.
  */
 static struct bucket *lock_for(const struct ft_table *table, u64 hash,
 			       struct array **array)
@@ -297,9 +312,11 @@ struct ft_flow *ft_table_lookup(const struct ft_table *table,
 			return flow;
 		/*
 		 * Slots first, then the moved bit; pairs with the release in
-		 * bucket_move(). A flow that was entered into the new array
-		 * before we came is either in a slot that we read (a moved
-		 * bucket keeps its slots) or the bit is seen.
+		 * bucket_move(). A bit that is not set after all slots were
+		 * read says that the new array had none of this bucket's flows
+		 * while they were: what was in was in a slot. A moved bucket
+		 * keeps its slots, so that a flow that is found in one need not
+		 * be looked for again.
 		 */
 		smp_rmb();
 		if (likely(!bucket_moved(bucket)))
@@ -324,7 +341,8 @@ struct ft_flow *ft_table_alloc(struct ft_table *table, u8 family, u32 *index)
 	if (family == NFPROTO_IPV4)
 		return ft_arena_alloc(table->arena4, index);
 	flow = ft_arena_alloc(table->arena6, index);
-	*index |= FT_INDEX_V6;
+	if (flow)
+		*index |= FT_INDEX_V6;
 	return flow;
 }
 
@@ -371,6 +389,13 @@ static u64 *bucket_free_slot(struct bucket *line, struct bucket **last,
 	return NULL;
 }
 
+static struct bucket *line_alloc(gfp_t gfp)
+{
+	if (ft_fault(FT_FAULT_LINE))
+		return NULL;
+	return kmem_cache_alloc(line_cache, gfp);
+}
+
 /* Append a line, its first slot filled, to a locked bucket. */
 static void line_append(struct array *array, struct bucket *last,
 			struct bucket *line, u64 slot)
@@ -382,39 +407,72 @@ static void line_append(struct array *array, struct bucket *last,
 	smp_store_release(&last->head, last->head | (unsigned long)line);
 }
 
+/*
+ * The live flow of a key in a locked bucket. A packet that saw it alive may be
+ * about to move its deadline: only under its lock "expired" is for good.
+ */
+static struct ft_flow *bucket_clash(const struct ft_table *table,
+				    const struct bucket *line,
+				    const struct ft_key *key, u16 tag)
+{
+	struct ft_flow *flow;
+	unsigned int i;
+	u64 slot;
+
+	for (; line; line = link_of(line->head)) {
+		for (i = 0; i < FT_SLOTS; i++) {
+			slot = READ_ONCE(line->slot[i]);
+			if (slot_tag(slot) != tag || !(u32)slot)
+				continue;
+			flow = ft_table_at(table, slot_index(slot));
+			if (WARN_ON_ONCE(!flow) || !ft_flow_matches(flow, key))
+				continue;
+			if (!ft_flow_lock_key(flow, key))
+				continue;
+			ft_flow_unlock(flow, atomic_read(&flow->word));
+			return flow;
+		}
+	}
+	return NULL;
+}
+
 /**
- * ft_table_insert() - enter a flow
+ * ft_table_insert() - enter a flow, and wake it
  * @table: the table
- * @flow: the flow, alive
+ * @flow: the flow, complete, but still dead
  * @index: its index
  * @hash: ft_key_hash() of its key
  * @clash: set on -EEXIST: the live flow of that key that is in already
  *
- * A dead or expired flow of the same key does not count: it can't come back,
+ * FT_FLOW_DEAD is cleared here, once the flow is in: a stale reader that has
+ * the object at hand from its former life, which may have been that of the same
+ * key, must not get the chance to end a flow that is not in yet.
+ *
+ * A dead or expired flow of the same key does not clash: it can't come back,
  * see ft_flow_lock_key(), and lookups pass it by.
  *
- * Context: BH disabled, RCU read side.
+ * Context: BH disabled, RCU read side; the flow's lock is not held.
  * Return: 0; -EEXIST; -ENOSPC, the bucket has FT_CHAIN_MAX lines, all taken;
- * -ENOMEM.
+ * -ENOMEM. On an error the flow is dead as before, and free to be given back.
  */
 int ft_table_insert(struct ft_table *table, struct ft_flow *flow, u32 index,
 		    u64 hash, struct ft_flow **clash)
 {
+	struct bucket *bucket, *last, *line = NULL;
 	u16 tag = hash_tag(hash);
-	struct bucket *bucket, *last, *line;
 	unsigned int lines;
 	struct array *array;
 	struct ft_key key;
 	u64 *free, slot;
 	int err = 0;
-	u32 other;
 
-	/* Ours alone until the slot is set. */
+	/* Ours alone until it wakes. */
 	ft_flow_key(flow, &key);
 	slot = slot_make(index, tag, slot_hint(flow));
 
+again:
 	bucket = lock_for(table, hash, &array);
-	*clash = bucket_find(table, bucket, &key, tag, &other);
+	*clash = bucket_clash(table, bucket, &key, tag);
 	if (*clash) {
 		err = -EEXIST;
 		goto out;
@@ -422,20 +480,33 @@ int ft_table_insert(struct ft_table *table, struct ft_flow *flow, u32 index,
 	free = bucket_free_slot(bucket, &last, &lines);
 	if (likely(free)) {
 		slot_set(free, slot);
-		goto out;
+		goto wake;
 	}
 	if (lines >= FT_CHAIN_MAX) {
 		err = -ENOSPC;
 		goto out;
 	}
-	line = kmem_cache_alloc(line_cache, GFP_ATOMIC | __GFP_NOWARN);
 	if (!line) {
-		err = -ENOMEM;
-		goto out;
+		/* Rare, and nothing to do under a lock that others spin on. */
+		bucket_unlock(bucket);
+		line = line_alloc(GFP_ATOMIC | __GFP_NOWARN);
+		if (!line)
+			return -ENOMEM;
+		goto again;
 	}
 	line_append(array, last, line, slot);
+	line = NULL;
+wake:
+	/*
+	 * Inside the bucket's lock: neither a resize nor an insert of the same
+	 * key may meet it dead. A stale reader may hold its lock for a moment.
+	 */
+	ft_flow_lock(flow);
+	ft_flow_unlock(flow, atomic_read(&flow->word) & ~FT_FLOW_DEAD);
 out:
 	bucket_unlock(bucket);
+	if (unlikely(line))
+		kmem_cache_free(line_cache, line);
 	return err;
 }
 
@@ -552,14 +623,37 @@ unsigned int ft_table_sample(const struct ft_table *table, u64 hash,
 }
 
 /**
+ * struct trash - overflow lines that readers may still be in
+ * @rcu: for call_rcu()
+ * @n: how many
+ * @line: the lines
+ */
+struct trash {
+	struct rcu_head rcu;
+	unsigned int n;
+	struct bucket *line[TRASH_LINES];
+};
+
+static void trash_free(struct rcu_head *rcu)
+{
+	struct trash *trash = container_of(rcu, struct trash, rcu);
+
+	while (trash->n)
+		kmem_cache_free(line_cache, trash->line[--trash->n]);
+	kfree(trash);
+}
+
+/**
  * struct visit - a scan of buckets
  * @table: the table
  * @fn: called for flows
  * @arg: its argument
  * @expired: only flows that have expired; others get their hint renewed
  * @now: coarse_now(), for @expired
+ * @budget: buckets that may still be looked at
  * @skip: slots of this bucket that were dealt with before
  * @seen: slots of this bucket passed so far
+ * @trash: lines that fell empty
  */
 struct visit {
 	const struct ft_table *table;
@@ -567,8 +661,10 @@ struct visit {
 	void *arg;
 	bool expired;
 	u32 now;
+	s64 budget;
 	u32 skip;
 	u32 seen;
+	struct trash *trash;
 };
 
 /* A slot whose hint has passed: has its flow, too? Else renew the hint. */
@@ -601,6 +697,66 @@ static int visit_slot(struct visit *visit, u64 *p)
 	return visit->fn(flow, slot_index(slot), visit->arg);
 }
 
+static bool line_empty(const struct bucket *line)
+{
+	unsigned int i;
+
+	for (i = 0; i < FT_SLOTS; i++) {
+		if (READ_ONCE(line->slot[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Unlink the last line of a chain if it is empty. With the bucket's lock held. */
+static struct bucket *chain_trim(struct array *array, struct bucket *bucket)
+{
+	struct bucket *last = bucket, *before = NULL, *next;
+
+	while ((next = link_of(last->head))) {
+		before = last;
+		last = next;
+	}
+	if (!before || !line_empty(last))
+		return NULL;
+	/* Readers that are in it find it empty, and its link NULL. */
+	WRITE_ONCE(before->head, before->head & ~HEAD_LINK);
+	atomic_dec(&array->overflow);
+	return last;
+}
+
+/* Take back the lines that fell empty at the end of a bucket's chain. */
+static void bucket_trim(struct visit *visit, struct array *array,
+			struct bucket *bucket)
+{
+	struct bucket *line, *last = bucket, *next;
+
+	while ((next = line_next(last)))
+		last = next;
+	if (last == bucket || !line_empty(last))
+		return;
+	do {
+		/* No memory to free memory: the next scan may have some. */
+		if (!visit->trash)
+			visit->trash = kzalloc(sizeof(*visit->trash),
+					       GFP_ATOMIC | __GFP_NOWARN);
+		if (!visit->trash)
+			return;
+		local_bh_disable();
+		bucket_lock(bucket);
+		line = bucket_moved(bucket) ? NULL : chain_trim(array, bucket);
+		bucket_unlock(bucket);
+		local_bh_enable();
+		if (!line)
+			return;
+		visit->trash->line[visit->trash->n++] = line;
+		if (visit->trash->n == TRASH_LINES) {
+			call_rcu(&visit->trash->rcu, trash_free);
+			visit->trash = NULL;
+		}
+	} while (true);
+}
+
 static int visit_lines(struct visit *visit, struct bucket *line)
 {
 	unsigned int i;
@@ -624,7 +780,8 @@ static int visit_lines(struct visit *visit, struct bucket *line)
 /*
  * Visit a bucket; where a resize has moved it, the buckets of the new array
  * that its flows can be in. When the table shrinks these hold flows of other
- * buckets, too, which are visited more than once.
+ * buckets, too, which are visited more than once; when it grows one bucket may
+ * become many, which all count against the budget.
  */
 static int visit_bucket(struct visit *visit, struct array *array, u32 b)
 {
@@ -632,8 +789,13 @@ static int visit_bucket(struct visit *visit, struct array *array, u32 b)
 	u32 common, i;
 	int err;
 
-	if (likely(!bucket_moved(&array->b[b])))
-		return visit_lines(visit, &array->b[b]);
+	if (likely(!bucket_moved(&array->b[b]))) {
+		visit->budget--;
+		err = visit_lines(visit, &array->b[b]);
+		if (visit->expired && unlikely(line_next(&array->b[b])))
+			bucket_trim(visit, array, &array->b[b]);
+		return err;
+	}
 	next = rcu_dereference(array->next);
 	common = min(array->mask, next->mask);
 	for (i = b & common; i <= next->mask; i += common + 1) {
@@ -644,23 +806,28 @@ static int visit_bucket(struct visit *visit, struct array *array, u32 b)
 	return 0;
 }
 
-static int walk(struct visit *visit, struct ft_cursor *cursor, u32 buckets)
+static int walk(struct visit *visit, struct ft_cursor *cursor)
 {
 	struct array *array = rcu_dereference(visit->table->cur);
+	int more = 0;
 
 	while (cursor->bucket <= array->mask) {
-		if (!buckets--)
-			return 1;
+		more = 1;
+		if (visit->budget <= 0)
+			break;
 		visit->skip = cursor->slot;
 		visit->seen = 0;
 		if (visit_bucket(visit, array, cursor->bucket)) {
 			cursor->slot = visit->seen;
-			return 1;
+			break;
 		}
 		cursor->slot = 0;
 		cursor->bucket++;
+		more = 0;
 	}
-	return 0;
+	if (visit->trash)
+		call_rcu(&visit->trash->rcu, trash_free);
+	return more;
 }
 
 /**
@@ -682,9 +849,14 @@ static int walk(struct visit *visit, struct ft_cursor *cursor, u32 buckets)
 int ft_table_walk(const struct ft_table *table, struct ft_cursor *cursor,
 		  u32 buckets, ft_walk_fn fn, void *arg)
 {
-	struct visit visit = { .table = table, .fn = fn, .arg = arg };
+	struct visit visit = {
+		.table = table,
+		.fn = fn,
+		.arg = arg,
+		.budget = buckets,
+	};
 
-	return walk(&visit, cursor, buckets);
+	return walk(&visit, cursor);
 }
 
 /**
@@ -696,7 +868,8 @@ int ft_table_walk(const struct ft_table *table, struct ft_cursor *cursor,
  * @arg: argument of @fn
  *
  * Reads bucket lines in sequence and touches a flow only once the coarse
- * deadline in its slot has passed.
+ * deadline in its slot has passed. On its way it takes back overflow lines that
+ * fell empty.
  *
  * Context: RCU read side, which may be left between two calls.
  * Return: 0 at the end, else there is more.
@@ -710,9 +883,10 @@ int ft_table_expired(const struct ft_table *table, struct ft_cursor *cursor,
 		.arg = arg,
 		.expired = true,
 		.now = coarse_now(),
+		.budget = buckets,
 	};
 
-	return walk(&visit, cursor, buckets);
+	return walk(&visit, cursor);
 }
 
 static void array_destroy(struct array *array)
@@ -731,29 +905,6 @@ static void array_destroy(struct array *array)
 	}
 	kvfree(array->b);
 	kfree(array);
-}
-
-static struct array *array_create(u32 buckets)
-{
-	const gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN |
-			  __GFP_RETRY_MAYFAIL;
-	size_t bytes = (size_t)buckets * sizeof(struct bucket);
-	struct array *array;
-
-	array = kzalloc(sizeof(*array), GFP_KERNEL);
-	if (!array)
-		return NULL;
-	/* Huge pages where the architecture maps them: fewer TLB misses. */
-	if (bytes >= PMD_SIZE)
-		array->b = vmalloc_huge(bytes, gfp);
-	else
-		array->b = kvmalloc(bytes, gfp);
-	if (!array->b) {
-		kfree(array);
-		return NULL;
-	}
-	array->mask = buckets - 1;
-	return array;
 }
 
 /* Buckets as they are allocated: a power of two within the range. */
@@ -780,6 +931,33 @@ bool ft_table_fits(u32 buckets, u64 *need, u64 *have)
 	pages = max_t(s64, pages, 0);
 	*have = ((u64)pages << PAGE_SHIFT) / 8 * 7;
 	return *need <= *have;
+}
+
+static struct array *array_create(u32 buckets)
+{
+	const gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN |
+			  __GFP_RETRY_MAYFAIL;
+	size_t bytes = (size_t)buckets * sizeof(struct bucket);
+	struct array *array;
+	u64 need, have;
+
+	/* Before anything is allocated: others must not be squeezed out. */
+	if (ft_fault(FT_FAULT_ARRAY) || !ft_table_fits(buckets, &need, &have))
+		return NULL;
+	array = kzalloc(sizeof(*array), GFP_KERNEL);
+	if (!array)
+		return NULL;
+	/* Huge pages where the architecture maps them: fewer TLB misses. */
+	if (bytes >= PMD_SIZE)
+		array->b = vmalloc_huge(bytes, gfp);
+	else
+		array->b = kvmalloc(bytes, gfp);
+	if (!array->b) {
+		kfree(array);
+		return NULL;
+	}
+	array->mask = buckets - 1;
+	return array;
 }
 
 /**
@@ -972,8 +1150,10 @@ static unsigned int bucket_lines(const struct bucket *line)
 {
 	unsigned int lines = 0;
 
+	rcu_read_lock();
 	for (; line; line = line_next(line))
 		lines++;
+	rcu_read_unlock();
 	return lines;
 }
 
@@ -983,6 +1163,7 @@ static void bucket_move(struct ft_table *table, struct array *next,
 {
 	struct bucket *line;
 	unsigned int i;
+	u64 slot;
 
 	/*
 	 * Where several buckets meet, a bucket's slots may need as many lines
@@ -995,18 +1176,42 @@ static void bucket_move(struct ft_table *table, struct array *next,
 	bucket_lock(bucket);
 	for (line = bucket; line; line = link_of(line->head)) {
 		for (i = 0; i < FT_SLOTS; i++) {
-			if (line->slot[i])
-				slot_move(table, next, line->slot[i], spare);
+			/* A scan may renew the hint at any time. */
+			slot = READ_ONCE(line->slot[i]);
+			if (slot)
+				slot_move(table, next, slot, spare);
 		}
 	}
 	/*
-	 * Pairs with smp_rmb() in ft_table_lookup() and the acquire of the
-	 * lock in lock_for(): who sees the bit sees the new array's slots.
+	 * Pairs with smp_rmb() in ft_table_lookup(), the acquire in
+	 * bucket_moved(), and that of the lock in lock_for(): who sees the bit
+	 * sees array.next and the slots in there.
 	 */
 	smp_store_release(&bucket->head, bucket->head | HEAD_MOVED);
 	bucket_unlock(bucket);
 	local_bh_enable();
 	rcu_read_unlock();
+}
+
+/* Slots taken: how many flows a smaller array would have to hold. */
+static u64 array_used(const struct array *array)
+{
+	const struct bucket *line;
+	unsigned int i;
+	u64 used = 0;
+	u32 b;
+
+	for (b = 0; b <= array->mask; b++) {
+		rcu_read_lock();
+		for (line = &array->b[b]; line; line = line_next(line)) {
+			for (i = 0; i < FT_SLOTS; i++)
+				used += !!READ_ONCE(line->slot[i]);
+		}
+		rcu_read_unlock();
+		if (b % RESIZE_BATCH == 0)
+			cond_resched();
+	}
+	return used;
 }
 
 /**
@@ -1018,13 +1223,13 @@ static void bucket_move(struct ft_table *table, struct array *next,
  * are moved, and no lookup misses a flow because of it.
  *
  * Context: may sleep, for as long as it takes to touch every flow.
- * Return: 0, or -ENOMEM with nothing changed.
+ * Return: 0, or with nothing changed: -ENOMEM; -ENOSPC, the flows that are in
+ * would make chains of more than half of FT_CHAIN_MAX lines on average.
  */
 int ft_table_resize(struct ft_table *table, u32 buckets)
 {
 	struct array *old, *next;
 	struct spare spare = {};
-	u64 need, have;
 	int err = 0;
 	u32 b;
 
@@ -1034,9 +1239,12 @@ int ft_table_resize(struct ft_table *table, u32 buckets)
 					lockdep_is_held(&table->resize_lock));
 	if (buckets == old->mask + 1)
 		goto out;
-	next = NULL;
-	if (ft_table_fits(buckets, &need, &have))
-		next = array_create(buckets);
+	if (buckets <= old->mask &&
+	    array_used(old) > (u64)buckets * RESIZE_FILL_MAX) {
+		err = -ENOSPC;
+		goto out;
+	}
+	next = array_create(buckets);
 	if (!next) {
 		err = -ENOMEM;
 		goto out;
