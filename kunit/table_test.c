@@ -10,6 +10,8 @@
 #include <linux/kthread.h>
 #include <linux/random.h>
 
+#include "fault.h"
+#include "ft_stress.h"
 #include "table.h"
 
 static void table_free_action(void *table)
@@ -30,19 +32,7 @@ static struct ft_table *table_new(struct kunit *test, u32 buckets)
 /* Key number @i: every fourth one IPv6. */
 static void key_of(struct ft_key *key, u32 i)
 {
-	union nf_inet_addr src = {}, dst = {};
-
-	if (i % 4) {
-		src.ip = htonl(0x0a000000 + i);
-		dst.ip = htonl(0xc0000201);
-	} else {
-		src.ip6[0] = htonl(0x20010db8);
-		src.ip6[3] = htonl(i);
-		dst.ip6[0] = htonl(0x20010db8);
-		dst.ip6[1] = htonl(1);
-	}
-	ft_key_set(key, i % 4 ? NFPROTO_IPV4 : NFPROTO_IPV6, IPPROTO_UDP, 0,
-		   &src, &dst, htons(1), htons(2));
+	ft_stress_key(key, i);
 }
 
 static u64 hash_of(struct ft_table *table, const struct ft_key *key)
@@ -72,12 +62,11 @@ static int enter_as(struct ft_table *table, u32 i, u64 hash, u32 timeout,
 		memcpy(ft_flow_addr6(flow), key.addr6, sizeof(key.addr6));
 	flow->deadline = ft_now() + timeout;
 	flow->mark = i;
-	ft_flow_unlock(flow, class << 5);
+	/* Dead until it is in. */
+	ft_flow_unlock(flow, class << 5 | FT_FLOW_DEAD);
 	err = ft_table_insert(table, flow, *index, hash, &clash);
-	if (err) {
-		ft_flow_kill(flow, flow->gen);
+	if (err)
 		ft_table_free(table, flow, *index);
-	}
 out:
 	local_bh_enable();
 	rcu_read_unlock();
@@ -149,6 +138,42 @@ static void insert_lookup_remove(struct kunit *test)
 	}
 }
 
+/* It wakes when it is in, and only then. */
+static void insert_wakes(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 64);
+	struct ft_flow *flow, *other, *clash;
+	u32 index, index2;
+	struct ft_key key;
+	u64 hash;
+
+	key_of(&key, 1);
+	hash = hash_of(table, &key);
+	rcu_read_lock();
+	local_bh_disable();
+	flow = ft_table_alloc(table, key.family, &index);
+	other = ft_table_alloc(table, key.family, &index2);
+	KUNIT_EXPECT_TRUE(test, flow && other);
+	if (!flow || !other)
+		goto out;
+	memcpy(&flow->key, &key, sizeof(flow->key));
+	memcpy(&other->key, &key, sizeof(other->key));
+	flow->deadline = ft_now() + HZ;
+	other->deadline = ft_now() + HZ;
+	KUNIT_EXPECT_EQ(test, 0, ft_table_insert(table, flow, index, hash, &clash));
+	KUNIT_EXPECT_NULL(test, clash);
+	KUNIT_EXPECT_FALSE(test, atomic_read(&flow->word) &
+			   (FT_FLOW_DEAD | FT_FLOW_LOCK));
+	KUNIT_EXPECT_EQ(test, -EEXIST, ft_table_insert(table, other, index2,
+						       hash, &clash));
+	KUNIT_EXPECT_PTR_EQ(test, clash, flow);
+	KUNIT_EXPECT_EQ(test, (int)FT_FLOW_DEAD, atomic_read(&other->word));
+	ft_table_free(table, other, index2);
+out:
+	local_bh_enable();
+	rcu_read_unlock();
+}
+
 /* One bucket takes FT_CHAIN_MAX lines, every flow of it is found, no more. */
 static void chain_limit(struct kunit *test)
 {
@@ -217,6 +242,156 @@ static void expired_equal(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, has(table, 5));
 }
 
+static int count_flow(struct ft_flow *flow, u32 index, void *arg)
+{
+	(*(u32 *)arg)++;
+	return 0;
+}
+
+static u32 count_all(struct ft_table *table)
+{
+	struct ft_cursor cursor = {};
+	u32 n = 0;
+
+	rcu_read_lock();
+	ft_table_walk(table, &cursor, U32_MAX, count_flow, &n);
+	rcu_read_unlock();
+	return n;
+}
+
+/* What expiry does on its way, whether or not a flow has expired. */
+static void scan(struct ft_table *table)
+{
+	struct ft_cursor cursor = {};
+	u32 n;
+
+	rcu_read_lock();
+	ft_table_expired(table, &cursor, U32_MAX, count_flow, &n);
+	rcu_read_unlock();
+}
+
+/* Lines that fell empty are taken back from the end, and only from there. */
+static void chain_trimmed(struct kunit *test)
+{
+	const u32 lines = 6, most = lines * FT_SLOTS;
+	struct ft_table *table = table_new(test, 64);
+	u32 i, n, ids[6 * FT_SLOTS];
+	size_t empty, full;
+	struct ft_key key;
+
+	/* Memory for the objects first, so that only lines come and go. */
+	KUNIT_ASSERT_EQ(test, enter(table, 0), 0);
+	KUNIT_ASSERT_EQ(test, enter(table, 1), 0);
+	KUNIT_ASSERT_TRUE(test, leave(table, 0) && leave(table, 1));
+	empty = ft_table_bytes(table);
+	for (i = 0, n = 0; n < most; i++) {
+		key_of(&key, i);
+		if ((hash_of(table, &key) & 63) != 5)
+			continue;
+		KUNIT_ASSERT_EQ(test, enter(table, i), 0);
+		ids[n++] = i;
+	}
+	full = ft_table_bytes(table);
+	KUNIT_EXPECT_EQ(test, full, empty + (lines - 1) * 64);
+	scan(table);
+	KUNIT_EXPECT_EQ(test, ft_table_bytes(table), full);
+
+	/* The third line, in the middle: it must stay where it is. */
+	for (n = 2 * FT_SLOTS; n < 3 * FT_SLOTS; n++)
+		KUNIT_ASSERT_TRUE(test, leave(table, ids[n]));
+	scan(table);
+	KUNIT_EXPECT_EQ(test, ft_table_bytes(table), full);
+	/* The last two, but for one flow of the last but one. */
+	for (n = 4 * FT_SLOTS + 1; n < most; n++)
+		KUNIT_ASSERT_TRUE(test, leave(table, ids[n]));
+	scan(table);
+	KUNIT_EXPECT_EQ(test, ft_table_bytes(table), full - 64);
+	KUNIT_EXPECT_TRUE(test, has(table, ids[4 * FT_SLOTS]));
+	/* All but what is in the first line. */
+	for (n = FT_SLOTS; n <= 4 * FT_SLOTS; n++)
+		leave(table, ids[n]);
+	scan(table);
+	KUNIT_EXPECT_EQ(test, ft_table_bytes(table), empty);
+	for (n = 0; n < FT_SLOTS; n++)
+		KUNIT_EXPECT_TRUE(test, has(table, ids[n]));
+	/* And it grows again. */
+	for (n = FT_SLOTS; n < most; n++)
+		KUNIT_ASSERT_EQ(test, enter(table, ids[n]), 0);
+	for (n = 0; n < most; n++)
+		KUNIT_EXPECT_TRUE(test, has(table, ids[n]));
+	KUNIT_EXPECT_EQ(test, ft_table_bytes(table), full);
+}
+
+static void faults_off(void *unused)
+{
+	WRITE_ONCE(ft_faults, 0);
+}
+
+/* Memory is out: an error, and nothing changed. */
+static void out_of_memory(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 64);
+	u32 i, n, index, last = 0;
+	struct ft_table *other;
+	struct ft_key key;
+
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, faults_off, NULL),
+			0);
+	/* No line to overflow into. */
+	WRITE_ONCE(ft_faults, FT_FAULT_LINE);
+	for (i = 0, n = 0; n <= FT_SLOTS; i++) {
+		key_of(&key, i);
+		if ((hash_of(table, &key) & 63) != 5)
+			continue;
+		KUNIT_ASSERT_EQ(test, enter(table, i),
+				n < FT_SLOTS ? 0 : -ENOMEM);
+		last = i;
+		n++;
+	}
+	KUNIT_EXPECT_FALSE(test, has(table, last));
+	KUNIT_EXPECT_EQ(test, count_all(table), FT_SLOTS);
+	WRITE_ONCE(ft_faults, 0);
+	KUNIT_EXPECT_EQ(test, enter(table, last), 0);
+	KUNIT_EXPECT_TRUE(test, has(table, last));
+
+	/* No array to move into. */
+	n = ft_table_generation(table);
+	WRITE_ONCE(ft_faults, FT_FAULT_ARRAY);
+	KUNIT_EXPECT_EQ(test, ft_table_resize(table, 128), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, ft_table_buckets(table), 64);
+	KUNIT_EXPECT_EQ(test, ft_table_generation(table), n);
+	other = ft_table_create(64);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(other), -ENOMEM);
+
+	/* No memory for flows. */
+	WRITE_ONCE(ft_faults, 0);
+	other = table_new(test, 64);
+	WRITE_ONCE(ft_faults, FT_FAULT_CHUNK);
+	key_of(&key, 1);
+	KUNIT_EXPECT_EQ(test, enter_as(other, 1, 0, HZ, 0, &index), -ENOBUFS);
+	WRITE_ONCE(ft_faults, 0);
+	KUNIT_EXPECT_EQ(test, enter(other, 1), 0);
+}
+
+/* Chains would get too long: refused, and nothing changed. */
+static void resize_too_small(struct kunit *test)
+{
+	const u32 most = FT_CHAIN_MAX / 2 * FT_SLOTS * 64;
+	struct ft_table *table = table_new(test, 1024);
+	u32 i;
+
+	for (i = 0; i <= most; i++)
+		KUNIT_ASSERT_EQ(test, enter(table, i), 0);
+	KUNIT_EXPECT_EQ(test, ft_table_resize(table, 64), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, ft_table_buckets(table), 1024);
+	KUNIT_EXPECT_EQ(test, count_all(table), most + 1);
+	KUNIT_EXPECT_TRUE(test, leave(table, 0));
+	KUNIT_EXPECT_EQ(test, ft_table_resize(table, 64), 0);
+	KUNIT_EXPECT_EQ(test, count_all(table), most);
+	for (i = 1; i <= most; i++)
+		KUNIT_ASSERT_TRUE(test, has(table, i));
+}
+
 #define TWIN	6000
 
 /* Random operations, with a resize now and then, against who should be in. */
@@ -236,7 +411,7 @@ static void random_twin(struct kunit *test)
 		switch (prandom_u32_state(&rnd) % 4) {
 		case 0:
 			/* As many as 64 buckets can hold with some room. */
-			if (!twin[i] && in >= 4000)
+			if (!twin[i] && in >= 3500)
 				break;
 			KUNIT_ASSERT_EQ(test, enter(table, i),
 					twin[i] ? -EEXIST : 0);
@@ -257,6 +432,8 @@ static void random_twin(struct kunit *test)
 					ft_table_resize(table,
 							sizes[round / 10000 %
 							      ARRAY_SIZE(sizes)]));
+			scan(table);
+			KUNIT_ASSERT_EQ(test, count_all(table), in);
 		}
 	}
 	for (i = 0; i < TWIN; i++)
@@ -268,14 +445,40 @@ static void random_twin(struct kunit *test)
  * @table: the table
  * @flows: flows 0 to @flows - 1 are in
  * @missed: lookups that missed
+ * @lost: flows entered while a resize ran that were not found, or not ended
+ * @unseen: full walks that did not see them all
+ * @between: rounds that began or ended while a resize ran
  * @rounds: how often it looked at all
  */
 struct checker {
 	struct ft_table *table;
 	u32 flows;
 	u32 missed;
+	u32 lost;
+	u32 unseen;
+	u32 between;
 	u32 rounds;
 };
+
+static int see_flow(struct ft_flow *flow, u32 index, void *arg)
+{
+	if (flow->mark < 4000)
+		__set_bit(flow->mark, arg);
+	return 0;
+}
+
+/* One walk, whatever a resize does: every flow that stays is in it. */
+static bool walk_sees_all(struct ft_table *table, u32 flows)
+{
+	static DECLARE_BITMAP(seen, 4000);
+	struct ft_cursor cursor = {};
+
+	bitmap_zero(seen, 4000);
+	rcu_read_lock();
+	ft_table_walk(table, &cursor, U32_MAX, see_flow, seen);
+	rcu_read_unlock();
+	return bitmap_weight(seen, 4000) == flows;
+}
 
 static int check_all(void *data)
 {
@@ -285,6 +488,22 @@ static int check_all(void *data)
 	while (!kthread_should_stop()) {
 		if (!has(checker->table, i))
 			checker->missed++;
+		if (i % 512 == 0) {
+			checker->unseen += !walk_sees_all(checker->table,
+							  checker->flows);
+		}
+		/* Odd: a resize is under way. Some buckets are moved. */
+		if (i % 16 == 0 && ft_table_generation(checker->table) & 1) {
+			u32 extra = 20000 + i;
+
+			checker->between++;
+			if (enter(checker->table, extra) ||
+			    enter(checker->table, extra) != -EEXIST ||
+			    !has(checker->table, extra) ||
+			    !leave(checker->table, extra) ||
+			    has(checker->table, extra))
+				checker->lost++;
+		}
 		if (++i == checker->flows) {
 			i = 0;
 			WRITE_ONCE(checker->rounds, checker->rounds + 1);
@@ -321,7 +540,10 @@ static void resize_loses_nothing(struct kunit *test)
 	}
 	kthread_stop(thread);
 	KUNIT_EXPECT_GT(test, checker.rounds, 2);
+	KUNIT_EXPECT_GT(test, checker.between, 2);
 	KUNIT_EXPECT_EQ(test, checker.missed, 0);
+	KUNIT_EXPECT_EQ(test, checker.lost, 0);
+	KUNIT_EXPECT_EQ(test, checker.unseen, 0);
 	KUNIT_EXPECT_EQ(test, ft_table_generation(table), generation + 60);
 }
 
@@ -441,6 +663,66 @@ static int end_flow(struct ft_flow *flow, u32 index, void *arg)
 	return 0;
 }
 
+/* A resize between two calls: it ends, and says that it must be done again. */
+static void walk_over_resize(struct kunit *test)
+{
+	static const u32 sizes[] = { 1024, 64, 256 };
+	struct ft_table *table = table_new(test, 256);
+	struct tally tally = {};
+	struct ft_cursor cursor;
+	u32 i, calls, resized = 0, rounds = 0;
+	int more;
+
+	tally.seen = kunit_kzalloc(test, 1500, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, tally.seen);
+	for (i = 0; i < 1500; i++)
+		KUNIT_ASSERT_EQ(test, enter(table, i), 0);
+	do {
+		memset(tally.seen, 0, 1500);
+		cursor = (struct ft_cursor){
+			.generation = ft_table_generation(table),
+		};
+		calls = 0;
+		do {
+			rcu_read_lock();
+			more = ft_table_walk(table, &cursor, 10, tally_flow,
+					     &tally);
+			rcu_read_unlock();
+			if (++calls == 3 && resized < ARRAY_SIZE(sizes)) {
+				u32 size = sizes[resized++];
+
+				KUNIT_ASSERT_EQ(test, 0,
+						ft_table_resize(table, size));
+			}
+			KUNIT_ASSERT_LT(test, calls, 200);
+		} while (more);
+		rounds++;
+	} while (cursor.generation != ft_table_generation(table));
+	KUNIT_EXPECT_EQ(test, rounds, ARRAY_SIZE(sizes) + 1);
+	for (i = 0; i < 1500; i++)
+		KUNIT_ASSERT_EQ_MSG(test, tally.seen[i], 1, "flow %u", i);
+}
+
+/* Never more buckets than asked for, and none twice. */
+static void walk_keeps_budget(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 1024);
+	struct ft_cursor cursor = {};
+	u32 calls = 0, before, n = 0;
+	int more;
+
+	do {
+		before = cursor.bucket;
+		rcu_read_lock();
+		more = ft_table_walk(table, &cursor, 100, count_flow, &n);
+		rcu_read_unlock();
+		KUNIT_EXPECT_LE(test, cursor.bucket - before, 100);
+		calls++;
+	} while (more && calls < 100);
+	KUNIT_EXPECT_EQ(test, calls, 11);
+	KUNIT_EXPECT_EQ(test, n, 0);
+}
+
 /* Hints that passed, flows that did not: looked at once, then left alone. */
 static void expired_scan(struct kunit *test)
 {
@@ -485,7 +767,7 @@ static void expired_scan(struct kunit *test)
 
 static void sample_tells_class_and_time(struct kunit *test)
 {
-	struct ft_candidate out[200];
+	struct ft_candidate out[100];
 	struct ft_table *table = table_new(test, 64);
 	u32 i, n, index, seen[4] = {};
 	struct ft_key key;
@@ -561,19 +843,46 @@ static void hint_follows_flow(struct kunit *test)
 	rcu_read_unlock();
 }
 
+static void stress(struct kunit *test)
+{
+	struct ft_stress *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->table = table_new(test, 64);
+	KUNIT_EXPECT_EQ(test, ft_stress(s, 2 * num_online_cpus(), 3000), 0);
+	kunit_info(test, "%d lookups, %d inserts, %d resizes",
+		   atomic_read(&s->lookups), atomic_read(&s->inserts),
+		   atomic_read(&s->resizes));
+	KUNIT_EXPECT_GT(test, atomic_read(&s->lookups), 1000);
+	KUNIT_EXPECT_GT(test, atomic_read(&s->inserts), 1000);
+	KUNIT_EXPECT_GT(test, atomic_read(&s->resizes), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s->missed), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s->unseen), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s->twins), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s->left), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s->ends), atomic_read(&s->inserts));
+}
+
 static struct kunit_case table_cases[] = {
 	KUNIT_CASE(insert_lookup_remove),
+	KUNIT_CASE(insert_wakes),
 	KUNIT_CASE(chain_limit),
+	KUNIT_CASE(chain_trimmed),
+	KUNIT_CASE(out_of_memory),
 	KUNIT_CASE(expired_equal),
 	KUNIT_CASE_SLOW(random_twin),
 	KUNIT_CASE_SLOW(resize_loses_nothing),
 	KUNIT_CASE(resize_refused),
+	KUNIT_CASE(resize_too_small),
 	KUNIT_CASE(sizes_are_rounded),
 	KUNIT_CASE(wanted_size),
 	KUNIT_CASE(walk_sees_each_once),
+	KUNIT_CASE(walk_over_resize),
+	KUNIT_CASE(walk_keeps_budget),
 	KUNIT_CASE(expired_scan),
 	KUNIT_CASE(sample_tells_class_and_time),
 	KUNIT_CASE(hint_follows_flow),
+	KUNIT_CASE_SLOW(stress),
 	{}
 };
 
