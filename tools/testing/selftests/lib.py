@@ -242,8 +242,13 @@ class Ns:
             return f.read().strip()
 
     def write(self, path, value):
-        with self, open(path, "w") as f:
-            f.write(str(value))
+        # One write(2), whatever comes of it: closing a file object would try again.
+        with self:
+            fd = os.open(path, os.O_WRONLY)
+            try:
+                os.write(fd, str(value).encode())
+            finally:
+                os.close(fd)
 
     def sysctl(self, name, value=None):
         """name is a suffix of net.netfilter.nf_flowtrack_ or nf_conntrack_, or has a dot and is a whole name."""
@@ -524,6 +529,11 @@ table inet stamp {{
 """
 
 
+def ours(frame):
+    """IP, and not what the router's kernel tells its neighbours about itself."""
+    return frame[12:14] == b"\x08\x00" or frame[12:14] == b"\x86\xdd" and frame[22:24] != b"\xfe\x80"
+
+
 class Wire:
     """One end of a wire to the router, held by the test."""
 
@@ -537,7 +547,12 @@ class Wire:
 
     def send(self, packet):
         kind = 0x86dd if packet[:1] and packet[0] >> 4 == 6 else 0x0800
-        self.sock.send(self.router_mac + self.mac + struct.pack("!H", kind) + packet)
+        while True:
+            try:
+                self.sock.send(self.router_mac + self.mac + struct.pack("!H", kind) + packet)
+                return
+            except BlockingIOError:
+                select.select([], [self.sock], [], 5)
 
     def receive(self):
         """All packets that have arrived: IP only, without the link layer."""
@@ -547,7 +562,7 @@ class Wire:
                 frame, info = self.sock.recvfrom(65536)
             except BlockingIOError:
                 return packets
-            if info[2] != 4 and frame[12:14] in (b"\x08\x00", b"\x86\xdd"):  # not PACKET_OUTGOING
+            if info[2] != 4 and ours(frame):  # 4: PACKET_OUTGOING
                 packets.append(frame[14:])
 
     def flush(self):
@@ -572,7 +587,7 @@ class Wire:
                 # Also the router's own requests come by; only replies end the wait.
                 if frame[20:22] == b"\0\2":
                     return packets
-            elif frame[12:14] in (b"\x08\x00", b"\x86\xdd"):
+            elif ours(frame):
                 packets.append(frame[14:])
         raise Failure("the router does not answer ARP")
 
@@ -794,3 +809,153 @@ def genl_listeners(ns):
     """Has anybody in this namespace joined a multicast group of generic netlink?"""
     with ns, open("/proc/thread-self/net/netlink") as f:
         return any(fields[1] == "16" and int(fields[3], 16) for fields in (line.split() for line in f.readlines()[1:]))
+
+
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
+NLA_F_NESTED = 0x8000
+
+
+def netlink_drops(ns):
+    """How many messages were lost to sockets of generic netlink in this namespace."""
+    with ns, open("/proc/thread-self/net/netlink") as f:
+        return sum(int(fields[8]) for fields in (line.split() for line in f.readlines()[1:]) if fields[1] == "16")
+
+
+def nla(kind, value):
+    """An attribute: value is bytes, or (size, number) in host byte order."""
+    if isinstance(value, tuple):
+        value = value[1].to_bytes(value[0], sys.byteorder)
+    return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
+
+
+def nla_parse(data):
+    out = {}
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        if length < 4:
+            break
+        out[kind & 0x3fff] = data[4:length]
+        data = data[length + 3 & ~3:]
+    return out
+
+
+class Genl:
+    """A generic netlink socket in a namespace, without any library in the way."""
+
+    def __init__(self, ns=None, name="flowtrack"):
+        self.sock = ns.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) if ns else \
+            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+        self.sock.bind((0, 0))
+        self.sock.setsockopt(270, 11, 1)  # NETLINK_EXT_ACK
+        self.sock.settimeout(20)
+        self.seq = 0
+        self.family = 16
+        error, _, replies = self.request(3, nla(2, name.encode() + b"\0"), ack=False)
+        check(not error, f"no generic netlink family {name}: error {error}")
+        attrs = nla_parse(replies[0])
+        self.family = struct.unpack("=H", attrs[1])[0]
+        groups = nla_parse(attrs.get(7, b""))
+        self.groups = {}
+        for group in groups.values():
+            g = nla_parse(group)
+            self.groups[g[1].rstrip(b"\0").decode()] = struct.unpack("=I", g[2])[0]
+
+    def join(self, group):
+        self.sock.setsockopt(270, 1, self.groups[group])
+
+    def request(self, cmd, attrs=b"", flags=0, ack=True, version=1, length=None):
+        """(errno or 0, extack message or "", payloads of the replies)"""
+        self.seq += 1
+        body = struct.pack("=BBH", cmd, version, 0) + attrs
+        flags |= NLM_F_REQUEST | (NLM_F_ACK if ack and not flags & NLM_F_DUMP else 0)
+        self.sock.send(struct.pack("=IHHII", 16 + len(body) if length is None else length, self.family, flags,
+                                   self.seq, 0) + body)
+        replies = []
+        while True:
+            data = self.sock.recv(1 << 20)
+            while data:
+                size, kind, nflags, seq, _ = struct.unpack_from("=IHHII", data)
+                payload, data = data[16:size], data[size + 3 & ~3:]
+                if seq != self.seq:
+                    continue
+                if kind in (2, 3):
+                    return -struct.unpack_from("=i", payload)[0], self.message(kind, nflags, payload), replies
+                replies.append(payload[4:])
+                if not flags & (NLM_F_ACK | NLM_F_DUMP):
+                    return 0, "", replies
+
+    @staticmethod
+    def message(kind, flags, payload):
+        if not flags & 0x200:  # NLM_F_ACK_TLVS
+            return ""
+        skip = 4
+        if kind == 2:
+            skip += 16
+            if not flags & 0x100:  # NLM_F_CAPPED: the request is not quoted
+                skip += struct.unpack_from("=I", payload, 4)[0] - 16
+        attrs = nla_parse(payload[(skip + 3) & ~3:])
+        return attrs.get(1, b"").rstrip(b"\0").decode()
+
+    def close(self):
+        self.sock.close()
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# A program that takes packets from a queue
+
+
+NF_DROP, NF_ACCEPT = 0, 1
+
+QUEUE_RULES = nft_stamps() + """
+table inet t {
+	chain forw {
+		type filter hook forward priority 0
+		ct state new queue num 0
+	}
+}"""
+
+
+def queue_packet(family, sport):
+    return ip(Rig.C[family], Rig.S[family], UDP, udp(Rig.C[family], Rig.S[family], sport, 53), sport)
+
+
+class Queue:
+    """A consumer of a queue, in plain netlink."""
+
+    def __init__(self, ns, number=0):
+        run("modprobe", "-q", "nfnetlink_queue", ok=False)
+        self.sock = ns.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+        self.sock.bind((0, 0))
+        self.sock.settimeout(20)
+        self.sock.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)
+        self.number = number
+        self.talk(2, nla(1, struct.pack("!BxH", 1, socket.AF_UNSPEC)))  # bind
+        self.talk(2, nla(2, struct.pack("!IB", 0xffff, 2)))  # copy packets
+        self.talk(2, nla(3, struct.pack("!I", 4096)))  # maximum length
+
+    def talk(self, kind, attrs, ack=True):
+        body = struct.pack("!BBH", socket.AF_UNSPEC, 0, self.number) + attrs
+        self.sock.send(struct.pack("=IHHII", 16 + len(body), 3 << 8 | kind, 1 | (4 if ack else 0), 1, 0) + body)
+        if ack:
+            data = self.sock.recv(65536)
+            error = struct.unpack_from("=i", data, 16)[0]
+            check(error == 0, f"nfnetlink_queue: error {error}")
+
+    def receive(self, n):
+        """Identifiers of the next n packets."""
+        out = []
+        while len(out) < n:
+            data = self.sock.recv(1 << 20)
+            while data:
+                size, kind = struct.unpack_from("=IH", data)
+                if kind == 3 << 8:
+                    attrs = nla_parse(data[20:size])
+                    out.append(struct.unpack_from("!I", attrs[1])[0])
+                data = data[size + 3 & ~3:]
+        return out
+
+    def verdict(self, ident, verdict):
+        self.talk(1, nla(2, struct.pack("!II", verdict, ident)), ack=False)
+
+    def close(self):
+        self.sock.close()

@@ -118,12 +118,12 @@ def _(rig):
 @case("evict: closing goes before embryonic", only="flowtrack")
 def _(rig):
     before = fresh(rig, "evict")
-    gone = set(closing(rig, 10))
-    kept = set(embryonic(rig, MAX - 10))
-    equal(newcomers(rig, 10), ["new/o"] * 10, "newcomers")
+    # At least eight flows are looked at: so many are closing that there is always one among them.
+    closing(rig, MAX - 4)
+    kept = set(embryonic(rig, 4))
+    equal(newcomers(rig, 5), ["new/o"] * 5, "newcomers")
     check(kept <= there(rig), f"embryonic flows that are missing: {kept - there(rig)}")
-    check(not gone & there(rig), f"closing flows that are left: {gone & there(rig)}")
-    equal(since(rig, before).get("evict_closing"), 10, "evict_closing")
+    equal(since(rig, before).get("evict_closing"), 5, "evict_closing")
 
 
 @case("evict: flows that had an answer stay; nobody to displace: the fallback drops", only="flowtrack")

@@ -142,7 +142,7 @@ EXPRESSIONS = [
     ("l3proto", "ct l3proto {l3proto}", 11),
     ("zone", "ct zone 0", 11),
     ("mark of none", "ct mark 0", 11),
-    ("expiration of established TCP", "ct state established ct expiration > 1d", 1),
+    ("expiration of established TCP", "ct state established ct expiration > 10h", 1),
     ("expiration of TCP that waits for an ACK", "ct state established ct expiration 4m-6m", 2),
     ("expiration of the others", "ct state established ct expiration <= 2m", 4),
     ("original packets", "ct original packets 3", 2),

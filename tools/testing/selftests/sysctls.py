@@ -81,7 +81,7 @@ class Maker:
 
     def generic_timeout(self):
         self.quiet("c", 253, b"x" * 20)
-        return {"proto": 253 if FLOWTRACK else "unknown"}
+        return {"proto": "253" if FLOWTRACK else "unknown"}
 
     def gre_timeout(self):
         self.quiet("c", GRE, gre(1), 6)

@@ -1,0 +1,221 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the monitor tells: new, update, destroy and why, and that something was lost."""
+
+import errno
+import json
+import os
+import re
+import select
+import signal
+import socket
+
+from lib import *
+
+
+class Monitor:
+    """flowtrack -j monitor in a namespace, from a moment on when it certainly listens."""
+
+    def __init__(self, ns, *args):
+        self.process = ns.popen(TOOL, "-j", "monitor", *args)
+        self.lines = []
+        self.rest = b""
+        busywait(20, lambda: genl_listeners(ns), "the monitor's subscription")
+
+    def next(self):
+        while not self.lines:
+            check(select.select([self.process.stdout], [], [], 20)[0], "no event within 20 s")
+            data = os.read(self.process.stdout.fileno(), 1 << 16)
+            check(data, "the monitor has ended")
+            *self.lines, self.rest = (self.rest + data).split(b"\n")
+        return json.loads(self.lines.pop(0))
+
+    def expect(self, event, **want):
+        """The next event."""
+        got = self.next()
+        flow = got.get("flow", {})
+        seen = {k: flow_field(flow, k) for k in want}
+        equal((got["event"], seen), (event, want), f"event {got}")
+        return flow
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def monitored(*args):
+    """A case with a monitor."""
+    def add(function):
+        def body(rig):
+            rig.reset()
+            monitor = Monitor(rig.r, *args)
+            try:
+                function(rig, monitor)
+            finally:
+                monitor.end()
+        return body
+    return add
+
+
+@case("new, then destroy: deleted", only="flowtrack")
+@monitored()
+def _(rig, m):
+    for family in (4, 6):
+        rig.udp("c", family, 1000, 53, "new/o")
+        flow = m.expect("new", proto="udp", osport=1000, odport=53, osrc=Rig.C[family])
+        rig.r.tool("del", "udp", "sport", "1000")
+        gone = m.expect("destroy", osport=1000, reason="deleted")
+        equal(gone["id"], flow["id"], "id")
+
+
+@case("destroy: flushed, one for each flow", only="flowtrack")
+@monitored()
+def _(rig, m):
+    for i in range(5):
+        rig.udp("c", 4, 1100 + i, 53, "new/o")
+        m.expect("new", osport=1100 + i)
+    rig.r.tool("flush")
+    gone = set()
+    for _ in range(5):
+        event = m.next()
+        equal((event["event"], event["flow"]["reason"]), ("destroy", "flushed"), str(event))
+        gone.add(event["flow"]["orig"]["sport"])
+    equal(gone, set(range(1100, 1105)), "ports")
+
+
+@case("destroy: timeout, with the final counters", only="flowtrack")
+@monitored()
+def _(rig, m):
+    rig.r.sysctl("acct", 1)
+    rig.r.sysctl("udp_timeout", 1)
+    rig.udp("c", 4, 1200, 53, "new/o")
+    m.expect("new", osport=1200)
+    rig.udp("c", 4, 1200, 53, "new/o")
+    rig.r.sysctl("acct", 0)
+    rig.r.sysctl("udp_timeout", 30)
+    m.expect("destroy", osport=1200, reason="timeout", opackets=2)
+
+
+@case("update: the states of a TCP connection; destroy: closed by its successor", only="flowtrack")
+@monitored("tcp")
+def _(rig, m):
+    rig.udp("c", 4, 1300, 53, "new/o")  # filtered
+    t = Tcp(rig, 4, sport=1300).open()
+    m.expect("new", proto="tcp", osport=1300, state="syn_sent")
+    m.expect("update", osport=1300, state="syn_recv", seen_reply=True)
+    m.expect("update", osport=1300, state="established", assured=True)
+    t.send("c", "FA", "est/o+sa", 1, 1)
+    m.expect("update", state="fin_wait")
+    t.send("s", "FA", "est/r+sa", 1, 2)
+    m.expect("update", state="last_ack")
+    t.send("c", "A", "est/o+sa", 2, 2)
+    m.expect("update", state="time_wait")
+    t.isn["c"] += 1000000
+    t.send("c", "S", "new/o")
+    m.expect("destroy", osport=1300, state="time_wait", reason="closed")
+    m.expect("new", osport=1300, state="syn_sent")
+
+
+@case("destroy: evicted", only="flowtrack")
+@monitored()
+def _(rig, m):
+    old = rig.r.sysctl("max")
+    rig.r.sysctl("max", 1)
+    rig.udp("c", 4, 1400, 53, "new/o")
+    rig.udp("c", 4, 1401, 53, "new/o")
+    m.expect("new", osport=1400)
+    m.expect("destroy", osport=1400, reason="evicted")
+    m.expect("new", osport=1401)
+    rig.r.sysctl("max", old)
+
+
+@case("established traffic and dropped packets say nothing", only="flowtrack")
+@monitored()
+def _(rig, m):
+    rig.udp("c", 4, 1500, 53, "new/o")
+    m.expect("new", osport=1500)
+    rig.udp("s", 4, 53, 1500, "est/r+s")
+    first = m.next()
+    equal((first["event"], first["flow"]["seen_reply"]), ("update", True), "event after the reply")
+    for _ in range(5):
+        rig.udp("c", 4, 1500, 53, "est/o+s")
+        rig.udp("s", 4, 53, 1500, "est/r+s")
+    rig.udp("c", 4, 1501, 53, "new/o")
+    m.expect("new", osport=1501)
+
+
+@case("added by hand: new", only="flowtrack")
+@monitored()
+def _(rig, m):
+    rig.r.tool("add", "udp", "src", "192.0.2.1", "dst", "192.0.2.2", "sport", "7", "dport", "8")
+    m.expect("new", osrc="192.0.2.1", osport=7)
+
+
+@case("--count ends the monitor, --timestamps tells the time, text has a tag", only="flowtrack")
+def _(rig):
+    process = rig.r.popen(TOOL, "monitor", "--count", "2", "--timestamps")
+    busywait(20, lambda: genl_listeners(rig.r), "the monitor's subscription")
+    for i in range(3):
+        rig.udp("c", 4, 1600 + i, 53, "new/o")
+    out = process.communicate(timeout=20)[0].splitlines()
+    equal((process.returncode, len(out)), (0, 2), f"status and lines: {out}")
+    check(all("[NEW]" in line and "sport=160" in line for line in out), f"lines: {out}")
+    check(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d", out[0]), f"no time: {out[0]}")
+
+
+@case("a namespace's events stay in it", only="flowtrack")
+def _(rig):
+    rig.reset()
+    listener = Genl(rig.cns)
+    listener.join("events")
+    own = Genl(rig.r)
+    own.join("events")
+    rig.udp("c", 4, 1700, 53, "new/o")
+    check(own.sock.recv(65536), "no event in the namespace itself")
+    check(not select.select([listener.sock], [], [], 0)[0], "an event in another namespace")
+    listener.close()
+    own.close()
+
+
+@case("lost events: the listener is told, the counter counts", only="flowtrack")
+def _(rig):
+    rig.reset()
+    before = rig.r.tool_json("stats")["event_lost"]
+    slow = Genl(rig.r)
+    slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
+    slow.sock.setsockopt(270, 4, 1)  # NETLINK_BROADCAST_ERROR: without it the sender is not told
+    slow.join("events")
+    for i in range(100):
+        rig.c.send(ip4(Rig.C[4], Rig.S[4], UDP, udp(Rig.C[4], Rig.S[4], 2000 + i, 53)))
+    rig.c.flush()
+    try:
+        while True:
+            slow.sock.recv(65536, socket.MSG_DONTWAIT)
+    except OSError as e:
+        equal(e.errno, errno.ENOBUFS, "error on the socket")
+    check(rig.r.tool_json("stats")["event_lost"] > before, "event_lost does not count")
+    slow.close()
+
+
+@case("a monitor that does not keep up says so", only="flowtrack")
+def _(rig):
+    rig.reset()
+    monitor = Monitor(rig.r)
+    os.kill(monitor.process.pid, signal.SIGSTOP)
+    for _ in range(60):
+        for i in range(1000):
+            rig.c.send(ip4(Rig.C[4], Rig.S[4], UDP, udp(Rig.C[4], Rig.S[4], 1000 + i, 5000)))
+        rig.c.flush()
+        rig.s.receive()
+        if netlink_drops(rig.r):
+            break
+        rig.r.tool("flush")
+    check(netlink_drops(rig.r), "nothing was lost")
+    os.kill(monitor.process.pid, signal.SIGCONT)
+    for _ in range(200000):
+        if monitor.next()["event"] == "lost":
+            break
+    monitor.end()
+
+
+main(Rig)

@@ -1,0 +1,150 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The module goes at any time: under traffic, with packets in flight, again and again."""
+# TIMEOUT: 180
+
+import os
+import signal
+
+from lib import *
+
+
+def flooder(rig, cpu):
+    """A process that sends datagrams of ever new flows through the router until it is killed, for two minutes at most."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.sched_setaffinity(0, {cpu})
+        signal.alarm(120)
+        n = 0
+        while True:
+            n += 1
+            family = 6 if n & 1 else 4
+            rig.c.send(ip(Rig.C[family], Rig.S[family], UDP,
+                          udp(Rig.C[family], Rig.S[family], 1024 + n % 60000, 1 + n // 60000)))
+            if n % 100 == 0:
+                rig.s.receive()
+    finally:
+        os._exit(0)
+
+
+def stop(pid):
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+@case("load and unload, ten times", only="flowtrack")
+def _(rig):
+    for n in range(10):
+        rig.udp("c", 4, 1000 + n, 53, "new/o")
+        unload()
+        rig.udp("c", 4, 1000 + n, 53, "new/o")
+        load()
+    equal(rig.r.flows(), [], "flows after loading")
+    rig.r.run("conntrack", "-F")
+
+
+@case("unload under a flood of new flows, five times", only="flowtrack")
+def _(rig):
+    pid = flooder(rig, 0)
+    try:
+        for _ in range(5):
+            load()
+            busywait(20, lambda: int(rig.r.sysctl("count")) > 100, "traffic")
+            unload()
+    finally:
+        stop(pid)
+        load()
+    rig.c.flush()
+    rig.s.receive()
+    rig.r.run("conntrack", "-F")
+
+
+@case("unload under TCP connections: they go on", only="flowtrack")
+def _(_rig):
+    a, b = Ns("a"), Ns("b")
+    a.ip(f"link add ab type veth peer name ba netns {b.name}", "addr add 10.6.1.1/24 dev ab", "link set ab up")
+    b.ip("addr add 10.6.1.2/24 dev ba", "link set ba up")
+    for ns in (a, b):
+        ns.nft("table inet t {\n\tchain in {\n\t\ttype filter hook input priority 0\n\t\tct state invalid drop\n\t}\n}")
+    server = b.popen("iperf3", "-s", "-1")
+    busywait(20, lambda: "5201" in b.run("ss", "-Hltn")[1], "iperf3's port")
+    client = a.popen("iperf3", "-c", "10.6.1.2", "-n", "16M", "-P", "2")
+    busywait(20, lambda: len(b.flows(proto="tcp")) >= 3, "the connections")
+    for _ in range(3):
+        unload()
+        load()
+    equal(client.wait(100), 0, "iperf3's exit status")
+    server.wait(20)
+    a.delete()
+    b.delete()
+
+
+@case("unload with packets in a queue: they are gone or go on, and nothing is stuck", only="flowtrack")
+def _(rig):
+    for _ in range(3):
+        rig.reset(QUEUE_RULES)
+        queue = Queue(rig.r)
+        for i in range(100):
+            rig.c.send(queue_packet(4, 2000 + i))
+        idents = queue.receive(100)
+        unload()
+        for ident in idents:
+            queue.verdict(ident, NF_ACCEPT)
+        queue.close()
+        rig.c.flush()
+        rig.s.receive()
+        load()
+        rig.r.nft("flush ruleset\n" + nft_stamps())
+        rig.r.run("conntrack", "-F")
+        rig.udp("c", 4, 3000, 53, "new/o")
+        rig.udp("s", 4, 53, 3000, "est/r+s")
+
+
+@case("unload with a monitor that listens and a list that is being made", only="flowtrack")
+def _(rig):
+    for i in range(200):
+        rig.c.send(ip4(Rig.C[4], Rig.S[4], UDP, udp(Rig.C[4], Rig.S[4], 1000 + i, 53)))
+    rig.c.flush()
+    monitor = rig.r.popen(TOOL, "-j", "monitor")
+    busywait(20, lambda: genl_listeners(rig.r), "the monitor's subscription")
+    lists = [rig.r.popen(TOOL, "-j", "list") for _ in range(5)]
+    # A dump holds the module for as long as it takes.
+    busywait(30, lambda: run("rmmod", MODULE, ok=False)[0] == 0, "unloaded")
+    for p in lists:
+        p.communicate(timeout=20)
+    monitor.terminate()
+    monitor.wait(10)
+    status, _, err = rig.r.tool("list", ok=False)
+    equal(status, 5, "exit status without the module")
+    check("not loaded" in err, f"the tool says: {err}")
+    load()
+
+
+@case("unload while the table is being resized and settings are being read", only="flowtrack")
+def _(rig):
+    for _ in range(5):
+        load()
+        pid = os.fork()
+        if not pid:
+            try:
+                setns(rig.r.fd)
+                while True:
+                    for size in (64, 4096):
+                        with open("/proc/sys/net/netfilter/nf_flowtrack_buckets", "w") as f:
+                            f.write(str(size))
+                    with open("/proc/sys/net/netfilter/nf_flowtrack_count") as f:
+                        f.read()
+            except OSError:
+                pass
+            finally:
+                os._exit(0)
+        rig.udp("c", 4, 4000, 53, "new/o")
+        unload()
+        os.waitpid(pid, 0)
+        rig.r.run("conntrack", "-F")
+    load()
+
+
+main(Rig)
