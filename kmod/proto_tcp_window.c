@@ -260,8 +260,12 @@ enum ft_tcp_fit ft_tcp_window(struct ft_tcp *tcp, u8 state, enum ft_dir dir,
 	struct ft_tcp_seg filled = *seg;
 	enum ft_tcp_fit fit;
 
+	/* Who did not offer SACK does not read it (RFC 2018 2). */
+	if (!(tcp->flags[!dir] & SACK_PERM))
+		filled.sack = filled.ack;
+
 	if (!tcp->maxwin[dir] && !seg->has_syn) {
-		learn(tcp, dir, seg);
+		learn(tcp, dir, &filled);
 	} else if (!tcp->maxwin[dir] || begins_anew(tcp, state, dir, seg)) {
 		ft_tcp_window_open(tcp, dir, seg);
 		/* Both open at once: there is nothing to hold it against. */
