@@ -146,8 +146,18 @@ def loaded():
     return os.path.isdir("/sys/module/" + MODULE)
 
 
+def unload_nat():
+    """NAT and helpers that an earlier test left behind would put flowtrack into another mode."""
+    for group in (("nft_masq", "nft_nat", "nft_redir", "nft_chain_nat", "xt_MASQUERADE", "xt_nat", "xt_REDIRECT",
+                   "iptable_nat", "ip6table_nat", "nf_nat"), ("nf_conntrack_ftp", "nf_conntrack_tftp")):
+        there = [m for m in group if os.path.isdir("/sys/module/" + m)]
+        if there:
+            run("modprobe", "-r", "-q", *there, ok=False)
+
+
 def load(*params):
     if not loaded():
+        unload_nat()
         # insmod does not look for what a module needs.
         run("modprobe", "-a", "nf_conntrack", "nf_defrag_ipv4", "nf_defrag_ipv6")
         run("insmod", KO, *params)

@@ -120,7 +120,7 @@ module_loaded() {
 module_load() {
 	module_loaded && return 0
 	unload_nat
-	modprobe -a nf_conntrack nf_defrag_ipv4 nf_defrag_ipv6 && insmod "$FT_KO" "$@"
+	modprobe -a nf_conntrack nf_defrag_ipv4 nf_defrag_ipv6 && insmod "$FT_KO"
 }
 
 module_unload() {

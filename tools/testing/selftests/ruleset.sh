@@ -99,11 +99,13 @@ for _ in 1 2 3 4; do
 done
 equal "connections that got in" $got 4
 expect_not "connection number six" at "$C" nc -z -w 2 $R4C 22
+# shellcheck disable=SC2317 # called through expect
 established() {
 	[ "$(at "$R" ss -Htn state established "sport = :22" | wc -l)" -ge 1 ]
 }
 expect "the first connection" established
 echo "still there" >&"$hold"
+# shellcheck disable=SC2317 # called through busywait
 acked() {
 	! at "$C" ss -Htni state established "dport = :22" | grep -q unacked
 }
