@@ -11,6 +11,7 @@
 #include <linux/bitmap.h>
 #include <linux/gfp.h>
 #include <linux/list.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
 #include <linux/prefetch.h>
@@ -27,8 +28,7 @@
 #define SLOTS_MAX	BIT(SLOT_BITS)
 #define SLOT_MASK	(SLOTS_MAX - 1)
 #define CHUNK_BYTES	BIT(FT_ARENA_CHUNK_SHIFT)
-#define CHUNK_ORDER	(FT_ARENA_CHUNK_SHIFT > PAGE_SHIFT ? \
-			 FT_ARENA_CHUNK_SHIFT - PAGE_SHIFT : 0)
+#define CHUNK_ORDER	get_order(CHUNK_BYTES)
 /* Two levels from chunk number to chunk: an arena's top, and leaves. */
 #define LEAF_BITS	10
 #define LEAF_SIZE	BIT(LEAF_BITS)
@@ -55,7 +55,7 @@ unsigned long ft_faults;
 #endif
 
 static_assert(CHUNK_BYTES / sizeof(struct ft_flow) <= SLOTS_MAX);
-static_assert(CHUNKS_MAX <= BIT(31 - SLOT_BITS));
+static_assert(SLOT_BITS + LEAF_BITS + ilog2(TOP_SIZE) <= 31);
 
 /**
  * struct chunk - what is to know about a chunk

@@ -210,8 +210,8 @@ static inline enum ft_dir ft_word_dir(u32 word, bool from_hi)
  * @flow: a flow object, dead or alive
  * @key: identity wanted
  *
- * Context: RCU read side, or the flow's lock. Without the lock the answer is
- * true or false of some moment during the call.
+ * Context: RCU read side, or the flow's lock.
+ * Return: true if so; without the lock, at some moment during the call.
  */
 static inline bool ft_flow_matches(const struct ft_flow *flow,
 				   const struct ft_key *key)

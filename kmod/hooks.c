@@ -170,6 +170,7 @@ static bool step_steady(struct ft_net *tn, const struct ft_pkt *pkt,
 	    steady_needs_lock(tn, flow, step))
 		return false;
 	view_flow(&found->view, tn, flow, &pkt->key, step->word, step->now);
+	/* All that is published was read before what follows. */
 	smp_rmb();
 	return ft_flow_matches(flow, &pkt->key) &&
 	       READ_ONCE(flow->gen) == found->gen;

@@ -157,8 +157,8 @@ static enum ft_admission make_room(struct ft_net *tn,
 	return fallback(tn);
 }
 
-/* Fill a flow object that nobody but stale readers can reach, and wake it. */
-static void bring_to_life(struct ft_flow *flow, const struct ft_birth *birth)
+/* Fill a flow object that nobody but stale readers can reach. */
+static void prepare(struct ft_flow *flow, const struct ft_birth *birth)
 {
 	/* A stale reader may hold the lock for a moment. */
 	ft_flow_lock(flow);
@@ -172,8 +172,8 @@ static void bring_to_life(struct ft_flow *flow, const struct ft_birth *birth)
 		       sizeof(birth->key.addr6));
 	flow->born = birth->born;
 	flow->proto = birth->proto;
-	/* Release: a reader that sees it alive sees all of the above. */
-	ft_flow_unlock(flow, birth->word & ~(FT_FLOW_LOCK | FT_FLOW_DEAD));
+	/* Dead until ft_table_insert() has it in the table. */
+	ft_flow_unlock(flow, birth->word | FT_FLOW_DEAD);
 }
 
 static void announce(struct ft_net *tn, struct ft_flow *flow, u32 index)
@@ -234,7 +234,7 @@ enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth)
 		unreserve(tn);
 		return fallback(tn);
 	}
-	bring_to_life(flow, birth);
+	prepare(flow, birth);
 
 	err = ft_table_insert(tn->table, flow, index, birth->hash, &clash);
 	if (err)
@@ -248,7 +248,6 @@ enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth)
 
 err_insert:
 	/* It was never in reach of a lookup: no event, no statistics. */
-	ft_flow_kill(flow, READ_ONCE(flow->gen));
 	ft_table_free(tn->table, flow, index);
 	unreserve(tn);
 	if (err == -EEXIST) {

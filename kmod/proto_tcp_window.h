@@ -18,6 +18,7 @@
  * @FT_TCP_KIND_SYN_ACK: SYN with ACK
  * @FT_TCP_KIND_FIN: FIN
  * @FT_TCP_KIND_ACK: ACK
+ * @FT_TCP_KINDS: how many there are
  */
 enum ft_tcp_kind {
 	FT_TCP_KIND_NONE,

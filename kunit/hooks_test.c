@@ -218,8 +218,8 @@ static void notrack_is_honoured(struct kunit *test)
 }
 
 /* ICMP port unreachable from @from to the client, about client to server. */
-static struct sk_buff *port_unreachable(struct kunit *test, __be32 from, __be32 to,
-				   u16 sport)
+static struct sk_buff *port_unreachable(struct kunit *test, __be32 from,
+					__be32 to, u16 sport)
 {
 	struct {
 		struct icmphdr icmp;
