@@ -30,6 +30,6 @@ fi
 export FT_KO=$TOP/build/$rel/nf_flowtrack.ko FT_TOOL=$TOP/tools/flowtrack/flowtrack
 note "starting a virtual machine with Debian's stock kernel $rel"
 status=0
-"$TOP/tools/testing/vm.sh" run -t 600 "$version" "$TOP/tools/testing/demo-guest.sh" || status=$?
+"$TOP/tools/testing/vm.sh" run -t 900 "$version" "$TOP/tools/testing/demo-guest.sh" || status=$?
 note "took $((SECONDS - start)) s after the downloads"
 exit "$status"
