@@ -130,7 +130,7 @@ static inline void ft_stress_packet(struct ft_stress *s, u32 i, u32 dice)
 		atomic_inc(&s->twins);
 	/* Let others come into the gap between "alive" and "refreshed". */
 	if (dice % 64 == 0)
-		ndelay(50000);
+		udelay(9);
 	WRITE_ONCE(flow->deadline,
 		   ft_now() + (stays ? 3600 * HZ : 1 + dice % 4));
 	atomic_dec(&s->held[i]);
