@@ -19,7 +19,7 @@ CLIENTS=10		# new web clients during the flood
 FLOOD_RATE=250		# connections per second
 FLOOD_COUNT=20000	# it ends when the new clients are done, and in any case
 FLOOD_SECONDS=80	# after so many connections, or seconds
-RECOVER_SECONDS=75	# how long to try to log in after the flood
+RECOVER_SECONDS=60	# how long to try to log in after the flood
 
 SERVER=10.0.3.2
 
