@@ -40,9 +40,11 @@
 
 /* Fewer free objects than this: make chunks ahead. */
 #define LOW_WATER	256
-/* Chunks made at once: an eighth of what there is, between these. */
+/* Chunks made at once: an eighth of what there is, between these. A million
+ * flows pay one byte each for sixteen.
+ */
 #define AHEAD_MIN	1
-#define AHEAD_MAX	64
+#define AHEAD_MAX	16
 /* When chunks are given back: so long after there were too many empty ones. */
 #define SHRINK_DELAY	HZ
 /* And so often in any case: a magazine may hold the last object of a chunk. */

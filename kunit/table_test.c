@@ -761,6 +761,20 @@ static void expired_scan(struct kunit *test)
 					       &tally), 0);
 	rcu_read_unlock();
 	KUNIT_EXPECT_EQ(test, tally.n, 40);
+	/* The slots of those that go on say so now: no look for ten minutes. */
+	for (i = 0; i < 10; i++) {
+		struct ft_candidate out[56];
+		u32 n, found = 0;
+
+		key_of(&key, i);
+		rcu_read_lock();
+		n = ft_table_sample(table, hash_of(table, &key), out,
+				    ARRAY_SIZE(out));
+		rcu_read_unlock();
+		while (n--)
+			found += out[n].index == index[i] && out[n].left > 500;
+		KUNIT_EXPECT_EQ(test, found, 1);
+	}
 	for (i = 0; i < 100; i++)
 		KUNIT_EXPECT_EQ(test, tally.seen[i], i >= 10 && i < 50);
 }
