@@ -6,6 +6,7 @@
 #define _FT_EVENTS_H
 
 #include <linux/nf_flowtrack.h>
+#include <linux/types.h>
 
 struct ft_flow6;
 struct ft_net;

@@ -62,7 +62,7 @@ static const struct attempt {
 	{ "nf_flowtrack_max", "-1", -EINVAL, "134217728\n" },
 	{ "nf_flowtrack_max", "many", -EINVAL, "134217728\n" },
 	{ "nf_flowtrack_max", "7x", -EINVAL, "134217728\n" },
-	{ "nf_flowtrack_max", " \n", -EINVAL, "134217728\n" },
+	{ "nf_flowtrack_max", "\t\n", -EINVAL, "134217728\n" },
 	{ "nf_flowtrack_max", "4294967297", -EINVAL, "134217728\n" },
 	{ "nf_flowtrack_acct", "1", 0, "1\n" },
 	{ "nf_flowtrack_acct", "2", -EINVAL, "1\n" },
