@@ -21,7 +21,7 @@
 /* flow-get, flow-del: a flow by id or tuple, or a filter. */
 static const struct nla_policy select_policy[] = {
 	[A(ID)] = { .type = NLA_U64 },
-	[A(FAMILY)] = NLA_POLICY_VALIDATE_FN(NLA_U8, ft_netlink_check_family),
+	[A(FAMILY)] = NLA_POLICY_RANGE(NLA_U8, AF_INET, AF_INET6),
 	[A(L4PROTO)] = { .type = NLA_U8 },
 	[A(ZONE)] = { .type = NLA_U16 },
 	[A(ORIG)] = NLA_POLICY_NESTED(ft_tuple_policy),
@@ -29,7 +29,7 @@ static const struct nla_policy select_policy[] = {
 };
 
 static const struct nla_policy add_policy[] = {
-	[A(FAMILY)] = NLA_POLICY_VALIDATE_FN(NLA_U8, ft_netlink_check_family),
+	[A(FAMILY)] = NLA_POLICY_RANGE(NLA_U8, AF_INET, AF_INET6),
 	[A(L4PROTO)] = { .type = NLA_U8 },
 	[A(ZONE)] = { .type = NLA_U16 },
 	[A(ORIG)] = NLA_POLICY_NESTED(ft_tuple_policy),

@@ -24,11 +24,13 @@
  * struct dump - a dump between two messages; lives in netlink_callback.ctx
  * @cursor: where it stands
  * @filter: what it shows; NULL: everything
+ * @begun: the request has been looked at
  * @finished: nothing is left
  */
 struct dump {
 	struct ft_cursor cursor;
 	struct ft_filter *filter;
+	bool begun;
 	bool finished;
 };
 
@@ -72,36 +74,42 @@ static int check_request(struct nlattr **attrs, struct netlink_ext_ack *extack)
  * ft_netlink_flow_dump_start() - begin a dump
  * @cb: the dump
  *
- * Return: 0; -EINVAL; -ENOMEM.
+ * The request is looked at with the first message: older kernels have nowhere
+ * to put the reason of an error before that.
+ *
+ * Return: 0.
  */
 int ft_netlink_flow_dump_start(struct netlink_callback *cb)
 {
+	struct dump *dump = dump_of(cb);
+
+	BUILD_BUG_ON(sizeof(*dump) > sizeof(cb->ctx));
+	memset(dump, 0, sizeof(*dump));
+	return 0;
+}
+
+/* What is wanted? Before the first message. */
+static int begin(struct ft_net *tn, struct netlink_callback *cb)
+{
 	struct nlattr **attrs = genl_info_dump(cb)->attrs;
-	struct ft_net *tn = ft_net(sock_net(cb->skb->sk));
 	struct nlattr *nest = attrs[FLOWTRACK_A_FLOW_FILTER];
 	struct dump *dump = dump_of(cb);
 	int err;
 
-	BUILD_BUG_ON(sizeof(*dump) > sizeof(cb->ctx));
-
 	err = check_request(attrs, cb->extack);
 	if (err)
 		return err;
-	dump->filter = NULL;
 	if (nest) {
 		dump->filter = kmalloc(sizeof(*dump->filter), GFP_KERNEL);
 		if (!dump->filter)
 			return -ENOMEM;
+		/* On error, too, it is freed by done. */
 		err = ft_filter_parse(dump->filter, nest, cb->extack);
-		if (err) {
-			kfree(dump->filter);
+		if (err)
 			return err;
-		}
 	}
-	dump->finished = false;
-	dump->cursor = (struct ft_cursor){
-		.generation = ft_table_generation(tn->table),
-	};
+	dump->cursor.generation = ft_table_generation(tn->table);
+	dump->begun = true;
 	return 0;
 }
 
@@ -157,7 +165,8 @@ static u32 sequence(const struct ft_net *tn)
  * walk yields on its way and can be killed.
  *
  * Context: may sleep.
- * Return: bytes of the message; 0: the end; -EINTR; -EMSGSIZE.
+ * Return: bytes of the message; 0: the end; -EINVAL; -ENOMEM; -EINTR;
+ * -EMSGSIZE.
  */
 int ft_netlink_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
@@ -167,13 +176,19 @@ int ft_netlink_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 		.skb = skb,
 		.cb = cb,
 		.tn = tn,
-		.filter = dump->filter,
 		.now = ktime_get_boottime_ns(),
 	};
 	bool more;
+	int err;
 
 	if (dump->finished)
 		return 0;
+	if (!dump->begun) {
+		err = begin(tn, cb);
+		if (err)
+			return err;
+	}
+	msg.filter = dump->filter;
 	do {
 		cb->seq = sequence(tn);
 		rcu_read_lock();

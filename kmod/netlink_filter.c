@@ -22,7 +22,7 @@ static int check_address(const struct nlattr *attr,
 }
 
 const struct nla_policy ft_filter_policy[FLOWTRACK_A_FILTER_MAX + 1] = {
-	[A(FAMILY)] = NLA_POLICY_VALIDATE_FN(NLA_U8, ft_netlink_check_family),
+	[A(FAMILY)] = NLA_POLICY_RANGE(NLA_U8, AF_INET, AF_INET6),
 	[A(L4PROTO)] = { .type = NLA_U8 },
 	[A(SRC)] = NLA_POLICY_VALIDATE_FN(NLA_BINARY, check_address,
 					  sizeof(struct in6_addr)),
@@ -122,6 +122,10 @@ static int parse_protocol(struct ft_filter *filter, struct nlattr **tb,
 			  struct netlink_ext_ack *extack)
 {
 	if (tb[A(FAMILY)]) {
+		int err = ft_netlink_check_family(tb[A(FAMILY)], extack);
+
+		if (err)
+			return err;
 		filter->family = nla_get_u8(tb[A(FAMILY)]);
 		filter->given |= GIVEN(FAMILY);
 	}

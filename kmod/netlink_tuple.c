@@ -25,9 +25,13 @@ const struct nla_policy ft_tuple_policy[FLOWTRACK_A_TUPLE_MAX + 1] = {
 };
 
 /**
- * ft_netlink_check_family() - policy: AF_INET or AF_INET6
+ * ft_netlink_check_family() - is it AF_INET or AF_INET6?
  * @attr: attribute with an address family
  * @extack: gets message and attribute of an error
+ *
+ * Not a validation function of the policies: who asks the kernel for the
+ * policy of an integer gets the range that shares its memory with the
+ * function, and the kernel warns.
  *
  * Return: 0 or -EINVAL.
  */
@@ -312,6 +316,11 @@ int ft_netlink_get_key(const struct genl_info *info, struct ft_key *key,
 	if (err)
 		return err;
 	attr = attrs[FLOWTRACK_A_FLOW_FAMILY];
+	if (attr) {
+		err = ft_netlink_check_family(attr, info->extack);
+		if (err)
+			return err;
+	}
 	family = attr ? nla_get_u8(attr) : 0;
 	err = read_addresses(&req, &family, addr);
 	if (err)
