@@ -236,14 +236,13 @@ static void read_option(struct ft_tcp_seg *seg, u8 kind, const u8 *data,
 }
 
 /* What nearly every segment has: a timestamp and nothing else. */
-static bool only_timestamp(const u8 *opts, unsigned int len)
+static bool only_timestamp(const void *opts, unsigned int len)
 {
-	static const u8 aligned[] = {
-		TCPOPT_NOP, TCPOPT_NOP, TCPOPT_TIMESTAMP, TCPOLEN_TIMESTAMP,
-	};
+	const __be32 *head = opts;
 
 	return len == TCPOLEN_TSTAMP_ALIGNED &&
-	       !memcmp(opts, aligned, sizeof(aligned));
+	       *head == htonl(TCPOPT_NOP << 24 | TCPOPT_NOP << 16 |
+			      TCPOPT_TIMESTAMP << 8 | TCPOLEN_TIMESTAMP);
 }
 
 /* Options up to the end, or to the first that makes no sense. */
@@ -272,7 +271,7 @@ static void read_options(struct ft_tcp_seg *seg, const u8 *opts,
 static bool read_segment(const struct sk_buff *skb, const struct ft_pkt *pkt,
 			 struct ft_tcp_seg *seg)
 {
-	u8 buf[MAX_TCP_OPTION_SPACE];
+	__be32 buf[MAX_TCP_OPTION_SPACE / sizeof(__be32)];
 	const struct tcphdr *tcph;
 	struct tcphdr header_buf;
 	unsigned int len;
@@ -282,16 +281,17 @@ static bool read_segment(const struct sk_buff *skb, const struct ft_pkt *pkt,
 	if (!tcph)
 		return false;
 
-	memset(seg, 0, sizeof(*seg));
-	seg->seq = ntohl(tcph->seq);
-	seg->end = seg->seq + pkt->l4len - tcph->doff * 4 + tcph->syn +
-		   tcph->fin;
-	seg->ack = ntohl(tcph->ack_seq);
-	seg->sack = seg->ack;
-	seg->win = ntohs(tcph->window);
-	seg->kind = kind_of(tcph);
-	seg->has_syn = tcph->syn;
-	seg->has_ack = tcph->ack;
+	*seg = (struct ft_tcp_seg) {
+		.seq = ntohl(tcph->seq),
+		.end = ntohl(tcph->seq) + pkt->l4len - tcph->doff * 4 +
+		       tcph->syn + tcph->fin,
+		.ack = ntohl(tcph->ack_seq),
+		.sack = ntohl(tcph->ack_seq),
+		.win = ntohs(tcph->window),
+		.kind = kind_of(tcph),
+		.has_syn = tcph->syn,
+		.has_ack = tcph->ack,
+	};
 
 	len = tcph->doff * 4 - sizeof(*tcph);
 	if (!len)

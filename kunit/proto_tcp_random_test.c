@@ -501,7 +501,6 @@ static void pretend(struct fuzz *f, u8 state, u32 bits, u8 last_kind, u8 last_di
 		tcp->end[1] = 0;
 		tcp->maxwin[1] = 0;
 		tcp->flags[1] &= FLOWTRACK_TCP_FLAGS_BE_LIBERAL;
-		tcp->scale[1] = 0;
 	}
 	for (dir = 0; dir < 2; dir++) {
 		tcp->maxend[dir] = tcp->end[dir] + below(f, 1 + tcp->maxwin[!dir]);
