@@ -133,7 +133,9 @@ run_kernel() {
 	local version=$1 results=$LOGS/selftest-$1 status=0
 	shift
 	FT_KO=$(build_module "$version")
-	export FT_KO FT_TOOL=$TOP/tools/flowtrack/flowtrack
+	# The kernel's own client of generic netlink families, whatever kernel runs.
+	FT_YNL=$(kernel_source 6.12)/tools/net/ynl
+	export FT_YNL FT_KO FT_TOOL=$TOP/tools/flowtrack/flowtrack
 	rm -rf "$results"
 	mkdir -p "$results"
 	"$TOP/tools/testing/vm.sh" run -m 2G -t "${SELFTEST_TIMEOUT:-1800}" -i "$(longest "$@")" -o "$results" "$version" \
