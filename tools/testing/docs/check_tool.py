@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tool's manual page against its tables, and its words against the uapi header and the settings."""
+
+import re
+
+from common import HEADER, check, code, differences, enums, finish, read
+
+MAN = "tools/flowtrack/flowtrack.8"
+MAIN = "tools/flowtrack/main.c"
+NAMES = "tools/flowtrack/names.c"
+
+
+def table(text, declaration):
+    m = re.search(declaration + r"[^=;]*= {\n(.*?)\n};", text, re.S)
+    return m.group(1) if m else ""
+
+
+def verbs_of_man(man):
+    """Verbs with an entry of their own, and verbs of the synopsis."""
+    entries = man.split(".Ss Verbs\n", 1)[-1].split("\n.Ss ", 1)[0].split("\n.Sh ", 1)[0]
+    depth, found = 0, set()
+    for line in entries.splitlines():
+        depth += line.startswith(".Bl ")
+        depth -= line.startswith(".El")
+        m = re.match(r"\.It Cm (\w+)", line)
+        if m and depth == 1:
+            found.add(m.group(1))
+    synopsis = man.split(".Sh SYNOPSIS\n", 1)[-1].split("\n.Sh ", 1)[0]
+    return found, set(re.findall(r"^\.Cm (\w+)", synopsis, re.M))
+
+
+def options_of_man(man):
+    """Options with an entry: letters and words."""
+    found = set()
+    for line in re.findall(r"^\.It (Fl .*)$", man, re.M):
+        found |= set(re.findall(r"(?:Fl|,) (?:Fl )?-?([\w-]+)", line))
+    return found
+
+
+def words():
+    """{enumerator: word} of names.c, for tables by enumerator."""
+    return dict(re.findall(r'\[(FLOWTRACK_\w+)\] =\s*(?:\w+\()?"(\w+)"', code(NAMES)))
+
+
+def expected_words(values):
+    settings = dict(re.findall(r"\[A\((\w+)\)\] =\s*(?:\{\s*SETTING|\w+)\((\w+),", code("kmod/settings.c")))
+    want = {}
+    for name in values:
+        m = re.fullmatch(r"FLOWTRACK_(?:A_)?(TCP_STATE|SCTP_STATE|FLOW_STATE|TUPLE|COUNTERS|TCP_DIR|FLOW|FILTER|STATS|"
+                         r"SETTINGS|CLASS|REASON|POLICY)_(\w+)", name)
+        if not m or m.group(2) in ("MAX", "PAD"):
+            continue
+        want[name] = settings[m.group(2)] if m.group(1) == "SETTINGS" else m.group(2).lower()
+    return want
+
+
+def main():
+    man, main_c = read(MAN), code(MAIN)
+
+    verbs = set(re.findall(r'{ "(\w+)", cmd_', table(main_c, r"struct verb verbs\[\]")))
+    entries, synopsis = verbs_of_man(man)
+    check("tool: the check finds the table of verbs", [] if verbs else [MAIN])
+    check("tool: the manual page describes every verb, and no other", differences(verbs, entries, MAIN, MAN))
+    check("tool: the synopsis has every verb, and no other", differences(verbs, synopsis, MAIN, MAN))
+
+    options = set()
+    rows = table(main_c, r"struct option long_options\[\]")
+    for name, value in re.findall(r'{ "([\w-]+)", \w+, NULL, (\'.\'|\w+) }', rows):
+        options.add(name)
+        if value.startswith("'"):
+            options.add(value.strip("'"))
+    check("tool: the check finds the table of options", [] if options else [MAIN])
+    check("tool: the manual page describes every option, and no other",
+          differences(options, options_of_man(man), MAIN, MAN))
+
+    values, _ = enums(code(HEADER))
+    check("tool: words are those of the uapi header and of the sysctls",
+          differences(expected_words(values), words(), "the header", NAMES))
+    finish()
+
+
+main()
