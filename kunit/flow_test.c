@@ -85,6 +85,10 @@ static void lock_keeps_bits(struct kunit *test)
 	ft_flow_unlock(flow, FT_FLOW_ASSURED | FT_FLOW_LOCK);
 	local_bh_enable();
 	KUNIT_EXPECT_EQ(test, atomic_read(&flow->word), (int)FT_FLOW_ASSURED);
+	/* Freed: dead, whatever it was, and of no family. */
+	give(arena, flow, index);
+	KUNIT_EXPECT_EQ(test, atomic_read(&flow->word), (int)FT_FLOW_DEAD);
+	KUNIT_EXPECT_EQ(test, flow->key.family, 0);
 }
 
 static void lock_key_checks(struct kunit *test)
