@@ -99,7 +99,7 @@ def _(rig):
     solicit = ip6(Rig.C[6], Rig.RC[6], ICMP6, icmp6(Rig.C[6], Rig.RC[6], 135, 0, 0, target + b"\1\1" + rig.macs["cr"]),
                   hlim=255)
     rig.r.nft("""
-table ip6 nd {
+table ip6 ndisc {
 	counter unt { }
 	chain c {
 		type filter hook input priority 0
@@ -108,7 +108,7 @@ table ip6 nd {
 }""")
     rig.send("c", solicit)
     check(rig.back, "no neighbour advertisement")
-    out = rig.r.run("nft", "list", "counter", "ip6", "nd", "unt")[1]
+    out = rig.r.run("nft", "list", "counter", "ip6", "ndisc", "unt")[1]
     check("packets 1" in out, f"solicitation not untracked: {out}")
     rig.expect("c", rig.packet("c", ICMP6, icmp6(Rig.C[6], Rig.S[6], 200, 0, 0, b"x"), 6), "inv", "ICMPv6 type 200")
 
