@@ -172,8 +172,11 @@ static bool step_steady(struct ft_net *tn, const struct ft_pkt *pkt,
 	view_flow(&found->view, tn, flow, &pkt->key, step->word, step->now);
 	/* All that is published was read before what follows. */
 	smp_rmb();
-	return ft_flow_matches(flow, &pkt->key) &&
-	       READ_ONCE(flow->gen) == found->gen;
+	if (!ft_flow_matches(flow, &pkt->key))
+		return false;
+	/* And so was the key. */
+	smp_rmb();
+	return READ_ONCE(flow->gen) == found->gen;
 }
 
 /**

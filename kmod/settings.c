@@ -286,7 +286,10 @@ static int apply_buckets(struct ft_net *tn, u32 value,
 			return err;
 		err = ft_table_resize(tn->table, buckets);
 		if (err) {
-			NL_SET_ERR_MSG(extack, "no memory for that many buckets");
+			if (err == -ENOSPC)
+				NL_SET_ERR_MSG(extack, "too few buckets for the flows that there are");
+			else
+				NL_SET_ERR_MSG(extack, "no memory for that many buckets");
 			return err;
 		}
 		ft_stat_inc(tn, RESIZE);

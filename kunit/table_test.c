@@ -610,6 +610,7 @@ static void wanted_size(struct kunit *test)
  * @seen: how often each flow
  * @n: calls
  * @stop_every: stop the walk at each so manieth call
+ * @stopped_at: mark of the flow it was stopped at last
  */
 struct tally {
 	u8 *seen;
