@@ -287,7 +287,7 @@ static int apply_buckets(struct ft_net *tn, u32 value,
 		err = ft_table_resize(tn->table, buckets);
 		if (err) {
 			if (err == -ENOSPC)
-				NL_SET_ERR_MSG(extack, "too few buckets for the flows that there are");
+				NL_SET_ERR_MSG(extack, "too few buckets for the flows there are");
 			else
 				NL_SET_ERR_MSG(extack, "no memory for that many buckets");
 			return err;
