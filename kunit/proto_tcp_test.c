@@ -723,6 +723,9 @@ static void tcp_header(struct kunit *test)
 		((struct tcphdr *)&p->b[p->l4])->doff = doff;
 		ft_put(p, NULL, 60);
 		memset(&p->b[p->l4 + 20], TCPOPT_NOP, 60);
+		/* An option that has no length any more. */
+		if (doff > 5)
+			p->b[p->l4 + doff * 4 - 1] = TCPOPT_WINDOW;
 		for (len = 20; len <= p->len; len++) {
 			good = doff >= 5 && len >= 20 + doff * 4;
 			memset(&pkt, 0, sizeof(pkt));
@@ -866,6 +869,37 @@ static void tcp_settings(struct kunit *test)
 	ft_tcp_duo_set(d);
 	KUNIT_EXPECT_NULL(test, ft_tcp_duo_feed(d, &p));
 	KUNIT_EXPECT_EQ(test, d->step.timeout, 77 * HZ);
+}
+
+/* What is worth a notification: the first answer, a state, assured. */
+static void tcp_update(struct kunit *test)
+{
+	struct ft_tcp_duo *d = ft_tcp_duo(test);
+	struct ft_tcp_packet a = {
+		.flags = F_ACK, .seq = 2000, .ack = 3000, .win = WIN,
+	};
+	struct ft_tcp_packet b = {
+		.side = 1, .flags = F_ACK, .seq = 3000, .ack = 2000, .win = WIN,
+	};
+	const struct {
+		const struct ft_tcp_packet *p;
+		bool update;
+	} steps[] = {
+		{ &a, true }, { &a, false }, { &b, true }, { &a, true },
+		{ &b, false }, { &a, false },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		KUNIT_EXPECT_NULL(test, ft_tcp_duo_feed(d, steps[i].p));
+		KUNIT_EXPECT_EQ(test, ft_word_state(d->word), ST_ES);
+		KUNIT_EXPECT_EQ_MSG(test, d->step.update, steps[i].update,
+				    "%u", i);
+	}
+	KUNIT_EXPECT_TRUE(test, d->word & FT_FLOW_ASSURED);
+	a.flags = F_FIN | F_ACK;
+	KUNIT_EXPECT_NULL(test, ft_tcp_duo_feed(d, &a));
+	KUNIT_EXPECT_TRUE(test, d->step.update);
 }
 
 /* Deliberately not as in nf_conntrack, which begins again at zero. */
@@ -1014,6 +1048,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(tcp_class),
 	KUNIT_CASE(tcp_flood),
 	KUNIT_CASE(tcp_settings),
+	KUNIT_CASE(tcp_update),
 	KUNIT_CASE(tcp_retrans_saturates),
 	KUNIT_CASE(tcp_entered),
 	KUNIT_CASE(tcp_quoted),
