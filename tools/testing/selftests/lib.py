@@ -28,6 +28,7 @@ MODE = os.environ.get("FT_MODE", "flowtrack")
 FLOWTRACK = MODE == "flowtrack"
 KO = os.environ.get("FT_KO", "")
 TOOL = os.environ.get("FT_TOOL", "flowtrack")
+ADOPT = os.environ.get("FT_ADOPT", "") if FLOWTRACK else ""  # always: see adopting.py
 PREFIX = "nf_flowtrack" if FLOWTRACK else "nf_conntrack"
 MODULE = "nf_flowtrack"
 
@@ -155,11 +156,15 @@ def unload_nat():
             run("modprobe", "-r", "-q", *there, ok=False)
 
 
+def load_needed():
+    """insmod does not look for what a module needs."""
+    run("modprobe", "-a", "nf_conntrack", "nf_defrag_ipv4", "nf_defrag_ipv6")
+
+
 def load(*params):
     if not loaded():
         unload_nat()
-        # insmod does not look for what a module needs.
-        run("modprobe", "-a", "nf_conntrack", "nf_defrag_ipv4", "nf_defrag_ipv6")
+        load_needed()
         run("insmod", KO, *params)
 
 
@@ -266,6 +271,13 @@ class Ns:
         if value is None:
             return self.read(path)
         self.write(path, value)
+        if ADOPT:
+            # New flows are nf_conntrack's until they are adopted: it must think alike.
+            twin = path.replace("nf_flowtrack", "nf_conntrack")
+            with self:
+                twin = twin if twin != path and os.path.exists(twin) else None
+            if twin:
+                self.write(twin, value)
         return value
 
     def conntrack_count(self):
@@ -613,6 +625,8 @@ class Rig:
     def __init__(self, ruleset=None, mtu=1500):
         load_if_wanted()
         self.r, self.cns, self.sns = Ns("r"), Ns("c"), Ns("s")
+        if ADOPT:
+            self.r.sysctl("adopt", ADOPT)
         self.ident = 0
         self.back = []
         self.forwarded = []

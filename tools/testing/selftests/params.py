@@ -20,6 +20,7 @@ def parameter(name):
 def unloaded():
     if loaded():
         unload()
+    load_needed()
 
 
 def refused_case(setting, *parts):

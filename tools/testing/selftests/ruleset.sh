@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
+# TIMEOUT: 240
+#
 # The stateful ruleset that everybody has, unchanged, with real clients and servers.
 
 . "$(dirname "$0")/lib.sh"
