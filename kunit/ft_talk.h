@@ -61,6 +61,8 @@ static inline void ft_talk_close(void *data)
 	struct ft_talk *talk = data;
 
 	fput(talk->file);
+	/* Now: the next test must not find this one listening. */
+	flush_delayed_fput();
 }
 
 static inline void ft_talk_option(struct ft_talk *talk, int option, int value)

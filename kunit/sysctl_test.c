@@ -110,8 +110,12 @@ static void second_write(struct kunit *test)
 
 	write_at(find(test, tn, "nf_flowtrack_max"), "9", 1);
 	KUNIT_EXPECT_EQ(test, tn->set.v[A(MAX_FLOWS)], 100);
-	write_at(find(test, tn, "nf_flowtrack_full_policy"), "drop", 2);
+	KUNIT_EXPECT_EQ(test, write_at(find(test, tn, "nf_flowtrack_full_policy"),
+				       "drop", 2), 0);
 	KUNIT_EXPECT_EQ(test, tn->set.v[A(FULL_POLICY)], FLOWTRACK_POLICY_EVICT);
+	/* Nor does it fix the number that there happens to be. */
+	write_at(find(test, tn, "nf_flowtrack_buckets"), "8", 1);
+	KUNIT_EXPECT_EQ(test, tn->set.v[A(BUCKETS)], 0);
 }
 
 /* Every setting has a file, and no file is more writable than it should be. */
