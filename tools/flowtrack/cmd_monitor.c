@@ -173,7 +173,7 @@ static int watch(struct monitor *m, struct nl *nl)
 {
 	struct pollfd fds[] = {
 		{ .fd = nl_fd(nl), .events = POLLIN },
-		{ .fd = signal_fd(), .events = POLLIN },
+		{ .fd = m->o->stop_fd, .events = POLLIN },
 		{ .fd = m->o->fd },	/* POLLERR: nobody reads any more */
 	};
 
@@ -205,8 +205,10 @@ int cmd_monitor(const struct options *opts, int argc, char **argv)
 	if (code)
 		return code;
 	code = nl_subscribe(&nl);
-	if (!code)
+	if (!code) {
+		std.stop_fd = signal_fd();
 		code = watch(&m, &nl);
+	}
 	nl_close(&nl);
 	err = out_close(&std);
 	return code ? code : err;

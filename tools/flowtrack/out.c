@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -20,9 +21,28 @@ struct out std;
 void out_init(struct out *o, int fd)
 {
 	o->fd = fd;
+	o->stop_fd = -1;
 	o->err = 0;
 	o->len = 0;
 	o->written = 0;
+}
+
+/* Return: how much of @len can be written without a wait; 0: stopped. */
+static size_t wait_for_room(const struct out *o, size_t len)
+{
+	struct pollfd fds[] = {
+		{ .fd = o->fd, .events = POLLOUT },
+		{ .fd = o->stop_fd, .events = POLLIN },
+	};
+
+	if (o->stop_fd < 0)
+		return len;
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	if (!fds[0].revents)
+		return 0;
+	/* A pipe that can be written to has room for that much. */
+	return len < PIPE_BUF ? len : PIPE_BUF;
 }
 
 /**
@@ -33,11 +53,16 @@ void out_init(struct out *o, int fd)
  */
 bool out_flush(struct out *o)
 {
-	size_t done = 0;
+	size_t done = 0, len;
 	ssize_t n;
 
 	while (done < o->len && !o->err) {
-		n = write(o->fd, o->buf + done, o->len - done);
+		len = wait_for_room(o, o->len - done);
+		if (!len) {
+			o->err = ECANCELED;
+			break;
+		}
+		n = write(o->fd, o->buf + done, len);
 		if (n >= 0)
 			done += n;
 		else if (errno != EINTR)
@@ -52,11 +77,12 @@ bool out_flush(struct out *o)
  * out_close() - write the rest
  * @o: output
  *
- * Return: an exit code. A reader that went away is no error.
+ * Return: an exit code. A reader that went away, or was not waited for, is no
+ * error.
  */
 int out_close(struct out *o)
 {
-	if (out_flush(o) || o->err == EPIPE)
+	if (out_flush(o) || o->err == EPIPE || o->err == ECANCELED)
 		return EXIT_OK;
 	return err_set(EXIT_USAGE, "cannot write: %s", strerror(o->err));
 }

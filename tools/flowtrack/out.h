@@ -18,13 +18,16 @@
 /**
  * struct out - a buffer in front of a file descriptor
  * @fd: where it goes
- * @err: errno of the first failed write; nothing is written after it
+ * @stop_fd: readable when nothing is to be waited for any more, or -1
+ * @err: errno of the first failed write; nothing is written after it.
+ *	ECANCELED: stopped with nobody reading
  * @len: bytes waiting in @buf
  * @written: bytes that left
  * @buf: the buffer
  */
 struct out {
 	int fd;
+	int stop_fd;
 	int err;
 	size_t len;
 	__u64 written;

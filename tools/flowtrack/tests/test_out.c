@@ -3,6 +3,7 @@
  * Formatting of numbers and addresses against the C library's.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -159,6 +160,33 @@ static void write_errors(void)
 	close(fds[1]);
 }
 
+/* A pipe that nobody reads, and a stop: whole pages stand in it. */
+static void stopped_while_nobody_reads(void)
+{
+	static struct out o;
+	static char buf[OUT_SIZE];
+	int fds[2], stop[2];
+	ssize_t n;
+	int i;
+
+	EXPECT_INT(pipe(fds), 0);
+	EXPECT_INT(pipe(stop), 0);
+	EXPECT_INT(write(stop[1], "x", 1), 1);
+	out_init(&o, fds[1]);
+	o.stop_fd = stop[0];
+	for (i = 0; i < 30000 && !out_failed(&o); i++)
+		out_str(&o, "0123456789\n");
+	EXPECT_INT(o.err, ECANCELED);
+	EXPECT_INT(out_close(&o), EXIT_OK);
+	n = read(fds[0], buf, sizeof(buf));
+	EXPECT(n == (ssize_t)o.written);
+	EXPECT(n > 0 && !(n % PIPE_BUF));
+	close(fds[0]);
+	close(fds[1]);
+	close(stop[0]);
+	close(stop[1]);
+}
+
 const struct test out_tests[] = {
 	{ "numbers", numbers },
 	{ "IPv4 addresses as inet_ntop() has them", addresses_v4 },
@@ -166,5 +194,6 @@ const struct test out_tests[] = {
 	{ "JSON strings and padding", json_strings },
 	{ "large outputs are complete", large_outputs_are_complete },
 	{ "write errors", write_errors },
+	{ "stopped while nobody reads", stopped_while_nobody_reads },
 	{ NULL, NULL },
 };
