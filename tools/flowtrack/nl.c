@@ -588,7 +588,7 @@ int nl_batch(struct nl *nl, const void *batch, size_t len, unsigned int n,
  */
 int nl_subscribe(struct nl *nl)
 {
-	int size = 8 << 20, fd = mnl_socket_get_fd(nl->sk);
+	int size = 8 << 20, on = 1, fd = mnl_socket_get_fd(nl->sk);
 
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
@@ -599,6 +599,8 @@ int nl_subscribe(struct nl *nl)
 	if (mnl_socket_setsockopt(nl->sk, NETLINK_ADD_MEMBERSHIP, &nl->events,
 				  sizeof(nl->events)) < 0)
 		return socket_error("cannot subscribe to events");
+	/* What this socket loses counts in the module's event-lost, too. */
+	mnl_socket_setsockopt(nl->sk, NETLINK_BROADCAST_ERROR, &on, sizeof(on));
 	return EXIT_OK;
 }
 
