@@ -231,7 +231,8 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 
 	if (nearer || (step->word ^ before) & FT_FLOW_CLASS)
 		ft_flow_class_changed(tn, flow, found->index, found->hash);
-	if (*verdict == FT_VERDICT_ACCEPT && step->update)
+	if (step->update &&
+	    (*verdict == FT_VERDICT_ACCEPT || *verdict == FT_VERDICT_KEEP))
 		notify_update(tn, found);
 	return true;
 }

@@ -116,6 +116,16 @@ def _(rig, m):
     m.expect("new", osport=1300, state="syn_sent")
 
 
+@case("update: both sides open at once", only="flowtrack")
+@monitored("tcp")
+def _(rig, m):
+    t = Tcp(rig, 4, sport=1310)
+    t.send("c", "S", "new/o")
+    m.expect("new", osport=1310, state="syn_sent")
+    t.send("s", "S", "est/r+s")
+    m.expect("update", osport=1310, state="syn_sent2", seen_reply=True)
+
+
 @case("destroy: evicted", only="flowtrack")
 @monitored()
 def _(rig, m):
