@@ -382,4 +382,22 @@ def _(rig):
     rig.r.sysctl("max", old[1])
 
 
+@case("a user namespace's root may not take more memory, but turn the rest", only="flowtrack")
+def _(rig):
+    def inside(*args):
+        return run("unshare", "--user", "--map-root-user", "--net", "--mount-proc", "--pid", "--fork", *args, ok=False)
+
+    def write(name, value):
+        return inside("sh", "-c", f"echo {value} >/proc/sys/net/netfilter/nf_flowtrack_{name} && "
+                                  f"cat /proc/sys/net/netfilter/nf_flowtrack_{name}")
+
+    equal(write("udp_timeout", 77)[1], "77\n", "udp_timeout from within")
+    for name in ("max", "buckets"):
+        check(write(name, 4096)[0], f"{name} can be written from within")
+        code, _, said = inside(TOOL, "set", name, "4096")
+        equal(code, 4, f"exit code of setting {name} from within")
+        check("bounds memory" in said, f"setting {name} from within says: {said}")
+    equal(inside(TOOL, "set", "udp_timeout", "78")[0], 0, "exit code of setting udp_timeout from within")
+
+
 main(setup)
