@@ -72,7 +72,7 @@ tool-test:
 	$(T)/tool.sh
 
 kunit:
-	$(T)/kunit.sh $(if $(UPDATE),--update) $(SUITE)
+	$(T)/kunit.sh $(if $(UPDATE),--update) '$(SUITE)'
 
 selftest:
 	$(T)/selftest.sh $(if $(UPDATE),--update) $(if $(KERNEL),-k $(KERNEL)) $(TEST)

@@ -11,6 +11,7 @@ a suite or test that is expected and does not appear, a plan that is not fulfill
 """
 
 import argparse
+import fnmatch
 import os
 import re
 import sys
@@ -158,7 +159,7 @@ def judge_kunit(args):
         update_file(args.expected, {name: len(s[1]) for name, s in suites.items()})
         expected = read_expected(args.expected)
     if args.only:
-        expected = {name: n for name, n in expected.items() if name == args.only}
+        expected = {name: n for name, n in expected.items() if fnmatch.fnmatchcase(name, args.only)}
     for name, (plan, results, messages, ok) in suites.items():
         score.add(results)
         bad = [r for r in results if r[0] == "fail"]
