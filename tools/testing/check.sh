@@ -45,9 +45,7 @@ part deps deps
 part lint "$TOP/tools/testing/lint.sh"
 part tool "$TOP/tools/testing/tool.sh"
 part kunit "$TOP/tools/testing/kunit.sh"
-for kernel in "${KERNELS[@]}"; do
-	part "selftest-$kernel" "$TOP/tools/testing/selftest.sh" -k "$kernel"
-done
+part selftest "$TOP/tools/testing/selftest.sh"
 
 printf '\n'
 printf '%s\n' "${summary[@]}"

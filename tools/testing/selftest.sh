@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The system tests: one guest per kernel, in it every selftests/*.sh and *.py, one after the other.
+# The system tests: one guest per kernel, in it every selftests/*.sh and *.py, one after the other. The guests run
+# side by side: most of the time a test waits.
 #
 #   selftest.sh [--update] [-k VERSION] [TEST...]
 #
@@ -129,22 +130,29 @@ longest() {
 	echo $((max + 60))
 }
 
-run_kernel() {
-	local version=$1 results=$LOGS/selftest-$1 status=0
+# Downloads and builds, one kernel after the other.
+prepare() {
+	modules[$1]=$(build_module "$1")
+	"$TOP/tools/testing/vm.sh" image "$1" >/dev/null
+}
+
+run_guest() {
+	local version=$1 results=$LOGS/selftest-$1
 	shift
-	FT_KO=$(build_module "$version")
-	# The kernel's own client of generic netlink families, whatever kernel runs.
-	FT_YNL=$(kernel_source 6.12)/tools/net/ynl
-	export FT_YNL FT_KO FT_TOOL=$TOP/tools/flowtrack/flowtrack
 	rm -rf "$results"
 	mkdir -p "$results"
-	"$TOP/tools/testing/vm.sh" run -m 2G -t "${SELFTEST_TIMEOUT:-1800}" -i "$(longest "$@")" -o "$results" "$version" \
-		"$TOP/tools/testing/selftest.sh" --guest "$@" || status=$?
-	[ $status -eq 0 ] || note "the $version guest ended with status $status"
+	FT_KO=${modules[$version]} "$TOP/tools/testing/vm.sh" run -m 2G -t "${SELFTEST_TIMEOUT:-1800}" -i "$(longest "$@")" \
+		-o "$results" "$version" "$TOP/tools/testing/selftest.sh" --guest "$@"
+}
+
+judge_guest() {
+	local version=$1 status=$2
+	shift 2
+	[ "$status" -eq 0 ] || note "the $version guest ended with status $status"
 	judge selftest --kernel "$version" --expected "$TESTS/expected" --console "$LOGS/vm-$version-console.log" \
-		"${options[@]}" "$results" "$@" || true
+		"${options[@]}" "$LOGS/selftest-$version" "$@" || true
 	passed=$((passed + judged[0])) failed=$((failed + judged[1])) skipped=$((skipped + judged[2]))
-	[ $status -eq 0 ] || failed=$((failed + 1))
+	[ "$status" -eq 0 ] || failed=$((failed + 1))
 }
 
 options=() kernels=("${KERNELS[@]}") names=()
@@ -168,9 +176,22 @@ make -C "$TOP" tool >"$LOGS/tool-build.log" 2>&1 || {
 	cat "$LOGS/tool-build.log" >&2
 	die "the tool does not build"
 }
+# The kernel's own client of generic netlink families, whatever kernel runs.
+FT_YNL=$(kernel_source 6.12)/tools/net/ynl
+export FT_YNL FT_TOOL=$TOP/tools/flowtrack/flowtrack
+declare -A modules guests
+for kernel in "${kernels[@]}"; do
+	prepare "$kernel"
+done
+for kernel in "${kernels[@]}"; do
+	run_guest "$kernel" "${names[@]}" &
+	guests[$kernel]=$!
+done
 passed=0 failed=0 skipped=0
 for kernel in "${kernels[@]}"; do
-	run_kernel "$kernel" "${names[@]}"
+	status=0
+	wait "${guests[$kernel]}" || status=$?
+	judge_guest "$kernel" "$status" "${names[@]}"
 done
 report_counts $passed $failed $skipped
 [ $failed -eq 0 ] && [ $((passed + skipped)) -gt 0 ]
