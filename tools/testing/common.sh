@@ -103,6 +103,27 @@ source_fill() {
 		--exclude='*/drivers/scsi/*.[ch]'
 }
 
+# Servers that tests start in a guest: unpacked, not installed, because an installed one serves this machine as well.
+SERVERS=(vsftpd tftpd-hpa)
+
+servers() {
+	cache_make servers "${SERVERS[*]} $(declare -f servers_fill)" servers_fill
+}
+
+servers_fill() {
+	local dir=$1 deb
+	mkdir -p "$dir/download" "$LOGS"
+	# As root: apt's own user cannot write into a cache below /root.
+	if ! (cd "$dir/download" && apt-get -q -o APT::Sandbox::User=root download "${SERVERS[@]}") >"$LOGS/servers.log" 2>&1; then
+		cat "$LOGS/servers.log"
+		return 1
+	fi
+	for deb in "$dir"/download/*.deb; do
+		dpkg-deb -x "$deb" "$dir" || return 1
+	done
+	rm -rf "${dir:?}/download"
+}
+
 # judge ARGUMENT...: runs ktap.py, shows what it says, and leaves its counts in judged=(PASSED FAILED SKIPPED).
 judge() {
 	local out status=0

@@ -11,7 +11,8 @@ build=(build-essential make pkg-config libmnl-dev libjansson-dev linux-headers-a
 # What building User-Mode Linux and preparing trees for clang takes.
 kernels=(linux-source-6.1 linux-source-6.12 flex bison bc xz-utils cpio kmod rsync libelf-dev libssl-dev clang lld llvm)
 tests=(qemu-system-x86 busybox-static iproute2 iputils-ping nftables iptables conntrack procps iperf3 curl socat
-	netcat-openbsd hping3 tcpdump lksctp-tools util-linux python3 python3-scapy util-linux-extra psmisc)
+	netcat-openbsd hping3 tcpdump lksctp-tools util-linux python3 python3-scapy util-linux-extra psmisc
+	sip-tester ipvsadm libwrap0)
 lint=(sparse codespell yamllint mandoc shellcheck python3-yaml python3-jsonschema perl)
 
 missing() {
@@ -52,3 +53,4 @@ match_images() {
 mapfile -t wanted < <(missing)
 [ ${#wanted[@]} -eq 0 ] || install_packages "${wanted[@]}"
 match_images
+servers >/dev/null || die "cannot get the packages ${SERVERS[*]}"

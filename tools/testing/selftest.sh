@@ -178,7 +178,9 @@ make -C "$TOP" tool >"$LOGS/tool-build.log" 2>&1 || {
 }
 # The kernel's own client of generic netlink families, whatever kernel runs.
 FT_YNL=$(kernel_source 6.12)/tools/net/ynl
-export FT_YNL FT_TOOL=$TOP/tools/flowtrack/flowtrack
+# What no test starts by the name of an installed program.
+FT_SERVERS=$(servers)
+export FT_YNL FT_SERVERS FT_TOOL=$TOP/tools/flowtrack/flowtrack
 declare -A modules guests
 for kernel in "${kernels[@]}"; do
 	prepare "$kernel"
