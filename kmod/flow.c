@@ -225,7 +225,8 @@ bool ft_flow_kill(struct ft_flow *flow, u32 gen)
  * @flow: the flow
  * @key: filled
  *
- * Context: the flow's lock is held, or the flow is the caller's own.
+ * Context: the flow's lock is held, or the flow is the caller's own, or the
+ * caller compares generations.
  */
 void ft_flow_key(const struct ft_flow *flow, struct ft_key *key)
 {
@@ -235,6 +236,30 @@ void ft_flow_key(const struct ft_flow *flow, struct ft_key *key)
 		       sizeof(key->addr6));
 	else
 		memset(key->addr6, 0, sizeof(key->addr6));
+}
+
+/**
+ * ft_flow_peek() - read a flow's identity without its lock
+ * @flow: the flow
+ * @key: filled
+ * @word: set to its bits
+ *
+ * Context: RCU read side. Nothing is written.
+ * Return: false if no flow lives there, or if it ended meanwhile.
+ */
+bool ft_flow_peek(const struct ft_flow *flow, struct ft_key *key, u32 *word)
+{
+	u32 gen = READ_ONCE(flow->gen);
+
+	/* Pairs with the release in ft_flow_unlock(), as the one below. */
+	smp_rmb();
+	*word = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
+	if (*word & FT_FLOW_DEAD)
+		return false;
+	ft_flow_key(flow, key);
+	/* All was read before what follows: it is that of one flow. */
+	smp_rmb();
+	return READ_ONCE(flow->gen) == gen;
 }
 
 /**

@@ -233,6 +233,7 @@ bool ft_flow_lock_key(struct ft_flow *flow, const struct ft_key *key);
 void ft_flow_unlock(struct ft_flow *flow, u32 word);
 bool ft_flow_kill(struct ft_flow *flow, u32 gen);
 void ft_flow_key(const struct ft_flow *flow, struct ft_key *key);
+bool ft_flow_peek(const struct ft_flow *flow, struct ft_key *key, u32 *word);
 bool ft_flow_snapshot(struct ft_flow *flow, u32 gen, struct ft_flow6 *copy);
 
 /*

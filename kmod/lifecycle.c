@@ -131,6 +131,7 @@ static enum ft_admission make_room(struct ft_net *tn,
 	u32 policy;
 
 	ft_stat_inc(tn, FULL);
+	ft_top_refused(tn);
 	policy = ft_setting(&tn->set, FULL_POLICY);
 	for (tries = 0; tries < EVICT_TRIES; tries++) {
 		if (policy == FLOWTRACK_POLICY_EVICT) {
@@ -241,6 +242,7 @@ enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth)
 		goto err_insert;
 
 	ft_stat_inc(tn, INSERT);
+	ft_top_born(tn, &birth->key, birth->word);
 	announce(tn, flow, index);
 	ft_gc_kick(tn);
 	follow_count(tn);
@@ -433,6 +435,7 @@ int ft_lifecycle_init(struct ft_net *tn, u32 buckets)
 	tn->table = ft_table_create(buckets);
 	if (IS_ERR(tn->table))
 		return PTR_ERR(tn->table);
+	ft_top_init(tn);
 	ft_gc_init(tn);
 	return 0;
 }
@@ -448,6 +451,7 @@ void ft_lifecycle_exit(struct ft_net *tn)
 	WRITE_ONCE(tn->dying, true);
 	ft_gc_exit(tn);
 	cancel_work_sync(&tn->resize_work);
+	ft_top_exit(tn);
 	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
 	WARN_ON_ONCE(atomic_read(&tn->count));
 	ft_table_destroy(tn->table);

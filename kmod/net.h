@@ -16,6 +16,7 @@
 #include "settings.h"
 #include "stats.h"
 #include "table.h"
+#include "top.h"
 
 struct ctl_table_header;
 struct ctl_table;
@@ -35,6 +36,7 @@ struct ctl_table;
  * @gc_work: expiry, see gc.c
  * @gc_cursor: where expiry stands; touched by @gc_work only
  * @resize_work: follows the number of flows with the number of buckets
+ * @top: who holds most flows, see top.c
  * @full_log: limits the message about the full table
  * @sysctl: registered table
  * @sysctl_table: its storage
@@ -52,6 +54,7 @@ struct ft_net {
 	struct delayed_work gc_work;
 	struct ft_cursor gc_cursor;
 	struct work_struct resize_work;
+	struct ft_top top;
 	struct ratelimit_state full_log;
 	struct ctl_table_header *sysctl;
 	struct ctl_table *sysctl_table;

@@ -76,6 +76,8 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 				FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_EVICT),
 	[A(FULL_FALLBACK)] = WORD(full_fallback, fallback_words,
 				  FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_DROP),
+	[A(SRC_PREFIX4)] = NUMBER(src_prefix4, 1, 32, 32),
+	[A(SRC_PREFIX6)] = NUMBER(src_prefix6, 1, 128, 64),
 	[A(ADOPT)] = WORD(adopt, adopt_words, FT_ADOPT_NEVER, FT_ADOPT_AUTO),
 	[A(BYPASS_MARK)] = NUMBER(bypass_mark, 0, U32_MAX, 0),
 	[A(BYPASS_MASK)] = NUMBER(bypass_mask, 0, U32_MAX, 0),

@@ -61,6 +61,8 @@ static const struct expected {
 	{ A(SCTP_TIMEOUT_HEARTBEAT_SENT), "sctp_timeout_heartbeat_sent", 30 },
 	{ A(GRE_TIMEOUT), "gre_timeout", 30 },
 	{ A(GRE_TIMEOUT_STREAM), "gre_timeout_stream", 180 },
+	{ A(SRC_PREFIX4), "src_prefix4", 32 },
+	{ A(SRC_PREFIX6), "src_prefix6", 64 },
 };
 
 static void names_and_defaults(struct kunit *test)
@@ -294,6 +296,10 @@ static bool naive_valid(unsigned int attr, u32 value)
 	case A(LOG_INVALID):
 	case A(TCP_MAX_RETRANS):
 		return value <= 255;
+	case A(SRC_PREFIX4):
+		return value >= 1 && value <= 32;
+	case A(SRC_PREFIX6):
+		return value >= 1 && value <= 128;
 	case A(ACCT):
 	case A(TIMESTAMP):
 	case A(CHECKSUM):

@@ -194,6 +194,8 @@ const struct setting settings[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[FLOWTRACK_A_SETTINGS_GRE_TIMEOUT] = SECONDS("gre_timeout"),
 	[FLOWTRACK_A_SETTINGS_GRE_TIMEOUT_STREAM] =
 		SECONDS("gre_timeout_stream"),
+	[FLOWTRACK_A_SETTINGS_SRC_PREFIX4] = NUMBER("src_prefix4"),
+	[FLOWTRACK_A_SETTINGS_SRC_PREFIX6] = NUMBER("src_prefix6"),
 };
 
 static const char * const tuple_attr[] = {

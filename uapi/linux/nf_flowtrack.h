@@ -31,6 +31,19 @@ enum flowtrack_class {
 	FLOWTRACK_CLASS_ASSURED,
 };
 
+/* Whom the top talkers are told by. */
+enum flowtrack_top_kind {
+	FLOWTRACK_TOP_KIND_SOURCE,	/* initiator's address, or its prefix */
+	FLOWTRACK_TOP_KIND_DESTINATION,	/* responder's address */
+	FLOWTRACK_TOP_KIND_SERVICE,	/* protocol and responder's port */
+};
+
+/* What the top talkers have most of. */
+enum flowtrack_top_order {
+	FLOWTRACK_TOP_ORDER_FLOWS,	/* flows in the table */
+	FLOWTRACK_TOP_ORDER_RATE,	/* flows opened per second */
+};
+
 /* Bits of the flow attribute status. */
 enum flowtrack_status {
 	FLOWTRACK_STATUS_SEEN_REPLY	= 1 << 0,
@@ -271,6 +284,8 @@ enum {
 	FLOWTRACK_A_SETTINGS_SCTP_TIMEOUT_HEARTBEAT_SENT,
 	FLOWTRACK_A_SETTINGS_GRE_TIMEOUT,
 	FLOWTRACK_A_SETTINGS_GRE_TIMEOUT_STREAM,
+	FLOWTRACK_A_SETTINGS_SRC_PREFIX4,	/* bits of an address */
+	FLOWTRACK_A_SETTINGS_SRC_PREFIX6,	/* likewise */
 
 	__FLOWTRACK_A_SETTINGS_MAX,
 	FLOWTRACK_A_SETTINGS_MAX = (__FLOWTRACK_A_SETTINGS_MAX - 1)

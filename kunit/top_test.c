@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/delay.h>
+#include <linux/prandom.h>
+#include <linux/sort.h>
+
+#include "ft_kunit.h"
+
+#define FLOWS	FLOWTRACK_TOP_ORDER_FLOWS
+#define RATE	FLOWTRACK_TOP_ORDER_RATE
+#define SOURCE	FLOWTRACK_TOP_KIND_SOURCE
+#define DEST	FLOWTRACK_TOP_KIND_DESTINATION
+#define SERVICE	FLOWTRACK_TOP_KIND_SERVICE
+
+/**
+ * struct opening - a flow to be
+ * @source: low bits of the initiator's address
+ * @dest: low bits of the responder's
+ * @port: responder's port
+ * @sport: initiator's port
+ * @l4proto: IPPROTO_*
+ * @v6: IPv6; the source is 64 bits, the rest of the address is @sport
+ */
+struct opening {
+	u32 source;
+	u32 dest;
+	u16 port;
+	u16 sport;
+	u8 l4proto;
+	bool v6;
+};
+
+static enum ft_admission open_flow(struct ft_net *tn,
+				   const struct opening *opening)
+{
+	union nf_inet_addr src = {}, dst = {};
+	enum ft_admission admission;
+	struct ft_birth birth = {
+		.timeout = 300 * HZ,
+		.word = FLOWTRACK_CLASS_EMBRYONIC << 5,
+	};
+
+	if (opening->v6) {
+		src.ip6[0] = htonl(0x20010db8);
+		src.ip6[1] = htonl(opening->source);
+		src.ip6[3] = htonl(opening->sport);
+		dst.ip6[0] = htonl(0x20010db8);
+		dst.ip6[2] = htonl(opening->dest);
+	} else {
+		/* Half of them have the lower address. */
+		src.ip = htonl(0x0a000000 + opening->source);
+		dst.ip = htonl((opening->dest & 1 ? 0x09000000 : 0x0b000000) +
+			       opening->dest);
+	}
+	if (ft_key_set(&birth.key, opening->v6 ? NFPROTO_IPV6 : NFPROTO_IPV4,
+		       opening->l4proto, 0, &src, &dst, htons(opening->sport),
+		       htons(opening->port)))
+		birth.word |= FT_FLOW_ORIG_HI;
+	birth.hash = ft_key_hash(&birth.key, ft_table_secret(tn->table));
+	rcu_read_lock();
+	local_bh_disable();
+	admission = ft_flow_admit(tn, &birth);
+	local_bh_enable();
+	rcu_read_unlock();
+	return admission;
+}
+
+/* The report as of now; nobody replaces it while a test looks at it. */
+static struct ft_top_report *survey_now(struct kunit *test, struct ft_net *tn)
+{
+	struct ft_top_report *report;
+
+	report = rcu_dereference_raw(tn->top.report);
+	if (report)
+		report->when = jiffies - HZ;
+	KUNIT_ASSERT_EQ(test, ft_top_refresh(tn), 0);
+	return rcu_dereference_raw(tn->top.report);
+}
+
+static void follow_size(struct ft_net *tn)
+{
+	flush_work(&tn->resize_work);
+}
+
+static const struct {
+	const char *name;
+	u32 sampled;
+	u32 held[20];
+	unsigned int heavy;
+} heavy_table[] = {
+	{ "an empty table", 0, {}, 0 },
+	{ "one has all", 1000, { 1000 }, 1 },
+	{ "four greedy ones, one that holds a tenth", 1000,
+	  { 225, 225, 225, 225, 100 }, 4 },
+	{ "of two, both are over three eighths", 1000, { 500, 500 }, 2 },
+	{ "the smaller one is not", 1000, { 700, 300 }, 1 },
+	{ "it is exactly at the level", 1000, { 625, 375 }, 1 },
+	{ "a flood of single flows, and one that holds a tenth", 1000,
+	  { 100, 1, 1, 1, 1, 1 }, 0 },
+	{ "single flows are three quarters", 1000, { 250, 1, 1 }, 0 },
+	{ "single flows are a bit less", 1000, { 251, 1, 1 }, 1 },
+	{ "each too small to be told from chance", 1000,
+	  { 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31 },
+	  0 },
+	{ "more than there may be", 1000,
+	  { 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50, 50,
+	    50, 50, 50 }, 16 },
+};
+
+static void heavy_by_table(struct kunit *test)
+{
+	unsigned int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(heavy_table); i++) {
+		for (n = 0; n < 20 && heavy_table[i].held[n]; n++)
+			;
+		KUNIT_EXPECT_EQ_MSG(test,
+				    ft_top_heavy_count(heavy_table[i].held, n,
+						       heavy_table[i].sampled),
+				    heavy_table[i].heavy, "%s",
+				    heavy_table[i].name);
+	}
+}
+
+/* By definition: with all cut to what the k-th has, is it still too much? */
+static unsigned int heavy_twin(const u32 *held, unsigned int n, u32 sampled)
+{
+	unsigned int large = 0, heavy = 0, i, k;
+	u64 rest, sum;
+
+	rest = sampled;
+	while (large < n && large < 16 && held[large] * 32ULL >= sampled)
+		rest -= held[large++];
+	if (rest * 4 >= sampled * 3ULL)
+		return 0;
+	for (k = 0; k < large; k++) {
+		sum = rest;
+		for (i = 0; i < large; i++)
+			sum += min(held[i], held[k]);
+		heavy += sum * 4 > sampled * 3ULL;
+	}
+	return heavy;
+}
+
+static int descending(const void *a, const void *b)
+{
+	u32 x = *(const u32 *)a, y = *(const u32 *)b;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void heavy_by_twin(struct kunit *test)
+{
+	u32 seed = get_random_u32();
+	struct rnd_state rnd;
+	u32 held[24], sampled;
+	unsigned int round, i, n, some = 0;
+
+	prandom_seed_state(&rnd, seed);
+	for (round = 0; round < 200000; round++) {
+		n = prandom_u32_state(&rnd) % 24;
+		sampled = prandom_u32_state(&rnd) % 500;
+		for (i = 0; i < n; i++) {
+			held[i] = 1 + prandom_u32_state(&rnd) %
+				  (round % 2 ? 30 : 400);
+			sampled += held[i];
+		}
+		sort(held, n, sizeof(*held), descending, NULL);
+		some += !!heavy_twin(held, n, sampled);
+		KUNIT_ASSERT_EQ_MSG(test, ft_top_heavy_count(held, n, sampled),
+				    heavy_twin(held, n, sampled),
+				    "seed %u, round %u", seed, round);
+	}
+	KUNIT_EXPECT_GT(test, some, 10000);
+}
+
+#define PEERS	200u
+
+/* Number of one of @n, the first ones more often: like 1 / (number + 1). */
+static u32 zipf(struct rnd_state *rnd, u32 n)
+{
+	u32 v = prandom_u32_state(rnd) % n;
+
+	return prandom_u32_state(rnd) % (v + 1);
+}
+
+/**
+ * struct census - an exact count of the flows that a test opened
+ * @total: all
+ * @source: by source
+ * @dest: by destination
+ * @port: by port
+ * @portless: without one
+ */
+struct census {
+	u32 total;
+	u32 source[PEERS];
+	u32 dest[PEERS];
+	u32 port[PEERS];
+	u32 portless;
+};
+
+static void populate(struct kunit *test, struct ft_net *tn,
+		     struct rnd_state *rnd, u32 n, struct census *census)
+{
+	struct opening o = {};
+	u32 i;
+
+	memset(census, 0, sizeof(*census));
+	for (i = 0; i < n; i++) {
+		o.source = zipf(rnd, PEERS);
+		o.dest = zipf(rnd, PEERS);
+		o.port = zipf(rnd, PEERS);
+		o.sport = prandom_u32_state(rnd);
+		o.v6 = o.source % 4 == 3;
+		o.l4proto = i % 16 == 0 ? IPPROTO_GRE :
+			    i % 3 == 0 ? IPPROTO_TCP : IPPROTO_UDP;
+		/* One service each: the port says which protocol. */
+		if (o.l4proto != IPPROTO_GRE)
+			o.l4proto = o.port % 2 ? IPPROTO_TCP : IPPROTO_UDP;
+		if (open_flow(tn, &o) != FT_ADMIT_OK)
+			continue;
+		census->total++;
+		census->source[o.source]++;
+		census->dest[o.dest]++;
+		if (o.l4proto == IPPROTO_GRE)
+			census->portless++;
+		else
+			census->port[o.port]++;
+		if (i % 256 == 0)
+			follow_size(tn);
+	}
+	follow_size(tn);
+	KUNIT_ASSERT_GT(test, census->total, n / 2);
+}
+
+/* How many flows of an entry the census has; @found counts what it named. */
+static u32 census_of(const struct census *census, unsigned int kind,
+		     const struct ft_top_key *key)
+{
+	bool v6 = key->host.family == NFPROTO_IPV6;
+
+	switch (kind) {
+	case SOURCE:
+		return census->source[v6 ? ntohl(key->host.addr[1]) :
+				      ntohl(key->host.addr[0]) - 0x0a000000];
+	case DEST:
+		return census->dest[v6 ? ntohl(key->host.addr[2]) :
+				    ntohl(key->host.addr[0]) & 0xffff];
+	default:
+		return key->l4proto == IPPROTO_GRE ? census->portless :
+		       census->port[ntohs(key->port)];
+	}
+}
+
+/* A table that the sample covers: all numbers are exact, and in order. */
+static void exact_when_small(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 20000);
+	const struct ft_top_report *report;
+	const struct ft_top_list *list;
+	u32 seed = get_random_u32();
+	struct census *census;
+	struct rnd_state rnd;
+	unsigned int kind, i;
+
+	census = kunit_kzalloc(test, sizeof(*census), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, census);
+	prandom_seed_state(&rnd, seed);
+	populate(test, tn, &rnd, 6000, census);
+	report = survey_now(test, tn);
+	KUNIT_EXPECT_TRUE(test, report->exact);
+	KUNIT_EXPECT_EQ(test, report->sampled, census->total);
+	KUNIT_EXPECT_EQ(test, report->total, census->total);
+	for (kind = 0; kind < FT_TOP_KINDS; kind++) {
+		list = &report->list[kind][FLOWS];
+		KUNIT_ASSERT_EQ(test, list->n, FT_TOP_MAX);
+		for (i = 0; i < list->n; i++) {
+			/* A destination has IPv4 and IPv6 flows; see below. */
+			if (kind != DEST)
+				KUNIT_EXPECT_EQ_MSG(test, list->entry[i].flows,
+						    census_of(census, kind,
+							      &list->entry[i].key),
+						    "seed %u, kind %u, entry %u",
+						    seed, kind, i);
+			else
+				KUNIT_EXPECT_LE(test, list->entry[i].flows,
+						census_of(census, kind,
+							  &list->entry[i].key));
+			KUNIT_EXPECT_EQ(test, list->entry[i].flows,
+					list->entry[i].held);
+			if (i)
+				KUNIT_EXPECT_GE(test, list->entry[i - 1].flows,
+						list->entry[i].flows);
+		}
+	}
+}
+
+/*
+ * Four times more flows than the sample: how far off is it, over many samples?
+ * 95 of 100 must be within the bound, and none far beyond it.
+ */
+static void within_the_bound(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100000);
+	const struct ft_top_report *report;
+	unsigned int round, kind, i, tries = 0, within = 0;
+	const struct ft_top_entry *entry;
+	u32 seed = get_random_u32();
+	s64 truth, told, bound;
+	struct census *census;
+	struct rnd_state rnd;
+
+	census = kunit_kzalloc(test, sizeof(*census), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, census);
+	prandom_seed_state(&rnd, seed);
+	populate(test, tn, &rnd, 70000, census);
+	KUNIT_ASSERT_GT(test, census->total, 3 * FT_TOP_SAMPLE);
+	for (round = 0; round < 25; round++) {
+		report = survey_now(test, tn);
+		KUNIT_EXPECT_FALSE(test, report->exact);
+		KUNIT_ASSERT_EQ(test, report->sampled, FT_TOP_SAMPLE);
+		KUNIT_EXPECT_EQ(test, report->total, census->total);
+		/* Parts in a million: 0.98 / sqrt(16384) is 7656. */
+		bound = 7656;
+		for (kind = 0; kind < FT_TOP_KINDS; kind++) {
+			if (kind == DEST)
+				continue;
+			for (i = 0; i < 10; i++) {
+				entry = &report->list[kind][FLOWS].entry[i];
+				told = div_u64(1000000ULL * entry->held,
+					       report->sampled);
+				truth = div_u64(1000000ULL *
+						census_of(census, kind,
+							  &entry->key),
+						census->total);
+				tries++;
+				within += abs(told - truth) <= bound;
+				KUNIT_EXPECT_LE_MSG(test, abs(told - truth),
+						    2 * bound, "seed %u", seed);
+			}
+		}
+	}
+	KUNIT_EXPECT_GE_MSG(test, within * 100, tries * 95, "seed %u", seed);
+}
+
+/* Two samples are of different flows, and between them all can be met. */
+static void samples_differ(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100000);
+	struct opening o = { .l4proto = IPPROTO_UDP, .port = 53 };
+	const struct ft_top_list *list;
+	u32 i, first, differs = 0;
+
+	for (i = 0; i < 3 * FT_TOP_SAMPLE; i++) {
+		o.source = i % 2;
+		o.sport = i;
+		o.dest = i >> 16 << 1;
+		KUNIT_ASSERT_EQ(test, open_flow(tn, &o), FT_ADMIT_OK);
+		if (i % 256 == 0)
+			follow_size(tn);
+	}
+	follow_size(tn);
+	list = survey_now(test, tn)->list[SOURCE];
+	first = list->entry[0].held;
+	for (i = 0; i < 10; i++) {
+		list = survey_now(test, tn)->list[SOURCE];
+		KUNIT_EXPECT_EQ(test, list->n, 2);
+		differs += list->entry[0].held != first;
+	}
+	KUNIT_EXPECT_GT(test, differs, 0);
+}
+
+/* Births are counted from the first question on, and weighed by time. */
+static void rates(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100000);
+	struct opening o = { .l4proto = IPPROTO_TCP, .port = 80 };
+	const struct ft_top_report *report;
+	const struct ft_top_list *list;
+	u32 i;
+
+	for (i = 0; i < 100; i++) {
+		o.sport = i;
+		open_flow(tn, &o);
+	}
+	report = survey_now(test, tn);
+	KUNIT_EXPECT_EQ(test, report->window, 0);
+	KUNIT_EXPECT_EQ(test, report->births, 0);
+	KUNIT_EXPECT_EQ(test, report->list[SOURCE][RATE].n, 0);
+	for (i = 0; i < 800; i++) {
+		o.sport = 1000 + i;
+		o.source = i % 4 ? 1 : 2;
+		o.port = i % 2 ? 80 : 443;
+		o.dest = 8;
+		open_flow(tn, &o);
+	}
+	msleep(1100);
+	report = survey_now(test, tn);
+	KUNIT_EXPECT_GE(test, report->window, 1000);
+	KUNIT_EXPECT_EQ(test, report->births, 800);
+	KUNIT_EXPECT_EQ(test, report->rate, 800000 / report->window);
+	list = &report->list[SOURCE][RATE];
+	KUNIT_ASSERT_EQ(test, list->n, 2);
+	KUNIT_EXPECT_EQ(test, list->entry[0].key.host.addr[0],
+			htonl(0x0a000001));
+	KUNIT_EXPECT_LE(test, abs((int)list->entry[0].rate -
+				  (int)(600000 / report->window)), 1);
+	KUNIT_EXPECT_LE(test, abs((int)list->entry[1].rate -
+				  (int)(200000 / report->window)), 1);
+	/* Who holds most opened none. */
+	KUNIT_EXPECT_EQ(test, report->list[SOURCE][FLOWS].n, 3);
+	KUNIT_EXPECT_EQ(test, report->list[SERVICE][RATE].n, 2);
+	KUNIT_EXPECT_EQ(test, report->list[DEST][RATE].n, 1);
+}
+
+/* More births than a CPU remembers: the shares are estimates, the sum not. */
+static void rates_beyond_the_ring(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100000);
+	struct opening o = { .l4proto = IPPROTO_TCP, .port = 80 };
+	const struct ft_top_report *report;
+	const struct ft_top_list *list;
+	u32 seed = get_random_u32();
+	struct rnd_state rnd;
+	u32 i, part;
+
+	prandom_seed_state(&rnd, seed);
+	survey_now(test, tn);
+	for (i = 0; i < 5 * FT_TOP_RING; i++) {
+		o.sport = i;
+		o.source = prandom_u32_state(&rnd) % 4 ? 1 : 2;
+		KUNIT_ASSERT_EQ(test, open_flow(tn, &o), FT_ADMIT_OK);
+	}
+	msleep(1100);
+	report = survey_now(test, tn);
+	/* The oldest one might be being overwritten. */
+	KUNIT_EXPECT_EQ(test, report->births, FT_TOP_RING - 1);
+	KUNIT_EXPECT_EQ(test, report->rate,
+			5 * FT_TOP_RING * 1000 / report->window);
+	list = &report->list[SOURCE][RATE];
+	KUNIT_ASSERT_EQ(test, list->n, 2);
+	part = list->entry[1].rate * 1000 / report->rate;
+	/* 25 %, plus or minus four standard deviations. */
+	KUNIT_EXPECT_GE_MSG(test, part, 195, "seed %u", seed);
+	KUNIT_EXPECT_LE_MSG(test, part, 305, "seed %u", seed);
+}
+
+/* However many ask, there is one report a second. */
+static void once_a_second(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct opening o = { .l4proto = IPPROTO_TCP, .port = 80 };
+	const struct ft_top_report *report;
+	unsigned int i, made = 0;
+	unsigned long end;
+
+	KUNIT_ASSERT_EQ(test, ft_top_refresh(tn), 0);
+	report = rcu_dereference_raw(tn->top.report);
+	end = jiffies + 2 * HZ + HZ / 2;
+	for (i = 0; time_before(jiffies, end); i++) {
+		o.sport = i;
+		KUNIT_ASSERT_EQ(test, ft_top_refresh(tn), 0);
+		made += rcu_dereference_raw(tn->top.report) != report;
+		report = rcu_dereference_raw(tn->top.report);
+		cond_resched();
+	}
+	KUNIT_EXPECT_GT(test, i, 100);
+	KUNIT_EXPECT_EQ(test, made, 2);
+}
+
+/* A minute after the last question nothing is left of the rings. */
+static void rings_end(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+
+	KUNIT_EXPECT_NULL(test, rcu_dereference_raw(tn->top.rings));
+	survey_now(test, tn);
+	KUNIT_EXPECT_NOT_NULL(test, rcu_dereference_raw(tn->top.rings));
+	flush_delayed_work(&tn->top.work);
+	KUNIT_EXPECT_NOT_NULL(test, rcu_dereference_raw(tn->top.rings));
+	KUNIT_EXPECT_TRUE(test, delayed_work_pending(&tn->top.work));
+	tn->top.wanted = jiffies;
+	flush_delayed_work(&tn->top.work);
+	KUNIT_EXPECT_NULL(test, rcu_dereference_raw(tn->top.rings));
+	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&tn->top.work));
+}
+
+static bool is_heavy(struct ft_net *tn, u32 source, u32 low, bool v6)
+{
+	union nf_inet_addr src = {}, dst = {};
+	struct ft_key key;
+	bool from_hi, heavy;
+
+	if (v6) {
+		src.ip6[0] = htonl(0x20010db8);
+		src.ip6[1] = htonl(source);
+		src.ip6[3] = htonl(low);
+	} else {
+		src.ip = htonl(0x0a000000 + source);
+	}
+	from_hi = ft_key_set(&key, v6 ? NFPROTO_IPV6 : NFPROTO_IPV4,
+			     IPPROTO_TCP, 0, &src, &dst, 1, 2);
+	rcu_read_lock();
+	heavy = ft_top_heavy(tn, &key, from_hi ? FT_FLOW_ORIG_HI : 0);
+	rcu_read_unlock();
+	return heavy;
+}
+
+/* Newcomers are refused: who fills the table? Room again: nobody does. */
+static void heavy_sources(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 1000);
+	struct opening o = { .l4proto = IPPROTO_TCP, .port = 80 };
+	const struct ft_top_entry *first;
+	u32 i;
+
+	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_POLICY] = FLOWTRACK_POLICY_DROP;
+	for (i = 0; i < 1000; i++) {
+		o.sport = i;
+		o.v6 = i % 5 == 0;
+		o.source = i % 5 == 1 ? 100 + i : i % 5;
+		KUNIT_ASSERT_EQ(test, open_flow(tn, &o), FT_ADMIT_OK);
+	}
+	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&tn->top.work));
+	KUNIT_EXPECT_FALSE(test, is_heavy(tn, 2, 0, false));
+	KUNIT_EXPECT_EQ(test, open_flow(tn, &o), FT_ADMIT_CLASH);
+	o.sport = 5000;
+	KUNIT_EXPECT_EQ(test, open_flow(tn, &o), FT_ADMIT_DROP);
+	KUNIT_EXPECT_TRUE(test, delayed_work_pending(&tn->top.work));
+	flush_delayed_work(&tn->top.work);
+
+	/* 200 each of four, one of them a /64; 200 others have one each. */
+	for (i = 2; i < 5; i++)
+		KUNIT_EXPECT_TRUE(test, is_heavy(tn, i, 0, false));
+	KUNIT_EXPECT_TRUE(test, is_heavy(tn, 0, 77777, true));
+	KUNIT_EXPECT_FALSE(test, is_heavy(tn, 1, 77777, true));
+	KUNIT_EXPECT_FALSE(test, is_heavy(tn, 0, 0, false));
+	KUNIT_EXPECT_FALSE(test, is_heavy(tn, 101, 0, false));
+	rcu_read_lock();
+	KUNIT_EXPECT_TRUE(test, ft_top_any_heavy(tn));
+	first = ft_top_first(tn, SERVICE, FLOWS);
+	KUNIT_EXPECT_NOT_NULL(test, first);
+	if (first) {
+		KUNIT_EXPECT_EQ(test, first->key.port, htons(80));
+		KUNIT_EXPECT_EQ(test, first->flows, 1000);
+	}
+	rcu_read_unlock();
+
+	/* It goes on by itself while the table is full, and ends with that. */
+	KUNIT_EXPECT_TRUE(test, delayed_work_pending(&tn->top.work));
+	flush_delayed_work(&tn->top.work);
+	KUNIT_EXPECT_TRUE(test, is_heavy(tn, 2, 0, false));
+	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
+	flush_delayed_work(&tn->top.work);
+	KUNIT_EXPECT_FALSE(test, is_heavy(tn, 2, 0, false));
+	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&tn->top.work));
+}
+
+static struct kunit_case top_cases[] = {
+	KUNIT_CASE(heavy_by_table),
+	KUNIT_CASE(heavy_by_twin),
+	KUNIT_CASE(exact_when_small),
+	KUNIT_CASE_SLOW(within_the_bound),
+	KUNIT_CASE_SLOW(samples_differ),
+	KUNIT_CASE_SLOW(rates),
+	KUNIT_CASE_SLOW(rates_beyond_the_ring),
+	KUNIT_CASE_SLOW(once_a_second),
+	KUNIT_CASE(rings_end),
+	KUNIT_CASE(heavy_sources),
+	{}
+};
+
+static struct kunit_suite top_suite = {
+	.name = "ft_top",
+	.test_cases = top_cases,
+};
+
+kunit_test_suite(top_suite);
