@@ -312,7 +312,7 @@ static unsigned int track_error(struct ft_net *tn, struct sk_buff *skb,
 				     &found.index);
 	if (!found.flow || !ft_flow_lock_key(found.flow, &inner.key)) {
 		/* nf_conntrack may know the flow. */
-		if (ft_mode_adopting(tn)) {
+		if (ft_mode_adopting(tn) || ft_mode_conntrack_used(tn)) {
 			ft_stat_inc(tn, BYPASS);
 			return NF_ACCEPT;
 		}
@@ -384,7 +384,8 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 	return publish_invalid(tn, skb, state, pkt->key.l4proto, step.reason);
 
 miss:
-	if (ft_mode_adopting(tn)) {
+	if (ft_mode_adopting(tn) ||
+	    ft_mode_held(tn, skb, state->pf, pkt->key.zone)) {
 		ft_stat_inc(tn, BYPASS);
 		return NF_ACCEPT;
 	}

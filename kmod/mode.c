@@ -2,6 +2,7 @@
 #include <linux/module.h>
 #include <linux/notifier.h>
 #include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_extend.h>
 #include <net/netfilter/nf_conntrack_helper.h>
 #include <net/netfilter/nf_conntrack_labels.h>
@@ -87,6 +88,53 @@ bool ft_mode_adopting(const struct ft_net *tn)
 		return rcu_access_pointer(nf_nat_hook) ||
 		       READ_ONCE(helpers_present);
 	}
+}
+
+/**
+ * ft_mode_conntrack_used() - might nf_conntrack know a flow that we do not?
+ * @tn: namespace
+ *
+ * Context: any.
+ * Return: false while it tracks none in this namespace.
+ */
+bool ft_mode_conntrack_used(const struct ft_net *tn)
+{
+	return nf_conntrack_count(tn->net) != 0;
+}
+
+/**
+ * ft_mode_held() - does nf_conntrack track the flow of a packet?
+ * @tn: namespace
+ * @skb: a packet that met no flow of ours
+ * @pf: its family
+ * @zone: its zone, the same in both directions
+ *
+ * A flow stays where it is when NAT or the last helper goes, when adopting is
+ * switched off, and when flowtrack comes to a machine at work: the ruleset
+ * would see a connection that it knows as NEW. Costs a lookup in nf_conntrack's
+ * table, but only while that has flows of this namespace.
+ *
+ * Context: RCU read side, softirqs disabled.
+ * Return: true if the packet belongs to one of them.
+ */
+bool ft_mode_held(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
+		  u16 zone)
+{
+	struct nf_conntrack_tuple_hash *h;
+	struct nf_conntrack_zone ct_zone;
+	struct nf_conntrack_tuple tuple;
+
+	if (!ft_mode_conntrack_used(tn))
+		return false;
+	if (!nf_ct_get_tuplepr(skb, skb_network_offset(skb), pf, tn->net,
+			       &tuple))
+		return false;
+	nf_ct_zone_init(&ct_zone, zone, NF_CT_DEFAULT_ZONE_DIR, 0);
+	h = nf_conntrack_find_get(tn->net, &ct_zone, &tuple);
+	if (!h)
+		return false;
+	nf_ct_put(nf_ct_tuplehash_to_ctrack(h));
+	return true;
 }
 
 /* Does a conntrack have an extension that only nf_conntrack can serve? */

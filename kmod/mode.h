@@ -13,6 +13,7 @@
 
 struct ft_net;
 struct nf_conn;
+struct sk_buff;
 
 /* Values of the setting adopt. */
 enum ft_adopt {
@@ -25,6 +26,9 @@ int ft_mode_init(void);
 void ft_mode_exit(void);
 void ft_mode_look(void);
 bool ft_mode_adopting(const struct ft_net *tn);
+bool ft_mode_conntrack_used(const struct ft_net *tn);
+bool ft_mode_held(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
+		  u16 zone);
 bool ft_mode_adoptable(const struct nf_conn *ct);
 bool ft_mode_template_plain(const struct nf_conn *tmpl);
 

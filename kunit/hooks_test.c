@@ -429,6 +429,43 @@ static void adopted_at_confirm(struct kunit *test)
 	nf_ct_netns_put(&init_net, NFPROTO_IPV4);
 }
 
+/* Direct mode does not take a flow that nf_conntrack has. */
+static void held_by_conntrack(struct kunit *test)
+{
+	struct ft_net *tn = ft_net(&init_net);
+	enum ip_conntrack_info ctinfo;
+	struct sk_buff *skb;
+	struct nf_conn *ct;
+
+	KUNIT_ASSERT_EQ(test, nf_ct_netns_get(&init_net, NFPROTO_IPV4), 0);
+	tn->set.v[FLOWTRACK_A_SETTINGS_BYPASS_MARK] = 1;
+	tn->set.v[FLOWTRACK_A_SETTINGS_BYPASS_MASK] = 1;
+	skb = udp_packet(test, CLIENT, SERVER, 3, 53);
+	skb->mark = 1;
+	KUNIT_EXPECT_TRUE(test, pre(skb));
+	KUNIT_EXPECT_TRUE(test, in(skb));
+	kfree_skb(skb);
+	tn->set.v[FLOWTRACK_A_SETTINGS_BYPASS_MASK] = 0;
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 1);
+
+	skb = udp_packet(test, SERVER, CLIENT, 53, 3);
+	KUNIT_EXPECT_TRUE(test, pre(skb));
+	ct = nf_ct_get(skb, &ctinfo);
+	KUNIT_EXPECT_NOT_NULL(test, ct);
+	KUNIT_EXPECT_TRUE(test, ct && !ft_carrier_of(ct));
+	KUNIT_EXPECT_EQ(test, ctinfo, IP_CT_ESTABLISHED_REPLY);
+
+	/* Any other flow is ours. */
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, CLIENT, SERVER, 4, 53)),
+			IP_CT_NEW);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 1);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 1);
+	if (ct && !ft_carrier_of(ct))
+		nf_ct_delete(ct, 0, 0);
+	kfree_skb(skb);
+	nf_ct_netns_put(&init_net, NFPROTO_IPV4);
+}
+
 static struct kunit_case hooks_cases[] = {
 	KUNIT_CASE(new_then_established),
 	KUNIT_CASE(dropped_packet_leaves_nothing),
@@ -440,6 +477,7 @@ static struct kunit_case hooks_cases[] = {
 	KUNIT_CASE(answer_of_reject_admits_nothing),
 	KUNIT_CASE(bypass_mark_leaves_alone),
 	KUNIT_CASE(full_table_verdicts),
+	KUNIT_CASE(held_by_conntrack),
 	KUNIT_CASE(adopted_at_confirm),
 	{}
 };
