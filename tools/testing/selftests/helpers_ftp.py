@@ -152,9 +152,4 @@ def _(net):
     net.where((1, 0), "the control connection", odport=21)
 
 
-def teardown(net):
-    Ns.delete_all()
-    remove_modules("nf_nat_ftp", "nf_conntrack_ftp")
-
-
 main(setup, teardown)

@@ -146,6 +146,8 @@ class Talk:
     peer: whom the server sees; local: what it was called by.
     """
 
+    all = []
+
     def __init__(self, client, server, addr, port, to=None, proto="tcp", source=None):
         """client and server are namespaces; the server listens at (addr, port), and is called at to."""
         self.proto = proto
@@ -170,7 +172,7 @@ class Talk:
         if proto != "tcp":
             self.listener.sendto(b"hello", self.peer)
             equal(self.near.recv(100), b"hello", "the answer")
-        self.ports = {"osport": self.near.getsockname()[1]}
+        Talk.all.append(self)
 
     def round(self, size=1000):
         """There and back; Failure if that does not work in 10 seconds."""
@@ -222,6 +224,7 @@ class Talk:
         check(not self.problem, f"the background connection: {self.problem}")
 
     def close(self):
+        Talk.all.remove(self)
         self.stopping.set()
         if self.thread:
             self.thread.join()
@@ -246,3 +249,17 @@ def remove_modules(*names):
         if os.path.isdir("/sys/module/" + name):
             # A reference that a namespace held is given back a moment after it is gone.
             busywait(10, lambda n=name: run("modprobe", "-r", n, ok=False)[0] == 0, f"modprobe -r {name}")
+
+
+NAT_MODULES = ("nf_nat_ftp", "nf_nat_tftp", "nf_nat_sip", "nft_masq", "nft_nat", "nft_redir", "nft_chain_nat",
+               "xt_MASQUERADE", "xt_nat", "xt_REDIRECT", "xt_NETMAP", "iptable_nat", "ip6table_nat", "ip_vs_rr",
+               "ip_vs", "nf_nat")
+HELPER_MODULES = ("nf_conntrack_ftp", "nf_conntrack_tftp", "nf_conntrack_sip")
+
+
+def teardown(_net):
+    """The next test shall start without NAT and helpers, in direct mode."""
+    while Talk.all:
+        Talk.all[0].close()
+    Ns.delete_all()
+    remove_modules(*NAT_MODULES, *HELPER_MODULES)

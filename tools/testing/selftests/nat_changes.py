@@ -1,0 +1,190 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""NAT rules, NAT itself and helpers appear and vanish while connections live: none of them breaks."""
+
+from lib_net import *
+
+EMPTY_NAT = """
+table inet nat {
+	chain post {
+		type nat hook postrouting priority 100
+	}
+}
+"""
+MASQUERADE = """
+table inet nat {
+	chain post {
+		type nat hook postrouting priority 100
+		oif rs masquerade
+	}
+}
+"""
+# A new connection only where one is expected: what is picked up in the middle would not get through.
+STRICT = """
+table inet filter {
+	chain forward {
+		type filter hook forward priority 0; policy drop
+		ct state established,related accept
+		iif rc tcp flags syn / fin,syn,rst,ack ct state new accept
+		iif rc udp dport { 53, 54 } ct state new accept
+		meta l4proto icmpv6 accept
+	}
+}
+"""
+
+
+def talks(net, port, **kw):
+    return [Talk(net.c, net.s, Net.S[f], port, **kw).start() for f in FAMILIES]
+
+
+def all_alive(everyone, what):
+    for talk in everyone:
+        try:
+            talk.alive()
+        except Failure as e:
+            raise Failure(f"{what}: {e}") from None
+
+
+def start(net, ruleset="", direct=False):
+    """direct: with neither NAT nor helpers loaded."""
+    while Talk.all:
+        Talk.all[0].close()
+    if direct:
+        net.r.nft("flush ruleset")
+        remove_modules(*NAT_MODULES, *HELPER_MODULES)
+    net.reset(STRICT + ruleset)
+
+
+@case("NAT appears: what there was goes on untranslated, what comes is translated")
+def _(net):
+    start(net, direct=True)
+    old = talks(net, 80)
+    all_alive(old, "before")
+    net.r.nft(MASQUERADE)
+    all_alive(old, "with NAT")
+    new = talks(net, 81)
+    all_alive(old + new, "old and new")
+    equal([t.peer[0] for t in old + new], [Net.C[4], Net.C[6], Net.RS[4], Net.RS[6]], "whom the server sees")
+    net.where((2, 0), "old", odport=80)
+    net.where((0, 2), "new", odport=81)
+
+
+@case("a rule goes and the chain stays: translated connections go on as they were")
+def _(net):
+    start(net, MASQUERADE)
+    old = talks(net, 80)
+    net.r.nft("flush chain inet nat post")
+    new = talks(net, 81)
+    all_alive(old + new, "without the rule")
+    equal([t.peer[0] for t in old + new], [Net.RS[4], Net.RS[6], Net.C[4], Net.C[6]], "whom the server sees")
+    net.where((0, 2), "old", odport=80)
+    net.where((2, 0), "new", odport=81)
+
+
+@case("the whole ruleset is replaced, in one transaction, again and again")
+def _(net):
+    start(net, MASQUERADE)
+    everyone = []
+    for port, ruleset in ((80, EMPTY_NAT), (81, MASQUERADE), (82, MASQUERADE.replace("masquerade", "counter")),
+                          (83, MASQUERADE)):
+        everyone += talks(net, port)
+        net.r.nft("flush ruleset\n" + STRICT + ruleset)
+        all_alive(everyone, f"after change {port}")
+    equal([t.peer[0] == Net.C[4] for t in everyone[::2]], [False, True, False, True], "untranslated")
+
+
+@case("iptables: rules come and go one by one")
+def _(net):
+    start(net)
+    old = talks(net, 80)
+    for command in ("iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy"):
+        net.r.run(command, "-t", "nat", "-A", "POSTROUTING", "-o", "rs", "-j", "MASQUERADE")
+    new = talks(net, 81)
+    all_alive(old + new, "with the rules")
+    for command in ("iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy"):
+        net.r.run(command, "-t", "nat", "-D", "POSTROUTING", "-o", "rs", "-j", "MASQUERADE")
+    all_alive(old + new, "without the rules")
+    equal([t.peer[0] for t in old + new], [Net.C[4], Net.C[6], Net.RS[4], Net.RS[6]], "whom the server sees")
+
+
+@case("NAT is unloaded: untranslated connections go on")
+def _(net):
+    start(net, EMPTY_NAT)
+    old = talks(net, 80)
+    net.r.nft("delete table inet nat")
+    remove_modules(*NAT_MODULES)
+    all_alive(old, "without nf_nat")
+    net.where((2, 0), "flows")
+
+
+@case("a helper appears and vanishes: connections of before, and those that had it, go on")
+def _(net):
+    start(net, direct=True)
+    before = talks(net, 80)
+    load_modules("nf_conntrack_ftp")
+    net.r.nft("""
+table inet h {
+	ct helper ftp { type "ftp" protocol tcp; }
+	chain pre {
+		type filter hook prerouting priority -150
+		tcp dport 21 ct state new ct helper set "ftp"
+	}
+}""")
+    helped, beside = talks(net, 21), talks(net, 81)
+    all_alive(before + helped + beside, "with the helper")
+    net.where((4, 2), "with the helper")
+    net.r.nft("delete table inet h")
+    remove_modules("nf_conntrack_ftp")
+    all_alive(before + helped + beside, "without the helper")
+    net.where((0, 2), "had the helper", odport=21)
+    after = talks(net, 82)
+    all_alive(before + helped + beside + after, "with a new connection")
+    net.where((2, 0), "after the helper", odport=82)
+
+
+@case("adopt=never while connections are translated: they stay so", only="flowtrack")
+def _(net):
+    start(net, MASQUERADE)
+    old = talks(net, 80) + talks(net, 53, proto="udp")
+    for word in ("never", "always", "auto"):
+        net.r.sysctl("adopt", word)
+        all_alive(old, f"adopt={word}")
+    net.where((0, 4), "flows")
+
+
+@case("flowtrack is switched off and on: translated connections go on", only="flowtrack")
+def _(net):
+    start(net, MASQUERADE)
+    old = talks(net, 80)
+    for value in (0, 1):
+        net.r.sysctl("enable", value)
+        all_alive(old, f"enable={value}")
+    net.where((0, 2), "flows")
+
+
+@case("flowtrack comes to a machine at work: what nf_conntrack tracks stays with it", only="flowtrack")
+def _(net):
+    start(net, direct=True)
+    net.r.sysctl("enable", 0)
+    old = talks(net, 80) + talks(net, 53, proto="udp")
+    net.r.sysctl("enable", 1)
+    all_alive(old, "after it came")
+    new = talks(net, 81)
+    all_alive(old + new, "old and new")
+    net.where((2, 4), "flows")
+
+
+@case("NAT appears: a flow without an answer stays untranslated, too")
+def _(net):
+    start(net)
+    sock = connect(net.c, Net.S[4], 54, "udp")
+    with listen(net.s, Net.S[4], 54, "udp") as server:
+        sock.send(b"before")
+        equal(server.recvfrom(100)[1][0], Net.C[4], "the sender, before")
+        net.r.nft(MASQUERADE)
+        sock.send(b"after")
+        equal(server.recvfrom(100)[1][0], Net.C[4], "the sender, after")
+    sock.close()
+
+
+main(Net, teardown)
