@@ -47,6 +47,14 @@ static const struct nla_policy add_policy[] = {
 	[A(VTAG_REPLY)] = { .type = NLA_BE32 },
 };
 
+static const struct nla_policy top_policy[] = {
+	[FLOWTRACK_A_TOP_KIND] =
+		NLA_POLICY_MAX(NLA_U8, FLOWTRACK_TOP_KIND_SERVICE),
+	[FLOWTRACK_A_TOP_ORDER] =
+		NLA_POLICY_MAX(NLA_U8, FLOWTRACK_TOP_ORDER_RATE),
+	[FLOWTRACK_A_TOP_LIMIT] = NLA_POLICY_RANGE(NLA_U32, 1, FT_TOP_MAX),
+};
+
 /* Without a policy the core refuses every attribute. */
 static const struct genl_ops ops[] = {
 	{
@@ -90,6 +98,13 @@ static const struct genl_ops ops[] = {
 		.policy = ft_settings_policy,
 		.maxattr = FLOWTRACK_A_SETTINGS_MAX,
 		.doit = ft_netlink_settings_set,
+	},
+	{
+		.cmd = FLOWTRACK_CMD_TOP_GET,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = top_policy,
+		.maxattr = ARRAY_SIZE(top_policy) - 1,
+		.doit = ft_netlink_top_get,
 	},
 };
 

@@ -68,6 +68,9 @@ int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info);
 int ft_netlink_stats_get(struct sk_buff *skb, struct genl_info *info);
 int ft_netlink_stats_dump(struct sk_buff *skb, struct netlink_callback *cb);
 
+/* netlink_top.c */
+int ft_netlink_top_get(struct sk_buff *skb, struct genl_info *info);
+
 /* netlink_settings.c */
 extern const struct nla_policy ft_settings_policy[FLOWTRACK_A_SETTINGS_MAX + 1];
 int ft_netlink_settings_get(struct sk_buff *skb, struct genl_info *info);

@@ -23,7 +23,9 @@
  * @ignore_existing: --ignore-existing
  * @family: -4, -6: AF_INET, AF_INET6, or 0
  * @netns: -n
+ * @once: --once
  * @count: --count; 0: no limit
+ * @delay: --delay, seconds; 0: the default
  */
 struct options {
 	bool json;
@@ -34,9 +36,11 @@ struct options {
 	bool cpu;
 	bool timestamps;
 	bool ignore_existing;
+	bool once;
 	__u8 family;
 	const char *netns;
 	__u64 count;
+	__u32 delay;
 };
 
 /* A verb: runs with the words that follow it; returns an exit code. */
@@ -54,6 +58,7 @@ int cmd_save(const struct options *opts, int argc, char **argv);
 int cmd_set(const struct options *opts, int argc, char **argv);
 int cmd_show(const struct options *opts, int argc, char **argv);
 int cmd_stats(const struct options *opts, int argc, char **argv);
+int cmd_top(const struct options *opts, int argc, char **argv);
 
 /* What more than one verb does. */
 struct filter;

@@ -29,6 +29,8 @@ enum {
 	OPT_TIMESTAMPS,
 	OPT_IGNORE_EXISTING,
 	OPT_COUNT,
+	OPT_ONCE,
+	OPT_DELAY,
 	OPT_END,
 };
 
@@ -64,6 +66,9 @@ static const struct verb verbs[] = {
 	  "[FILTER] [--timestamps] [--count N]",
 	  "print flows as they begin, change and end" },
 	{ "stats", cmd_stats, ONLY(OPT_CPU), "[--cpu]", "print counters" },
+	{ "top", cmd_top, ONLY(OPT_ONCE) | ONLY(OPT_DELAY) | ONLY(OPT_COUNT),
+	  "[KIND] [flows|rate] [--once] [-d SECONDS] [-N N]",
+	  "show who holds, and who opens, most flows" },
 	{ "set", cmd_set, 0, "NAME VALUE...", "change settings" },
 	{ "show", cmd_show, 0, "[NAME...]", "print settings" },
 	{ "save", cmd_save, 0, "[FILTER]", "print flows for restore" },
@@ -87,7 +92,9 @@ static const struct option long_options[] = {
 	{ "cpu", no_argument, NULL, OPT_CPU },
 	{ "timestamps", no_argument, NULL, OPT_TIMESTAMPS },
 	{ "ignore-existing", no_argument, NULL, OPT_IGNORE_EXISTING },
-	{ "count", required_argument, NULL, OPT_COUNT },
+	{ "count", required_argument, NULL, 'N' },
+	{ "once", no_argument, NULL, OPT_ONCE },
+	{ "delay", required_argument, NULL, 'd' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -202,6 +209,19 @@ static int bad_option(int c, char **argv)
 	return err_set(EXIT_USAGE, "unknown option '%s'", argv[optind - 1]);
 }
 
+/* Letters of options that only some verbs have. */
+static int option_of(int c)
+{
+	switch (c) {
+	case 'd':
+		return OPT_DELAY;
+	case 'N':
+		return OPT_COUNT;
+	default:
+		return c;
+	}
+}
+
 static int check_only(const struct verb *verb, unsigned int given)
 {
 	int i;
@@ -211,7 +231,7 @@ static int check_only(const struct verb *verb, unsigned int given)
 
 		if (!(given & ~verb->only & ONLY(i)))
 			continue;
-		while (o->val != i)
+		while (option_of(o->val) != i)
 			o++;
 		return err_set(EXIT_USAGE, "'%s' has no option '--%s'",
 			       verb->name, o->name);
@@ -225,12 +245,14 @@ static int run(int argc, char **argv)
 	const struct verb *verb = NULL;
 	struct options opts = { 0 };
 	unsigned int given = 0;
+	__u64 delay;
 	int c, code;
 
 	auto_color(&opts);
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":jn:o46Vh", long_options,
+	while ((c = getopt_long(argc, argv, ":jn:o46Vhd:N:", long_options,
 				NULL)) != -1) {
+		c = option_of(c);
 		if (c >= OPT_ALL)
 			given |= ONLY(c);
 		switch (c) {
@@ -276,6 +298,16 @@ static int run(int argc, char **argv)
 			break;
 		case OPT_IGNORE_EXISTING:
 			opts.ignore_existing = true;
+			break;
+		case OPT_ONCE:
+			opts.once = true;
+			break;
+		case OPT_DELAY:
+			if (!parse_u64(optarg, 86400, &delay) || !delay)
+				return err_set(EXIT_USAGE,
+					       "bad value '%s' of '--delay': expected 1 to 86400 seconds",
+					       optarg);
+			opts.delay = delay;
 			break;
 		case OPT_COUNT:
 			if (!parse_u64(optarg, ULLONG_MAX, &opts.count) ||

@@ -65,6 +65,17 @@ static const char * const policies[] = {
 	[FLOWTRACK_POLICY_PASS] = "pass",
 };
 
+static const char * const top_kinds[] = {
+	[FLOWTRACK_TOP_KIND_SOURCE] = "source",
+	[FLOWTRACK_TOP_KIND_DESTINATION] = "destination",
+	[FLOWTRACK_TOP_KIND_SERVICE] = "service",
+};
+
+static const char * const top_orders[] = {
+	[FLOWTRACK_TOP_ORDER_FLOWS] = "flows",
+	[FLOWTRACK_TOP_ORDER_RATE] = "rate",
+};
+
 static const char * const adopts[] = { "auto", "always", "never" };
 
 static const char * const statuses[] = { "seen_reply", "assured" };
@@ -105,6 +116,8 @@ const struct names class_names = NAMES(classes);
 const struct names reason_names = NAMES(reasons);
 const struct names policy_names = NAMES(policies);
 const struct names adopt_names = NAMES(adopts);
+const struct names top_kind_names = NAMES(top_kinds);
+const struct names top_order_names = NAMES(top_orders);
 const struct names status_names = NAMES(statuses);
 const struct names stats_names = NAMES(stats);
 
@@ -295,6 +308,21 @@ const struct attr_names flow_attrs = {
 };
 
 const struct attr_names stats_attrs = ATTRS(stats);
+
+static const char * const top_attr[] = {
+	[FLOWTRACK_A_TOP_KIND] = "kind",
+	[FLOWTRACK_A_TOP_ORDER] = "order",
+	[FLOWTRACK_A_TOP_LIMIT] = "limit",
+	[FLOWTRACK_A_TOP_TOTAL] = "total",
+	[FLOWTRACK_A_TOP_SAMPLED] = "sampled",
+	[FLOWTRACK_A_TOP_EXACT] = "exact",
+	[FLOWTRACK_A_TOP_WINDOW] = "window",
+	[FLOWTRACK_A_TOP_BIRTHS] = "births",
+	[FLOWTRACK_A_TOP_RATE] = "rate",
+	[FLOWTRACK_A_TOP_ENTRY] = "entry",
+};
+
+const struct attr_names top_attrs = ATTRS(top_attr);
 
 /* The settings are named in one place, settings[]. */
 const struct attr_names *settings_attrs(void)

@@ -35,6 +35,8 @@ static const struct attr_names *attrs_of(const struct nlmsghdr *req)
 		return settings_attrs();
 	case FLOWTRACK_CMD_STATS_GET:
 		return &stats_attrs;
+	case FLOWTRACK_CMD_TOP_GET:
+		return &top_attrs;
 	default:
 		return &flow_attrs;
 	}

@@ -291,6 +291,39 @@ enum {
 	FLOWTRACK_A_SETTINGS_MAX = (__FLOWTRACK_A_SETTINGS_MAX - 1)
 };
 
+/* Top talkers: a list of one kind in one order. */
+enum {
+	FLOWTRACK_A_TOP_KIND = 1,	/* u8: enum flowtrack_top_kind */
+	FLOWTRACK_A_TOP_ORDER,		/* u8: enum flowtrack_top_order */
+	FLOWTRACK_A_TOP_LIMIT,		/* u32: entries at most; requests only */
+	FLOWTRACK_A_TOP_TOTAL,		/* u32: flows in the table */
+	FLOWTRACK_A_TOP_SAMPLED,	/* u32: flows that were looked at */
+	FLOWTRACK_A_TOP_EXACT,		/* u8: 1: all were; 0: a sample */
+	FLOWTRACK_A_TOP_WINDOW,		/* u32: milliseconds that rates are of */
+	FLOWTRACK_A_TOP_BIRTHS,		/* u32: new flows that were looked at */
+	FLOWTRACK_A_TOP_RATE,		/* u32: new flows per second, all */
+	FLOWTRACK_A_TOP_ENTRY,		/* nest: top-entry, one for each */
+
+	__FLOWTRACK_A_TOP_MAX,
+	FLOWTRACK_A_TOP_MAX = (__FLOWTRACK_A_TOP_MAX - 1)
+};
+
+/* A source or destination has family, addr4 or addr6, and prefix. */
+enum {
+	FLOWTRACK_A_TOP_ENTRY_FAMILY = 1, /* u8: AF_INET or AF_INET6 */
+	FLOWTRACK_A_TOP_ENTRY_ADDR4,	/* u32, network byte order */
+	FLOWTRACK_A_TOP_ENTRY_ADDR6,	/* binary, 16 bytes */
+	FLOWTRACK_A_TOP_ENTRY_PREFIX,	/* u8: bits of the address */
+	FLOWTRACK_A_TOP_ENTRY_L4PROTO,	/* u8: of a service: IPPROTO_* */
+	FLOWTRACK_A_TOP_ENTRY_PORT,	/* u16, network byte order: likewise */
+	FLOWTRACK_A_TOP_ENTRY_FLOWS,	/* u32: flows in the table */
+	FLOWTRACK_A_TOP_ENTRY_RATE,	/* u32: new flows per second */
+	FLOWTRACK_A_TOP_ENTRY_SHARE,	/* u32: per mille of what it is ordered by */
+
+	__FLOWTRACK_A_TOP_ENTRY_MAX,
+	FLOWTRACK_A_TOP_ENTRY_MAX = (__FLOWTRACK_A_TOP_ENTRY_MAX - 1)
+};
+
 enum {
 	FLOWTRACK_CMD_FLOW_GET = 1,
 	FLOWTRACK_CMD_FLOW_ADD,
@@ -301,6 +334,7 @@ enum {
 	FLOWTRACK_CMD_FLOW_NEW_NTF,
 	FLOWTRACK_CMD_FLOW_UPDATE_NTF,
 	FLOWTRACK_CMD_FLOW_DESTROY_NTF,
+	FLOWTRACK_CMD_TOP_GET,
 
 	__FLOWTRACK_CMD_MAX,
 	FLOWTRACK_CMD_MAX = (__FLOWTRACK_CMD_MAX - 1)

@@ -436,6 +436,79 @@ static void bad_files(void)
 	err_clear();
 }
 
+static __u64 request_number(int type)
+{
+	const struct nlattr *a = request_attr(type);
+
+	if (!a)
+		return 0;
+	return mnl_attr_get_payload_len(a) == 1 ? mnl_attr_get_u8(a) :
+						  mnl_attr_get_u32(a);
+}
+
+static void top(void)
+{
+	struct options five = { .count = 5 }, many = { .count = 65 };
+	json_t *j, *list;
+	const char *out;
+	int code;
+
+	/* It asks again for the rates. */
+	fake_reset();
+	out = run_verb(cmd_top, &plain, "service", &code);
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT_INT(fake.requests, 2);
+	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_TOP_GET);
+	EXPECT_INT(request_number(FLOWTRACK_A_TOP_KIND),
+		   FLOWTRACK_TOP_KIND_SERVICE);
+	EXPECT_INT(request_number(FLOWTRACK_A_TOP_ORDER),
+		   FLOWTRACK_TOP_ORDER_FLOWS);
+	EXPECT_INT(request_number(FLOWTRACK_A_TOP_LIMIT), 10);
+	EXPECT_STR(out, "65536 flows, 16384 looked at, 50 new a second\n"
+		   "     flows      new/s   share  service\n"
+		   "      4000         40     6.1%  tcp 443\n"
+		   "      3999         41     6.0%  icmp\n");
+	out = run_verb(cmd_top, &five, "rate source", &code);
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT_INT(request_number(FLOWTRACK_A_TOP_ORDER),
+		   FLOWTRACK_TOP_ORDER_RATE);
+	EXPECT_INT(request_number(FLOWTRACK_A_TOP_LIMIT), 5);
+	EXPECT(strstr(out, "  192.0.2.7\n"));
+	EXPECT(strstr(out, "  2001:db8::/64\n"));
+	out = run_verb(cmd_top, &plain, "", &code);
+	EXPECT(strstr(out, "\n\n     flows      new/s   share  destination\n"));
+	EXPECT(strstr(out, "  2001:db8::\n"));
+
+	j = run_json(cmd_top, "");
+	EXPECT_INT(field(j, "total"), 65536);
+	EXPECT(json_is_false(json_object_get(j, "exact")));
+	EXPECT_INT(field(j, "window_ms"), 1000);
+	list = json_object_get(j, "source");
+	EXPECT_INT(json_array_size(list), 2);
+	EXPECT_INT(field(json_array_get(list, 1), "prefix"), 64);
+	EXPECT_STR(json_string_value(json_object_get(json_array_get(list, 0),
+						     "address")), "192.0.2.7");
+	EXPECT(json_real_value(json_object_get(json_array_get(list, 0),
+					       "share")) == 0.061);
+	list = json_object_get(j, "service");
+	EXPECT_INT(field(json_array_get(list, 0), "port"), 443);
+	EXPECT(!json_object_get(json_array_get(list, 1), "port"));
+	json_decref(j);
+
+	run_verb(cmd_top, &plain, "tcp", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	EXPECT(strstr(err_msg(), "'tcp'"));
+	run_verb(cmd_top, &plain, "source service", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	run_verb(cmd_top, &many, "", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	fake.error = EPERM;
+	out = run_verb(cmd_top, &json, "", &code);
+	EXPECT_INT(code, EXIT_NO_PERMISSION);
+	EXPECT_STR(out, "");
+	err_clear();
+}
+
 static void saves(void)
 {
 	static char text[1 << 16], messages[1024];
@@ -468,6 +541,7 @@ const struct test cmd_tests[] = {
 	{ "del and flush", del },
 	{ "count", count },
 	{ "stats", stats },
+	{ "top", top },
 	{ "show", show },
 	{ "set", set },
 	{ "save", saves },

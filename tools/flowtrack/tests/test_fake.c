@@ -3,6 +3,7 @@
  * A kernel for the tests: sending and receiving of libmnl end here. It has a
  * table of so many flows, fails when told to, and keeps the last request.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -148,6 +150,62 @@ static void put_stats(struct nlmsghdr *nlh, int cpu)
 		mnl_attr_put_u64(nlh, i, i * 100 + (cpu > 0 ? cpu : 0));
 }
 
+static void put_host(struct nlmsghdr *nlh, bool v6, __u8 kind)
+{
+	static const __u8 addr6[16] = { 0x20, 0x01, 0x0d, 0xb8 };
+	static const __u8 addr4[4] = { 192, 0, 2, 7 };
+
+	mnl_attr_put_u8(nlh, FLOWTRACK_A_TOP_ENTRY_FAMILY,
+			v6 ? AF_INET6 : AF_INET);
+	if (v6)
+		mnl_attr_put(nlh, FLOWTRACK_A_TOP_ENTRY_ADDR6, 16, addr6);
+	else
+		mnl_attr_put(nlh, FLOWTRACK_A_TOP_ENTRY_ADDR4, 4, addr4);
+	mnl_attr_put_u8(nlh, FLOWTRACK_A_TOP_ENTRY_PREFIX,
+			!v6 ? 32 : kind ? 128 : 64);
+}
+
+/* Two entries; rates from the second request on. */
+static void put_top(struct nlmsghdr *nlh, const struct nlmsghdr *req)
+{
+	bool rates = fake.requests > 1;
+	const struct nlattr *a;
+	struct nlattr *nest;
+	__u8 kind = 0;
+	int i;
+
+	mnl_attr_for_each(a, req, GENL_HDRLEN)
+		if (mnl_attr_get_type(a) == FLOWTRACK_A_TOP_KIND)
+			kind = mnl_attr_get_u8(a);
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_TOTAL, 65536);
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_SAMPLED, 16384);
+	mnl_attr_put_u8(nlh, FLOWTRACK_A_TOP_EXACT, 0);
+	if (rates) {
+		mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_WINDOW, 1000);
+		mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_BIRTHS, 50);
+		mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_RATE, 50);
+	}
+	for (i = 0; i < 2; i++) {
+		nest = mnl_attr_nest_start(nlh, FLOWTRACK_A_TOP_ENTRY);
+		if (kind == FLOWTRACK_TOP_KIND_SERVICE) {
+			mnl_attr_put_u8(nlh, FLOWTRACK_A_TOP_ENTRY_L4PROTO,
+					i ? IPPROTO_ICMP : IPPROTO_TCP);
+			if (!i)
+				mnl_attr_put_u16(nlh,
+						 FLOWTRACK_A_TOP_ENTRY_PORT,
+						 htons(443));
+		} else {
+			put_host(nlh, i, kind);
+		}
+		mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_ENTRY_FLOWS, 4000 - i);
+		if (rates)
+			mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_ENTRY_RATE,
+					 40 + i);
+		mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_ENTRY_SHARE, 61 - i);
+		mnl_attr_nest_end(nlh, nest);
+	}
+}
+
 static void answer_do(const struct nlmsghdr *req)
 {
 	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(req);
@@ -178,6 +236,11 @@ static void answer_do(const struct nlmsghdr *req)
 	case FLOWTRACK_CMD_STATS_GET:
 		nlh = reply(buf, req, 0);
 		put_stats(nlh, -1);
+		queue(nlh);
+		break;
+	case FLOWTRACK_CMD_TOP_GET:
+		nlh = reply(buf, req, 0);
+		put_top(nlh, req);
 		queue(nlh);
 		break;
 	}

@@ -52,7 +52,7 @@ def policy(name):
     """Attributes that a policy in netlink.c accepts."""
     text = code("kmod/netlink.c")
     body = re.search(r"nla_policy " + name + r"\[\] = {(.*?)\n};", text, re.S).group(1)
-    return {attr.lower().replace("_", "-") for attr in re.findall(r"\[A\((\w+)\)\]", body)}
+    return {attr.lower().replace("_", "-") for attr in re.findall(r"\[(?:A\(|FLOWTRACK_A_TOP_)(\w+)\)?\]", body)}
 
 
 def accepted(spec, name):
@@ -82,7 +82,8 @@ def main():
     check("spec: family and groups are those of the uapi header",
           differences(want, {k: v.strip() for k, v in strings.items()}, "the spec", "the header"))
     check("spec: everything is documented", undocumented(spec))
-    for op, name in (("flow-get", "select_policy"), ("flow-del", "select_policy"), ("flow-add", "add_policy")):
+    for op, name in (("flow-get", "select_policy"), ("flow-del", "select_policy"), ("flow-add", "add_policy"),
+                     ("top-get", "top_policy")):
         check(f"spec: {op} takes what the module's policy takes",
               differences(accepted(spec, op), policy(name), "the spec", name))
     sets = {s["name"]: [a["name"] for a in s["attributes"] if a["type"] != "pad"] for s in spec["attribute-sets"]}

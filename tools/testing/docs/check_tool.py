@@ -47,9 +47,10 @@ def expected_words(values):
     settings = dict(re.findall(r"\[A\((\w+)\)\] =\s*(?:\{\s*SETTING|\w+)\((\w+),", code("kmod/settings.c")))
     want = {}
     for name in values:
-        m = re.fullmatch(r"FLOWTRACK_(?:A_)?(TCP_STATE|SCTP_STATE|FLOW_STATE|TUPLE|COUNTERS|TCP_DIR|FLOW|FILTER|STATS|"
-                         r"SETTINGS|CLASS|REASON|POLICY)_(\w+)", name)
-        if not m or m.group(2) in ("MAX", "PAD"):
+        m = re.fullmatch(r"FLOWTRACK_(?:A_)?(TOP_KIND|TOP_ORDER|TOP_ENTRY|TOP|TCP_STATE|SCTP_STATE|FLOW_STATE|TUPLE|"
+                         r"COUNTERS|TCP_DIR|FLOW|FILTER|STATS|SETTINGS|CLASS|REASON|POLICY)_(\w+)", name)
+        # Nothing that a request has is in a top-entry.
+        if not m or m.group(2) in ("MAX", "PAD") or m.group(1) == "TOP_ENTRY":
             continue
         want[name] = settings[m.group(2)] if m.group(1) == "SETTINGS" else m.group(2).lower()
     return want

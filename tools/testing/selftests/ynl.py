@@ -77,4 +77,14 @@ def _(rig):
     rig.r.sysctl("udp_timeout", 30)
 
 
+@case("do: top talkers", only="flowtrack")
+def _(rig):
+    rig.reset()
+    rig.udp("c", 4, 1000, 53, "new/o")
+    busywait(10, lambda: ynl(rig.r, "--do", "top-get", "--json", '{"limit": 3}')["total"] == 1, "a new report")
+    top = ynl(rig.r, "--do", "top-get", "--json", '{"kind": "service"}')
+    entry = top["entry"][0] if isinstance(top["entry"], list) else top["entry"]
+    equal((top["kind"], entry["l4proto"], entry["port"], entry["flows"]), ("service", 17, 53, 1), str(top))
+
+
 main(Rig)

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * flowtrack top: what the kernel says of the top talkers, and lines of it.
+ */
+#ifndef FT_TOP_H
+#define FT_TOP_H
+
+#include <linux/nf_flowtrack.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TOP_MAX		64	/* entries that the kernel has at most */
+#define TOP_KINDS	(FLOWTRACK_TOP_KIND_SERVICE + 1)
+
+struct nl;
+
+/**
+ * struct top_entry - a source, destination or service
+ * @family: AF_INET or AF_INET6; 0: a service
+ * @addr: address
+ * @prefix: bits of it
+ * @l4proto: service: IPPROTO_*
+ * @port: service: port, in host byte order; 0: none
+ * @flows: flows in the table
+ * @rate: new flows per second
+ * @share: per mille of what the list is ordered by
+ */
+struct top_entry {
+	__u8 family;
+	__u8 addr[16];
+	__u8 prefix;
+	__u8 l4proto;
+	__u16 port;
+	__u32 flows;
+	__u32 rate;
+	__u32 share;
+};
+
+/**
+ * struct top - a list
+ * @kind: enum flowtrack_top_kind
+ * @order: enum flowtrack_top_order
+ * @total: flows in the table
+ * @sampled: of these were looked at
+ * @exact: all were
+ * @window: milliseconds that rates are of; 0: there are none yet
+ * @births: new flows that were looked at
+ * @rate: new flows per second, all
+ * @n: entries
+ * @entry: the entries
+ */
+struct top {
+	__u8 kind;
+	__u8 order;
+	__u32 total;
+	__u32 sampled;
+	bool exact;
+	__u32 window;
+	__u32 births;
+	__u32 rate;
+	unsigned int n;
+	struct top_entry entry[TOP_MAX];
+};
+
+int top_get(struct nl *nl, struct top *top, __u8 kind, __u8 order,
+	    unsigned int limit);
+void top_title(const struct top *top, char *buf, size_t size);
+void top_head(const struct top *top, char *buf, size_t size);
+void top_line(const struct top *top, unsigned int i, char *buf, size_t size);
+int top_screen(struct nl *nl, __u8 kind, __u8 order, unsigned int limit,
+	       unsigned int delay);
+
+#endif /* FT_TOP_H */

@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""flowtrack top: what it says of a population that is known, against a dump, and its screen."""
+
+import collections
+import os
+import pty
+import select
+import time
+
+from lib import *
+
+ports = iter(range(10000, 60000))
+
+
+def populate(rig, counts, port=53):
+    """UDP flows: so many by the last byte of the source."""
+    for host, n in counts.items():
+        for _ in range(n):
+            rig.send("c", ip4(f"10.9.0.{host}", Rig.S[4], UDP, udp(f"10.9.0.{host}", Rig.S[4], next(ports), port)))
+
+
+def dumped(rig, field):
+    return collections.Counter(flow_field(f, field) for f in rig.r.flows())
+
+
+@case("as a dump has it: sources, destinations, services", only="flowtrack")
+def _(rig):
+    rig.reset()
+    populate(rig, {1: 30, 2: 20, 3: 5}, 53)
+    populate(rig, {1: 7, 4: 12}, 123)
+    for i in range(9):
+        rig.udp("c", 6, next(ports), 53, "new/o")
+    busywait(10, lambda: len(rig.r.flows()) == 83, "83 flows")
+    top = rig.r.tool_json("top", "--once")
+    equal((top["total"], top["sampled"], top["exact"]), (83, 83, True), f"title: {top}")
+    sources = [(s["address"], s["prefix"], s["flows"]) for s in top["source"]]
+    equal(sources[:4], [("10.9.0.1", 32, 37), ("10.9.0.2", 32, 20), ("10.9.0.4", 32, 12),
+                        (Rig.C[6].rsplit("::", 1)[0] + "::", 64, 9)], "sources")
+    services = [(s["proto"], s["port"], s["flows"]) for s in top["service"]]
+    equal(services, [("udp", 53, 64), ("udp", 123, 19)], "services")
+    equal(sorted(d["flows"] for d in top["destination"]), [9, 74], "destinations")
+    seen = collections.Counter(f["orig"]["src"] for f in rig.r.flows())
+    for address, prefix, flows in sources:
+        if prefix == 32:
+            equal(flows, seen[address], f"flows of {address}")
+
+
+@case("prefixes: src_prefix4 and src_prefix6 make a source", only="flowtrack")
+def _(rig):
+    rig.r.sysctl("src_prefix4", 24)
+    rig.r.sysctl("src_prefix6", 128)
+
+    def sources():
+        return [(s["address"], s["prefix"], s["flows"]) for s in rig.r.tool_json("top", "source")["source"]]
+    busywait(10, lambda: sources() == [("10.9.0.0", 24, 74), (Rig.C[6], 128, 9)], f"sources by prefix, not {sources()}")
+    rig.r.sysctl("src_prefix4", 32)
+    rig.r.sysctl("src_prefix6", 64)
+
+
+@case("rates: who opens most", only="flowtrack")
+def _(rig):
+    rig.r.tool_json("top")
+    deadline = time.monotonic() + 20
+    while True:
+        populate(rig, {9: 20, 8: 5})
+        top = rig.r.tool_json("top", "rate", "source", "-N", "2")
+        first = [s["address"] for s in top["source"]]
+        if first == ["10.9.0.9", "10.9.0.8"] and top["rate"]:
+            break
+        check(time.monotonic() < deadline, f"no rates: {top}")
+    shares = [s["share"] for s in top["source"]]
+    check(abs(shares[0] - 0.8) < 0.1 and abs(shares[1] - 0.2) < 0.1, f"shares: {shares}")
+
+
+@case("the screen: lists by key, ends with q", only="flowtrack")
+def _(rig):
+    with rig.r:
+        pid, fd = pty.fork()
+        if not pid:
+            os.environ["TERM"] = "vt100"
+            os.execv(os.environ["FT_TOOL"], ["flowtrack", "top", "-d", "1"])
+    seen = b""
+
+    def wait_for(text):
+        nonlocal seen
+        end = time.monotonic() + 20
+        while text not in seen:
+            check(time.monotonic() < end, f"no {text} on the screen: {seen[-600:]}")
+            if select.select([fd], [], [], 1)[0]:
+                seen += os.read(fd, 4096)
+    wait_for(b"10.9.0.1")
+    os.write(fd, b"p")
+    wait_for(b"udp 123")
+    os.write(fd, b"q")
+    equal(os.waitpid(pid, 0)[1], 0, "exit status")
+    os.close(fd)
+
+
+main(Rig)
