@@ -83,6 +83,9 @@ check:
 demo:
 	$(T)/demo.sh
 
+bench:
+	tools/bench/bench.sh $(if $(filter 1,$(QUICK)),--quick)
+
 help:
 	@echo 'make [KDIR=DIR] [CC=clang|LLVM=1]     build/KERNEL/nf_flowtrack.ko and tools/flowtrack/flowtrack'
 	@echo 'make install, uninstall [DESTDIR=] [PREFIX=/usr/local]'
@@ -91,7 +94,8 @@ help:
 	@echo 'make tool-test                        unit tests of the tool, with the address sanitizer'
 	@echo 'make kunit [SUITE=NAME]               unit tests in a User-Mode Linux with KASAN, lockdep, kmemleak'
 	@echo 'make selftest [KERNEL=6.1] [TEST=NAME] system tests in QEMU on the stock kernels'
+	@echo 'make bench [QUICK=1]                  nf_conntrack and nf_flowtrack side by side, in nanoseconds and bytes'
 	@echo 'make demo                             a full table, with and without flowtrack'
 
 .PHONY: all module module-locked no-headers tool install install-module install-tool uninstall clean deps lint tool-test kunit selftest \
-	check demo help
+	check demo bench help

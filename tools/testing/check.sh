@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Every test there is, from whatever state the machine is in: install, lint, KUnit, the system tests.
+# Every test there is, from whatever state the machine is in: install, lint, KUnit, the system tests, a quick benchmark.
 # The last line says "N passed, N failed, N skipped"; the exit status is 0 only if nothing failed.
 
 set -euo pipefail
@@ -46,6 +46,7 @@ part lint "$TOP/tools/testing/lint.sh"
 part tool "$TOP/tools/testing/tool.sh"
 part kunit "$TOP/tools/testing/kunit.sh"
 part selftest "$TOP/tools/testing/selftest.sh"
+part bench "$TOP/tools/bench/bench.sh" --quick
 
 printf '\n'
 printf '%s\n' "${summary[@]}"

@@ -120,8 +120,21 @@ memory_dir() {
 	fi
 }
 
+# start MEMDIR COMMAND...: with huge pages under it if they can be had. A kernel on a real machine maps all of its
+# memory by them, and a benchmark with 4 KiB pages measures the host's page walks.
+start() {
+	local dir=$1
+	shift
+	if [ -n "$dir" ]; then
+		TMPDIR=$dir exec "$@"
+	fi
+	# shellcheck disable=SC2016 # for the inner shell
+	exec unshare -m sh -c 'mount -t tmpfs -o huge=always,size=90% flowtrack "$0" && TMPDIR=$0 exec "$@"' \
+		"$HUGE" "$@"
+}
+
 run() {
-	local mem=1G seconds=300 opt kdir out status pid
+	local mem=1G seconds=300 opt kdir out status pid memdir HUGE
 	OPTIND=1
 	while getopts m:t: opt; do
 		case $opt in
@@ -136,8 +149,14 @@ run() {
 	mkdir -p "$LOGS"
 	out=$(mktemp -d "${TMPDIR:-/tmp}/flowtrack-uml.XXXXXX")
 	write_init "$out" "$kdir" "${@:2}"
+	memdir=$(memory_dir) HUGE=$out/memory
+	mkdir "$HUGE"
+	if [ "$1" = bench ] &&
+		unshare -m mount -t tmpfs -o huge=always,size=90% flowtrack "$HUGE" 2>/dev/null; then
+		memdir=
+	fi
 	# A randomised heap leaves a gap of up to a gigabyte that UML fills with memory of its own.
-	TMPDIR=$(memory_dir) timeout -k 5 "$seconds" setarch -R "$kdir/linux" mem="$mem" umid="ft$$" \
+	start "$memdir" timeout -k 5 "$seconds" setarch -R "$kdir/linux" mem="$mem" umid="ft$$" \
 		rootfstype=hostfs rw init="$out/init" con=null con0=fd:0,fd:1 panic=-1 oops=panic kasan_multi_shot \
 		</dev/null >"$out/console" 2>&1 &
 	pid=$!

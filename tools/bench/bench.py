@@ -1,0 +1,434 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The benchmark's driver: runs in the guest, measures, writes a JSON file. bench.sh starts it.
+
+Two namespaces are measured side by side: "ct", where nf_conntrack tracks alone, and "ft", where nf_flowtrack does and
+nf_conntrack's hooks are there, too, as with any ruleset that says "ct". A third one, "none", has neither: what the
+harness and the hooks' own walk cost, which is subtracted. All three see the same packets, in turns.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+CONTROL = "/sys/kernel/debug/ft_bench"
+NONE, CT, FT = range(3)
+NAMES = ("none", "ct", "ft")
+UDP, SYN, SYN_ACK, ACK, DATA, WINDOW = range(6)
+ESTABLISHED, NEW, REPLY, NOTHING = 0, 2, 3, 5
+PORT, PORT_NEW = 53, 5353
+LONG = 20000
+
+# name: family, what opens a flow, [(kind, reply, expected state)] that establishes it, a packet of either direction
+PROTOCOLS = {
+    "udp4": (4, UDP, [(UDP, 1, REPLY)], (UDP, UDP)),
+    "tcp4": (4, SYN, [(SYN_ACK, 1, REPLY), (ACK, 0, ESTABLISHED), (WINDOW, 1, REPLY)], (DATA, WINDOW)),
+    "tcp6": (6, SYN, [(SYN_ACK, 1, REPLY), (ACK, 0, ESTABLISHED), (WINDOW, 1, REPLY)], (DATA, WINDOW)),
+}
+
+
+class Void(Exception):
+    """A packet was not what it should have been to the ruleset: the figure means nothing."""
+
+
+def control(text):
+    write(CONTROL, text)
+    with open(CONTROL, encoding="ascii") as f:
+        return [int(word) for word in f.read().split()]
+
+
+def inside(who, *cmd, **kw):
+    kw.setdefault("check", True)
+    return subprocess.run(["nsenter", f"--net=/run/netns/{NAMES[who]}", *cmd], stdin=subprocess.DEVNULL,
+                          stdout=kw.pop("stdout", subprocess.DEVNULL), stderr=subprocess.DEVNULL, **kw)
+
+
+def sysctl(who, **values):
+    script = "".join(f"echo {value} >/proc/sys/net/netfilter/{name}\n" for name, value in values.items())
+    inside(who, "sh", "-ec", script)
+
+
+def sysctl_get(who, name):
+    return int(inside(who, "cat", f"/proc/sys/net/netfilter/{name}", stdout=subprocess.PIPE).stdout)
+
+
+def count(who):
+    return sysctl_get(who, "nf_conntrack_count" if who == CT else "nf_flowtrack_count")
+
+
+def write(path, value):
+    with open(path, "w", encoding="ascii") as f:
+        f.write(str(value))
+
+
+def timed(who, *cmd, check=True):
+    start = time.monotonic()
+    inside(who, *cmd, check=check)
+    return time.monotonic() - start
+
+
+def meminfo():
+    write("/proc/sys/vm/drop_caches", 3)
+    time.sleep(0.3)
+    with open("/proc/meminfo", encoding="ascii") as f:
+        values = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in f}
+    return values["MemTotal"] - values["MemFree"] - values["Buffers"] - values["Cached"] - values["AnonPages"]
+
+
+def slabs():
+    out = {}
+    with open("/proc/slabinfo", encoding="ascii") as f:
+        for line in f.readlines()[2:]:
+            name, _, objects, size = line.split()[:4]
+            out[name] = int(objects) * int(size)
+    return out
+
+
+def kworkers():
+    """Seconds of CPU that the kernel's workers have used: expiry runs in them."""
+    ticks = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+                head, tail = f.read().rsplit(")", 1)
+        except OSError:
+            continue
+        if "(kworker/" in head:
+            ticks += int(tail.split()[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+class Bench:
+    def __init__(self, args):
+        self.args = args
+        self.result = {"kernel": os.uname().release, "rounds": args.rounds, "cases": {}}
+        self.step = 0
+        self.seed = 1
+
+    def say(self, text):
+        print(text, flush=True)
+
+    # One measured run; every packet must have met the ruleset in the expected state.
+    def run(self, who, packets, expect, accepted=None, seen=None, **what):
+        what = {"family": 4, "kind": UDP, "first": 0, "burst": 1, "port": PORT, "seed": 0, "step": self.step} | what
+        if who == NONE:
+            expect = NOTHING
+        words = " ".join(f"{k}={v}" for k, v in what.items())
+        ns, done, ok, met, wrong = control(f"run who={who} packets={packets} expect={expect} {words}")
+        drop = what.get("drop", 0)
+        accepted = (0 if drop else packets) if accepted is None or who == NONE else accepted
+        seen = packets if seen is None or who == NONE else seen
+        if done != packets or wrong or (accepted >= 0 and ok != accepted) or (seen >= 0 and met != seen):
+            raise Void(f"{NAMES[who]}: {words}: {done} of {packets} sent, {ok} accepted (expected {accepted}), "
+                       f"{met} seen by the ruleset (expected {seen}), {wrong} in another state than {expect}")
+        return ns / packets
+
+    # The same packets in turns, several rounds.
+    def rounds(self, packets, expect, special=None, random=1, advance=0, **what):
+        sites = (NONE, CT, FT)
+        times = {who: [] for who in sites}
+        for i in range(self.args.rounds):
+            self.seed += 0x1000000
+            order = sites if i % 2 else tuple(reversed(sites))
+            for who in order:
+                extra = (special or {}).get(who, {})
+                times[who].append(self.run(who, packets, expect, seed=self.seed if random else 0, **what, **extra))
+            self.step += packets
+            what["first"] = what.get("first", 0) + advance
+        return times
+
+    def case(self, name, times, **more):
+        over = times[NONE]
+        ct = [a - b for a, b in zip(times[CT], over)]
+        ft = [a - b for a, b in zip(times[FT], over)]
+        entry = {
+            "harness_ns": statistics.median(over),
+            "ct_ns": statistics.median(ct),
+            "ft_ns": statistics.median(ft),
+            "ratio": statistics.median(f / c for f, c in zip(ft, ct)),
+            "ratios": [round(f / c, 3) for f, c in zip(ft, ct)],
+            "unit": "ns per packet",
+        } | more
+        self.result["cases"][name] = entry
+        self.say(f"{name:34} ct {entry['ct_ns']:8.1f}  ft {entry['ft_ns']:8.1f}  ratio {entry['ratio']:.3f}"
+                 f"  (harness {entry['harness_ns']:.1f})")
+
+    def pair(self, name, ct, ft, unit, **more):
+        entry = {"ct": ct, "ft": ft, "ratio": ft / ct if ct else None, "unit": unit} | more
+        self.result["cases"][name] = entry
+        ratio = f"ratio {entry['ratio']:.3f}" if ct else ""
+        self.say(f"{name:34} ct {ct:8.3f}  ft {ft:8.3f}  {ratio}  {unit}")
+
+    def set_up(self):
+        for who, name in enumerate(NAMES):
+            subprocess.run(["ip", "netns", "add", name], check=True)
+            inside(who, "sh", "-ec", """
+                ip link set lo up
+                ip link add bench0 type dummy
+                echo 1 >/proc/sys/net/ipv6/conf/bench0/disable_ipv6
+                ip link set bench0 up""")
+        subprocess.run(["insmod", self.args.module], check=True)
+        subprocess.run(["insmod", self.args.harness], check=True)
+        for who in (NONE, CT, FT):
+            sysctl(who, nf_flowtrack_enable=int(who == FT))
+            inside(who, "sh", "-ec", f"echo attach {who} {int(who != NONE)} >{CONTROL}")
+        self.timeouts(LONG)
+
+    def timeouts(self, seconds):
+        for who, prefix in ((CT, "nf_conntrack"), (FT, "nf_flowtrack")):
+            sysctl(who, **{f"{prefix}_{name}": seconds for name in (
+                "udp_timeout", "udp_timeout_stream", "tcp_timeout_syn_sent", "tcp_timeout_syn_recv",
+                "tcp_timeout_established", "tcp_timeout_max_retrans", "tcp_timeout_unacknowledged")})
+
+    def limits(self, flows, room=None):
+        room = room or flows * 2 + 1000000
+        write("/sys/module/nf_conntrack/parameters/hashsize", max(flows, 1024))
+        write("/proc/sys/net/netfilter/nf_conntrack_max", room)
+        sysctl(FT, nf_flowtrack_max=room)
+
+    def flush(self):
+        inside(CT, "conntrack", "-F")
+        inside(FT, self.args.tool, "flush")
+        deadline = time.monotonic() + 10
+        while count(CT) or count(FT):
+            if time.monotonic() > deadline:
+                raise Void(f"flushed, and {count(CT)} and {count(FT)} flows are left")
+            time.sleep(0.1)
+        self.step = 0
+
+    def fill(self, proto, flows, sites=(CT, FT), establish=True):
+        family, opener, rest, both = PROTOCOLS[proto]
+        for who in sites:
+            self.run(who, flows, NEW, family=family, kind=opener, flows=flows)
+            for kind, reply, expect in rest if establish else ():
+                self.run(who, flows, expect, family=family, kind=kind, reply=reply, flows=flows)
+            if count(who) != flows:
+                raise Void(f"{NAMES[who]}: {count(who)} flows of {flows}")
+        self.step += flows
+
+    def settle(self, proto, flows):
+        """UDP is a stream after two seconds; then every flow has both directions seen again."""
+        family, _, _, (orig, reply) = PROTOCOLS[proto]
+        time.sleep(2.2)
+        for who in (CT, FT):
+            self.run(who, flows, REPLY, family=family, kind=reply, reply=1, flows=flows)
+            self.run(who, flows, ESTABLISHED, family=family, kind=orig, flows=flows)
+        self.step += flows
+
+    def delete_new(self, proto, family):
+        """conntrack needs half a minute at a million flows: once must do."""
+        l4proto = "udp" if proto == "udp4" else "tcp"
+        return (timed(CT, "conntrack", "-D", "-p", l4proto, "--dport", str(PORT_NEW), "-f", f"ipv{family}"),
+                timed(FT, self.args.tool, "del", l4proto, "dport", str(PORT_NEW)))
+
+    def packets(self, flows):
+        return min(max(flows, 50000), self.args.packets)
+
+    def protocol(self, proto, flows):
+        family, opener, _, (orig, reply) = PROTOCOLS[proto]
+        tag = f"{proto}/{flows}"
+        packets = self.packets(flows)
+        same = {"family": family, "flows": flows}
+        self.limits(flows)
+        self.fill(proto, flows)
+        self.settle(proto, flows)
+        self.case(f"established/{tag}", self.rounds(packets, ESTABLISHED, kind=orig, **same))
+        self.case(f"burst8/{tag}", self.rounds(packets, ESTABLISHED, kind=orig, burst=8, **same))
+        self.case(f"reply/{tag}", self.rounds(packets, REPLY, kind=reply, reply=1, **same))
+        self.case(f"forward/{tag}", self.rounds(packets, ESTABLISHED, kind=orig, forward=1, **same))
+
+        some = max(min(flows // 10, 100000), 2000)
+        times = self.rounds(some, NEW, kind=opener, family=family, first=flows, flows=some, port=PORT_NEW, random=0,
+                            advance=some)
+        self.case(f"new/{tag}", times)
+        self.pair(f"delete-by-filter/{tag}", *self.delete_new(proto, family), "s", deleted=some * self.args.rounds)
+        for who in (CT, FT):
+            if count(who) != flows:
+                raise Void(f"{NAMES[who]}: {count(who)} flows of {flows} after deleting the new ones")
+        self.case(f"dropped/{tag}", self.rounds(some, NEW, kind=opener, family=family, first=2 * flows, flows=flows,
+                                                port=PORT_NEW, drop=1))
+
+    def floor(self, flows):
+        buckets = 1 << max(flows // 5, 64).bit_length()
+        reads = self.packets(flows)
+        ns = statistics.median(control(f"floor {buckets} {flows} {reads}")[0] / 1000 for _ in range(self.args.rounds))
+        self.result["cases"][f"floor/{flows}"] = {"ns": ns, "unit": "ns for two dependent reads"}
+        self.say(f"{f'floor/{flows}':34} {ns:8.1f} ns for two dependent reads")
+
+    def full_kept(self, flows):
+        """A table full of flows that nobody may displace; "flows" UDP flows are in, established."""
+        some = max(min(flows // 10, 100000), 2000)
+        write("/proc/sys/net/netfilter/nf_conntrack_max", count(CT) - 1)
+        sysctl(FT, nf_flowtrack_max=count(FT))
+        what = {"first": 3 * flows, "flows": flows, "port": PORT_NEW}
+        ct = {"accepted": 0, "seen": 0}
+        for policy, expect in (("evict", {"accepted": 0}), ("drop", {"accepted": 0}), ("pass", {})):
+            sysctl(FT, nf_flowtrack_full_policy=policy)
+            self.case(f"full-{policy}-kept/udp4/{flows}",
+                      self.rounds(some, NEW, special={CT: ct, FT: expect}, **what))
+        sysctl(FT, nf_flowtrack_full_policy="evict")
+        self.limits(flows)
+
+    def full_flood(self, flows):
+        """A table full of flows that nobody has answered: newcomers displace them."""
+        some = max(min(flows // 10, 100000), 2000)
+        self.limits(flows, flows)
+        self.fill("udp4", flows, establish=False)
+        for i in range(2):
+            # Some may find nobody to displace in reach: the number is reported, and must be small.
+            before = sysctl_drops(self.args.tool)
+            times = self.rounds(some, NEW, first=flows * (2 + i), flows=flows, port=PORT_NEW,
+                                special={CT: {"accepted": -1, "seen": -1}, FT: {"accepted": -1}})
+        lost = sysctl_drops(self.args.tool) - before
+        if lost > some * self.args.rounds // 100:
+            raise Void(f"flood: {lost} newcomers of {some * self.args.rounds} displaced nobody")
+        self.case(f"full-evict/udp4/{flows}", times, ft_dropped=lost)
+        self.limits(flows)
+        self.flush()
+
+    def lists(self, flows):
+        def median(who, *cmd):
+            times = [timed(who, *cmd)]
+            while len(times) < 3 and sum(times) < 5:
+                times.append(timed(who, *cmd))
+            return statistics.median(times)
+
+        ct = median(CT, "conntrack", "-L")
+        self.pair(f"list/udp4/{flows}", ct, median(FT, self.args.tool, "list"), "s")
+        self.pair(f"list-json/udp4/{flows}", ct, median(FT, self.args.tool, "-j", "list"), "s")
+
+    def resize(self, flows):
+        buckets = sysctl_get(FT, "nf_flowtrack_buckets")
+        hashsize = "/sys/module/nf_conntrack/parameters/hashsize"
+        ct, ft = [], []
+        for factor in (2, 1) * 2:
+            start = time.monotonic()
+            write(hashsize, flows * factor)
+            ct.append(time.monotonic() - start)
+            ft.append(timed(FT, "sh", "-ec",
+                            f"echo {buckets * factor} >/proc/sys/net/netfilter/nf_flowtrack_buckets"))
+        sysctl(FT, nf_flowtrack_buckets=0)
+        self.pair(f"resize/udp4/{flows}", statistics.median(ct), statistics.median(ft), "s", buckets=buckets)
+
+    def flushes(self, flows):
+        self.pair(f"flush/udp4/{flows}", timed(CT, "conntrack", "-F"), timed(FT, self.args.tool, "flush"), "s")
+        self.flush()
+
+    def memory(self, proto, flows):
+        """All that is taken from the system, with accounting on: flows, their share of the hash, and waste."""
+        for who, prefix in ((CT, "nf_conntrack"), (FT, "nf_flowtrack")):
+            sysctl(who, **{f"{prefix}_acct": 1})
+        used, slab = {}, {}
+        for who in (CT, FT):
+            write("/sys/module/nf_conntrack/parameters/hashsize", 1024)
+            before, slab_before = meminfo(), slabs()
+            if who == CT:
+                self.limits(flows)
+            self.fill(proto, flows, sites=(who,))
+            if who == FT:
+                time.sleep(1)
+            used[who] = (meminfo() - before) / flows
+            after = slabs()
+            slab[NAMES[who]] = {name: round((after[name] - slab_before.get(name, 0)) / flows, 2)
+                                for name in after if after[name] - slab_before.get(name, 0) > flows}
+        self.pair(f"memory/{proto}/{flows}", used[CT], used[FT], "bytes per flow", slab=slab)
+        if proto == "udp4":
+            self.settle(proto, flows)
+            self.case(f"established-acct/{proto}/{flows}",
+                      self.rounds(self.packets(flows), ESTABLISHED, flows=flows))
+        for who, prefix in ((CT, "nf_conntrack"), (FT, "nf_flowtrack")):
+            sysctl(who, **{f"{prefix}_acct": 0})
+        self.flush()
+
+    def idle(self, flows, seconds):
+        """CPU of the workers while nothing expires; @flows UDP flows in each table."""
+        before = kworkers()
+        time.sleep(seconds)
+        used = (kworkers() - before) / seconds
+        self.result["cases"][f"idle/{flows}"] = {"both": used, "unit": "CPU, both tables"}
+        self.say(f"{f'idle/{flows}':34} {used * 100:.2f} % of a CPU for both tables")
+
+    def expiry(self, flows):
+        """From the deadline of the last flow to an empty table, and what that costs the CPU."""
+        lag, cpu = {}, {}
+        self.limits(flows)
+        timeout = 3 + flows // 250000
+        self.timeouts(timeout)
+        lag[CT] = cpu[CT] = 0
+        # nf_conntrack takes up to a minute to look at all of its table.
+        for who in (FT,) if self.args.quick else (CT, FT):
+            before = kworkers()
+            self.run(who, flows, NEW, flows=flows)
+            last = time.monotonic() + timeout
+            while count(who) and time.monotonic() < last + 150:
+                time.sleep(0.05)
+            lag[who] = time.monotonic() - last
+            time.sleep(0.2)
+            cpu[who] = (kworkers() - before) / flows * 1e9
+            if count(who):
+                raise Void(f"{NAMES[who]}: {count(who)} flows have not expired")
+        self.pair(f"expiry/udp4/{flows}", cpu[CT], cpu[FT], "ns of CPU per flow")
+        self.pair(f"expiry-lag/udp4/{flows}", lag[CT], lag[FT], "s after the last deadline")
+        self.timeouts(LONG)
+
+    def all(self):
+        self.set_up()
+        for flows in self.args.sizes:
+            self.floor(flows)
+            for proto in PROTOCOLS:
+                self.protocol(proto, flows)
+                if proto == "udp4" and flows == self.args.main:
+                    self.lists(flows)
+                    self.resize(flows)
+                    self.idle(flows, self.args.idle)
+                    self.full_kept(flows)
+                    self.flushes(flows)
+                self.flush()
+            if flows == self.args.main:
+                self.full_flood(flows)
+                for proto in PROTOCOLS:
+                    self.memory(proto, flows)
+                self.expiry(flows)
+
+
+def sysctl_drops(tool):
+    out = inside(FT, tool, "-j", "stats", stdout=subprocess.PIPE).stdout
+    return json.loads(out)["full_drop"]
+
+
+def numbers(text):
+    return [int(float(word)) for word in text.split(",")]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--module", required=True)
+    parser.add_argument("--harness", required=True)
+    parser.add_argument("--tool", required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--sizes", type=numbers, default=[100000, 1000000])
+    parser.add_argument("--main", type=int, default=1000000, help="size for all that is measured at one size only")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--packets", type=int, default=300000)
+    parser.add_argument("--quick", action="store_true", help="do not wait for what nf_conntrack takes long for")
+    parser.add_argument("--idle", type=int, default=20)
+    bench = Bench(parser.parse_args())
+    status = 0
+    try:
+        bench.all()
+    except (Void, OSError, subprocess.SubprocessError) as e:
+        bench.say(f"VOID: {e}")
+        bench.result["void"] = str(e)
+        status = 1
+    with open(bench.args.out, "w", encoding="utf-8") as f:
+        json.dump(bench.result, f, indent=1)
+        f.write("\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

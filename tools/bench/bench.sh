@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The benchmark: nf_conntrack and nf_flowtrack side by side in a User-Mode Linux that has no debugging, which runs
+# natively. Writes build/bench.json and build/bench.md, and prints the latter.
+#
+#   bench.sh [--quick] [BENCH.PY OPTION...]      --quick: small tables, for the sanity of it, not for figures
+
+set -euo pipefail
+# shellcheck source=../testing/common.sh
+. "$(dirname "$0")/../testing/common.sh"
+
+options=() memory=8G seconds=3000
+if [ "${1:-}" = --quick ]; then
+	shift
+	options=(--quick --sizes 10000 --main 10000 --rounds 2 --packets 20000 --idle 1)
+	memory=1G seconds=300
+fi
+
+[ "$(id -u)" -eq 0 ] || die "must be root: the guest shares the file system: sudo make bench"
+harness=$TOP/build/uml-bench-harness
+log=$LOGS/bench-build.log
+mkdir -p "$harness" "$LOGS"
+kdir=$("$TOP/tools/testing/uml.sh" build bench)
+cp -rsf "$TOP/tools/bench/." "$harness/"
+if ! { make -C "$TOP" module KDIR="$kdir" B="$TOP/build/uml-bench" -j"$JOBS" && make -C "$TOP" tool &&
+	env -u MAKEFLAGS -u MAKELEVEL make -C "$kdir" ARCH=um M="$harness" modules; } >"$log" 2>&1; then
+	cat "$log"
+	die "the module or its benchmark does not build"
+fi
+
+rm -f "$TOP/build/bench.json" "$TOP/build/bench.md"
+status=0
+"$TOP/tools/testing/uml.sh" run -m $memory -t $seconds bench "$TOP/tools/bench/bench.py" \
+	--module "$TOP/build/uml-bench/nf_flowtrack.ko" --harness "$harness/ft_bench.ko" \
+	--tool "$TOP/tools/flowtrack/flowtrack" --out "$TOP/build/bench.json" "${options[@]}" "$@" || status=$?
+[ $status -eq 0 ] || note "the User-Mode Linux ended with status $status"
+out=$("$PYTHON" "$TOP/tools/bench/report.py" "$TOP/build/bench.json" "$TOP/tools/bench/expected" \
+	"$TOP/build/bench.md") || status=1
+printf '\n'
+sed '$d' <<<"$out"
+read -ra counts < <(tail -n 1 <<<"$out" | sed -n 's/^counts //p') || true
+[ ${#counts[@]} -eq 3 ] || counts=(0 1 0)
+[ $status -eq 0 ] || [ "${counts[1]}" -gt 0 ] || counts[1]=1
+report_counts "${counts[@]}"
+exit $status

@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Judge what bench.py measured, and make a table of it: report.py JSON EXPECTED MARKDOWN
+
+Judged is whether the figures mean something: every case is there, none is void. How good they are is for the reader.
+The last line is "counts PASSED FAILED SKIPPED".
+"""
+
+import json
+import sys
+
+# What is to be reached at 1 M and at 100 k flows: ratio at most.
+GOALS = {
+    "established/udp4": (0.45, 0.50), "established/tcp4": (0.45, 0.50), "established/tcp6": (0.50, 0.55),
+    "new/udp4": (0.40, 0.45), "new/tcp4": (0.40, 0.45), "new/tcp6": (0.40, 0.45),
+    "dropped/udp4": (0.30, 0.35), "dropped/tcp4": (0.30, 0.35), "dropped/tcp6": (0.30, 0.35),
+    "full-evict/udp4": (0.50, None), "memory/udp4": (0.40, None), "memory/tcp4": (0.40, None),
+    "list/udp4": (0.33, None), "list-json/udp4": (0.33, None),
+}
+
+
+def stem(name):
+    return name.rsplit("/", 1)[0]
+
+
+def goal(name):
+    flows = int(name.rsplit("/", 1)[1])
+    at = GOALS.get(stem(name), (None, None))
+    return {1000000: at[0], 100000: at[1]}.get(flows)
+
+
+def number(value):
+    return "-" if value is None else f"{value:.3f}" if value < 10 else f"{value:,.0f}"
+
+
+def table(result):
+    cases = result["cases"]
+    lines = ["| work / protocol / flows | nf_conntrack | nf_flowtrack | ratio | must | unit |", "|---|--:|--:|--:|--:|---|"]
+    for name, case in cases.items():
+        ct = case.get("ct_ns", case.get("ct"))
+        ft = case.get("ft_ns", case.get("ft", case.get("ns", case.get("both"))))
+        must, ratio = goal(name), case.get("ratio")
+        mark = "" if not must or not ratio else f"≤ {must}" + ("" if ratio <= must else " **missed**")
+        lines.append(f"| {name} | {number(ct)} | {number(ft)} | {number(ratio)} | {mark} | {case['unit']} |")
+    for name, case in cases.items():
+        if name.startswith("floor/"):
+            own = cases.get(f"established/udp4/{name.rsplit('/', 1)[1]}")
+            if own:
+                lines += ["", f"{name}: an established packet costs {own['ft_ns'] / case['ns']:.2f} × two dependent reads "
+                              f"(nf_conntrack: {own['ct_ns'] / case['ns']:.2f} ×)."]
+    harness = [case["harness_ns"] for case in cases.values() if "harness_ns" in case]
+    if harness:
+        lines += ["", f"Subtracted for harness and hooks: {min(harness):.0f} to {max(harness):.0f} ns per packet. "
+                      f"Kernel {result['kernel']}, medians of {result['rounds']} rounds."]
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    source, expected, markdown = sys.argv[1:]
+    failed = []
+    try:
+        with open(source, encoding="utf-8") as f:
+            result = json.load(f)
+    except (OSError, ValueError) as e:
+        print(f"not ok the benchmark left no result: {e}\ncounts 0 1 0")
+        return 1
+    with open(expected, encoding="ascii") as f:
+        wanted = set(f.read().split())
+    got = {stem(name) for name in result["cases"]}
+    failed += [f"missing: {name}" for name in sorted(wanted - got)]
+    failed += [f"not in {expected}: {name}" for name in sorted(got - wanted)]
+    if "void" in result:
+        failed.append(f"void: {result['void']}")
+    text = table(result)
+    with open(markdown, "w", encoding="utf-8") as f:
+        f.write(text)
+    print(text, end="")
+    for line in failed:
+        print(f"not ok {line}")
+    print(f"counts {len(wanted & got)} {len(failed)} 0")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
