@@ -11,14 +11,16 @@
 # DEFAULT_TIMEOUT seconds unless a line "# TIMEOUT: SECONDS" in it says otherwise, and starts without the module
 # loaded. TEST is a file's name, with or without .sh or .py.
 # Checked from outside: the expected number of cases, the kernel's log and taint, that the module can be unloaded.
-# --update writes the counts of this run into selftests/expected.
+# --update writes the counts of this run into selftests/expected. FT_TESTS: another directory than selftests.
 
 # shellcheck disable=SC2153 # KERNEL and RESULTS come from vm.sh
 set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
-TESTS=$TOP/tools/testing/selftests
+# scenarios.sh has a directory of its own. Exported by an FT_ name, so that the guest sees the same.
+export FT_TESTS=${FT_TESTS:-$TOP/tools/testing/selftests}
+TESTS=$FT_TESTS
 DEFAULT_TIMEOUT=120
 
 test_timeout() {
@@ -40,7 +42,7 @@ find_test() {
 			return
 		fi
 	done
-	die "no test '$1' in tools/testing/selftests"
+	die "no test '$1' in ${TESTS#"$TOP/"}"
 }
 
 # From here to guest(): what runs in the guest.
@@ -137,7 +139,7 @@ prepare() {
 }
 
 run_guest() {
-	local version=$1 results=$LOGS/selftest-$1
+	local version=$1 results=$LOGS/${TESTS##*/}-$1
 	shift
 	rm -rf "$results"
 	mkdir -p "$results"
@@ -150,7 +152,7 @@ judge_guest() {
 	shift 2
 	[ "$status" -eq 0 ] || note "the $version guest ended with status $status"
 	judge selftest --kernel "$version" --expected "$TESTS/expected" --console "$LOGS/vm-$version-console.log" \
-		"${options[@]}" "$LOGS/selftest-$version" "$@" || true
+		"${options[@]}" "$LOGS/${TESTS##*/}-$version" "$@" || true
 	passed=$((passed + judged[0])) failed=$((failed + judged[1])) skipped=$((skipped + judged[2]))
 	[ "$status" -eq 0 ] || failed=$((failed + 1))
 }
