@@ -80,6 +80,9 @@ selftest:
 check:
 	$(T)/check.sh
 
+scenarios:
+	$(T)/scenarios.sh $(if $(UPDATE),--update) $(if $(KERNEL),-k $(KERNEL)) $(NAME)
+
 demo:
 	$(T)/demo.sh
 
@@ -95,7 +98,8 @@ help:
 	@echo 'make kunit [SUITE=NAME]               unit tests in a User-Mode Linux with KASAN, lockdep, kmemleak'
 	@echo 'make selftest [KERNEL=6.1] [TEST=NAME] system tests in QEMU on the stock kernels'
 	@echo 'make bench [QUICK=1]                  nf_conntrack and nf_flowtrack side by side, in nanoseconds and bytes'
+	@echo 'make scenarios [KERNEL=6.1] [NAME=NAME] who gets in while a table is full: nf_conntrack and nf_flowtrack'
 	@echo 'make demo                             a full table, with and without flowtrack'
 
 .PHONY: all module module-locked no-headers tool install install-module install-tool uninstall clean deps lint tool-test kunit selftest \
-	check demo bench help
+	check scenarios demo bench help
