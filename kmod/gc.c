@@ -4,13 +4,17 @@
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 
+#include "adaptive.h"
 #include "gc.h"
 #include "lifecycle.h"
+#include "proto.h"
 
 /* A scan a second: with the slots' one-second hints, two seconds at most. */
 #define GC_PERIOD	HZ
 /* Buckets between two chances for others to run: 64 KiB of bucket lines. */
 #define GC_SLICE	1024
+/* Under pressure, the flows of one bucket in so many are looked at each time. */
+#define SHRINK_SHARE	16
 
 static int expire_one(struct ft_flow *flow, u32 index, void *arg)
 {
@@ -29,11 +33,68 @@ static int expire_one(struct ft_flow *flow, u32 index, void *arg)
 	return 0;
 }
 
+/* Has a flow been idle for longer than pressure allows? */
+static int shrink_one(struct ft_flow *flow, u32 index, void *arg)
+{
+	u32 gen = READ_ONCE(flow->gen);
+	struct ft_net *tn = arg;
+	u32 factor, timeout, idle, word;
+	u8 proto, family;
+	bool ended;
+	s32 left;
+
+	/* As in expire_one(). */
+	smp_rmb();
+	word = atomic_read(&flow->word);
+	factor = READ_ONCE(tn->adaptive.factor[ft_word_class(word)]);
+	if (factor == FT_ADAPTIVE_WHOLE)
+		return 0;
+	proto = READ_ONCE(flow->key.l4proto);
+	family = READ_ONCE(flow->key.family);
+	left = ft_flow_left(flow, ft_now());
+	timeout = ft_proto_timeout(proto, family, word, &tn->set);
+	idle = ft_proto_idle(proto, family, word, max(left, 0), &tn->set);
+	if (idle <= ft_adaptive_limit(ft_word_class(word), timeout, factor))
+		return 0;
+	local_bh_disable();
+	ended = ft_flow_end(tn, flow, index, gen, FLOWTRACK_REASON_TIMEOUT);
+	if (ended)
+		ft_stat_inc(tn, EXPIRE_ADAPTIVE);
+	local_bh_enable();
+	return 0;
+}
+
+/*
+ * Apply adaptive timeouts to the flows that there are. It takes a look at each:
+ * what its slot says is too coarse. A share of the buckets a second bounds what
+ * this costs, and how late it may be: by SHRINK_SHARE seconds.
+ */
+static void shrink(struct ft_net *tn)
+{
+	struct ft_cursor *cursor = &tn->shrink_cursor;
+	u32 left = max(ft_table_buckets(tn->table) / SHRINK_SHARE,
+		       FT_BUCKETS_MIN / SHRINK_SHARE);
+	u32 slice;
+	int more;
+
+	while (left && !READ_ONCE(tn->dying)) {
+		slice = min_t(u32, left, GC_SLICE);
+		rcu_read_lock();
+		more = ft_table_walk(tn->table, cursor, slice, shrink_one, tn);
+		rcu_read_unlock();
+		if (!more)
+			*cursor = (struct ft_cursor){};
+		left -= slice;
+		cond_resched();
+	}
+}
+
 static void gc_work(struct work_struct *work)
 {
 	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,
 					 gc_work);
 	struct ft_cursor *cursor = &tn->gc_cursor;
+	struct ft_census census = {};
 	int more;
 
 	*cursor = (struct ft_cursor){
@@ -42,13 +103,18 @@ static void gc_work(struct work_struct *work)
 	do {
 		rcu_read_lock();
 		more = ft_table_expired(tn->table, cursor, GC_SLICE, expire_one,
-					tn);
+					tn, &census);
 		rcu_read_unlock();
 		cond_resched();
 	} while (more > 0 && !READ_ONCE(tn->dying));
 
 	if (READ_ONCE(tn->dying))
 		return;
+	if (ft_adaptive_update(&tn->adaptive, &census,
+			       ft_setting(&tn->set, MAX_FLOWS),
+			       ft_setting(&tn->set, ADAPTIVE_START),
+			       ft_setting(&tn->set, ADAPTIVE_END), ft_now()))
+		shrink(tn);
 	if (!ft_setting(&tn->set, BUCKETS) &&
 	    ft_table_wanted(tn->table, atomic_read(&tn->count)) !=
 	    ft_table_buckets(tn->table))
@@ -56,6 +122,8 @@ static void gc_work(struct work_struct *work)
 	/* An empty namespace costs nothing: the next flow starts it again. */
 	if (atomic_read(&tn->count))
 		ft_gc_kick(tn);
+	else
+		ft_adaptive_init(&tn->adaptive);
 }
 
 /**

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/moduleparam.h>
+#include <linux/prefetch.h>
 #include <linux/ratelimit.h>
 #include <linux/timekeeping.h>
 #include <net/ipv6.h>
 
+#include "adaptive.h"
 #include "events.h"
 #include "gc.h"
 #include "lifecycle.h"
@@ -45,6 +47,9 @@ static void unreserve(struct ft_net *tn)
 	atomic_dec(&tn->count);
 }
 
+static bool end_flow(struct ft_net *tn, struct ft_flow *flow, u32 index,
+		     u32 gen, enum flowtrack_reason reason, bool keep_place);
+
 static const char * const policy_words[] = {
 	[FLOWTRACK_POLICY_EVICT] = "evict",
 	[FLOWTRACK_POLICY_DROP] = "drop",
@@ -61,43 +66,167 @@ static void log_full(struct ft_net *tn, const char *done)
 		policy_words[ft_setting(&tn->set, FULL_POLICY)], done);
 }
 
-/*
- * A passed hint says that nobody looked for a second, not that the flow is
- * idle: replace it by what the flow itself says.
- */
-static void refresh_candidates(struct ft_net *tn,
-			       struct ft_candidate *candidates, unsigned int n)
+/* A hint: the flow may change while its key is read. */
+static bool is_heavy(const struct ft_net *tn, const struct ft_flow *flow,
+		     u32 word)
 {
-	const struct ft_flow *flow;
-	unsigned int i;
-	s32 left;
+	struct ft_key key;
 
-	for (i = 0; i < n; i++) {
-		if (candidates[i].left > 0)
-			continue;
-		flow = ft_table_at(tn->table, candidates[i].index);
-		if (!flow)
-			continue;
-		left = ft_flow_left(flow, ft_now());
-		if (left > 0)
-			candidates[i].left = min_t(s32, left / HZ + 1, S16_MAX);
-	}
+	if (!ft_top_any_heavy(tn))
+		return false;
+	ft_flow_key(flow, &key);
+	return ft_top_heavy(tn, &key, word);
 }
 
-/* End the flow that a slot named, if it still is what the slot said. */
-static bool evict(struct ft_net *tn, const struct ft_candidate *victim)
+/* What a look at the flow itself tells of a candidate. */
+static void look(const struct ft_net *tn, struct ft_candidate *candidate)
+{
+	const struct ft_flow *flow = ft_table_at(tn->table, candidate->index);
+	u32 word;
+	u8 proto;
+	s32 left;
+
+	if (!flow || atomic_read(&flow->word) & FT_FLOW_DEAD) {
+		candidate->flags |= FT_CANDIDATE_GONE;
+		return;
+	}
+	word = atomic_read(&flow->word);
+	proto = READ_ONCE(flow->key.l4proto);
+	left = ft_flow_left(flow, ft_now());
+	candidate->class = ft_word_class(word);
+	candidate->left = clamp_t(s32, left / HZ + (left > 0), S16_MIN, S16_MAX);
+	candidate->idle = ft_proto_idle(proto, flow->key.family, word,
+					max(left, 0), &tn->set);
+	candidate->flags = FT_CANDIDATE_KNOWN;
+	if (ft_proto_late(proto, word))
+		candidate->flags |= FT_CANDIDATE_LATE;
+	if (is_heavy(tn, flow, word))
+		candidate->flags |= FT_CANDIDATE_HEAVY;
+}
+
+/*
+ * The order in which candidates are looked at, by what their slots say: what
+ * may have expired, then by class, but the answered ones together.
+ */
+static unsigned int tier_of(const struct ft_candidate *candidate)
+{
+	if (candidate->left <= 0)
+		return 0;
+	return 1 + min_t(u8, candidate->class, FLOWTRACK_CLASS_REPLIED);
+}
+
+#define TIERS	(2 + FLOWTRACK_CLASS_REPLIED)
+
+/* Look at candidates of a tier, @looks in all. Return: how many are left of it. */
+static unsigned int look_at(const struct ft_net *tn,
+			    struct ft_candidate *candidates, unsigned int n,
+			    unsigned int tier, unsigned int looks)
+{
+	u8 pick[FT_PRESSURE_LOOKS];
+	unsigned int i, picked = 0;
+
+	for (i = 0; i < n && picked < looks; i++) {
+		if (candidates[i].flags || tier_of(&candidates[i]) != tier)
+			continue;
+		pick[picked++] = i;
+		/* The misses overlap; one after the other they would add up. */
+		prefetch(ft_table_at(tn->table, candidates[i].index));
+	}
+	for (i = 0; i < picked; i++)
+		look(tn, &candidates[pick[i]]);
+	return picked;
+}
+
+/*
+ * Choose a victim: look at flows tier by tier, until what a further tier could
+ * offer is no better.
+ */
+static enum ft_decision choose(const struct ft_net *tn,
+			       const struct ft_newcomer *newcomer,
+			       struct ft_candidate *candidates, unsigned int n,
+			       unsigned int *victim, enum ft_rank *rank)
+{
+	unsigned int looks = FT_PRESSURE_LOOKS_FIRST;
+	enum ft_decision decision = FT_DECISION_DROP;
+	unsigned int tier, looked;
+
+	for (tier = 0; tier < TIERS; tier++) {
+		if (tier == TIERS - 1)
+			looks += FT_PRESSURE_LOOKS - FT_PRESSURE_LOOKS_FIRST;
+		looked = look_at(tn, candidates, n, tier, looks);
+		looks -= looked;
+		if (!looked && tier < TIERS - 1)
+			continue;
+		decision = ft_pressure_decide(FLOWTRACK_POLICY_EVICT,
+					      ft_setting(&tn->set, FULL_FALLBACK),
+					      newcomer, candidates, n, victim,
+					      rank);
+		if (decision != FT_DECISION_EVICT)
+			continue;
+		if (*rank < FT_RANK_IDLE_HEAVY ||
+		    (*rank == FT_RANK_YOUNG && !newcomer->idle &&
+		     !newcomer->fair))
+			break;
+	}
+	return decision;
+}
+
+/*
+ * End the flow that a slot named, if it still is what was seen of it. Its place
+ * is the caller's then.
+ */
+static bool evict(struct ft_net *tn, const struct ft_candidate *victim,
+		  enum ft_rank rank)
 {
 	struct ft_flow *flow = ft_table_at(tn->table, victim->index);
-	u32 gen, word;
+	struct ft_candidate now = { .index = victim->index };
+	u32 gen;
 
 	if (!flow)
 		return false;
 	gen = READ_ONCE(flow->gen);
-	word = atomic_read(&flow->word);
-	if (word & FT_FLOW_DEAD || ft_word_class(word) != victim->class)
+	/*
+	 * Pairs with the release in ft_flow_unlock(): what is seen below is of
+	 * this generation, or ft_flow_kill() refuses.
+	 */
+	smp_rmb();
+	look(tn, &now);
+	if (now.flags & FT_CANDIDATE_GONE || now.class != victim->class ||
+	    now.idle < victim->idle ||
+	    (rank == FT_RANK_EXPIRED && now.left > 0))
 		return false;
-	return ft_flow_end(tn, flow, victim->index, gen,
-			   FLOWTRACK_REASON_EVICTED);
+	return end_flow(tn, flow, victim->index, gen, FLOWTRACK_REASON_EVICTED,
+			true);
+}
+
+/* Why a flow was displaced, where its class does not say so. */
+static void count_rank(struct ft_net *tn, const struct ft_newcomer *newcomer,
+		       enum ft_rank rank)
+{
+	bool answered = newcomer->class > FLOWTRACK_CLASS_EMBRYONIC;
+
+	switch (rank) {
+	case FT_RANK_EXPIRED:
+		ft_stat_inc(tn, EVICT_EXPIRED);
+		break;
+	case FT_RANK_IDLE_REPLIED:
+	case FT_RANK_IDLE_ASSURED:
+		ft_stat_inc(tn, EVICT_IDLE);
+		ft_adaptive_scarce(&tn->adaptive);
+		if (!answered)
+			atomic_dec(&tn->adaptive.budget);
+		break;
+	case FT_RANK_IDLE_HEAVY:
+		ft_stat_inc(tn, EVICT_HEAVY);
+		if (!answered && !newcomer->heavy)
+			atomic_dec(&tn->adaptive.budget);
+		break;
+	case FT_RANK_EMBRYONIC_HEAVY:
+		ft_stat_inc(tn, EVICT_HEAVY);
+		break;
+	default:
+		break;
+	}
 }
 
 static enum ft_admission refuse(struct ft_net *tn, enum ft_decision decision)
@@ -121,41 +250,96 @@ static enum ft_admission fallback(struct ft_net *tn)
 		      FT_DECISION_PASS : FT_DECISION_DROP);
 }
 
+/* A first packet may be forged: what it can take of others is bounded. */
+static void describe(const struct ft_net *tn, const struct ft_birth *birth,
+		     struct ft_newcomer *newcomer)
+{
+	bool trusted;
+
+	newcomer->class = ft_word_class(birth->word);
+	newcomer->heavy = ft_top_any_heavy(tn) &&
+			  ft_top_heavy(tn, &birth->key, birth->word);
+	trusted = newcomer->class > FLOWTRACK_CLASS_EMBRYONIC ||
+		  atomic_read(&tn->adaptive.budget) > 0;
+	newcomer->idle = trusted && ft_adaptive_on(&tn->set);
+	/* Its own flows it may take in any case. */
+	newcomer->fair = trusted || newcomer->heavy;
+}
+
+/*
+ * Displace a flow for a newcomer. Return: EVICT if it has the place.
+ *
+ * Who finds nobody looks elsewhere, but in vain only once in a jiffy: at a
+ * table with nobody to displace, a flood must not make each packet search.
+ */
+static enum ft_decision displace(struct ft_net *tn,
+				 const struct ft_birth *birth)
+{
+	struct ft_candidate candidates[FT_PRESSURE_SAMPLE];
+	enum ft_decision decision = FT_DECISION_DROP;
+	struct ft_newcomer newcomer;
+	unsigned int n, victim, tries;
+	enum ft_rank rank;
+	bool one_more;
+
+	describe(tn, birth, &newcomer);
+	/* After max was lowered, two go for one that comes. */
+	one_more = atomic_read(&tn->count) > ft_setting(&tn->set, MAX_FLOWS);
+	for (tries = 0; tries < EVICT_TRIES; tries++) {
+		n = ft_table_sample(tn->table, birth->hash >> tries * 16,
+				    FLOWTRACK_CLASS_EMBRYONIC, candidates,
+				    ARRAY_SIZE(candidates));
+		decision = choose(tn, &newcomer, candidates, n, &victim, &rank);
+		if (decision != FT_DECISION_EVICT) {
+			if (READ_ONCE(tn->adaptive.hopeless) == ft_now())
+				return decision;
+			continue;
+		}
+		if (!evict(tn, &candidates[victim], rank))
+			continue;
+		count_rank(tn, &newcomer, rank);
+		if (!one_more)
+			return FT_DECISION_EVICT;
+		one_more = false;
+		unreserve(tn);
+	}
+	if (decision != FT_DECISION_EVICT) {
+		WRITE_ONCE(tn->adaptive.hopeless, ft_now());
+		return decision;
+	}
+	/* Others were faster at every victim. */
+	return ft_setting(&tn->set, FULL_FALLBACK) == FLOWTRACK_POLICY_PASS ?
+	       FT_DECISION_PASS : FT_DECISION_DROP;
+}
+
 /* No place: displace a flow, or say what becomes of the newcomer. */
 static enum ft_admission make_room(struct ft_net *tn,
 				   const struct ft_birth *birth)
 {
-	struct ft_candidate candidates[FT_PRESSURE_SAMPLE];
-	unsigned int n = 0, victim, tries;
+	u32 policy = ft_setting(&tn->set, FULL_POLICY);
 	enum ft_decision decision;
-	u32 policy;
+	unsigned int victim;
+	enum ft_rank rank;
 
 	ft_stat_inc(tn, FULL);
 	ft_top_refused(tn);
-	policy = ft_setting(&tn->set, FULL_POLICY);
-	for (tries = 0; tries < EVICT_TRIES; tries++) {
-		if (policy == FLOWTRACK_POLICY_EVICT) {
-			n = ft_table_sample(tn->table, birth->hash + tries,
-					    candidates, ARRAY_SIZE(candidates));
-			refresh_candidates(tn, candidates, n);
-		}
-		decision = ft_pressure_decide(policy,
-					      ft_setting(&tn->set, FULL_FALLBACK),
-					      ft_word_class(birth->word),
-					      candidates, n, &victim);
-		if (decision != FT_DECISION_EVICT) {
-			log_full(tn, decision == FT_DECISION_PASS ?
-				 "a new connection goes on untracked" :
-				 "a new connection was dropped");
-			return refuse(tn, decision);
-		}
-		if (evict(tn, &candidates[victim]) && reserve(tn)) {
-			log_full(tn, "a less valuable flow was displaced");
-			return FT_ADMIT_OK;
-		}
+	if (policy == FLOWTRACK_POLICY_EVICT)
+		decision = displace(tn, birth);
+	else
+		decision = ft_pressure_decide(policy, policy, NULL, NULL, 0,
+					      &victim, &rank);
+	switch (decision) {
+	case FT_DECISION_EVICT:
+		log_full(tn, "a less valuable flow was displaced");
+		return FT_ADMIT_OK;
+	case FT_DECISION_PASS:
+		log_full(tn, "a new connection goes on untracked");
+		break;
+	case FT_DECISION_DROP:
+		log_full(tn, "a new connection was dropped");
+		break;
 	}
-	log_full(tn, "a new connection found no place");
-	return fallback(tn);
+	return refuse(tn, decision);
 }
 
 /* Fill a flow object that nobody but stale readers can reach. */
@@ -302,6 +486,26 @@ static void announce_end(struct ft_net *tn, const struct ft_flow *flow,
 			       reason);
 }
 
+static bool end_flow(struct ft_net *tn, struct ft_flow *flow, u32 index,
+		     u32 gen, enum flowtrack_reason reason, bool keep_place)
+{
+	struct ft_key key;
+
+	if (!ft_flow_kill(flow, gen))
+		return false;
+
+	/* Dead, so it is ours alone; stale readers look and leave. */
+	ft_flow_key(flow, &key);
+	ft_table_remove(tn->table, index,
+			ft_key_hash(&key, ft_table_secret(tn->table)));
+	count_end(tn, atomic_read(&flow->word), reason);
+	announce_end(tn, flow, index, reason);
+	ft_table_free(tn->table, flow, index);
+	if (!keep_place)
+		unreserve(tn);
+	return true;
+}
+
 /**
  * ft_flow_end() - end a flow: the only way out of the table
  * @tn: namespace
@@ -316,20 +520,7 @@ static void announce_end(struct ft_net *tn, const struct ft_flow *flow,
 bool ft_flow_end(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
 		 enum flowtrack_reason reason)
 {
-	struct ft_key key;
-
-	if (!ft_flow_kill(flow, gen))
-		return false;
-
-	/* Dead, so it is ours alone; stale readers look and leave. */
-	ft_flow_key(flow, &key);
-	ft_table_remove(tn->table, index,
-			ft_key_hash(&key, ft_table_secret(tn->table)));
-	count_end(tn, atomic_read(&flow->word), reason);
-	announce_end(tn, flow, index, reason);
-	ft_table_free(tn->table, flow, index);
-	unreserve(tn);
-	return true;
+	return end_flow(tn, flow, index, gen, reason, false);
 }
 
 /**
@@ -429,6 +620,7 @@ out:
 int ft_lifecycle_init(struct ft_net *tn, u32 buckets)
 {
 	atomic_set(&tn->count, 0);
+	ft_adaptive_init(&tn->adaptive);
 	INIT_WORK(&tn->resize_work, resize_work);
 	ratelimit_state_init(&tn->full_log, 10 * HZ, 1);
 	ratelimit_set_flags(&tn->full_log, RATELIMIT_MSG_ON_RELEASE);

@@ -10,9 +10,9 @@
 #include <linux/netfilter.h>
 #include <linux/ratelimit_types.h>
 #include <linux/workqueue.h>
-#include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
+#include "adaptive.h"
 #include "settings.h"
 #include "stats.h"
 #include "table.h"
@@ -35,6 +35,8 @@ struct ctl_table;
  * @stats: per CPU
  * @gc_work: expiry, see gc.c
  * @gc_cursor: where expiry stands; touched by @gc_work only
+ * @shrink_cursor: where adaptive timeouts stand; touched by @gc_work only
+ * @adaptive: adaptive timeouts
  * @resize_work: follows the number of flows with the number of buckets
  * @top: who holds most flows, see top.c
  * @full_log: limits the message about the full table
@@ -53,6 +55,8 @@ struct ft_net {
 	struct ft_stats __percpu *stats;
 	struct delayed_work gc_work;
 	struct ft_cursor gc_cursor;
+	struct ft_cursor shrink_cursor;
+	struct ft_adaptive adaptive;
 	struct work_struct resize_work;
 	struct ft_top top;
 	struct ratelimit_state full_log;

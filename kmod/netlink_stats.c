@@ -9,13 +9,27 @@
 #include "netlink.h"
 #include "netlink_ops.h"
 
-static int put_stats(struct sk_buff *skb, const struct ft_stats *stats)
+/* From here on: not counted, but true of the whole namespace now. */
+#define GAUGES	FLOWTRACK_A_STATS_ADAPTIVE_CLOSING
+
+static void read_gauges(const struct ft_net *tn, struct ft_stats *stats)
+{
+	unsigned int i;
+
+	for (i = 0; i < FT_CLASSES; i++)
+		stats->v[GAUGES + i] = ft_adaptive_shown(&tn->adaptive, i);
+}
+
+static int put_stats(struct sk_buff *skb, const struct ft_stats *stats,
+		     bool sum)
 {
 	unsigned int i;
 	int err;
 
 	/* The first is the number of the CPU, no counter. */
-	for (i = FLOWTRACK_A_STATS_CPU + 1; i < FLOWTRACK_A_STATS_PAD; i++) {
+	for (i = FLOWTRACK_A_STATS_CPU + 1; i < ARRAY_SIZE(stats->v); i++) {
+		if (i == FLOWTRACK_A_STATS_PAD || (i >= GAUGES && !sum))
+			continue;
 		err = nla_put_u64_64bit(skb, i, stats->v[i],
 					FLOWTRACK_A_STATS_PAD);
 		if (err)
@@ -25,7 +39,7 @@ static int put_stats(struct sk_buff *skb, const struct ft_stats *stats)
 }
 
 /**
- * ft_netlink_stats_get() - counters of all CPUs together
+ * ft_netlink_stats_get() - counters of all CPUs together, and gauges
  * @skb: request
  * @info: likewise
  *
@@ -33,16 +47,18 @@ static int put_stats(struct sk_buff *skb, const struct ft_stats *stats)
  */
 int ft_netlink_stats_get(struct sk_buff *skb, struct genl_info *info)
 {
+	const struct ft_net *tn = ft_netlink_net(info);
 	struct ft_stats stats;
 	struct sk_buff *msg;
 	void *hdr;
 
-	ft_stats_sum(ft_netlink_net(info), &stats);
+	ft_stats_sum(tn, &stats);
+	read_gauges(tn, &stats);
 	msg = ft_netlink_reply(info, FLOWTRACK_A_STATS_MAX *
 			       nla_total_size_64bit(sizeof(u64)), &hdr);
 	if (!msg)
 		return -ENOMEM;
-	return ft_netlink_send(info, msg, hdr, put_stats(msg, &stats));
+	return ft_netlink_send(info, msg, hdr, put_stats(msg, &stats, true));
 }
 
 static int put_stats_of(struct sk_buff *skb, struct netlink_callback *cb,
@@ -58,7 +74,7 @@ static int put_stats_of(struct sk_buff *skb, struct netlink_callback *cb,
 		return -EMSGSIZE;
 	ft_stats_cpu(tn, cpu, &stats);
 	if (nla_put_u32(skb, FLOWTRACK_A_STATS_CPU, cpu) ||
-	    put_stats(skb, &stats)) {
+	    put_stats(skb, &stats, false)) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
 	}

@@ -1,71 +1,110 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/jiffies.h>
+
+#include "adaptive.h"
 #include "pressure.h"
 
-/* May a newcomer of that class displace this flow at all? */
-static bool displaceable(const struct ft_candidate *candidate,
-			 enum flowtrack_class newcomer)
+/* A flow of a heavy source has no more than this, in jiffies. */
+#define HEAVY_FLOOR	HZ
+
+/* The ranks of flows that had no answer. */
+static enum ft_rank rank_embryonic(const struct ft_newcomer *newcomer,
+				   const struct ft_candidate *candidate)
 {
-	/* Expired: nothing is lost. */
-	if (candidate->left <= 0)
-		return true;
-	/*
-	 * An unanswered first packet proves nothing: it displaces what is
-	 * closing and what has proved no more than itself, so that a flood
-	 * with forged sources can only displace itself. A newcomer that comes
-	 * with more (restored, adopted) may displace one class more.
-	 */
-	switch (candidate->class) {
-	case FLOWTRACK_CLASS_CLOSING:
-	case FLOWTRACK_CLASS_EMBRYONIC:
-		return true;
-	case FLOWTRACK_CLASS_REPLIED:
-		return newcomer > FLOWTRACK_CLASS_EMBRYONIC;
-	default:
-		return false;
-	}
+	if (candidate->flags & FT_CANDIDATE_HEAVY)
+		return FT_RANK_EMBRYONIC_HEAVY;
+	if (candidate->idle > ft_adaptive_floor(FLOWTRACK_CLASS_EMBRYONIC))
+		return FT_RANK_EMBRYONIC;
+	return newcomer->heavy ? FT_RANK_NEVER : FT_RANK_YOUNG;
 }
 
-/* Is @a less worth keeping than @b? By class, then by time left. */
-static bool lesser(const struct ft_candidate *a, const struct ft_candidate *b)
+/* And of those that had one. */
+static enum ft_rank rank_answered(const struct ft_newcomer *newcomer,
+				  const struct ft_candidate *candidate)
 {
-	bool a_over = a->left <= 0;
-	bool b_over = b->left <= 0;
+	if (newcomer->fair && candidate->flags & FT_CANDIDATE_HEAVY &&
+	    candidate->idle > HEAVY_FLOOR)
+		return FT_RANK_IDLE_HEAVY;
+	if (newcomer->idle &&
+	    candidate->idle > ft_adaptive_floor(candidate->class))
+		return candidate->class == FLOWTRACK_CLASS_REPLIED ?
+		       FT_RANK_IDLE_REPLIED : FT_RANK_IDLE_ASSURED;
+	/* Restored, adopted, or picked up: it comes with more than a promise. */
+	if (candidate->class == FLOWTRACK_CLASS_REPLIED && !newcomer->heavy &&
+	    newcomer->class > FLOWTRACK_CLASS_EMBRYONIC)
+		return FT_RANK_REPLIED;
+	return FT_RANK_NEVER;
+}
 
-	if (a_over != b_over)
-		return a_over;
-	if (a->class != b->class)
-		return a->class < b->class;
-	return a->left < b->left;
+/**
+ * ft_pressure_rank() - may a newcomer displace this flow, and for what reason?
+ * @newcomer: who asks
+ * @candidate: the flow
+ *
+ * An unanswered first packet proves nothing: it displaces what is over, what
+ * has proved no more than itself, and, where @newcomer says so, what is idle. A
+ * handshake that is on its way is spared as long as there is any of these.
+ *
+ * Context: any; pure.
+ * Return: the rank; what is not known counts in favour of the flow.
+ */
+enum ft_rank ft_pressure_rank(const struct ft_newcomer *newcomer,
+			      const struct ft_candidate *candidate)
+{
+	bool known = candidate->flags & FT_CANDIDATE_KNOWN;
+	bool late = candidate->flags & FT_CANDIDATE_LATE;
+
+	if (candidate->flags & FT_CANDIDATE_GONE)
+		return FT_RANK_NEVER;
+	/* A slot says that nobody looked for long, not that it has expired. */
+	if (known && candidate->left <= 0)
+		return FT_RANK_EXPIRED;
+	if (candidate->class == FLOWTRACK_CLASS_CLOSING)
+		return known && !late ? FT_RANK_CLOSING : FT_RANK_CLOSING_LATE;
+	if (candidate->class == FLOWTRACK_CLASS_EMBRYONIC)
+		return rank_embryonic(newcomer, candidate);
+	return rank_answered(newcomer, candidate);
 }
 
 /**
  * ft_pressure_decide() - what to do with a newcomer when there is no room
  * @policy: setting full_policy
  * @fallback: setting full_fallback: for evict, when nothing can be displaced
- * @newcomer: class of the newcomer
+ * @newcomer: who asks
  * @candidates: sample of the flows in reach
  * @n: how many
  * @victim: set to the candidate to displace if the decision is EVICT
+ * @rank: set to the reason why, FT_RANK_NEVER if the decision is another one
+ *
+ * The best rank goes; within a rank, who has been idle for longest, then who
+ * would expire first.
  *
  * Context: any; pure.
  * Return: the decision.
  */
 enum ft_decision ft_pressure_decide(enum flowtrack_policy policy,
 				    enum flowtrack_policy fallback,
-				    enum flowtrack_class newcomer,
+				    const struct ft_newcomer *newcomer,
 				    const struct ft_candidate *candidates,
-				    unsigned int n, unsigned int *victim)
+				    unsigned int n, unsigned int *victim,
+				    enum ft_rank *rank)
 {
-	const struct ft_candidate *best = NULL;
-	unsigned int i;
+	const struct ft_candidate *c, *best = NULL;
+	enum ft_rank r;
 
+	*rank = FT_RANK_NEVER;
 	if (policy != FLOWTRACK_POLICY_EVICT)
 		goto refuse;
-	for (i = 0; i < n; i++) {
-		if (!displaceable(&candidates[i], newcomer))
+	for (c = candidates; c < candidates + n; c++) {
+		r = ft_pressure_rank(newcomer, c);
+		if (r == FT_RANK_NEVER || r > *rank)
 			continue;
-		if (!best || lesser(&candidates[i], best))
-			best = &candidates[i];
+		if (r == *rank &&
+		    (c->idle < best->idle ||
+		     (c->idle == best->idle && c->left >= best->left)))
+			continue;
+		best = c;
+		*rank = r;
 	}
 	if (best) {
 		*victim = best - candidates;

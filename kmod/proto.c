@@ -190,6 +190,47 @@ u32 ft_proto_timeout(u8 l4proto, u8 family, u32 word,
 }
 
 /**
+ * ft_proto_idle() - for how long has a flow had no packet?
+ * @l4proto: IPPROTO_*
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @word: bits of the flow
+ * @left: jiffies until its deadline
+ * @set: settings of the namespace
+ *
+ * From the timeout that its state gives it. If that setting was changed since
+ * the last packet, the answer is wrong by the difference.
+ *
+ * Context: any.
+ * Return: jiffies, up to a second too many: deadlines move in such steps.
+ */
+u32 ft_proto_idle(u8 l4proto, u8 family, u32 word, u32 left,
+		  const struct ft_settings *set)
+{
+	u32 timeout;
+
+	if (l4proto == IPPROTO_TCP)
+		return ft_tcp_idle(word, left, set);
+	timeout = ft_proto_timeout(l4proto, family, word, set);
+	return timeout > left ? timeout - left : 0;
+}
+
+/**
+ * ft_proto_late() - a closing flow: will its last packet still come?
+ * @l4proto: IPPROTO_*
+ * @word: bits of the flow
+ *
+ * The ACK of the second FIN of TCP, which would be INVALID without the flow.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool ft_proto_late(u8 l4proto, u32 word)
+{
+	return l4proto == IPPROTO_TCP &&
+	       ft_word_state(word) == FLOWTRACK_TCP_STATE_LAST_ACK;
+}
+
+/**
  * ft_proto_class() - what a flow is worth by its state
  * @l4proto: IPPROTO_*
  * @word: bits of the flow

@@ -89,6 +89,11 @@ bool ft_proto_steady(const struct ft_flow *flow, u32 word, struct ft_step *step)
 /* Timeout in jiffies of a flow in the state that @word tells. */
 u32 ft_proto_timeout(u8 l4proto, u8 family, u32 word,
 		     const struct ft_settings *set);
+/* Jiffies without a packet of a flow with @left until its deadline. */
+u32 ft_proto_idle(u8 l4proto, u8 family, u32 word, u32 left,
+		  const struct ft_settings *set);
+/* A closing flow: will its last packet still come? */
+bool ft_proto_late(u8 l4proto, u32 word);
 /* Class of a flow in the state that @word tells. */
 enum flowtrack_class ft_proto_class(u8 l4proto, u32 word);
 /* Highest state number of a protocol, for the checks of flow-add. */

@@ -737,6 +737,32 @@ u32 ft_tcp_timeout(u32 word, const struct ft_settings *set)
 }
 
 /**
+ * ft_tcp_idle() - for how long has a flow had no packet?
+ * @word: its bits
+ * @left: jiffies until its deadline
+ * @set: settings of the namespace
+ *
+ * A segment may have given it a timeout shorter than that of its state, see
+ * timeout_after(). What is left then tells of a shorter time than it may have
+ * been, never of a longer one.
+ *
+ * Context: any.
+ * Return: jiffies.
+ */
+u32 ft_tcp_idle(u32 word, u32 left, const struct ft_settings *set)
+{
+	u32 unacked = ft_timeout(set, TCP_TIMEOUT_UNACKNOWLEDGED);
+	u32 retrans = ft_timeout(set, TCP_TIMEOUT_MAX_RETRANS);
+	u32 timeout = ft_tcp_timeout(word, set);
+
+	if (left <= unacked)
+		timeout = min(timeout, unacked);
+	if (left <= retrans)
+		timeout = min(timeout, retrans);
+	return timeout > left ? timeout - left : 0;
+}
+
+/**
  * ft_tcp_class() - what a flow is worth
  * @word: its bits
  *

@@ -15,6 +15,7 @@ enum ft_verdict ft_tcp_packet(const struct sk_buff *skb,
 			      const struct ft_pkt *pkt, struct ft_step *step,
 			      union ft_proto_state *state);
 u32 ft_tcp_timeout(u32 word, const struct ft_settings *set);
+u32 ft_tcp_idle(u32 word, u32 left, const struct ft_settings *set);
 enum flowtrack_class ft_tcp_class(u32 word);
 bool ft_tcp_quoted(const struct sk_buff *skb, const struct ft_pkt *inner,
 		   enum ft_dir dir, const union ft_proto_state *state);

@@ -121,6 +121,8 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 		SECONDS(sctp_timeout_heartbeat_sent, 30),
 	[A(GRE_TIMEOUT)] = SECONDS(gre_timeout, 30),
 	[A(GRE_TIMEOUT_STREAM)] = SECONDS(gre_timeout_stream, 180),
+	[A(ADAPTIVE_START)] = NUMBER(adaptive_start, 0, 1000, 60),
+	[A(ADAPTIVE_END)] = NUMBER(adaptive_end, 0, 1000, 120),
 };
 
 /*
@@ -317,6 +319,32 @@ static int apply_enable(struct ft_net *tn, u32 value,
 	return 0;
 }
 
+/* The value that a setting will have. */
+static u32 will_be(const struct ft_net *tn, const struct ft_settings *wanted,
+		   u64 which, unsigned int attr)
+{
+	return which & BIT_ULL(attr) ? wanted->v[attr] : tn->set.v[attr];
+}
+
+/* What each may be depends on the other; 0 is off. */
+static int check_pairs(const struct ft_net *tn,
+		       const struct ft_settings *wanted, u64 which,
+		       unsigned int *bad, struct netlink_ext_ack *extack)
+{
+	u32 start = will_be(tn, wanted, which, A(ADAPTIVE_START));
+	u32 end = will_be(tn, wanted, which, A(ADAPTIVE_END));
+
+	if (which & (BIT_ULL(A(ADAPTIVE_START)) | BIT_ULL(A(ADAPTIVE_END))) &&
+	    start && end && start >= end) {
+		*bad = which & BIT_ULL(A(ADAPTIVE_END)) ? A(ADAPTIVE_END) :
+							  A(ADAPTIVE_START);
+		NL_SET_ERR_MSG_FMT(extack, "adaptive_end %u must be above adaptive_start %u",
+				   end, start);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 			u64 which, unsigned int *bad,
 			struct netlink_ext_ack *extack)
@@ -336,6 +364,10 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 		if (err)
 			return err;
 	}
+
+	err = check_pairs(tn, wanted, which, bad, extack);
+	if (err)
+		return err;
 
 	/* What can fail comes first: the rest can't. */
 	*bad = A(BUCKETS);

@@ -578,43 +578,58 @@ bool ft_table_hint(struct ft_table *table, u32 index, u64 hash)
  * ft_table_sample() - what could be displaced near a hash
  * @table: the table
  * @hash: where to begin
+ * @wanted: look for flows of this class or below
  * @out: filled from the slots alone
  * @n: room in @out
  *
  * Looks at the bucket of @hash and those after it: at eight lines, or, where
- * these are sparse, at as many as it takes to find eight flows, 128 at most.
+ * these are sparse, at as many as it takes to find eight flows; then on, until
+ * there is one that is wanted or whose coarse deadline has passed. At 128 lines
+ * at most. With no room left in @out, the one that ends the search takes the
+ * last place.
  *
  * Context: RCU read side.
  * Return: how many were filled in.
  */
 unsigned int ft_table_sample(const struct ft_table *table, u64 hash,
+			     enum flowtrack_class wanted,
 			     struct ft_candidate *out, unsigned int n)
 {
 	const struct array *array = rcu_dereference(table->cur);
+	struct ft_candidate candidate = {};
 	const struct bucket *line;
 	unsigned int found = 0;
 	unsigned int lines = 0;
 	u32 now = coarse_now();
 	u32 b = (u32)hash;
+	bool any = false;
 	unsigned int i;
+	bool fits;
 	u64 slot;
 
-	while (found < n && lines < SAMPLE_LINES_MAX && lines <= array->mask &&
-	       (lines < SAMPLE_LINES || found < SAMPLE_ENOUGH)) {
+	while (lines < SAMPLE_LINES_MAX && lines <= array->mask &&
+	       (!any || (found < n &&
+			 (lines < SAMPLE_LINES || found < SAMPLE_ENOUGH)))) {
 		line = &array->b[b & array->mask];
 		if (unlikely(bucket_moved(line))) {
 			array = rcu_dereference(array->next);
 			continue;
 		}
 		for (; line; line = line_next(line), lines++) {
-			for (i = 0; i < FT_SLOTS && found < n; i++) {
+			for (i = 0; i < FT_SLOTS; i++) {
 				slot = READ_ONCE(line->slot[i]);
 				if (!(u32)slot)
 					continue;
-				out[found].index = slot_index(slot);
-				out[found].class = slot >> SLOT_CLASS_SHIFT;
-				out[found].left = slot_left(slot, now);
-				found++;
+				candidate.index = slot_index(slot);
+				candidate.class = slot >> SLOT_CLASS_SHIFT;
+				candidate.left = slot_left(slot, now);
+				fits = candidate.class <= wanted ||
+				       candidate.left <= 0;
+				if (found < n)
+					out[found++] = candidate;
+				else if (fits && !any)
+					out[n - 1] = candidate;
+				any |= fits;
 			}
 		}
 		b++;
@@ -654,6 +669,7 @@ static void trash_free(struct rcu_head *rcu)
  * @skip: slots of this bucket that were dealt with before
  * @seen: slots of this bucket passed so far
  * @trash: lines that fell empty
+ * @census: for @expired: counts what the slots say; may be NULL
  */
 struct visit {
 	const struct ft_table *table;
@@ -665,6 +681,7 @@ struct visit {
 	u32 skip;
 	u32 seen;
 	struct trash *trash;
+	struct ft_census *census;
 };
 
 /* A slot whose hint has passed: has its flow, too? Else renew the hint. */
@@ -757,28 +774,49 @@ static void bucket_trim(struct visit *visit, struct array *array,
 	} while (true);
 }
 
-/* Has any hint in a line passed? No branch depends on what is in the slots. */
-static bool line_due(const struct bucket *line, u32 now)
+/* Bits of a count in line_due(): enough for FT_CHAIN_MAX lines. */
+#define COUNT_BITS	16
+
+static_assert(FT_CLASSES * COUNT_BITS <= 64);
+
+/*
+ * Has any hint in a line passed? And how many flows of each class are there?
+ * No branch depends on what is in the slots.
+ */
+static bool line_due(const struct bucket *line, u32 now, u64 *counts)
 {
 	bool due = false;
 	unsigned int i;
+	bool taken;
 	u64 slot;
 
 	for (i = 0; i < FT_SLOTS; i++) {
 		slot = READ_ONCE(line->slot[i]);
-		due |= ((u32)slot != 0) & (slot_left(slot, now) <= 0);
+		taken = (u32)slot != 0;
+		due |= taken & (slot_left(slot, now) <= 0);
+		*counts += (u64)taken << (slot >> SLOT_CLASS_SHIFT) * COUNT_BITS;
 	}
 	return due;
 }
 
+static void census_add(struct ft_census *census, u64 counts)
+{
+	unsigned int i;
+
+	for (i = 0; i < FT_CLASSES; i++)
+		census->n[i] += (u16)(counts >> i * COUNT_BITS);
+}
+
 static int visit_lines(struct visit *visit, struct bucket *line)
 {
+	u64 counts = 0;
 	unsigned int i;
 	int err;
 
 	for (; line; line = line_next(line)) {
 		/* Most lines of an expiry scan end here. */
-		if (visit->expired && likely(!line_due(line, visit->now))) {
+		if (visit->expired &&
+		    likely(!line_due(line, visit->now, &counts))) {
 			visit->seen += FT_SLOTS;
 			continue;
 		}
@@ -793,6 +831,8 @@ static int visit_lines(struct visit *visit, struct bucket *line)
 			visit->seen++;
 		}
 	}
+	if (visit->census)
+		census_add(visit->census, counts);
 	return 0;
 }
 
@@ -883,8 +923,10 @@ int ft_table_walk(const struct ft_table *table, struct ft_cursor *cursor,
  * @table: the table
  * @cursor: as for ft_table_walk()
  * @buckets: how many buckets to look at, at most
- * @fn: called for each expired flow; may end it
+ * @fn: called for each expired flow; may end it, and returns 0
  * @arg: argument of @fn
+ * @census: adds up what the slots say, expired flows included; may be NULL.
+ *	Flows that a resize moves meanwhile may be counted twice, or not at all
  *
  * Reads bucket lines in sequence and touches a flow only once the coarse
  * deadline in its slot has passed. On its way it takes back overflow lines that
@@ -894,7 +936,8 @@ int ft_table_walk(const struct ft_table *table, struct ft_cursor *cursor,
  * Return: 0 at the end, else there is more.
  */
 int ft_table_expired(const struct ft_table *table, struct ft_cursor *cursor,
-		     u32 buckets, ft_walk_fn fn, void *arg)
+		     u32 buckets, ft_walk_fn fn, void *arg,
+		     struct ft_census *census)
 {
 	struct visit visit = {
 		.table = table,
@@ -903,6 +946,7 @@ int ft_table_expired(const struct ft_table *table, struct ft_cursor *cursor,
 		.expired = true,
 		.now = coarse_now(),
 		.budget = buckets,
+		.census = census,
 	};
 
 	return walk(&visit, cursor);

@@ -31,16 +31,40 @@
 
 struct ft_table;
 
+/* What was found out about a candidate by a look at its flow. */
+#define FT_CANDIDATE_KNOWN	BIT(0)	/* it was looked at: idle, left are its own */
+#define FT_CANDIDATE_GONE	BIT(1)	/* there is no such flow any more */
+#define FT_CANDIDATE_LATE	BIT(2)	/* closing, and its last packet is due */
+#define FT_CANDIDATE_HEAVY	BIT(3)	/* of a source that holds too much */
+
 /**
- * struct ft_candidate - what a slot says about its flow without touching it
+ * struct ft_candidate - a flow that could be displaced
  * @index: the flow's index, family bit included
- * @class: enum flowtrack_class
+ * @idle: jiffies without a packet; 0 unless FT_CANDIDATE_KNOWN
  * @left: seconds until the coarse deadline, negative when it has passed
+ * @class: enum flowtrack_class
+ * @flags: FT_CANDIDATE_*
+ *
+ * A slot tells index, class and left without its flow being touched; the rest
+ * takes a look at the flow.
  */
 struct ft_candidate {
 	u32 index;
-	u8 class;
+	u32 idle;
 	s16 left;
+	u8 class;
+	u8 flags;
+};
+
+/* Classes of flows, see enum flowtrack_class. */
+#define FT_CLASSES	(FLOWTRACK_CLASS_ASSURED + 1)
+
+/**
+ * struct ft_census - flows by class
+ * @n: how many slots say so, by enum flowtrack_class
+ */
+struct ft_census {
+	u32 n[FT_CLASSES];
 };
 
 /**
@@ -76,13 +100,15 @@ bool ft_table_remove(struct ft_table *table, u32 index, u64 hash);
 bool ft_table_hint(struct ft_table *table, u32 index, u64 hash);
 
 unsigned int ft_table_sample(const struct ft_table *table, u64 hash,
+			     enum flowtrack_class wanted,
 			     struct ft_candidate *out, unsigned int n);
 
 typedef int (*ft_walk_fn)(struct ft_flow *flow, u32 index, void *arg);
 int ft_table_walk(const struct ft_table *table, struct ft_cursor *cursor,
 		  u32 buckets, ft_walk_fn fn, void *arg);
 int ft_table_expired(const struct ft_table *table, struct ft_cursor *cursor,
-		     u32 buckets, ft_walk_fn fn, void *arg);
+		     u32 buckets, ft_walk_fn fn, void *arg,
+		     struct ft_census *census);
 
 u32 ft_table_buckets(const struct ft_table *table);
 u32 ft_table_generation(const struct ft_table *table);

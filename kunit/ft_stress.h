@@ -196,7 +196,8 @@ static inline int ft_stress_scans(void *data)
 	while (!kthread_should_stop()) {
 		rcu_read_lock();
 		cursor = (struct ft_cursor){};
-		ft_table_expired(s->table, &cursor, U32_MAX, ft_stress_expire, s);
+		ft_table_expired(s->table, &cursor, U32_MAX, ft_stress_expire,
+				 s, NULL);
 		bitmap_zero(seen, FT_STRESS_STAY);
 		cursor = (struct ft_cursor){};
 		ft_table_walk(s->table, &cursor, U32_MAX, ft_stress_see, seen);
@@ -272,7 +273,8 @@ static inline int ft_stress(struct ft_stress *s, unsigned int packets,
 	rcu_read_lock();
 	ft_table_walk(s->table, &cursor, U32_MAX, ft_stress_end_one, s);
 	for (i = 0; i < ft_table_buckets(s->table); i++)
-		atomic_add(ft_table_sample(s->table, i, &slot, 1), &s->left);
+		atomic_add(ft_table_sample(s->table, i, FLOWTRACK_CLASS_ASSURED,
+					   &slot, 1), &s->left);
 	rcu_read_unlock();
 	return err;
 }

@@ -109,6 +109,88 @@ static void policy_evict_fallback(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, ft_kunit_has(tn, i));
 }
 
+/* Answered flows that nobody has heard of for long make room, others never. */
+static void policy_evict_idle(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 200);
+	u32 i, kept = 0;
+
+	set_policy(tn, FLOWTRACK_POLICY_EVICT, FLOWTRACK_POLICY_DROP);
+	/* Of this timeout, what is not left is how long a flow was idle. */
+	tn->set.v[FLOWTRACK_A_SETTINGS_UDP_TIMEOUT] = 1000;
+	for (i = 0; i < 100; i++)
+		ft_kunit_admit(tn, i, ASSURED, (1000 - 59) * HZ);
+	for (; i < 200; i++)
+		ft_kunit_admit(tn, i, ASSURED, (1000 - 62 - i) * HZ);
+
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADAPTIVE_START] = 0;
+	KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, 300, EMBRYONIC, 1000 * HZ),
+			FT_ADMIT_DROP);
+	KUNIT_EXPECT_EQ(test, ft_adaptive_shown(&tn->adaptive, ASSURED), 1000);
+
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADAPTIVE_START] = 60;
+	for (i = 300; i < 350; i++)
+		KUNIT_EXPECT_EQ_MSG(test,
+				    ft_kunit_admit(tn, i, EMBRYONIC, 1000 * HZ),
+				    FT_ADMIT_OK, "newcomer %u", i - 300);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 200);
+	KUNIT_EXPECT_EQ(test, ft_adaptive_shown(&tn->adaptive, ASSURED), 0);
+	KUNIT_EXPECT_GT(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_EVICT_ASSURED),
+			0);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_EVICT_IDLE),
+			ft_kunit_stat(tn, FLOWTRACK_A_STATS_EVICT_ASSURED));
+	for (i = 0; i < 100; i++)
+		KUNIT_EXPECT_TRUE_MSG(test, ft_kunit_has(tn, i), "flow %u", i);
+
+	/* A flood gets no further than its share: then it displaces itself. */
+	for (i = 1000; i < 6000; i++)
+		ft_kunit_admit(tn, i, EMBRYONIC, 1000 * HZ);
+	for (i = 0; i < 200; i++)
+		kept += ft_kunit_has(tn, i);
+	KUNIT_EXPECT_EQ(test, kept, 200 - FT_ADAPTIVE_BUDGET_MIN);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 200);
+}
+
+/* The oldest of those that are looked at: a handshake has time to complete. */
+static void policy_evict_oldest(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 500);
+	u32 i, old = 0, young = 0;
+
+	set_policy(tn, FLOWTRACK_POLICY_EVICT, FLOWTRACK_POLICY_DROP);
+	for (i = 0; i < 250; i++)
+		ft_kunit_admit(tn, i, EMBRYONIC, 20 * HZ);
+	for (; i < 500; i++)
+		ft_kunit_admit(tn, i, EMBRYONIC, 30 * HZ);
+	for (; i < 700; i++)
+		KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, i, EMBRYONIC, 30 * HZ),
+				FT_ADMIT_OK);
+	for (i = 0; i < 250; i++)
+		old += ft_kunit_has(tn, i);
+	for (; i < 500; i++)
+		young += ft_kunit_has(tn, i);
+	KUNIT_EXPECT_LT(test, old, 80);
+	KUNIT_EXPECT_GT(test, young, 225);
+}
+
+/* Two go for one that comes, until the new limit holds. */
+static void max_lowered(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 200);
+	u32 i;
+
+	set_policy(tn, FLOWTRACK_POLICY_EVICT, FLOWTRACK_POLICY_DROP);
+	for (i = 0; i < 200; i++)
+		ft_kunit_admit(tn, i, EMBRYONIC, 30 * HZ);
+	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = 150;
+	KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, i++, EMBRYONIC, 30 * HZ),
+			FT_ADMIT_OK);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 199);
+	for (; i < 400; i++)
+		ft_kunit_admit(tn, i, EMBRYONIC, 30 * HZ);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 150);
+}
+
 static void end_has_one_winner(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 10);
@@ -169,6 +251,9 @@ static struct kunit_case lifecycle_cases[] = {
 	KUNIT_CASE(policy_pass),
 	KUNIT_CASE(policy_evict),
 	KUNIT_CASE(policy_evict_fallback),
+	KUNIT_CASE(policy_evict_idle),
+	KUNIT_CASE(policy_evict_oldest),
+	KUNIT_CASE(max_lowered),
 	KUNIT_CASE(end_has_one_winner),
 	KUNIT_CASE(flush_ends_all),
 	{}

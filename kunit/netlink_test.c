@@ -980,7 +980,12 @@ static void statistics(struct kunit *test)
 	ft_stats_sum(tn, &sum);
 	KUNIT_EXPECT_NULL(test, tb[FLOWTRACK_A_STATS_CPU]);
 	KUNIT_EXPECT_GT(test, sum.v[FLOWTRACK_A_STATS_INSERT], 0);
-	for (i = FLOWTRACK_A_STATS_FOUND; i < FLOWTRACK_A_STATS_PAD; i++) {
+	for (i = 0; i < FT_CLASSES; i++)
+		sum.v[FLOWTRACK_A_STATS_ADAPTIVE_CLOSING + i] =
+			ft_adaptive_shown(&tn->adaptive, i);
+	for (i = FLOWTRACK_A_STATS_FOUND; i <= FLOWTRACK_A_STATS_MAX; i++) {
+		if (i == FLOWTRACK_A_STATS_PAD)
+			continue;
 		KUNIT_ASSERT_NOT_NULL(test, tb[i]);
 		KUNIT_EXPECT_EQ_MSG(test, nla_get_u64(tb[i]), sum.v[i],
 				    "counter %u", i);
@@ -998,6 +1003,13 @@ static void statistics(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, tb[FLOWTRACK_A_STATS_CPU]);
 		KUNIT_EXPECT_EQ(test, nla_get_u32(tb[FLOWTRACK_A_STATS_CPU]),
 				cpus);
+		/* What is true of the namespace as a whole is no counter. */
+		KUNIT_EXPECT_NOT_NULL(test,
+				      tb[FLOWTRACK_A_STATS_EXPIRE_ADAPTIVE]);
+		KUNIT_EXPECT_NULL(test,
+				  tb[FLOWTRACK_A_STATS_ADAPTIVE_CLOSING]);
+		KUNIT_EXPECT_NULL(test,
+				  tb[FLOWTRACK_A_STATS_ADAPTIVE_ASSURED]);
 		cpus++;
 	}
 	KUNIT_EXPECT_EQ(test, cpus, num_possible_cpus());

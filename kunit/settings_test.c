@@ -63,6 +63,8 @@ static const struct expected {
 	{ A(GRE_TIMEOUT_STREAM), "gre_timeout_stream", 180 },
 	{ A(SRC_PREFIX4), "src_prefix4", 32 },
 	{ A(SRC_PREFIX6), "src_prefix6", 64 },
+	{ A(ADAPTIVE_START), "adaptive_start", 60 },
+	{ A(ADAPTIVE_END), "adaptive_end", 120 },
 };
 
 static void names_and_defaults(struct kunit *test)
@@ -144,6 +146,41 @@ static void refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(BUCKETS), 63, &extack),
 			-EINVAL);
 	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(MAX_FLOWS), 0, &extack),
+			-EINVAL);
+}
+
+/* What each may be depends on the other, also when both change at once. */
+static void adaptive_pair(struct kunit *test)
+{
+	const u64 both = BIT_ULL(A(ADAPTIVE_START)) | BIT_ULL(A(ADAPTIVE_END));
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct netlink_ext_ack extack = {};
+	struct ft_settings wanted = {};
+	unsigned int bad = 0;
+
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ADAPTIVE_END), 60, &extack),
+			-EINVAL);
+	KUNIT_ASSERT_NOT_NULL(test, extack._msg);
+	KUNIT_EXPECT_STREQ(test, extack._msg,
+			   "adaptive_end 60 must be above adaptive_start 60");
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ADAPTIVE_END), 61, NULL), 0);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ADAPTIVE_START), 61, NULL),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, tn->set.v[A(ADAPTIVE_START)], 60);
+	wanted.v[A(ADAPTIVE_START)] = 200;
+	wanted.v[A(ADAPTIVE_END)] = 300;
+	KUNIT_EXPECT_EQ(test, ft_settings_apply(tn, &wanted, both, &bad, NULL),
+			0);
+	wanted.v[A(ADAPTIVE_END)] = 200;
+	KUNIT_EXPECT_EQ(test, ft_settings_apply(tn, &wanted, both, &bad, NULL),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, bad, A(ADAPTIVE_END));
+	/* Off is always possible, and so is what comes after it. */
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ADAPTIVE_END), 0, NULL), 0);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ADAPTIVE_START), 500, NULL),
+			0);
+	KUNIT_EXPECT_FALSE(test, ft_adaptive_on(&tn->set));
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ADAPTIVE_END), 500, NULL),
 			-EINVAL);
 }
 
@@ -300,6 +337,9 @@ static bool naive_valid(unsigned int attr, u32 value)
 		return value >= 1 && value <= 32;
 	case A(SRC_PREFIX6):
 		return value >= 1 && value <= 128;
+	case A(ADAPTIVE_START):
+	case A(ADAPTIVE_END):
+		return value <= 1000;
 	case A(ACCT):
 	case A(TIMESTAMP):
 	case A(CHECKSUM):
@@ -313,11 +353,19 @@ static bool naive_valid(unsigned int attr, u32 value)
 	}
 }
 
+/* What one setting allows another. */
+static bool naive_pairs(const struct ft_settings *set)
+{
+	u32 start = set->v[A(ADAPTIVE_START)], end = set->v[A(ADAPTIVE_END)];
+
+	return !start || !end || start < end;
+}
+
 /* Random changes, some of them nonsense, against an array. */
 static void twin(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 100);
-	struct ft_settings naive, wanted;
+	struct ft_settings naive, wanted, after;
 	struct rnd_state rnd;
 	unsigned int i, j;
 
@@ -343,12 +391,16 @@ static void twin(struct kunit *test)
 		for (j = 1; j <= FLOWTRACK_A_SETTINGS_MAX; j++)
 			valid &= !(which & BIT_ULL(j)) ||
 				 naive_valid(j, wanted.v[j]);
+		after = naive;
+		for (j = 1; j <= FLOWTRACK_A_SETTINGS_MAX; j++)
+			if (which & BIT_ULL(j))
+				after.v[j] = wanted.v[j];
+		valid &= naive_pairs(&after);
 		err = ft_settings_apply(tn, &wanted, which, &bad, NULL);
 		KUNIT_ASSERT_EQ_MSG(test, !err, valid, "step %u, setting %u = %u",
 				    i, bad, wanted.v[bad]);
-		for (j = 1; j <= FLOWTRACK_A_SETTINGS_MAX && valid; j++)
-			if (which & BIT_ULL(j))
-				naive.v[j] = wanted.v[j];
+		if (valid)
+			naive = after;
 		KUNIT_ASSERT_MEMEQ(test, &tn->set, &naive, sizeof(naive));
 	}
 }
@@ -357,6 +409,7 @@ static struct kunit_case settings_cases[] = {
 	KUNIT_CASE(names_and_defaults),
 	KUNIT_CASE(ranges),
 	KUNIT_CASE(refused),
+	KUNIT_CASE(adaptive_pair),
 	KUNIT_CASE(from_parameters),
 	KUNIT_CASE(buckets),
 	KUNIT_CASE(enable),

@@ -266,7 +266,7 @@ static void scan(struct ft_table *table)
 	u32 n;
 
 	rcu_read_lock();
-	ft_table_expired(table, &cursor, U32_MAX, count_flow, &n);
+	ft_table_expired(table, &cursor, U32_MAX, count_flow, &n, NULL);
 	rcu_read_unlock();
 }
 
@@ -751,7 +751,7 @@ static void expired_scan(struct kunit *test)
 	}
 	rcu_read_lock();
 	KUNIT_EXPECT_EQ(test, ft_table_expired(table, &cursor, U32_MAX, end_flow,
-					       &tally), 0);
+					       &tally, NULL), 0);
 	rcu_read_unlock();
 	/* Nothing yet: hints are a second late at most, never early. */
 	KUNIT_EXPECT_EQ(test, tally.n, 0);
@@ -759,7 +759,7 @@ static void expired_scan(struct kunit *test)
 	cursor = (struct ft_cursor){};
 	rcu_read_lock();
 	KUNIT_EXPECT_EQ(test, ft_table_expired(table, &cursor, U32_MAX, end_flow,
-					       &tally), 0);
+					       &tally, NULL), 0);
 	rcu_read_unlock();
 	KUNIT_EXPECT_EQ(test, tally.n, 40);
 	/* The slots of those that go on say so now: no look for ten minutes. */
@@ -769,8 +769,8 @@ static void expired_scan(struct kunit *test)
 
 		key_of(&key, i);
 		rcu_read_lock();
-		n = ft_table_sample(table, hash_of(table, &key), out,
-				    ARRAY_SIZE(out));
+		n = ft_table_sample(table, hash_of(table, &key),
+				    FLOWTRACK_CLASS_ASSURED, out, ARRAY_SIZE(out));
 		rcu_read_unlock();
 		while (n--)
 			found += out[n].index == index[i] && out[n].left > 500;
@@ -788,12 +788,16 @@ static void sample_tells_class_and_time(struct kunit *test)
 	struct ft_key key;
 
 	rcu_read_lock();
-	KUNIT_EXPECT_EQ(test, ft_table_sample(table, 0, out, ARRAY_SIZE(out)), 0);
+	KUNIT_EXPECT_EQ(test, ft_table_sample(table, 0,
+					      FLOWTRACK_CLASS_ASSURED, out,
+					      ARRAY_SIZE(out)), 0);
 	rcu_read_unlock();
 	/* In a sparse table it goes as far as it takes. */
 	KUNIT_ASSERT_EQ(test, enter_as(table, 0, 1, HZ, 0, &index), 0);
 	rcu_read_lock();
-	KUNIT_EXPECT_EQ(test, ft_table_sample(table, 2, out, ARRAY_SIZE(out)), 1);
+	KUNIT_EXPECT_EQ(test, ft_table_sample(table, 2,
+					      FLOWTRACK_CLASS_ASSURED, out,
+					      ARRAY_SIZE(out)), 1);
 	local_bh_disable();
 	ft_flow_kill(ft_table_at(table, index), ft_table_at(table, index)->gen);
 	ft_table_remove(table, index, 1);
@@ -806,7 +810,8 @@ static void sample_tells_class_and_time(struct kunit *test)
 					       &index), 0);
 	}
 	rcu_read_lock();
-	n = ft_table_sample(table, 12345, out, ARRAY_SIZE(out));
+	n = ft_table_sample(table, 12345, FLOWTRACK_CLASS_ASSURED, out,
+			    ARRAY_SIZE(out));
 	for (i = 0; i < n; i++) {
 		struct ft_flow *flow = ft_table_at(table, out[i].index);
 
@@ -825,7 +830,9 @@ static void sample_tells_class_and_time(struct kunit *test)
 	KUNIT_EXPECT_LT(test, n, 60);
 	KUNIT_EXPECT_EQ(test, seen[0] + seen[1] + seen[2] + seen[3], n);
 	rcu_read_lock();
-	KUNIT_EXPECT_EQ(test, ft_table_sample(table, 12345, out, 5), 5);
+	KUNIT_EXPECT_EQ(test, ft_table_sample(table, 12345,
+					      FLOWTRACK_CLASS_ASSURED, out,
+					      5), 5);
 	rcu_read_unlock();
 }
 
@@ -851,7 +858,9 @@ static void hint_follows_flow(struct kunit *test)
 	ft_flow_unlock(flow, FLOWTRACK_CLASS_ASSURED << 5);
 	KUNIT_EXPECT_TRUE(test, ft_table_hint(table, index, hash));
 	KUNIT_EXPECT_FALSE(test, ft_table_hint(table, index + 1, hash));
-	KUNIT_EXPECT_EQ(test, ft_table_sample(table, hash, out, 8), 1);
+	KUNIT_EXPECT_EQ(test, ft_table_sample(table, hash,
+					      FLOWTRACK_CLASS_ASSURED, out,
+					      8), 1);
 	KUNIT_EXPECT_EQ(test, out[0].class, FLOWTRACK_CLASS_ASSURED);
 	KUNIT_EXPECT_LE(test, out[0].left, 11);
 	local_bh_enable();

@@ -31,9 +31,9 @@ static int stats_message(const struct nlmsghdr *nlh, void *data)
 	const struct nlattr *a;
 	const char *sep = "";
 	unsigned int i;
-	__u32 has = 0;
+	__u64 has = 0;
 
-	static_assert(__FLOWTRACK_A_STATS_MAX <= 32, "too many counters");
+	static_assert(__FLOWTRACK_A_STATS_MAX <= 64, "too many counters");
 	mnl_attr_for_each(a, nlh, GENL_HDRLEN) {
 		unsigned int type = mnl_attr_get_type(a);
 
@@ -45,7 +45,7 @@ static int stats_message(const struct nlmsghdr *nlh, void *data)
 			value[type] = mnl_attr_get_u32(a);
 		else
 			continue;
-		has |= 1U << type;
+		has |= 1ULL << type;
 	}
 	if (s->json)
 		out_str(&std, !s->cpu ? "{" : s->n ? ",\n{" : "\n{");
@@ -59,7 +59,7 @@ static int stats_message(const struct nlmsghdr *nlh, void *data)
 		else if (s->cpu)
 			out_fmt(&std, "%s%s=%llu", sep, name, value[i]);
 		else
-			out_fmt(&std, "%-17s %llu\n", name, value[i]);
+			out_fmt(&std, "%-18s %llu\n", name, value[i]);
 		sep = s->json ? "," : " ";
 	}
 	if (s->json)

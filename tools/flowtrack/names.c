@@ -107,6 +107,14 @@ static const char * const stats[] = {
 	[FLOWTRACK_A_STATS_CARRIER_NONE] = "carrier_none",
 	[FLOWTRACK_A_STATS_RESIZE] = "resize",
 	[FLOWTRACK_A_STATS_EVENT_LOST] = "event_lost",
+	[FLOWTRACK_A_STATS_EVICT_EXPIRED] = "evict_expired",
+	[FLOWTRACK_A_STATS_EVICT_IDLE] = "evict_idle",
+	[FLOWTRACK_A_STATS_EVICT_HEAVY] = "evict_heavy",
+	[FLOWTRACK_A_STATS_EXPIRE_ADAPTIVE] = "expire_adaptive",
+	[FLOWTRACK_A_STATS_ADAPTIVE_CLOSING] = "adaptive_closing",
+	[FLOWTRACK_A_STATS_ADAPTIVE_EMBRYONIC] = "adaptive_embryonic",
+	[FLOWTRACK_A_STATS_ADAPTIVE_REPLIED] = "adaptive_replied",
+	[FLOWTRACK_A_STATS_ADAPTIVE_ASSURED] = "adaptive_assured",
 };
 
 const struct names tcp_state_names = NAMES(tcp_states);
@@ -209,6 +217,8 @@ const struct setting settings[__FLOWTRACK_A_SETTINGS_MAX] = {
 		SECONDS("gre_timeout_stream"),
 	[FLOWTRACK_A_SETTINGS_SRC_PREFIX4] = NUMBER("src_prefix4"),
 	[FLOWTRACK_A_SETTINGS_SRC_PREFIX6] = NUMBER("src_prefix6"),
+	[FLOWTRACK_A_SETTINGS_ADAPTIVE_START] = NUMBER("adaptive_start"),
+	[FLOWTRACK_A_SETTINGS_ADAPTIVE_END] = NUMBER("adaptive_end"),
 };
 
 static const char * const tuple_attr[] = {

@@ -231,6 +231,14 @@ enum {
 	FLOWTRACK_A_STATS_RESIZE,	/* table resizes */
 	FLOWTRACK_A_STATS_EVENT_LOST,	/* notifications not delivered */
 	FLOWTRACK_A_STATS_PAD,
+	FLOWTRACK_A_STATS_EVICT_EXPIRED, /* displaced after their deadline */
+	FLOWTRACK_A_STATS_EVICT_IDLE,	/* displaced for being idle */
+	FLOWTRACK_A_STATS_EVICT_HEAVY,	/* displaced for their source */
+	FLOWTRACK_A_STATS_EXPIRE_ADAPTIVE, /* ended before their timeout */
+	FLOWTRACK_A_STATS_ADAPTIVE_CLOSING, /* permille left of timeouts */
+	FLOWTRACK_A_STATS_ADAPTIVE_EMBRYONIC, /* in the sum only, as the next */
+	FLOWTRACK_A_STATS_ADAPTIVE_REPLIED,
+	FLOWTRACK_A_STATS_ADAPTIVE_ASSURED,
 
 	__FLOWTRACK_A_STATS_MAX,
 	FLOWTRACK_A_STATS_MAX = (__FLOWTRACK_A_STATS_MAX - 1)
@@ -286,6 +294,8 @@ enum {
 	FLOWTRACK_A_SETTINGS_GRE_TIMEOUT_STREAM,
 	FLOWTRACK_A_SETTINGS_SRC_PREFIX4,	/* bits of an address */
 	FLOWTRACK_A_SETTINGS_SRC_PREFIX6,	/* likewise */
+	FLOWTRACK_A_SETTINGS_ADAPTIVE_START,	/* per cent of max; 0: off */
+	FLOWTRACK_A_SETTINGS_ADAPTIVE_END,	/* per cent of max; 0: off */
 
 	__FLOWTRACK_A_SETTINGS_MAX,
 	FLOWTRACK_A_SETTINGS_MAX = (__FLOWTRACK_A_SETTINGS_MAX - 1)

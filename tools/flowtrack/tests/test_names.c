@@ -21,7 +21,7 @@ static void every_value_has_a_name(void)
 		{ &class_names, 0, FLOWTRACK_CLASS_ASSURED },
 		{ &reason_names, 0, FLOWTRACK_REASON_FLUSHED },
 		{ &policy_names, 0, FLOWTRACK_POLICY_PASS },
-		{ &stats_names, 1, FLOWTRACK_A_STATS_PAD - 1 },
+		{ &stats_names, 1, FLOWTRACK_A_STATS_MAX },
 	};
 	size_t i;
 
@@ -31,10 +31,13 @@ static void every_value_has_a_name(void)
 
 		EXPECT_INT(names->n, tables[i].last + 1);
 		for (v = tables[i].first; v <= tables[i].last; v++) {
+			if (names == &stats_names && v == FLOWTRACK_A_STATS_PAD)
+				continue;
 			EXPECT(name_of(names, v));
 			EXPECT_INT(value_of(names, name_of(names, v)), v);
 			for (w = tables[i].first; w < v; w++)
-				EXPECT(!same_word(name_of(names, v),
+				EXPECT(!name_of(names, w) ||
+				       !same_word(name_of(names, v),
 						  name_of(names, w)));
 		}
 		EXPECT(!name_of(names, tables[i].last + 1));

@@ -158,7 +158,11 @@ def _(rig):
     for t in connections:
         t.send("c", "PA", "est/o+sa", 1, 1, data=b"x" * 10)
         t.send("s", "A", "est/r+sa", 1, 11)
-    new = Tcp(rig, 4, sport=next(ports)).open()
+    # The client may have been a heavy source a moment ago: then it has to repeat itself.
+    new = Tcp(rig, 4, sport=next(ports))
+    busywait(20, lambda: rig.stamp("c", new.build("c", "S")) == "new/o", "a place for the newcomer")
+    new.send("s", "SA", "est/r+s", 0, 1)
+    new.send("c", "A", "est/o+sa", 1, 1)
     new.send("c", "PA", "est/o+sa", 1, 1, data=b"x")
 
 

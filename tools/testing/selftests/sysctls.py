@@ -338,7 +338,8 @@ BAD = [(n, ("0", "-1", "4294967296", "x", "")) for n in TIMEOUTS] + [
     ("adopt", ("3", "often")), ("acct", ("2", "-1")), ("timestamp", ("2",)), ("checksum", ("2",)),
     ("log_invalid", ("256",)), ("events", ("2",)), ("tcp_loose", ("2",)), ("tcp_be_liberal", ("2",)),
     ("tcp_ignore_invalid_rst", ("2",)), ("tcp_max_retrans", ("256",)), ("bypass_mark", ("4294967296",)),
-    ("bypass_mask", ("-1",))]
+    ("bypass_mask", ("-1",)), ("adaptive_start", ("1001", "120")), ("adaptive_end", ("1001", "60")),
+    ("src_prefix4", ("0", "33")), ("src_prefix6", ("0", "129"))]
 
 
 @case("values out of range are refused and change nothing", only="flowtrack")
