@@ -59,9 +59,9 @@ class Net:
             ns.sysctl(knob, 0)
         self.r.ip(f"link add r{name} type veth peer name {name}r netns {ns.name}",
                   *(f"addr add {address(net, 1, f)}/{64 if f == 6 else 24} dev r{name} {'nodad' if f == 6 else ''}"
-                    for f in FAMILIES), f"link set r{name} up")
+                    for f in FAMILIES), f"link set dev r{name} up")
         ns.ip(*(f"addr add {address(net, 2, f)}/{64 if f == 6 else 24} dev {name}r {'nodad' if f == 6 else ''}"
-                for f in FAMILIES), f"link set {name}r up",
+                for f in FAMILIES), f"link set dev {name}r up",
               *(f"route add default via {address(net, 1, f)}" for f in FAMILIES))
         self.hosts[name] = ns
         return ns

@@ -1,0 +1,187 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The bypass mark, with what needs it: ct count and connlimit, flowtables, synproxy. Each works on marked flows; and
+the same ruleset without the mark shows what would be missing."""
+
+from lib_net import *
+
+MARK = "meta mark set 0x100"
+COUNT = """
+table inet filter {{
+	set each {{ type ipv4_addr; flags dynamic; size 100; }}
+	set each6 {{ type ipv6_addr; flags dynamic; size 100; }}
+	counter over {{ }}
+	chain pre {{
+		type filter hook prerouting priority raw
+		tcp dport 80 {mark}
+	}}
+	chain refuse {{
+		counter name over reject with tcp reset
+	}}
+	chain forward {{
+		type filter hook forward priority 0
+		tcp dport 80 ct state new add @each {{ ip saddr ct count over 3 }} jump refuse
+		tcp dport 80 ct state new add @each6 {{ ip6 saddr ct count over 3 }} jump refuse
+	}}
+}}
+"""
+FLOWTABLE = """
+table inet filter {{
+	flowtable f {{ hook ingress priority 0; devices = {{ rc, rs }}; }}
+	counter forwarded {{ }}
+	chain pre {{
+		type filter hook prerouting priority raw
+		meta l4proto {{ tcp, udp }} th dport 80 {mark}
+	}}
+	chain forward {{
+		type filter hook forward priority 0
+		meta l4proto {{ tcp, udp }} ct state established flow add @f
+		meta l4proto {{ tcp, udp }} counter name forwarded
+	}}
+}}
+"""
+SYNPROXY = """
+table inet filter {{
+	counter proxied {{ }}
+	chain pre {{
+		type filter hook prerouting priority raw
+		tcp dport 80 {mark}
+		tcp dport 80 tcp flags syn / fin,syn,rst,ack notrack
+	}}
+	chain forward {{
+		type filter hook forward priority 0
+		tcp dport 80 ct state invalid,untracked counter name proxied synproxy mss 1460 wscale 7 timestamp sack-perm
+		ct state invalid drop
+	}}
+}}
+"""
+
+
+def setup():
+    net = Net()
+    if FLOWTRACK:
+        net.r.sysctl("bypass_mark", 0x100)
+        net.r.sysctl("bypass_mask", 0x100)
+    return net
+
+
+def opened(net, addr):
+    """How many of six connections from one client were let in; all are held open."""
+    count = 0
+    for _ in range(6):
+        try:
+            net.open.append(connect(net.c, addr, 80))
+            count += 1
+        except ConnectionRefusedError:
+            pass
+    return count
+
+
+def count_connections(net):
+    net.open, listeners = [], [listen(net.s, Net.S[f], 80) for f in FAMILIES]
+    counts = [opened(net, Net.S[f]) for f in FAMILIES]
+    for sock in net.open + listeners:
+        sock.close()
+    return counts
+
+
+@case("ct count: three connections for each source")
+def _(net):
+    net.reset(COUNT.format(mark=MARK))
+    equal(count_connections(net), [3, 3], "connections let in")
+    equal(net.counters()["over"], 6, "connections refused")
+
+
+@case("ct count without the mark counts nothing", only="flowtrack")
+def _(net):
+    net.reset(COUNT.format(mark="counter"))
+    equal(count_connections(net), [6, 6], "connections let in")
+
+
+def connlimit(net, command, family, mark):
+    if mark:
+        net.r.run(command, "-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", "80", "-j", "MARK", "--set-mark",
+                  "0x100")
+    net.r.run(command, "-A", "FORWARD", "-p", "tcp", "--syn", "--dport", "80", "-m", "connlimit", "--connlimit-above",
+              "3", "-j", "REJECT", "--reject-with", "tcp-reset")
+    net.forget()
+    net.open = []
+    with listen(net.s, Net.S[family], 80):
+        count = opened(net, Net.S[family])
+    for sock in net.open:
+        sock.close()
+    for table in ("raw", "filter"):
+        net.r.run(command, "-t", table, "-F")
+    return count
+
+
+@case("connlimit of iptables, and without the mark")
+def _(net):
+    net.reset("")
+    for command, family in (("iptables-nft", 4), ("ip6tables-nft", 6), ("iptables-legacy", 4)):
+        equal(connlimit(net, command, family, True), 3, f"{command}: connections let in")
+    if FLOWTRACK:
+        equal(connlimit(net, "iptables-nft", 4, False), 6, "without the mark: connections let in")
+
+
+def through_forward(net, proto, family):
+    """How many packets of 20 rounds were seen by the forward chain."""
+    with Talk(net.c, net.s, Net.S[family], 80, proto=proto) as talk:
+        talk.alive(5)
+        before = net.counters()["forwarded"]
+        talk.alive(20)
+        return net.counters()["forwarded"] - before
+
+
+@case("a flowtable takes marked flows past the ruleset")
+def _(net):
+    net.reset(FLOWTABLE.format(mark=MARK))
+    for family in FAMILIES:
+        for proto in ("tcp", "udp"):
+            seen = through_forward(net, proto, family)
+            check(seen <= 2, f"{proto} over IPv{family}: {seen} packets of 20 rounds came by the forward chain")
+
+
+@case("without the mark \"flow add\" passes them by", only="flowtrack")
+def _(net):
+    net.reset(FLOWTABLE.format(mark="counter"))
+    for family in FAMILIES:
+        for proto in ("tcp", "udp"):
+            seen = through_forward(net, proto, family)
+            check(seen >= 40, f"{proto} over IPv{family}: {seen} packets of 20 rounds came by the forward chain")
+
+
+def synproxy_cookies(net):
+    """Cookies that clients answered rightly."""
+    lines = net.r.read("/proc/thread-self/net/stat/synproxy").splitlines()
+    column = lines[0].split().index("cookie_valid")
+    return sum(int(line.split()[column], 16) for line in lines[1:])
+
+
+@case("synproxy answers for the server until the client has")
+def _(net):
+    net.r.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)
+    net.reset(SYNPROXY.format(mark=MARK))
+    for family in FAMILIES:
+        before = synproxy_cookies(net)
+        with Talk(net.c, net.s, Net.S[family], 80) as talk:
+            talk.alive()
+        equal(synproxy_cookies(net) - before, 1, f"IPv{family}: cookies that were right")
+    check(net.counters()["proxied"] >= 4, f"packets for synproxy: {net.counters()}")
+
+
+@case("synproxy without the mark: the client's answer is picked up as a new connection", only="flowtrack")
+def _(net):
+    net.reset(SYNPROXY.format(mark="counter"))
+    before = synproxy_cookies(net)
+    try:
+        with listen(net.s, Net.S[4], 80), connect(net.c, Net.S[4], 80) as sock:
+            sock.sendall(b"hello")
+            sock.settimeout(2)
+            heard = sock.recv(1)
+    except OSError:
+        heard = b""
+    equal((heard, synproxy_cookies(net) - before), (b"", 0), "what the client heard, cookies that were right")
+
+
+main(setup, teardown)
