@@ -111,7 +111,7 @@ static void gc_work(struct work_struct *work)
 	if (READ_ONCE(tn->dying))
 		return;
 	if (ft_adaptive_update(&tn->adaptive, &census,
-			       ft_setting(&tn->set, MAX_FLOWS),
+			       ft_flow_room(&tn->set),
 			       ft_setting(&tn->set, ADAPTIVE_START),
 			       ft_setting(&tn->set, ADAPTIVE_END), ft_now()))
 		shrink(tn);

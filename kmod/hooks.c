@@ -554,6 +554,7 @@ static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
 	if (carrier->pending && ctinfo == IP_CT_NEW) {
 		carrier->pending = false;
 		carrier->birth.mark = READ_ONCE(carrier->ct->mark);
+		carrier->birth.reserved = ft_flow_reserved(tn, skb->mark);
 		if (ft_flow_admit(tn, &carrier->birth) == FT_ADMIT_DROP)
 			verdict = NF_DROP;
 	} else if (written_to(carrier)) {
@@ -587,6 +588,7 @@ static unsigned int adopt(struct ft_net *tn, struct sk_buff *skb,
 	birth.word = step.word | (pkt.from_hi ? FT_FLOW_ORIG_HI : 0);
 	birth.timeout = step.timeout;
 	birth.mark = READ_ONCE(ct->mark);
+	birth.reserved = ft_flow_reserved(tn, skb->mark);
 	birth.born = ft_setting(&tn->set, TIMESTAMP) ?
 		     ktime_get_boottime_ns() : ktime_get_coarse_boottime_ns();
 	if (ft_setting(&tn->set, ACCT)) {

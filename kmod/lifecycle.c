@@ -19,6 +19,21 @@
 /* Flows of all namespaces, bounded by ft_params.total_max. */
 static atomic_t total;
 
+/**
+ * ft_flow_reserved() - may a packet take a reserved entry?
+ * @tn: namespace
+ * @mark: skb->mark
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool ft_flow_reserved(const struct ft_net *tn, u32 mark)
+{
+	u32 mask = ft_setting(&tn->set, RESERVED_MASK);
+
+	return mask && (mark & mask) == ft_setting(&tn->set, RESERVED_MARK);
+}
+
 /* Take one of @limit places; exact, whatever other CPUs do. */
 static bool take_place(atomic_t *count, u32 limit)
 {
@@ -31,10 +46,19 @@ static bool take_place(atomic_t *count, u32 limit)
 	return true;
 }
 
-static bool reserve(struct ft_net *tn)
+/*
+ * Take a place. The last ones are kept for packets with the reserved mark; max
+ * may fall below what is reserved for a moment, while both change.
+ */
+static bool reserve(struct ft_net *tn, bool reserved)
 {
-	if (!take_place(&tn->count, ft_setting(&tn->set, MAX_FLOWS)))
-		return false;
+	u32 max = ft_setting(&tn->set, MAX_FLOWS);
+
+	if (!take_place(&tn->count, ft_flow_room(&tn->set))) {
+		if (!reserved || !take_place(&tn->count, max))
+			return false;
+		ft_stat_inc(tn, RESERVED);
+	}
 	if (take_place(&total, ft_params.total_max))
 		return true;
 	atomic_dec(&tn->count);
@@ -402,7 +426,7 @@ enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth)
 	u32 index;
 	int err;
 
-	if (!reserve(tn)) {
+	if (!reserve(tn, birth->reserved)) {
 		/* A retransmission of what is in already needs no room. */
 		if (ft_table_lookup(tn->table, &birth->key, birth->hash, &index)) {
 			ft_stat_inc(tn, CLASH);

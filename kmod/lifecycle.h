@@ -20,6 +20,7 @@
  * @word: FT_FLOW_* bits: direction, state, class, status
  * @timeout: jiffies from now
  * @mark: conntrack mark
+ * @reserved: may take a reserved entry, see ft_flow_reserved()
  * @born: ktime_get_boottime_ns() of the first packet
  * @packets: counted so far, by direction
  * @bytes: likewise
@@ -31,6 +32,7 @@ struct ft_birth {
 	u32 word;
 	u32 timeout;
 	u32 mark;
+	bool reserved;
 	u64 born;
 	u64 packets[2];
 	u64 bytes[2];
@@ -52,6 +54,7 @@ enum ft_admission {
 	FT_ADMIT_DROP,
 };
 
+bool ft_flow_reserved(const struct ft_net *tn, u32 mark);
 enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth);
 bool ft_flow_end(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
 		 enum flowtrack_reason reason);

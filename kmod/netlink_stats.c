@@ -9,8 +9,9 @@
 #include "netlink.h"
 #include "netlink_ops.h"
 
-/* From here on: not counted, but true of the whole namespace now. */
-#define GAUGES	FLOWTRACK_A_STATS_ADAPTIVE_CLOSING
+/* These are not counted, but true of the whole namespace now. */
+#define GAUGES		FLOWTRACK_A_STATS_ADAPTIVE_CLOSING
+#define GAUGES_LAST	FLOWTRACK_A_STATS_ADAPTIVE_ASSURED
 
 static void read_gauges(const struct ft_net *tn, struct ft_stats *stats)
 {
@@ -28,7 +29,8 @@ static int put_stats(struct sk_buff *skb, const struct ft_stats *stats,
 
 	/* The first is the number of the CPU, no counter. */
 	for (i = FLOWTRACK_A_STATS_CPU + 1; i < ARRAY_SIZE(stats->v); i++) {
-		if (i == FLOWTRACK_A_STATS_PAD || (i >= GAUGES && !sum))
+		if (i == FLOWTRACK_A_STATS_PAD ||
+		    (i >= GAUGES && i <= GAUGES_LAST && !sum))
 			continue;
 		err = nla_put_u64_64bit(skb, i, stats->v[i],
 					FLOWTRACK_A_STATS_PAD);

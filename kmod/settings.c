@@ -123,6 +123,9 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(GRE_TIMEOUT_STREAM)] = SECONDS(gre_timeout_stream, 180),
 	[A(ADAPTIVE_START)] = NUMBER(adaptive_start, 0, 1000, 60),
 	[A(ADAPTIVE_END)] = NUMBER(adaptive_end, 0, 1000, 120),
+	[A(RESERVED)] = NUMBER(reserved, 0, FT_FLOWS_MAX, 0),
+	[A(RESERVED_MARK)] = NUMBER(reserved_mark, 0, U32_MAX, 0),
+	[A(RESERVED_MASK)] = NUMBER(reserved_mask, 0, U32_MAX, 0),
 };
 
 /*
@@ -333,6 +336,8 @@ static int check_pairs(const struct ft_net *tn,
 {
 	u32 start = will_be(tn, wanted, which, A(ADAPTIVE_START));
 	u32 end = will_be(tn, wanted, which, A(ADAPTIVE_END));
+	u32 reserved = will_be(tn, wanted, which, A(RESERVED));
+	u32 max = will_be(tn, wanted, which, A(MAX_FLOWS));
 
 	if (which & (BIT_ULL(A(ADAPTIVE_START)) | BIT_ULL(A(ADAPTIVE_END))) &&
 	    start && end && start >= end) {
@@ -340,6 +345,13 @@ static int check_pairs(const struct ft_net *tn,
 							  A(ADAPTIVE_START);
 		NL_SET_ERR_MSG_FMT(extack, "adaptive_end %u must be above adaptive_start %u",
 				   end, start);
+		return -EINVAL;
+	}
+	if (which & (BIT_ULL(A(RESERVED)) | BIT_ULL(A(MAX_FLOWS))) &&
+	    reserved >= max) {
+		*bad = which & BIT_ULL(A(RESERVED)) ? A(RESERVED) : A(MAX_FLOWS);
+		NL_SET_ERR_MSG_FMT(extack, "reserved %u must be below max %u",
+				   reserved, max);
 		return -EINVAL;
 	}
 	return 0;

@@ -29,6 +29,15 @@ struct ft_settings {
 #define ft_setting(set, name) \
 	READ_ONCE((set)->v[FLOWTRACK_A_SETTINGS_##name])
 
+/* Places for all, those not counted that only the reserved mark may take. */
+static inline u32 ft_flow_room(const struct ft_settings *set)
+{
+	u32 reserved = ft_setting(set, RESERVED);
+	u32 max = ft_setting(set, MAX_FLOWS);
+
+	return max > reserved ? max - reserved : 0;
+}
+
 /* A timeout setting in jiffies. */
 #define ft_timeout(set, name) \
 	(ft_setting(set, name) * (u32)HZ)

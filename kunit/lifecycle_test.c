@@ -191,6 +191,44 @@ static void max_lowered(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 150);
 }
 
+/* The last entries are for those with the mark, whatever the policy is. */
+static void reserved_entries(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct ft_birth birth;
+	u32 i;
+
+	set_policy(tn, FLOWTRACK_POLICY_DROP, FLOWTRACK_POLICY_DROP);
+	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED] = 10;
+	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED_MARK] = 0x20;
+	KUNIT_EXPECT_FALSE(test, ft_flow_reserved(tn, 0x20));
+	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED_MASK] = 0xf0;
+	KUNIT_EXPECT_TRUE(test, ft_flow_reserved(tn, 0x12f));
+	KUNIT_EXPECT_FALSE(test, ft_flow_reserved(tn, 0x30));
+	for (i = 0; i < 90; i++)
+		KUNIT_ASSERT_EQ(test, ft_kunit_admit(tn, i, ASSURED, 30 * HZ),
+				FT_ADMIT_OK);
+	KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, 90, ASSURED, 30 * HZ),
+			FT_ADMIT_DROP);
+	rcu_read_lock();
+	local_bh_disable();
+	for (i = 200; i < 211; i++) {
+		ft_kunit_birth(tn, &birth, i, EMBRYONIC, 30 * HZ);
+		birth.reserved = true;
+		KUNIT_EXPECT_EQ(test, ft_flow_admit(tn, &birth),
+				i < 210 ? FT_ADMIT_OK : FT_ADMIT_DROP);
+	}
+	local_bh_enable();
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_RESERVED), 10);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 100);
+	/* Others may displace, but the headroom does not become theirs. */
+	set_policy(tn, FLOWTRACK_POLICY_EVICT, FLOWTRACK_POLICY_DROP);
+	KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, 300, EMBRYONIC, 30 * HZ),
+			FT_ADMIT_OK);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 100);
+}
+
 static void end_has_one_winner(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 10);
@@ -254,6 +292,7 @@ static struct kunit_case lifecycle_cases[] = {
 	KUNIT_CASE(policy_evict_idle),
 	KUNIT_CASE(policy_evict_oldest),
 	KUNIT_CASE(max_lowered),
+	KUNIT_CASE(reserved_entries),
 	KUNIT_CASE(end_has_one_winner),
 	KUNIT_CASE(flush_ends_all),
 	{}

@@ -1006,6 +1006,7 @@ static void statistics(struct kunit *test)
 		/* What is true of the namespace as a whole is no counter. */
 		KUNIT_EXPECT_NOT_NULL(test,
 				      tb[FLOWTRACK_A_STATS_EXPIRE_ADAPTIVE]);
+		KUNIT_EXPECT_NOT_NULL(test, tb[FLOWTRACK_A_STATS_RESERVED]);
 		KUNIT_EXPECT_NULL(test,
 				  tb[FLOWTRACK_A_STATS_ADAPTIVE_CLOSING]);
 		KUNIT_EXPECT_NULL(test,

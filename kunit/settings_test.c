@@ -65,6 +65,9 @@ static const struct expected {
 	{ A(SRC_PREFIX6), "src_prefix6", 64 },
 	{ A(ADAPTIVE_START), "adaptive_start", 60 },
 	{ A(ADAPTIVE_END), "adaptive_end", 120 },
+	{ A(RESERVED), "reserved", 0 },
+	{ A(RESERVED_MARK), "reserved_mark", 0 },
+	{ A(RESERVED_MASK), "reserved_mask", 0 },
 };
 
 static void names_and_defaults(struct kunit *test)
@@ -329,7 +332,11 @@ static bool naive_valid(unsigned int attr, u32 value)
 		return value == 1 || value == 2;
 	case A(BYPASS_MARK):
 	case A(BYPASS_MASK):
+	case A(RESERVED_MARK):
+	case A(RESERVED_MASK):
 		return true;
+	case A(RESERVED):
+		return value <= 134217728;
 	case A(LOG_INVALID):
 	case A(TCP_MAX_RETRANS):
 		return value <= 255;
@@ -354,10 +361,13 @@ static bool naive_valid(unsigned int attr, u32 value)
 }
 
 /* What one setting allows another. */
-static bool naive_pairs(const struct ft_settings *set)
+static bool naive_pairs(const struct ft_settings *set, u64 which)
 {
+	const u64 room = BIT_ULL(A(MAX_FLOWS)) | BIT_ULL(A(RESERVED));
 	u32 start = set->v[A(ADAPTIVE_START)], end = set->v[A(ADAPTIVE_END)];
 
+	if (which & room && set->v[A(RESERVED)] >= set->v[A(MAX_FLOWS)])
+		return false;
 	return !start || !end || start < end;
 }
 
@@ -395,7 +405,7 @@ static void twin(struct kunit *test)
 		for (j = 1; j <= FLOWTRACK_A_SETTINGS_MAX; j++)
 			if (which & BIT_ULL(j))
 				after.v[j] = wanted.v[j];
-		valid &= naive_pairs(&after);
+		valid &= naive_pairs(&after, which);
 		err = ft_settings_apply(tn, &wanted, which, &bad, NULL);
 		KUNIT_ASSERT_EQ_MSG(test, !err, valid, "step %u, setting %u = %u",
 				    i, bad, wanted.v[bad]);

@@ -115,6 +115,7 @@ static const char * const stats[] = {
 	[FLOWTRACK_A_STATS_ADAPTIVE_EMBRYONIC] = "adaptive_embryonic",
 	[FLOWTRACK_A_STATS_ADAPTIVE_REPLIED] = "adaptive_replied",
 	[FLOWTRACK_A_STATS_ADAPTIVE_ASSURED] = "adaptive_assured",
+	[FLOWTRACK_A_STATS_RESERVED] = "reserved",
 };
 
 const struct names tcp_state_names = NAMES(tcp_states);
@@ -219,6 +220,9 @@ const struct setting settings[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[FLOWTRACK_A_SETTINGS_SRC_PREFIX6] = NUMBER("src_prefix6"),
 	[FLOWTRACK_A_SETTINGS_ADAPTIVE_START] = NUMBER("adaptive_start"),
 	[FLOWTRACK_A_SETTINGS_ADAPTIVE_END] = NUMBER("adaptive_end"),
+	[FLOWTRACK_A_SETTINGS_RESERVED] = NUMBER("reserved"),
+	[FLOWTRACK_A_SETTINGS_RESERVED_MARK] = HEX("reserved_mark"),
+	[FLOWTRACK_A_SETTINGS_RESERVED_MASK] = HEX("reserved_mask"),
 };
 
 static const char * const tuple_attr[] = {

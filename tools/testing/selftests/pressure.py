@@ -178,6 +178,48 @@ def _(rig):
         check(not [k for k in cpu if k.startswith("adaptive")], f"factors of one CPU: {cpu}")
 
 
+def active(rig, n):
+    """Connections that are busy: the admin's problem."""
+    return [Tcp(rig, 4, sport=next(ports)).open() for _ in range(n)]
+
+
+MARK = """
+table inet raw {
+	chain pre {
+		type filter hook prerouting priority raw
+		tcp dport 22 meta mark set 0x22
+	}
+}
+"""
+
+
+@case("reserved entries: the marked login gets in, under every policy; nobody else does", only="flowtrack")
+def _(rig):
+    rig.r.nft(MARK)
+    for policy in ("drop", "evict", "pass"):
+        before = fresh(rig, maximum=20, full_policy=policy)
+        rig.r.tool("set", "reserved", "5", "reserved_mark", "0x22", "reserved_mask", "0xff")
+        active(rig, 15)
+        equal(newcomers(rig, 3), ["new/o" if policy == "pass" else "drop"] * 3, f"{policy}: newcomers without the mark")
+        login = Tcp(rig, 4, sport=next(ports), dport=22).open()
+        login.send("c", "PA", "est/o+sa", 1, 1, data=b"x")
+        equal(int(rig.r.sysctl("count")), 16, f"{policy}: count")
+        equal(since(rig, before).get("reserved"), 1, f"{policy}: reserved")
+    rig.r.sysctl("reserved", 0)
+    rig.r.nft("delete table inet raw")
+
+
+@case("reserved entries: the mark alone takes nothing that is not reserved", only="flowtrack")
+def _(rig):
+    rig.r.nft(MARK)
+    fresh(rig, maximum=10, full_policy="drop")
+    active(rig, 10)
+    Tcp(rig, 4, sport=next(ports), dport=22).send("c", "S", "drop")
+    status, _, err = rig.r.tool("set", "reserved", "10", ok=False)
+    check(status and "reserved" in err and "max" in err, f"status {status}: {err}")
+    rig.r.nft("delete table inet raw")
+
+
 @case("the end of adaptive timeouts must be above their start", only="flowtrack")
 def _(rig):
     fresh(rig)
