@@ -46,6 +46,7 @@ part lint "$TOP/tools/testing/lint.sh"
 part tool "$TOP/tools/testing/tool.sh"
 part kunit "$TOP/tools/testing/kunit.sh"
 part selftest "$TOP/tools/testing/selftest.sh"
+part scenarios "$TOP/tools/testing/scenarios.sh" --quick
 part bench "$TOP/tools/bench/bench.sh" --quick
 
 printf '\n'

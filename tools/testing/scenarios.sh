@@ -5,9 +5,10 @@
 # kernels in QEMU. Each file of scenarios/ is one; it has the number that nf_flowtrack must reach.
 #
 #   scenarios.sh [--update] [-k VERSION] [NAME...]
+#   scenarios.sh --quick         some of them, shorter, on one kernel: what the check runs
 #
 # Writes build/scenarios.md and build/scenarios.json: all figures, side by side, and the commands that they came from.
-# They hold the scenarios of this run only.
+# They hold the scenarios of this run only; the quick ones are in build/scenarios-quick.md and .json.
 
 set -euo pipefail
 # shellcheck source=common.sh
@@ -15,10 +16,16 @@ set -euo pipefail
 
 HERE=$TOP/tools/testing/scenarios
 
-arguments=() kernels=("${KERNELS[@]}")
+QUICK=(syn_flood greedy)
+
+arguments=() kernels=("${KERNELS[@]}") output=scenarios
 while [ $# -gt 0 ]; do
 	case $1 in
 	-k) kernels=("$2") && shift ;;
+	--quick)
+		arguments+=("${QUICK[@]}") kernels=(6.12) output=scenarios-quick
+		export FT_QUICK=1
+		;;
 	*) arguments+=("$1") ;;
 	esac
 	shift
@@ -42,6 +49,6 @@ for kernel in "${kernels[@]}"; do
 	read -r _ p f s <"$counts" || p=0 f=1 s=0
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 done
-"$PYTHON" "$TOP/tools/testing/scenarios_report.py" "$LOGS" "$TOP/build/scenarios" || failed=$((failed + 1))
+"$PYTHON" "$TOP/tools/testing/scenarios_report.py" "$LOGS" "$TOP/build/$output" || failed=$((failed + 1))
 report_counts $passed $failed $skipped
 [ $failed -eq 0 ] && [ $((passed + skipped)) -gt 0 ]
