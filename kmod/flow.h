@@ -24,6 +24,7 @@
 #include <linux/nf_flowtrack.h>
 #include <linux/percpu.h>
 #include <linux/spinlock.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -166,6 +167,10 @@ struct ft_flow6 {
 static_assert(sizeof(struct ft_flow) == 128);
 static_assert(offsetof(struct ft_flow, born) == 64);
 static_assert(sizeof(struct ft_flow6) == 192);
+/* What every packet needs is in the first line, TCP's state in the second. */
+static_assert(offsetofend(struct ft_flow, key) == 64);
+static_assert(offsetofend(struct ft_flow, proto) == 128);
+static_assert(offsetof(struct ft_flow6, addr6) == 128);
 static_assert(sizeof(((struct ft_flow *)0)->key) == FT_KEY_HEAD);
 
 static inline struct in6_addr *ft_flow_addr6(struct ft_flow *flow)
@@ -221,10 +226,13 @@ static inline bool ft_flow_matches(const struct ft_flow *flow,
 
 	if (READ_ONCE(a[0]) != b[0] || READ_ONCE(a[1]) != b[1])
 		return false;
-	if (key->family == NFPROTO_IPV6 &&
-	    memcmp(ft_flow_addr6((struct ft_flow *)flow), key->addr6,
-		   sizeof(key->addr6)))
-		return false;
+	if (key->family == NFPROTO_IPV6) {
+		a = (const u64 *)ft_flow_addr6((struct ft_flow *)flow);
+		b = (const u64 *)key->addr6;
+		if ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) |
+		    (a[3] ^ b[3]))
+			return false;
+	}
 	return !(atomic_read(&flow->word) & FT_FLOW_DEAD);
 }
 

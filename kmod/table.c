@@ -9,10 +9,12 @@
  * bucket while it is changed misses nothing that was there before and is there
  * after, and a position in a chain keeps its meaning.
  */
+#include <linux/bitops.h>
 #include <linux/bottom_half.h>
 #include <linux/bug.h>
 #include <linux/cache.h>
 #include <linux/err.h>
+#include <linux/in.h>
 #include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
@@ -246,24 +248,52 @@ struct ft_flow *ft_table_at(const struct ft_table *table, u32 index)
 	return ft_arena_at(table->arena4, index);
 }
 
+/*
+ * Slots of a line that have a tag, one bit each. Which one it is nobody can
+ * predict, and a branch on it would keep the CPU from going on before the line
+ * has come in: so there is none.
+ */
+static unsigned int line_tagged(const struct bucket *line, u16 tag)
+{
+	unsigned int tagged = 0;
+	unsigned int i;
+
+	for (i = 0; i < FT_SLOTS; i++)
+		tagged |= (slot_tag(READ_ONCE(line->slot[i])) == tag) << i;
+	return tagged;
+}
+
+/* All lines of a flow that a packet of that key will need, at once. */
+static void flow_prefetch(const struct ft_flow *flow, const struct ft_key *key)
+{
+	if (key->family == NFPROTO_IPV6)
+		prefetch(ft_flow_addr6((struct ft_flow *)flow));
+	if (key->l4proto == IPPROTO_TCP || key->l4proto == IPPROTO_SCTP)
+		prefetchw(&flow->born);
+}
+
 /* Find a live flow in a bucket. */
 static struct ft_flow *bucket_find(const struct ft_table *table,
 				   const struct bucket *line,
 				   const struct ft_key *key, u16 tag,
 				   u32 *index)
 {
+	unsigned int tagged;
 	struct ft_flow *flow;
-	unsigned int i;
 	u64 slot;
 
 	for (; line; line = line_next(line)) {
-		for (i = 0; i < FT_SLOTS; i++) {
+		for (tagged = line_tagged(line, tag); tagged;
+		     tagged &= tagged - 1) {
 			/* Pairs with the release in slot_set(). */
-			slot = READ_ONCE(line->slot[i]);
+			slot = READ_ONCE(line->slot[__ffs(tagged)]);
 			if (slot_tag(slot) != tag || !(u32)slot)
 				continue;
 			flow = ft_table_at(table, slot_index(slot));
-			if (likely(flow && ft_flow_matches(flow, key) &&
+			if (unlikely(!flow))
+				continue;
+			flow_prefetch(flow, key);
+			if (likely(ft_flow_matches(flow, key) &&
 				   ft_flow_left(flow, ft_now()) > 0)) {
 				*index = slot_index(slot);
 				return flow;
@@ -1010,8 +1040,12 @@ static struct array *array_create(u32 buckets)
 	array = kzalloc(sizeof(*array), GFP_KERNEL);
 	if (!array)
 		return NULL;
-	/* Huge pages where the architecture maps them: fewer TLB misses. */
-	if (bytes >= PMD_SIZE)
+	/*
+	 * Huge pages, for fewer TLB misses: those that the kernel maps its own
+	 * memory by or, beyond what the page allocator has in one piece, where
+	 * the architecture maps them in vmalloc().
+	 */
+	if (bytes > KMALLOC_MAX_SIZE)
 		array->b = vmalloc_huge(bytes, gfp);
 	else
 		array->b = kvmalloc(bytes, gfp);

@@ -45,6 +45,21 @@ static void swap_addresses(struct ft_key *key)
 		swap(key->addr6[0], key->addr6[1]);
 }
 
+/* ipv6_addr_cmp() goes byte by byte on most machines. */
+static int compare_addr6(const struct in6_addr *x, const struct in6_addr *y)
+{
+	unsigned int i;
+	u32 a, b;
+
+	for (i = 0; i < ARRAY_SIZE(x->s6_addr32); i++) {
+		a = ntohl(x->s6_addr32[i]);
+		b = ntohl(y->s6_addr32[i]);
+		if (a != b)
+			return a > b ? 1 : -1;
+	}
+	return 0;
+}
+
 /*
  * Put the lower endpoint first. @ports: they belong to the endpoints. When
  * both endpoints are the same nothing tells the directions apart, and every
@@ -62,7 +77,7 @@ static bool order(struct ft_key *key, bool ports)
 
 		cmp = (a > b) - (a < b);
 	} else {
-		cmp = ipv6_addr_cmp(&key->addr6[0], &key->addr6[1]);
+		cmp = compare_addr6(&key->addr6[0], &key->addr6[1]);
 	}
 	if (!cmp && ports)
 		cmp = (int)ntohs(key->port[0]) - (int)ntohs(key->port[1]);
