@@ -128,71 +128,17 @@ static void look(const struct ft_net *tn, struct ft_candidate *candidate)
 		candidate->flags |= FT_CANDIDATE_HEAVY;
 }
 
-/*
- * The order in which candidates are looked at, by what their slots say: what
- * may have expired, then by class, but the answered ones together.
- */
-static unsigned int tier_of(const struct ft_candidate *candidate)
+/* Look at some candidates; the misses overlap, in turn they would add up. */
+static void look_all(const void *arg, struct ft_candidate *candidates,
+		     const u8 *pick, unsigned int n)
 {
-	if (candidate->left <= 0)
-		return 0;
-	return 1 + min_t(u8, candidate->class, FLOWTRACK_CLASS_REPLIED);
-}
+	const struct ft_net *tn = arg;
+	unsigned int i;
 
-#define TIERS	(2 + FLOWTRACK_CLASS_REPLIED)
-
-/* Look at candidates of a tier, @looks in all. Return: how many are left of it. */
-static unsigned int look_at(const struct ft_net *tn,
-			    struct ft_candidate *candidates, unsigned int n,
-			    unsigned int tier, unsigned int looks)
-{
-	u8 pick[FT_PRESSURE_LOOKS];
-	unsigned int i, picked = 0;
-
-	for (i = 0; i < n && picked < looks; i++) {
-		if (candidates[i].flags || tier_of(&candidates[i]) != tier)
-			continue;
-		pick[picked++] = i;
-		/* The misses overlap; one after the other they would add up. */
-		prefetch(ft_table_at(tn->table, candidates[i].index));
-	}
-	for (i = 0; i < picked; i++)
+	for (i = 0; i < n; i++)
+		prefetch(ft_table_at(tn->table, candidates[pick[i]].index));
+	for (i = 0; i < n; i++)
 		look(tn, &candidates[pick[i]]);
-	return picked;
-}
-
-/*
- * Choose a victim: look at flows tier by tier, until what a further tier could
- * offer is no better.
- */
-static enum ft_decision choose(const struct ft_net *tn,
-			       const struct ft_newcomer *newcomer,
-			       struct ft_candidate *candidates, unsigned int n,
-			       unsigned int *victim, enum ft_rank *rank)
-{
-	unsigned int looks = FT_PRESSURE_LOOKS_FIRST;
-	enum ft_decision decision = FT_DECISION_DROP;
-	unsigned int tier, looked;
-
-	for (tier = 0; tier < TIERS; tier++) {
-		if (tier == TIERS - 1)
-			looks += FT_PRESSURE_LOOKS - FT_PRESSURE_LOOKS_FIRST;
-		looked = look_at(tn, candidates, n, tier, looks);
-		looks -= looked;
-		if (!looked && tier < TIERS - 1)
-			continue;
-		decision = ft_pressure_decide(FLOWTRACK_POLICY_EVICT,
-					      ft_setting(&tn->set, FULL_FALLBACK),
-					      newcomer, candidates, n, victim,
-					      rank);
-		if (decision != FT_DECISION_EVICT)
-			continue;
-		if (*rank < FT_RANK_IDLE_HEAVY ||
-		    (*rank == FT_RANK_YOUNG && !newcomer->idle &&
-		     !newcomer->fair))
-			break;
-	}
-	return decision;
 }
 
 /*
@@ -303,17 +249,22 @@ static enum ft_decision displace(struct ft_net *tn,
 	enum ft_decision decision = FT_DECISION_DROP;
 	struct ft_newcomer newcomer;
 	unsigned int n, victim, tries;
+	enum flowtrack_class wanted;
 	enum ft_rank rank;
 	bool one_more;
 
 	describe(tn, birth, &newcomer);
+	/* Where an idle flow may go, a handshake is not what is looked for. */
+	wanted = newcomer.idle ? FLOWTRACK_CLASS_CLOSING :
+				 FLOWTRACK_CLASS_EMBRYONIC;
 	/* After max was lowered, two go for one that comes. */
 	one_more = atomic_read(&tn->count) > ft_setting(&tn->set, MAX_FLOWS);
 	for (tries = 0; tries < EVICT_TRIES; tries++) {
 		n = ft_table_sample(tn->table, birth->hash >> tries * 16,
-				    FLOWTRACK_CLASS_EMBRYONIC, candidates,
-				    ARRAY_SIZE(candidates));
-		decision = choose(tn, &newcomer, candidates, n, &victim, &rank);
+				    wanted, candidates, ARRAY_SIZE(candidates));
+		decision = ft_pressure_choose(ft_setting(&tn->set, FULL_FALLBACK),
+					      &newcomer, candidates, n, look_all,
+					      tn, &victim, &rank);
 		if (decision != FT_DECISION_EVICT) {
 			if (READ_ONCE(tn->adaptive.hopeless) == ft_now())
 				return decision;

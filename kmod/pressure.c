@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 
 #include "adaptive.h"
 #include "pressure.h"
@@ -114,4 +115,98 @@ enum ft_decision ft_pressure_decide(enum flowtrack_policy policy,
 refuse:
 	return policy == FLOWTRACK_POLICY_PASS ? FT_DECISION_PASS :
 						 FT_DECISION_DROP;
+}
+
+/*
+ * The order in which candidates are looked at, by what their slots say: what
+ * may have expired, then by class, but the answered ones together.
+ */
+#define TIERS	(2 + FLOWTRACK_CLASS_REPLIED)
+
+static unsigned int tier_of(const struct ft_candidate *candidate)
+{
+	if (candidate->left <= 0)
+		return 0;
+	return 1 + min_t(u8, candidate->class, FLOWTRACK_CLASS_REPLIED);
+}
+
+/* Candidates of a tier that nobody looked at yet, @max of them at most. */
+static unsigned int pick_tier(const struct ft_candidate *candidates,
+			      unsigned int n, unsigned int tier, u8 *pick,
+			      unsigned int max)
+{
+	unsigned int i, picked = 0;
+
+	for (i = 0; i < n && picked < max; i++) {
+		if (!candidates[i].flags && tier_of(&candidates[i]) == tier)
+			pick[picked++] = i;
+	}
+	return picked;
+}
+
+/*
+ * Do unanswered flows crowd the sample? The budget of ft_adaptive knows only
+ * what was a second ago, and a flood can fill the table in less.
+ */
+static bool crowded(const struct ft_candidate *candidates, unsigned int n)
+{
+	unsigned int i, embryonic = 0;
+
+	for (i = 0; i < n; i++)
+		embryonic += candidates[i].class == FLOWTRACK_CLASS_EMBRYONIC;
+	return embryonic > 1 && embryonic * FT_ADAPTIVE_SHARE > n;
+}
+
+/**
+ * ft_pressure_choose() - decide, looking at no more flows than it takes
+ * @fallback: setting full_fallback
+ * @newcomer: who asks
+ * @candidates: sample of the flows in reach, as their slots have them
+ * @n: how many, 256 at most
+ * @look: looks at flows
+ * @arg: its argument
+ * @victim: as for ft_pressure_decide()
+ * @rank: likewise
+ *
+ * Tier by tier, until what a further tier could offer is no better: at
+ * FT_PRESSURE_LOOKS flows at most.
+ *
+ * Context: any; that of @look.
+ * Return: the decision.
+ */
+enum ft_decision ft_pressure_choose(enum flowtrack_policy fallback,
+				    const struct ft_newcomer *newcomer,
+				    struct ft_candidate *candidates,
+				    unsigned int n, ft_look_fn look,
+				    const void *arg, unsigned int *victim,
+				    enum ft_rank *rank)
+{
+	unsigned int looks = FT_PRESSURE_LOOKS_FIRST;
+	enum ft_decision decision = FT_DECISION_DROP;
+	struct ft_newcomer who = *newcomer;
+	u8 pick[FT_PRESSURE_LOOKS];
+	unsigned int tier, picked;
+
+	if (who.class <= FLOWTRACK_CLASS_EMBRYONIC && crowded(candidates, n)) {
+		who.idle = false;
+		who.fair = who.heavy;
+	}
+	for (tier = 0; tier < TIERS; tier++) {
+		if (tier == TIERS - 1)
+			looks += FT_PRESSURE_LOOKS - FT_PRESSURE_LOOKS_FIRST;
+		picked = pick_tier(candidates, n, tier, pick, looks);
+		if (!picked && tier < TIERS - 1)
+			continue;
+		look(arg, candidates, pick, picked);
+		looks -= picked;
+		decision = ft_pressure_decide(FLOWTRACK_POLICY_EVICT, fallback,
+					      &who, candidates, n, victim,
+					      rank);
+		if (decision != FT_DECISION_EVICT)
+			continue;
+		if (*rank < FT_RANK_IDLE_HEAVY ||
+		    (*rank == FT_RANK_YOUNG && !who.idle && !who.fair))
+			break;
+	}
+	return decision;
 }

@@ -81,4 +81,15 @@ enum ft_decision ft_pressure_decide(enum flowtrack_policy policy,
 				    unsigned int n, unsigned int *victim,
 				    enum ft_rank *rank);
 
+/* Look at the flows of candidates[pick[0]] to candidates[pick[n - 1]]. */
+typedef void (*ft_look_fn)(const void *arg, struct ft_candidate *candidates,
+			   const u8 *pick, unsigned int n);
+
+enum ft_decision ft_pressure_choose(enum flowtrack_policy fallback,
+				    const struct ft_newcomer *newcomer,
+				    struct ft_candidate *candidates,
+				    unsigned int n, ft_look_fn look,
+				    const void *arg, unsigned int *victim,
+				    enum ft_rank *rank);
+
 #endif /* _FT_PRESSURE_H */

@@ -147,7 +147,8 @@ static void policy_evict_idle(struct kunit *test)
 		ft_kunit_admit(tn, i, EMBRYONIC, 1000 * HZ);
 	for (i = 0; i < 200; i++)
 		kept += ft_kunit_has(tn, i);
-	KUNIT_EXPECT_EQ(test, kept, 200 - FT_ADAPTIVE_BUDGET_MIN);
+	KUNIT_EXPECT_GE(test, kept, 200 - FT_ADAPTIVE_BUDGET_MIN);
+	KUNIT_EXPECT_LT(test, kept, 200);
 	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 200);
 }
 

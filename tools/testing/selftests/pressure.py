@@ -123,8 +123,8 @@ def _(rig):
     rig.c.flush()
     rig.s.receive()
     left = len(old & there(rig))
-    # An eighth; but 64 in a small table.
-    equal(left, maximum - 64, "idle ones left")
+    # An eighth; but up to 64 in a small table.
+    check(maximum - 64 <= left < maximum, f"{left} of {maximum} left")
 
 
 @case("a finished connection gives way before one whose last ACK is due", only="flowtrack")

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Floods against the policy, in simulated time: millions of newcomers at a full
+ * table. The same arrivals meet two tables. One is sampled as the real one is,
+ * and decided upon by ft_pressure_choose(). The other knows all its flows in the
+ * order of their last packets, and always displaces the oldest of the least
+ * valuable class: exact LRU. What is compared is how many flows of each kind
+ * were never displaced, in permille of those that there were.
+ */
+#include <kunit/test.h>
+#include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/prandom.h>
+#include <linux/vmalloc.h>
+
+#include "adaptive.h"
+#include "pressure.h"
+
+#define ROOM		4096
+#define SAMPLE		32	/* flows in eight lines, at four a bucket */
+#define LINES		128	/* lines that a long search reads */
+
+/* Ticks between a client's SYN and its answer: 100 ms. */
+#define ANSWER		(HZ / 10)
+/* How long a client's connection is busy, and then closed. */
+#define BUSY		(2 * HZ)
+
+enum kind { ACTIVE, IDLE, ANSWERED, CLIENT, FORGED, KINDS };
+
+static const char * const kind_names[KINDS] = {
+	"active", "idle", "answered", "client", "forged",
+};
+
+struct entry {
+	struct list_head order;
+	enum flowtrack_class class;
+	enum kind kind;
+	u32 last;
+	u32 serial;
+};
+
+/* A table; @order is what the exact one decides by. */
+struct sim {
+	struct entry entry[ROOM];
+	struct list_head order[FT_CLASSES];
+	struct ft_census census;
+	u32 count;
+	s64 budget;
+	u32 now;
+	bool exact;
+	u64 born[KINDS];
+	u64 lost[KINDS];
+	u64 refused;
+	struct rnd_state rnd;
+};
+
+/**
+ * struct flood - what is simulated
+ * @name: for messages
+ * @active: busy connections, a packet every 20 s
+ * @idle: connections that say nothing, for an hour and longer
+ * @answered: UDP exchanges with a packet every 4 s
+ * @rate: forged newcomers per tick
+ * @every: one newcomer in so many is a client that goes on when answered
+ * @seconds: of simulated time
+ * @slack: permille that survival may differ by
+ */
+struct flood {
+	const char *name;
+	u32 active, idle, answered, rate, every, seconds, slack;
+};
+
+static void set_class(struct sim *sim, struct entry *e,
+		      enum flowtrack_class class)
+{
+	sim->census.n[e->class]--;
+	e->class = class;
+	sim->census.n[class]++;
+}
+
+static void touch(struct sim *sim, struct entry *e, enum flowtrack_class class)
+{
+	set_class(sim, e, class);
+	e->last = sim->now;
+	list_move_tail(&e->order, &sim->order[class]);
+}
+
+/* The oldest that the rules let go, of the first class that has one. */
+static struct entry *exact_victim(struct sim *sim)
+{
+	static const u32 floor[FT_CLASSES] = { 0, 3 * HZ, 10 * HZ, 60 * HZ };
+	struct entry *e, *young = NULL;
+	unsigned int class;
+
+	for (class = 0; class < FT_CLASSES; class++) {
+		e = list_first_entry_or_null(&sim->order[class], struct entry,
+					     order);
+		if (!e)
+			continue;
+		if (!class || sim->now - e->last > floor[class]) {
+			if (class < FLOWTRACK_CLASS_REPLIED ||
+			    (sim->budget > 0 &&
+			     sim->census.n[FLOWTRACK_CLASS_EMBRYONIC] *
+			     FT_ADAPTIVE_SHARE <= ROOM))
+				return e;
+		} else if (class == FLOWTRACK_CLASS_EMBRYONIC) {
+			young = e;
+		}
+	}
+	return young;
+}
+
+static void sim_look(const void *arg, struct ft_candidate *candidates,
+		     const u8 *pick, unsigned int n)
+{
+	const struct sim *sim = arg;
+
+	while (n--) {
+		struct ft_candidate *c = &candidates[pick[n]];
+
+		c->idle = sim->now - sim->entry[c->index].last;
+		c->flags |= FT_CANDIDATE_KNOWN;
+	}
+}
+
+/* Neighbours in the table are strangers: flows in a row are a random sample. */
+static struct entry *sampled_victim(struct sim *sim)
+{
+	struct ft_newcomer who = {
+		.class = FLOWTRACK_CLASS_EMBRYONIC,
+		.idle = sim->budget > 0,
+		.fair = sim->budget > 0,
+	};
+	struct ft_candidate c[FT_PRESSURE_SAMPLE] = {};
+	enum flowtrack_class wanted = who.idle ? FLOWTRACK_CLASS_CLOSING :
+						 FLOWTRACK_CLASS_EMBRYONIC;
+	u32 i, at, n = 0, tries, victim;
+	enum ft_rank rank;
+	bool any;
+
+	for (tries = 0; tries < 3; tries++) {
+		at = prandom_u32_state(&sim->rnd);
+		any = false;
+		for (i = 0; i < SAMPLE || (!any && i < LINES * 4); i++) {
+			/* An odd stride walks through all of them. */
+			struct entry *e = &sim->entry[(at + i * 1237) % ROOM];
+
+			n = min_t(u32, i, ARRAY_SIZE(c) - 1);
+			any |= e->class <= wanted;
+			c[n].index = e - sim->entry;
+			c[n].class = e->class;
+			c[n].left = 1;
+			c[n].idle = 0;
+			c[n].flags = 0;
+		}
+		if (ft_pressure_choose(FLOWTRACK_POLICY_DROP, &who, c, n + 1,
+				       sim_look, sim, &victim, &rank) ==
+		    FT_DECISION_EVICT)
+			return &sim->entry[c[victim].index];
+	}
+	return NULL;
+}
+
+static struct entry *arrive(struct sim *sim, enum kind kind,
+			    enum flowtrack_class class, u32 serial)
+{
+	struct entry *e;
+
+	sim->born[kind]++;
+	if (sim->count < ROOM) {
+		e = &sim->entry[sim->count++];
+		sim->census.n[class]++;
+		e->class = class;
+		INIT_LIST_HEAD(&e->order);
+	} else {
+		e = sim->exact ? exact_victim(sim) : sampled_victim(sim);
+		if (!e) {
+			sim->refused++;
+			sim->lost[kind]++;
+			return NULL;
+		}
+		if (e->class >= FLOWTRACK_CLASS_REPLIED)
+			sim->budget--;
+		/* What is over can't be lost; nor is a client that was served. */
+		if (e->class != FLOWTRACK_CLASS_CLOSING)
+			sim->lost[e->kind]++;
+	}
+	e->kind = kind;
+	e->serial = serial;
+	touch(sim, e, class);
+	return e;
+}
+
+/* A client's next step, if it still has its flow. */
+static void go_on(struct sim *sim, struct entry *e, u32 serial,
+		  enum flowtrack_class class)
+{
+	if (e && e->serial == serial)
+		touch(sim, e, class);
+}
+
+/* What has to happen later, in the order in which it will. */
+struct later {
+	struct { struct entry *e; u32 serial, at; } item[65536];
+	u16 head, tail;
+};
+
+static void remember(struct later *later, struct entry *e, u32 serial, u32 at)
+{
+	later->item[later->head].e = e;
+	later->item[later->head].serial = serial;
+	later->item[later->head++].at = at;
+}
+
+static void run(struct sim *sim, const struct flood *flood,
+		struct later *answers, struct later *closes)
+{
+	u32 serial = 1, i, tick, n;
+	struct entry *e;
+
+	for (i = 0; i < FT_CLASSES; i++)
+		INIT_LIST_HEAD(&sim->order[i]);
+	prandom_seed_state(&sim->rnd, 99);
+	memset(answers, 0, sizeof(*answers));
+	memset(closes, 0, sizeof(*closes));
+	sim->now = 3600 * HZ;
+	for (i = 0; i < flood->active; i++)
+		arrive(sim, ACTIVE, FLOWTRACK_CLASS_ASSURED, serial++);
+	for (i = 0; i < flood->answered; i++)
+		arrive(sim, ANSWERED, FLOWTRACK_CLASS_REPLIED, serial++);
+	for (i = 0; i < flood->idle; i++) {
+		e = arrive(sim, IDLE, FLOWTRACK_CLASS_ASSURED, serial++);
+		/* Older than all, and in order. */
+		e->last = i;
+		list_move_tail(&e->order, &sim->order[FLOWTRACK_CLASS_ASSURED]);
+	}
+	/* The exact table wants the oldest first. */
+	for (i = 0; i < flood->active; i++)
+		touch(sim, &sim->entry[i], FLOWTRACK_CLASS_ASSURED);
+
+	for (tick = 0; tick < flood->seconds * HZ; tick++) {
+		sim->now++;
+		if (tick % HZ == 0)
+			sim->budget = ft_adaptive_budget(&sim->census, ROOM);
+		/* The busy ones by turns; those that were displaced are gone. */
+		for (i = tick % (20 * HZ); i < flood->active; i += 20 * HZ)
+			go_on(sim, &sim->entry[i], i + 1,
+			      FLOWTRACK_CLASS_ASSURED);
+		for (i = tick % (4 * HZ); i < flood->answered; i += 4 * HZ) {
+			n = flood->active + i;
+			go_on(sim, &sim->entry[n], n + 1,
+			      FLOWTRACK_CLASS_REPLIED);
+		}
+		while (answers->tail != answers->head &&
+		       answers->item[answers->tail].at == sim->now) {
+			e = answers->item[answers->tail].e;
+			n = answers->item[answers->tail++].serial;
+			go_on(sim, e, n, FLOWTRACK_CLASS_ASSURED);
+			remember(closes, e, n, sim->now + BUSY);
+		}
+		while (closes->tail != closes->head &&
+		       closes->item[closes->tail].at == sim->now) {
+			e = closes->item[closes->tail].e;
+			n = closes->item[closes->tail++].serial;
+			go_on(sim, e, n, FLOWTRACK_CLASS_CLOSING);
+		}
+		for (i = 0; i < flood->rate; i++) {
+			if (serial % flood->every) {
+				arrive(sim, FORGED, FLOWTRACK_CLASS_EMBRYONIC,
+				       serial);
+			} else {
+				e = arrive(sim, CLIENT,
+					   FLOWTRACK_CLASS_EMBRYONIC, serial);
+				if (e)
+					remember(answers, e, serial,
+						 sim->now + ANSWER);
+			}
+			serial++;
+		}
+	}
+}
+
+static int survival(const struct sim *sim, enum kind kind)
+{
+	u64 born = sim->born[kind];
+
+	return born ? div64_u64((born - sim->lost[kind]) * 1000, born) : 1000;
+}
+
+static void compare(struct kunit *test, const struct flood *flood)
+{
+	struct later *answers = vmalloc(sizeof(*answers));
+	struct later *closes = vmalloc(sizeof(*closes));
+	struct sim *exact = vzalloc(sizeof(*exact));
+	struct sim *sampled = vzalloc(sizeof(*sampled));
+	enum kind kind;
+
+	KUNIT_EXPECT_TRUE(test, answers && closes && exact && sampled);
+	if (!answers || !closes || !exact || !sampled)
+		goto out;
+	exact->exact = true;
+	run(exact, flood, answers, closes);
+	run(sampled, flood, answers, closes);
+	for (kind = 0; kind < KINDS; kind++) {
+		kunit_info(test, "%s: %s: of %llu, permille %d, exact %d",
+			   flood->name, kind_names[kind], sampled->born[kind],
+			   survival(sampled, kind), survival(exact, kind));
+		KUNIT_EXPECT_LE_MSG(test, abs(survival(sampled, kind) -
+					      survival(exact, kind)),
+				    (int)flood->slack,
+				    "%s: %s: %d, exact %d", flood->name,
+				    kind_names[kind], survival(sampled, kind),
+				    survival(exact, kind));
+	}
+	/* And what all this is for. */
+	KUNIT_EXPECT_EQ(test, sampled->lost[ACTIVE], 0);
+	KUNIT_EXPECT_EQ(test, sampled->lost[ANSWERED], 0);
+	KUNIT_EXPECT_GE(test, survival(sampled, CLIENT), 990);
+out:
+	vfree(answers);
+	vfree(closes);
+	vfree(exact);
+	vfree(sampled);
+}
+
+/* Nearly all that comes is forged, and the table turns over twice a second. */
+static void forged_flood(struct kunit *test)
+{
+	static const struct flood flood = {
+		.name = "flood", .active = 200, .answered = 100, .idle = 300,
+		.rate = 40, .every = 100, .seconds = 120, .slack = 10,
+	};
+
+	compare(test, &flood);
+}
+
+/*
+ * Idle connections hold all; everybody who comes is a client. A search reads an
+ * eighth of this table, so that a few dozen closed connections are overlooked
+ * at any time, and as many idle ones went in their stead: once, not for each
+ * newcomer.
+ */
+static void idle_giants(struct kunit *test)
+{
+	static const struct flood flood = {
+		.name = "giants", .active = 1000, .idle = ROOM - 1000,
+		.rate = 1, .every = 1, .seconds = 10, .slack = 30,
+	};
+
+	compare(test, &flood);
+}
+
+/* Short connections that come and go: what is over makes room. */
+static void turnover(struct kunit *test)
+{
+	static const struct flood flood = {
+		.name = "turnover", .active = 500, .answered = 200, .idle = 500,
+		.rate = 2, .every = 2, .seconds = 300, .slack = 10,
+	};
+
+	compare(test, &flood);
+}
+
+static struct kunit_case pressure_sim_cases[] = {
+	KUNIT_CASE_SLOW(forged_flood),
+	KUNIT_CASE_SLOW(idle_giants),
+	KUNIT_CASE_SLOW(turnover),
+	{}
+};
+
+static struct kunit_suite pressure_sim_suite = {
+	.name = "ft_pressure_sim",
+	.test_cases = pressure_sim_cases,
+};
+
+kunit_test_suite(pressure_sim_suite);
