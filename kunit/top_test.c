@@ -449,7 +449,6 @@ static void rates_beyond_the_ring(struct kunit *test)
 static void once_a_second(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 100);
-	struct opening o = { .l4proto = IPPROTO_TCP, .port = 80 };
 	const struct ft_top_report *report;
 	unsigned int i, made = 0;
 	unsigned long end;
@@ -458,14 +457,15 @@ static void once_a_second(struct kunit *test)
 	report = rcu_dereference_raw(tn->top.report);
 	end = jiffies + 2 * HZ + HZ / 2;
 	for (i = 0; time_before(jiffies, end); i++) {
-		o.sport = i;
 		KUNIT_ASSERT_EQ(test, ft_top_refresh(tn), 0);
 		made += rcu_dereference_raw(tn->top.report) != report;
 		report = rcu_dereference_raw(tn->top.report);
 		cond_resched();
 	}
 	KUNIT_EXPECT_GT(test, i, 100);
-	KUNIT_EXPECT_EQ(test, made, 2);
+	/* Two, or one on a machine that stood still for a while. */
+	KUNIT_EXPECT_GE(test, made, 1);
+	KUNIT_EXPECT_LE(test, made, 2);
 }
 
 /* A minute after the last question nothing is left of the rings. */
