@@ -142,7 +142,8 @@ static bool has_special_extension(const struct nf_conn *ct)
 {
 	const struct nf_conn_help *help = nfct_help(ct);
 
-	if (help && rcu_access_pointer(help->helper))
+	if (help && (rcu_access_pointer(help->helper) ||
+		     !hlist_empty(&help->expectations)))
 		return true;
 	if (nf_ct_ext_exist(ct, NF_CT_EXT_SEQADJ))
 		return true;
@@ -173,6 +174,15 @@ static bool has_labels(const struct nf_conn *ct)
 #endif
 }
 
+/* IPVS expects answers from somewhere else, and sets no bit of the status. */
+static bool has_other_reply(const struct nf_conn *ct)
+{
+	struct nf_conntrack_tuple reply;
+
+	return !nf_ct_invert_tuple(&reply, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL)) ||
+	       !nf_ct_tuple_equal(&reply, nf_ct_tuple(ct, IP_CT_DIR_REPLY));
+}
+
 /**
  * ft_mode_adoptable() - could flowtrack track this flow just as well?
  * @ct: an unconfirmed conntrack that has passed the ruleset
@@ -191,7 +201,8 @@ bool ft_mode_adoptable(const struct nf_conn *ct)
 		return false;
 	if (nf_ct_zone(ct)->dir != NF_CT_DEFAULT_ZONE_DIR)
 		return false;
-	return !has_special_extension(ct) && !has_labels(ct);
+	return !has_special_extension(ct) && !has_labels(ct) &&
+	       !has_other_reply(ct);
 }
 
 /**

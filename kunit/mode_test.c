@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_extend.h>
 #include <net/netfilter/nf_conntrack_helper.h>
 #include <net/netfilter/nf_conntrack_zones.h>
@@ -60,6 +61,28 @@ static void adoptable_by_status(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test,
 			   ft_mode_adoptable(conntrack(test,
 						       NF_CT_ZONE_DIR_ORIG)));
+}
+
+static void adoptable_by_reply(struct kunit *test)
+{
+	struct nf_conn *ct = conntrack(test, NF_CT_DEFAULT_ZONE_DIR);
+	struct nf_conntrack_tuple *orig, *reply;
+
+	orig = &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple;
+	reply = &ct->tuplehash[IP_CT_DIR_REPLY].tuple;
+	orig->src.l3num = NFPROTO_IPV4;
+	orig->src.u3.ip = FT_IP(198, 51, 100, 2);
+	orig->src.u.udp.port = htons(1000);
+	orig->dst.u3.ip = FT_IP(198, 51, 100, 1);
+	orig->dst.u.udp.port = htons(53);
+	orig->dst.protonum = IPPROTO_UDP;
+	nf_ct_invert_tuple(reply, orig);
+	KUNIT_EXPECT_TRUE(test, ft_mode_adoptable(ct));
+	reply->src.u3.ip = FT_IP(198, 51, 100, 3);
+	KUNIT_EXPECT_FALSE(test, ft_mode_adoptable(ct));
+	nf_ct_invert_tuple(reply, orig);
+	reply->src.u.udp.port = htons(54);
+	KUNIT_EXPECT_FALSE(test, ft_mode_adoptable(ct));
 }
 
 static void adoptable_by_extension(struct kunit *test)
@@ -142,6 +165,7 @@ static void modes(struct kunit *test)
 
 static struct kunit_case mode_cases[] = {
 	KUNIT_CASE(adoptable_by_status),
+	KUNIT_CASE(adoptable_by_reply),
 	KUNIT_CASE(adoptable_by_extension),
 	KUNIT_CASE(template_with_more_than_a_zone),
 	KUNIT_CASE(modes),
