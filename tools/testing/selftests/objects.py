@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a ruleset attaches to a conntrack: timeout policies, labels, events, zones of one direction. With the
+bypass mark, in adopting mode, and in direct mode."""
+
+from lib_net import *
+
+RAW = """
+table inet raw {{
+	chain pre {{
+		type filter hook prerouting priority raw
+		udp dport 53 {mark}
+		tcp dport 80 {mark}
+	}}
+}}
+"""
+MARKED, PLAIN = RAW.format(mark="meta mark set 0x100"), ""
+
+
+def setup():
+    net = Net()
+    if FLOWTRACK:
+        net.r.sysctl("bypass_mark", 0x100)
+        net.r.sysctl("bypass_mask", 0x100)
+    return net
+
+
+def three_ways(net, ruleset, try_it):
+    """try_it(net, effective): with the bypass mark, adopting, and direct. Without flowtrack it is always effective."""
+    for word, raw, effective in (("auto", MARKED, True), ("always", PLAIN, True), ("auto", PLAIN, False)):
+        if FLOWTRACK:
+            net.r.sysctl("adopt", word)
+        net.reset(raw + ruleset)
+        try:
+            try_it(net, effective or not FLOWTRACK)
+        except Failure as e:
+            raise Failure(f"adopt={word}, {'marked' if raw else 'not marked'}: {e}") from None
+        finally:
+            if FLOWTRACK:
+                net.r.sysctl("adopt", "auto")
+
+
+@case("ct timeout")
+def _(net):
+    def try_it(net, effective):
+        with Talk(net.c, net.s, Net.S[4], 53, proto="udp") as talk:
+            talk.alive()
+            net.where((0, 1) if effective else (1, 0), "the flow", odport=53)
+            if effective:
+                with net.r:
+                    timeout = next(f["timeout"] for f in conntrack_flows() if flow_field(f, "odport") == 53)
+                check(900 < timeout <= 1000, f"timeout {timeout}")
+    three_ways(net, """
+table ip t {
+	ct timeout long {
+		protocol udp
+		l3proto ip
+		policy = { unreplied : 1000, replied : 1000 }
+	}
+	chain pre {
+		type filter hook prerouting priority -150
+		udp dport 53 ct timeout set "long"
+	}
+}""", try_it)
+
+
+@case("ct label")
+def _(net):
+    def try_it(net, effective):
+        with Talk(net.c, net.s, Net.S[4], 53, proto="udp") as talk:
+            talk.alive()
+            count = net.counters()["labelled"]
+            check(count >= 3 if effective else count == 0, f"packets with the label: {count}")
+    three_ways(net, """
+table ip t {
+	counter labelled { }
+	chain forward {
+		type filter hook forward priority 0
+		udp dport 53 ct state new ct label set 5
+		udp dport 53 ct state established ct label 5 counter name labelled
+	}
+}""", try_it)
+
+
+@case("CT --zone-orig of iptables: left to nf_conntrack")
+def _(net):
+    net.reset("")
+    net.r.run("iptables-nft", "-t", "raw", "-A", "PREROUTING", "-p", "udp", "--dport", "54", "-j", "CT", "--zone-orig", "7")
+    with Talk(net.c, net.s, Net.S[4], 54, proto="udp") as talk:
+        talk.alive()
+        net.where((0, 1), "a zone of one direction", odport=54)
+    net.r.run("iptables-nft", "-t", "raw", "-F")
+
+
+@case("ct event: the rule does no harm")
+def _(net):
+    net.reset("""
+table ip t {
+	chain forward {
+		type filter hook forward priority 0
+		udp dport 53 ct event set new,destroy
+	}
+}""")
+    with Talk(net.c, net.s, Net.S[4], 53, proto="udp") as talk:
+        talk.alive()
+        net.where((1, 0), "the flow", odport=53)
+
+
+@case("cluster of iptables: each connection belongs to one node of two")
+def _(net):
+    net.reset("")
+    for node in (1, 2):
+        net.r.run("iptables-nft", "-A", "FORWARD", "-p", "udp", "--dport", "53", "-m", "cluster", "--cluster-total-nodes",
+                  "2", "--cluster-local-node", str(node), "--cluster-hash-seed", "0x1234", "-j", "ACCEPT")
+    with Talk(net.c, net.s, Net.S[4], 53, proto="udp") as talk:
+        talk.alive()
+    counts = [int(m) for m in re.findall(r"^\s*(\d+).* cluster ", net.r.run(
+        "iptables-nft", "-L", "FORWARD", "-nvx")[1], re.M)]
+    equal((min(counts), max(counts)), (0, 4), "packets of the two nodes")
+    net.r.run("iptables-nft", "-F")
+
+
+main(setup, teardown)
