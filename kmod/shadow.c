@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/once.h>
+#include <linux/siphash.h>
+#include <linux/slab.h>
+#include <net/netfilter/nf_conntrack_tuple.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "shadow.h"
+
+/* Deadlines move in steps: a refresh that gains less dirties no cache line. */
+#define REFRESH_STEP	HZ
+/* Buckets looked at for each shadow of a sample: the table is 30 % full. */
+#define SAMPLE_BUCKETS	4
+
+static struct kmem_cache *cache;
+
+/* Peers choose addresses and ports: what they can't know must be in the hash. */
+static u32 hash_key(const void *data, u32 len, u32 seed)
+{
+	static siphash_key_t secret __read_mostly;
+
+	get_random_once(&secret, sizeof(secret));
+	return siphash(data, sizeof(struct ft_shadow_key), &secret) ^ seed;
+}
+
+static const struct rhashtable_params params = {
+	.key_len = sizeof(struct ft_shadow_key),
+	.key_offset = offsetof(struct ft_shadow, key),
+	.head_offset = offsetof(struct ft_shadow, node),
+	.hashfn = hash_key,
+	.automatic_shrinking = true,
+};
+
+/**
+ * ft_shadow_cache_init() - make the memory that shadows come from
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ft_shadow_cache_init(void)
+{
+	cache = kmem_cache_create("nf_flowtrack_shadow",
+				  sizeof(struct ft_shadow), 0,
+				  SLAB_TYPESAFE_BY_RCU, NULL);
+	return cache ? 0 : -ENOMEM;
+}
+
+/**
+ * ft_shadow_cache_exit() - give it back
+ *
+ * Context: may sleep; no namespace has shadows any more.
+ */
+void ft_shadow_cache_exit(void)
+{
+	kmem_cache_destroy(cache);
+}
+
+/**
+ * ft_shadows_init() - prepare a namespace for shadows
+ * @shadows: filled
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ft_shadows_init(struct ft_shadows *shadows)
+{
+	spin_lock_init(&shadows->removal);
+	return rhashtable_init(&shadows->hash, &params);
+}
+
+static void free_one(void *shadow, void *arg)
+{
+	kmem_cache_free(cache, shadow);
+}
+
+/**
+ * ft_shadows_exit() - forget all
+ * @shadows: that nobody else knows any more
+ *
+ * Context: may sleep.
+ */
+void ft_shadows_exit(struct ft_shadows *shadows)
+{
+	rhashtable_free_and_destroy(&shadows->hash, free_one, NULL);
+}
+
+/**
+ * ft_shadow_key_set() - the key of a flow in nf_conntrack
+ * @key: filled
+ * @tuple: of the original direction
+ * @zone: of the flow
+ */
+void ft_shadow_key_set(struct ft_shadow_key *key,
+		       const struct nf_conntrack_tuple *tuple,
+		       const struct nf_conntrack_zone *zone)
+{
+	key->addr[0] = tuple->src.u3;
+	key->addr[1] = tuple->dst.u3;
+	key->port[0] = tuple->src.u.all;
+	key->port[1] = tuple->dst.u.all;
+	key->zone = zone->id;
+	key->l4proto = tuple->dst.protonum;
+	key->bits = (zone->dir & FT_SHADOW_ZONE_DIR) |
+		    (tuple->src.l3num == NFPROTO_IPV6 ? FT_SHADOW_V6 : 0);
+}
+
+/**
+ * ft_shadow_key_tuple() - how to ask nf_conntrack for a flow
+ * @key: the flow
+ * @tuple: filled
+ * @zone: filled
+ */
+void ft_shadow_key_tuple(const struct ft_shadow_key *key,
+			 struct nf_conntrack_tuple *tuple,
+			 struct nf_conntrack_zone *zone)
+{
+	memset(tuple, 0, sizeof(*tuple));
+	tuple->src.u3 = key->addr[0];
+	tuple->dst.u3 = key->addr[1];
+	tuple->src.u.all = key->port[0];
+	tuple->dst.u.all = key->port[1];
+	tuple->src.l3num = key->bits & FT_SHADOW_V6 ? NFPROTO_IPV6 :
+						      NFPROTO_IPV4;
+	tuple->dst.protonum = key->l4proto;
+	nf_ct_zone_init(zone, key->zone, key->bits & FT_SHADOW_ZONE_DIR, 0);
+}
+
+/**
+ * ft_shadow_find() - the shadow of a flow
+ * @shadows: of the namespace
+ * @key: the flow
+ *
+ * Context: RCU read side, as long as the result is used.
+ * Return: the shadow or NULL.
+ */
+struct ft_shadow *ft_shadow_find(struct ft_shadows *shadows,
+				 const struct ft_shadow_key *key)
+{
+	return rhashtable_lookup(&shadows->hash, key, params);
+}
+
+/**
+ * ft_shadow_add() - remember a flow
+ * @shadows: of the namespace
+ * @key: the flow
+ * @class: what it is worth
+ * @deadline: jiffies32 when it ends
+ *
+ * Context: RCU read side, any.
+ * Return: 0; -EEXIST, and the shadow there is has been brought up to date;
+ * -ENOMEM; -EBUSY or -E2BIG: the table can't grow as fast.
+ */
+int ft_shadow_add(struct ft_shadows *shadows, const struct ft_shadow_key *key,
+		  enum flowtrack_class class, u32 deadline)
+{
+	struct ft_shadow *shadow, *old;
+
+	shadow = kmem_cache_alloc(cache, GFP_ATOMIC | __GFP_NOWARN);
+	if (!shadow)
+		return -ENOMEM;
+	shadow->key = *key;
+	WRITE_ONCE(shadow->deadline, deadline);
+	WRITE_ONCE(shadow->class, class);
+	old = rhashtable_lookup_get_insert_fast(&shadows->hash, &shadow->node,
+						params);
+	if (!old)
+		return 0;
+	kmem_cache_free(cache, shadow);
+	if (IS_ERR(old))
+		return PTR_ERR(old);
+	ft_shadow_update(old, class, deadline);
+	return -EEXIST;
+}
+
+/**
+ * ft_shadow_update() - bring a shadow up to date, unless that changes little
+ * @shadow: the shadow
+ * @class: what the flow is worth
+ * @deadline: jiffies32 when it ends
+ *
+ * Context: RCU read side. Writes to no cache line when nothing has changed and
+ * less than a second is gained.
+ */
+void ft_shadow_update(struct ft_shadow *shadow, enum flowtrack_class class,
+		      u32 deadline)
+{
+	s32 gain = deadline - READ_ONCE(shadow->deadline);
+
+	if (READ_ONCE(shadow->class) != class)
+		WRITE_ONCE(shadow->class, class);
+	if (gain < 0 || gain >= REFRESH_STEP)
+		WRITE_ONCE(shadow->deadline, deadline);
+}
+
+/**
+ * ft_shadow_drop() - forget a flow
+ * @shadows: of the namespace
+ * @key: the flow, not a part of its shadow
+ *
+ * Context: any but hard interrupts.
+ * Return: true for the one caller that did it.
+ */
+bool ft_shadow_drop(struct ft_shadows *shadows, const struct ft_shadow_key *key)
+{
+	struct ft_shadow *shadow;
+
+	spin_lock_bh(&shadows->removal);
+	rcu_read_lock();
+	shadow = rhashtable_lookup(&shadows->hash, key, params);
+	rcu_read_unlock();
+	if (shadow && rhashtable_remove_fast(&shadows->hash, &shadow->node,
+					     params))
+		shadow = NULL;
+	spin_unlock_bh(&shadows->removal);
+	if (!shadow)
+		return false;
+	kmem_cache_free(cache, shadow);
+	return true;
+}
+
+/**
+ * ft_shadow_sample() - a few shadows, anywhere
+ * @shadows: of the namespace
+ * @random: where to begin
+ * @out: filled
+ * @n: how many are wanted
+ *
+ * Context: RCU read side, as long as the result is used.
+ * Return: how many there are in @out; fewer than @n if the table is nearly
+ * empty, or was a moment ago.
+ */
+unsigned int ft_shadow_sample(struct ft_shadows *shadows, u32 random,
+			      struct ft_shadow **out, unsigned int n)
+{
+	struct rhashtable *hash = &shadows->hash;
+	struct bucket_table *table = rht_dereference_rcu(hash->tbl, hash);
+	unsigned int got = 0, i, buckets, want;
+	struct bucket_table *next;
+	struct rhash_head *pos;
+
+	/* While the table is resized its shadows are in two of them, or more. */
+	for (; table && got < n; table = next) {
+		next = rht_dereference_rcu(table->future_tbl, hash);
+		want = next ? got + (n - got) / 2 : n;
+		buckets = min(table->size, n * SAMPLE_BUCKETS);
+		for (i = 0; i < buckets && got < want; i++) {
+			rht_for_each_rcu(pos, table,
+					 (random + i) & (table->size - 1)) {
+				if (got == want)
+					break;
+				out[got++] = rht_obj(hash, pos);
+			}
+		}
+	}
+	return got;
+}
+
+/**
+ * ft_shadow_walk() - a part of all shadows
+ * @shadows: of the namespace
+ * @cursor: zero to begin with; moved
+ * @buckets: how many of them
+ * @fn: called for each shadow, may drop it; ends the call, before this bucket
+ *	is done, if it returns an error
+ * @arg: for @fn
+ *
+ * Not rhashtable's own walk: that one counts the shadows it has seen, and
+ * passes by others when some of those are dropped.
+ *
+ * Context: RCU read side.
+ * Return: 1: there is more; 0: that was all; -EAGAIN: the table is being
+ * resized, the cursor has been put back to the beginning; or what @fn said,
+ * with the cursor at that bucket.
+ */
+int ft_shadow_walk(struct ft_shadows *shadows, struct ft_shadow_cursor *cursor,
+		   u32 buckets, ft_shadow_fn fn, void *arg)
+{
+	struct ft_shadow *found[FT_SHADOW_BUCKET];
+	struct rhashtable *hash = &shadows->hash;
+	struct bucket_table *table;
+	struct rhash_head *pos;
+	unsigned int n, i;
+	int err;
+
+	table = rht_dereference_rcu(hash->tbl, hash);
+	if (!cursor->table)
+		cursor->table = table;
+	if (cursor->table != table ||
+	    rht_dereference_rcu(table->future_tbl, hash)) {
+		*cursor = (struct ft_shadow_cursor){};
+		return -EAGAIN;
+	}
+	for (; buckets && cursor->bucket < table->size; buckets--) {
+		n = 0;
+		rht_for_each_rcu(pos, table, cursor->bucket) {
+			if (n == ARRAY_SIZE(found))
+				break;
+			found[n++] = rht_obj(hash, pos);
+		}
+		for (i = 0; i < n; i++) {
+			err = fn(found[i], arg);
+			if (err)
+				return err;
+		}
+		cursor->bucket++;
+	}
+	return cursor->bucket < table->size;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Shadows: what flowtrack remembers of a flow that nf_conntrack tracks.
+ *
+ * A shadow says which flow it is, how much that is worth, and how long it
+ * lasts unless a packet comes. It names the flow by its tuple and holds no
+ * reference: whoever wants the real entry looks it up, and forgets the shadow
+ * of one that is gone.
+ *
+ * A resizable hash table of its own and not a walk over nf_conntrack's: that
+ * one is shared by all namespaces and keeps its size, so that a sample of it
+ * may hold nothing of ours. This one follows the number of shadows: a few
+ * buckets anywhere are a sample.
+ */
+#ifndef _FT_SHADOW_H
+#define _FT_SHADOW_H
+
+#include <linux/bits.h>
+#include <linux/jiffies.h>
+#include <linux/netfilter.h>
+#include <linux/rhashtable.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/nf_flowtrack.h>
+
+struct nf_conntrack_tuple;
+struct nf_conntrack_zone;
+
+/* Bits of ft_shadow_key.bits. */
+#define FT_SHADOW_ZONE_DIR	GENMASK(1, 0)	/* nf_conntrack_zone.dir */
+#define FT_SHADOW_V6		BIT(2)
+
+/**
+ * struct ft_shadow_key - identity of a flow in nf_conntrack
+ * @addr: source and destination as the initiator sends
+ * @port: what the tuple has as source and as destination: ports; ICMP: id, and
+ *	type and code; GRE: keys
+ * @zone: conntrack zone
+ * @l4proto: IPPROTO_*
+ * @bits: FT_SHADOW_ZONE_DIR, FT_SHADOW_V6
+ *
+ * Without padding: keys are hashed and compared as memory.
+ */
+struct ft_shadow_key {
+	union nf_inet_addr addr[2];
+	__be16 port[2];
+	u16 zone;
+	u8 l4proto;
+	u8 bits;
+};
+
+/**
+ * struct ft_shadow - a shadow
+ * @node: in ft_shadows.hash
+ * @key: the flow
+ * @deadline: jiffies32 when nf_conntrack would end it; a hint
+ * @class: enum flowtrack_class; a hint
+ *
+ * Type-stable: within an RCU read-side section a shadow that was found may
+ * become that of another flow. The key is copied and the real entry looked up
+ * before anything is done to a flow; a hint in the wrong shadow is put right by
+ * the next packet or look.
+ */
+struct ft_shadow {
+	struct rhash_head node;
+	struct ft_shadow_key key;
+	u32 deadline;
+	u8 class;
+};
+
+/* With the allocator's link, which may not overlay it: a cache line. */
+static_assert(sizeof(struct ft_shadow) + sizeof(void *) <= 64);
+static_assert(sizeof(struct ft_shadow_key) == 40);
+
+/**
+ * struct ft_shadows - the shadows of one namespace
+ * @hash: by key
+ * @removal: protects the way out: a shadow that was found under it is not
+ *	removed by anyone else before it is released
+ */
+struct ft_shadows {
+	struct rhashtable hash;
+	spinlock_t removal; /* protects removals from hash */
+};
+
+/**
+ * struct ft_shadow_cursor - where a walk stands
+ * @table: the bucket table that it is in; compared, never followed
+ * @bucket: next bucket
+ */
+struct ft_shadow_cursor {
+	const void *table;
+	u32 bucket;
+};
+
+/* Shadows of one bucket that a walk visits; the table grows long before. */
+#define FT_SHADOW_BUCKET	64
+
+typedef int (*ft_shadow_fn)(struct ft_shadow *shadow, void *arg);
+
+int ft_shadow_cache_init(void);
+void ft_shadow_cache_exit(void);
+int ft_shadows_init(struct ft_shadows *shadows);
+void ft_shadows_exit(struct ft_shadows *shadows);
+
+void ft_shadow_key_set(struct ft_shadow_key *key,
+		       const struct nf_conntrack_tuple *tuple,
+		       const struct nf_conntrack_zone *zone);
+void ft_shadow_key_tuple(const struct ft_shadow_key *key,
+			 struct nf_conntrack_tuple *tuple,
+			 struct nf_conntrack_zone *zone);
+
+struct ft_shadow *ft_shadow_find(struct ft_shadows *shadows,
+				 const struct ft_shadow_key *key);
+int ft_shadow_add(struct ft_shadows *shadows, const struct ft_shadow_key *key,
+		  enum flowtrack_class class, u32 deadline);
+void ft_shadow_update(struct ft_shadow *shadow, enum flowtrack_class class,
+		      u32 deadline);
+bool ft_shadow_drop(struct ft_shadows *shadows,
+		    const struct ft_shadow_key *key);
+unsigned int ft_shadow_sample(struct ft_shadows *shadows, u32 random,
+			      struct ft_shadow **out, unsigned int n);
+int ft_shadow_walk(struct ft_shadows *shadows, struct ft_shadow_cursor *cursor,
+		   u32 buckets, ft_shadow_fn fn, void *arg);
+
+/**
+ * ft_shadow_count() - how many shadows there are
+ * @shadows: of the namespace
+ *
+ * Context: any.
+ * Return: the number.
+ */
+static inline u32 ft_shadow_count(const struct ft_shadows *shadows)
+{
+	return atomic_read(&shadows->hash.nelems);
+}
+
+/**
+ * ft_shadow_left() - time until nf_conntrack would end the flow
+ * @shadow: the shadow
+ * @now: jiffies32
+ *
+ * Return: jiffies; zero or negative: due.
+ */
+static inline s32 ft_shadow_left(const struct ft_shadow *shadow, u32 now)
+{
+	return (s32)(READ_ONCE(shadow->deadline) - now);
+}
+
+#endif /* _FT_SHADOW_H */

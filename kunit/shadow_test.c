@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <kunit/test.h>
+#include <linux/prandom.h>
+#include <net/netfilter/nf_conntrack_tuple.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "shadow.h"
+
+#define CLOSING		FLOWTRACK_CLASS_CLOSING
+#define EMBRYONIC	FLOWTRACK_CLASS_EMBRYONIC
+#define ASSURED		FLOWTRACK_CLASS_ASSURED
+
+static void shadows_free(void *shadows)
+{
+	ft_shadows_exit(shadows);
+}
+
+static struct ft_shadows *shadows_make(struct kunit *test)
+{
+	struct ft_shadows *shadows;
+
+	shadows = kunit_kzalloc(test, sizeof(*shadows), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, shadows);
+	KUNIT_ASSERT_EQ(test, ft_shadows_init(shadows), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, shadows_free,
+							shadows), 0);
+	return shadows;
+}
+
+/* The key of flow number @i. */
+static struct ft_shadow_key key_of(u32 i)
+{
+	struct ft_shadow_key key = {};
+
+	key.addr[0].ip = htonl(0x0a000000 + i / 4);
+	key.addr[1].ip = htonl(0xc0000201);
+	key.port[0] = htons(1000 + i % 4);
+	key.port[1] = htons(53);
+	key.l4proto = IPPROTO_UDP;
+	key.bits = NF_CT_DEFAULT_ZONE_DIR;
+	return key;
+}
+
+static int add(struct ft_shadows *shadows, u32 i, enum flowtrack_class class,
+	       u32 deadline)
+{
+	struct ft_shadow_key key = key_of(i);
+	int err;
+
+	rcu_read_lock();
+	err = ft_shadow_add(shadows, &key, class, deadline);
+	rcu_read_unlock();
+	return err;
+}
+
+static bool drop(struct ft_shadows *shadows, u32 i)
+{
+	struct ft_shadow_key key = key_of(i);
+
+	return ft_shadow_drop(shadows, &key);
+}
+
+/* From a flow of nf_conntrack to a key and back: nothing is lost. */
+static void keys(struct kunit *test)
+{
+	static const struct {
+		const char *name;
+		u8 family, l4proto, dir;
+		u16 zone;
+	} cases[] = {
+		{ "IPv4", NFPROTO_IPV4, IPPROTO_TCP, NF_CT_DEFAULT_ZONE_DIR, 0 },
+		{ "IPv6", NFPROTO_IPV6, IPPROTO_UDP, NF_CT_DEFAULT_ZONE_DIR, 7 },
+		{ "zone of one direction", NFPROTO_IPV4, IPPROTO_ICMP,
+		  NF_CT_ZONE_DIR_ORIG, 65535 },
+		{ "zone of the other", NFPROTO_IPV6, IPPROTO_GRE,
+		  NF_CT_ZONE_DIR_REPL, 1 },
+	};
+	struct nf_conntrack_tuple tuple, back;
+	struct nf_conntrack_zone zone, zback;
+	struct ft_shadow_key key;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		memset(&tuple, 0, sizeof(tuple));
+		get_random_bytes(&tuple.src.u3, sizeof(tuple.src.u3));
+		get_random_bytes(&tuple.dst.u3, sizeof(tuple.dst.u3));
+		tuple.src.u.all = htons(i + 1);
+		tuple.dst.u.all = htons(0x0800 + i);
+		tuple.src.l3num = cases[i].family;
+		tuple.dst.protonum = cases[i].l4proto;
+		nf_ct_zone_init(&zone, cases[i].zone, cases[i].dir, 0);
+		ft_shadow_key_set(&key, &tuple, &zone);
+		ft_shadow_key_tuple(&key, &back, &zback);
+		KUNIT_EXPECT_MEMEQ_MSG(test, &back, &tuple, sizeof(tuple), "%s",
+				       cases[i].name);
+		KUNIT_EXPECT_EQ_MSG(test, zback.id, zone.id, "%s",
+				    cases[i].name);
+		KUNIT_EXPECT_EQ_MSG(test, zback.dir, zone.dir, "%s",
+				    cases[i].name);
+	}
+}
+
+/* What tells two flows apart tells their shadows apart. */
+static void keys_differ(struct kunit *test)
+{
+	struct ft_shadows *shadows = shadows_make(test);
+	struct ft_shadow_key key = key_of(0), other;
+	unsigned int i;
+
+	rcu_read_lock();
+	KUNIT_EXPECT_EQ(test, ft_shadow_add(shadows, &key, CLOSING, 1), 0);
+	for (i = 0; i < sizeof(key); i++) {
+		other = key;
+		((u8 *)&other)[i] ^= 1;
+		KUNIT_EXPECT_NULL_MSG(test, ft_shadow_find(shadows, &other),
+				      "byte %u", i);
+	}
+	KUNIT_EXPECT_NOT_NULL(test, ft_shadow_find(shadows, &key));
+	rcu_read_unlock();
+}
+
+/* Deadlines move in steps of a second, forward; backward, and classes, at once. */
+static void updates(struct kunit *test)
+{
+	static const struct {
+		const char *name;
+		enum flowtrack_class class;
+		s32 gain;
+		s32 want;
+	} cases[] = {
+		{ "nothing new", EMBRYONIC, 0, 0 },
+		{ "less than a second", EMBRYONIC, HZ - 1, 0 },
+		{ "a second", EMBRYONIC, HZ, HZ },
+		{ "nearer", EMBRYONIC, -1, -1 },
+		{ "another class", ASSURED, 1, 0 },
+	};
+	struct ft_shadows *shadows = shadows_make(test);
+	struct ft_shadow_key key = key_of(0);
+	u32 base = U32_MAX - HZ / 2;
+	struct ft_shadow *shadow;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		add(shadows, 0, EMBRYONIC, base);
+		rcu_read_lock();
+		shadow = ft_shadow_find(shadows, &key);
+		KUNIT_ASSERT_NOT_NULL(test, shadow);
+		ft_shadow_update(shadow, cases[i].class, base + cases[i].gain);
+		KUNIT_EXPECT_EQ_MSG(test, shadow->deadline,
+				    base + cases[i].want, "%s", cases[i].name);
+		KUNIT_EXPECT_EQ_MSG(test, shadow->class, cases[i].class, "%s",
+				    cases[i].name);
+		rcu_read_unlock();
+		KUNIT_EXPECT_TRUE(test, drop(shadows, 0));
+	}
+	add(shadows, 0, EMBRYONIC, base);
+	/* A shadow that is there is brought up to date by another one. */
+	KUNIT_EXPECT_EQ(test, add(shadows, 0, ASSURED, base + 2 * HZ), -EEXIST);
+	rcu_read_lock();
+	shadow = ft_shadow_find(shadows, &key);
+	KUNIT_EXPECT_EQ(test, shadow->class, ASSURED);
+	KUNIT_EXPECT_EQ(test, ft_shadow_left(shadow, base), 2 * HZ);
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(shadows), 1);
+}
+
+#define TWIN_FLOWS	3000
+#define TWIN_STEPS	60000
+
+/* Random operations; the twin is an array with a bit for each flow. */
+static void twin(struct kunit *test)
+{
+	struct ft_shadows *shadows = shadows_make(test);
+	u32 seed = get_random_u32(), count = 0, i, step;
+	struct ft_shadow_key key;
+	struct rnd_state rnd;
+	u8 *there;
+	bool got;
+	int err;
+
+	there = kunit_kzalloc(test, TWIN_FLOWS, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, there);
+	prandom_seed_state(&rnd, seed);
+	for (step = 0; step < TWIN_STEPS; step++) {
+		/* Fill up, then empty: the table grows and shrinks. */
+		bool adding = prandom_u32_state(&rnd) % 8 <
+			      (step < TWIN_STEPS / 2 ? 6 : 2);
+
+		i = prandom_u32_state(&rnd) % TWIN_FLOWS;
+		key = key_of(i);
+		rcu_read_lock();
+		got = ft_shadow_find(shadows, &key);
+		rcu_read_unlock();
+		KUNIT_ASSERT_EQ_MSG(test, got, there[i], "seed %u step %u",
+				    seed, step);
+		if (adding) {
+			err = add(shadows, i, i % 4, step);
+			/* As fast as this it may not grow in time. */
+			if (err == -EBUSY) {
+				flush_work(&shadows->hash.run_work);
+				continue;
+			}
+			KUNIT_ASSERT_EQ_MSG(test, err,
+					    there[i] ? -EEXIST : 0,
+					    "seed %u step %u", seed, step);
+			count += !there[i];
+			there[i] = true;
+		} else {
+			KUNIT_ASSERT_EQ_MSG(test, drop(shadows, i), there[i],
+					    "seed %u step %u", seed, step);
+			count -= there[i];
+			there[i] = false;
+		}
+		KUNIT_ASSERT_EQ_MSG(test, ft_shadow_count(shadows), count,
+				    "seed %u step %u", seed, step);
+	}
+}
+
+/* Number of the flow that a shadow is of. */
+static u32 number_of(const struct ft_shadow *shadow)
+{
+	return (ntohl(shadow->key.addr[0].ip) - 0x0a000000) * 4 +
+	       ntohs(shadow->key.port[0]) - 1000;
+}
+
+/*
+ * A sample has as many as were asked for, from anywhere: who samples often
+ * enough sees every flow, and none twice in one sample.
+ */
+static void samples(struct kunit *test)
+{
+	struct ft_shadows *shadows = shadows_make(test);
+	struct ft_shadow *out[32];
+	u32 n, i, k, round, sum;
+	u8 *seen, *now;
+
+	rcu_read_lock();
+	KUNIT_EXPECT_EQ(test, ft_shadow_sample(shadows, 1, out, 32), 0);
+	rcu_read_unlock();
+	add(shadows, 5, EMBRYONIC, 1);
+	rcu_read_lock();
+	KUNIT_EXPECT_EQ(test, ft_shadow_sample(shadows, 1, out, 32), 1);
+	KUNIT_EXPECT_EQ(test, number_of(out[0]), 5);
+	rcu_read_unlock();
+
+	seen = kunit_kzalloc(test, TWIN_FLOWS, GFP_KERNEL);
+	now = kunit_kzalloc(test, TWIN_FLOWS, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	KUNIT_ASSERT_NOT_NULL(test, now);
+	for (i = 0; i < TWIN_FLOWS; i++) {
+		while (add(shadows, i, i % 4, i) == -EBUSY)
+			flush_work(&shadows->hash.run_work);
+	}
+	flush_work(&shadows->hash.run_work);
+	for (round = 0; round < 4000; round++) {
+		memset(now, 0, TWIN_FLOWS);
+		rcu_read_lock();
+		n = ft_shadow_sample(shadows, get_random_u32(), out, 32);
+		for (k = 0; k < n; k++) {
+			i = number_of(out[k]);
+			seen[i] = true;
+			now[i]++;
+		}
+		rcu_read_unlock();
+		KUNIT_ASSERT_EQ(test, n, 32);
+		for (k = 0; k < n; k++)
+			KUNIT_ASSERT_EQ(test, now[number_of(out[k])], 1);
+	}
+	for (i = 0, sum = 0; i < TWIN_FLOWS; i++)
+		sum += seen[i];
+	KUNIT_EXPECT_EQ(test, sum, TWIN_FLOWS);
+}
+
+/* A visitor that drops every flow whose number is not a multiple of seven. */
+static int visit(struct ft_shadow *shadow, void *arg)
+{
+	struct ft_shadow_key key = shadow->key;
+	u32 i = number_of(shadow);
+	u8 *seen = arg;
+
+	seen[i]++;
+	if (i % 7)
+		ft_shadow_drop((void *)*(unsigned long *)(arg + TWIN_FLOWS),
+			       &key);
+	return 0;
+}
+
+/* A walk sees every shadow once, even if what it sees is dropped. */
+static void walks(struct kunit *test)
+{
+	struct ft_shadows *shadows = shadows_make(test);
+	struct ft_shadow_cursor cursor = {};
+	u32 i, left = 0;
+	int more;
+	u8 *seen;
+
+	seen = kunit_kzalloc(test, TWIN_FLOWS + sizeof(long), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	*(unsigned long *)(seen + TWIN_FLOWS) = (unsigned long)shadows;
+	for (i = 0; i < TWIN_FLOWS; i++) {
+		while (add(shadows, i, i % 4, i) == -EBUSY)
+			flush_work(&shadows->hash.run_work);
+	}
+	flush_work(&shadows->hash.run_work);
+	do {
+		rcu_read_lock();
+		more = ft_shadow_walk(shadows, &cursor, 50, visit, seen);
+		rcu_read_unlock();
+		if (more == -EAGAIN)
+			break;
+	} while (more);
+	for (i = 0; i < TWIN_FLOWS; i++) {
+		left += i % 7 == 0;
+		/* Unless it was resized, because of the drops. */
+		if (more != -EAGAIN)
+			KUNIT_ASSERT_EQ_MSG(test, seen[i], 1, "%u", i);
+		KUNIT_ASSERT_LE_MSG(test, seen[i], 1, "%u", i);
+	}
+	/* From the beginning, until a pass is complete: nothing is left over. */
+	while (more == -EAGAIN) {
+		flush_work(&shadows->hash.run_work);
+		rcu_read_lock();
+		more = ft_shadow_walk(shadows, &cursor, U32_MAX, visit, seen);
+		rcu_read_unlock();
+	}
+	KUNIT_EXPECT_EQ(test, more, 0);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(shadows), left);
+}
+
+static struct kunit_case shadow_cases[] = {
+	KUNIT_CASE(keys),
+	KUNIT_CASE(keys_differ),
+	KUNIT_CASE(updates),
+	KUNIT_CASE(twin),
+	KUNIT_CASE(samples),
+	KUNIT_CASE(walks),
+	{}
+};
+
+static struct kunit_suite shadow_suite = {
+	.name = "ft_shadow",
+	.test_cases = shadow_cases,
+};
+
+kunit_test_suite(shadow_suite);
