@@ -25,6 +25,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "events.h"
+#include "guard.h"
 #include "hooks.h"
 #include "invalid.h"
 #include "lifecycle.h"
@@ -237,11 +238,14 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	return true;
 }
 
-/* First packet of a flow: publish NEW, and keep what ft_confirm() will need. */
+/*
+ * First packet of a flow: publish NEW, and keep what ft_confirm() will need to
+ * @enter it, unless it is to go on without an entry.
+ */
 static unsigned int track_new(struct ft_net *tn, struct sk_buff *skb,
 			      const struct nf_hook_state *state,
 			      const struct ft_pkt *pkt, u64 hash,
-			      struct ft_step *step)
+			      struct ft_step *step, bool enter)
 {
 	struct ft_carrier *carrier;
 	struct ft_birth *birth;
@@ -275,10 +279,44 @@ static unsigned int track_new(struct ft_net *tn, struct sk_buff *skb,
 	view.mark = 0;
 	memcpy(view.packets, birth->packets, sizeof(view.packets));
 	memcpy(view.bytes, birth->bytes, sizeof(view.bytes));
-	carrier->pending = true;
+	carrier->pending = enter;
 	ft_carrier_fill(carrier, &view);
 	ft_carrier_attach(carrier, skb, IP_CT_NEW);
 	ft_stat_inc(tn, NEW);
+	return NF_ACCEPT;
+}
+
+/*
+ * Adopting: a packet that met no flow of ours is nf_conntrack's, if that has
+ * room for it or knows its flow.
+ */
+static unsigned int leave(struct ft_net *tn, struct sk_buff *skb,
+			  const struct nf_hook_state *state,
+			  const struct ft_pkt *pkt, u64 hash,
+			  struct ft_step *step)
+{
+	struct nf_conntrack_zone zone;
+	union ft_proto_state proto;
+
+	nf_ct_zone_init(&zone, pkt->key.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
+	if (likely(ft_guard_open(tn, skb, state->pf, &zone)))
+		goto leave;
+	/* What opens no flow displaces none. */
+	step->word = 0;
+	step->dir = FT_DIR_ORIG;
+	if (ft_proto_new(skb, pkt, step, &proto) != FT_VERDICT_ACCEPT)
+		return publish_invalid(tn, skb, state, pkt->key.l4proto,
+				       step->reason);
+	switch (ft_guard_make_room(tn)) {
+	case FT_GUARD_PASS:
+		return track_new(tn, skb, state, pkt, hash, step, false);
+	case FT_GUARD_DROP:
+		return NF_DROP;
+	case FT_GUARD_GO:
+		break;
+	}
+leave:
+	ft_stat_inc(tn, BYPASS);
 	return NF_ACCEPT;
 }
 
@@ -385,24 +423,44 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 
 miss:
 	if (ft_mode_adopting(tn) ||
-	    ft_mode_held(tn, skb, state->pf, pkt->key.zone)) {
-		ft_stat_inc(tn, BYPASS);
-		return NF_ACCEPT;
-	}
-	return track_new(tn, skb, state, pkt, found.hash, &step);
+	    ft_mode_held(tn, skb, state->pf, pkt->key.zone))
+		return leave(tn, skb, state, pkt, found.hash, &step);
+	return track_new(tn, skb, state, pkt, found.hash, &step, true);
 }
 
 /* Does the ruleset want this packet left to nf_conntrack? */
-static bool bypass(const struct ft_net *tn, const struct sk_buff *skb,
-		   const struct nf_hook_state *state)
+static bool bypass(const struct ft_net *tn, const struct sk_buff *skb)
 {
 	u32 mask = ft_setting(&tn->set, BYPASS_MASK);
 
-	if (mask && (skb->mark & mask) == ft_setting(&tn->set, BYPASS_MARK))
-		return true;
-	/* A socket with IP_NODEFRAG sends fragments: nobody tracks them. */
+	return mask && (skb->mark & mask) == ft_setting(&tn->set, BYPASS_MARK);
+}
+
+/* A socket with IP_NODEFRAG sends fragments: nobody tracks them. */
+static bool is_fragment(const struct sk_buff *skb,
+			const struct nf_hook_state *state)
+{
 	return state->hook == NF_INET_LOCAL_OUT &&
 	       state->pf == NFPROTO_IPV4 && ip_is_fragment(ip_hdr(skb));
+}
+
+/* What is left to nf_conntrack, whatever flow it is of. */
+static unsigned int bypassed(struct ft_net *tn, struct sk_buff *skb,
+			     const struct nf_hook_state *state,
+			     const struct nf_conntrack_zone *zone)
+{
+	if (unlikely(!ft_guard_open(tn, skb, state->pf, zone))) {
+		switch (ft_guard_make_room(tn)) {
+		case FT_GUARD_PASS:
+			return publish_untracked(tn, skb);
+		case FT_GUARD_DROP:
+			return NF_DROP;
+		case FT_GUARD_GO:
+			break;
+		}
+	}
+	ft_stat_inc(tn, BYPASS);
+	return NF_ACCEPT;
 }
 
 static unsigned int ft_track(void *priv, struct sk_buff *skb,
@@ -424,13 +482,15 @@ static unsigned int ft_track(void *priv, struct sk_buff *skb,
 			ft_stat_inc(tn, UNTRACKED);
 			return NF_ACCEPT;
 		}
-		if (!ft_mode_template_plain(tmpl))
-			goto bypass;
 	}
-	if (bypass(tn, skb, state))
-		goto bypass;
-
+	if (is_fragment(skb, state)) {
+		ft_stat_inc(tn, BYPASS);
+		return NF_ACCEPT;
+	}
 	zone = nf_ct_zone_tmpl(tmpl, skb, &zone_mark);
+	if (bypass(tn, skb) || (tmpl && !ft_mode_template_plain(tmpl)))
+		return bypassed(tn, skb, state, zone);
+
 	/* Carriers and locks of flows belong to a CPU for the moment. */
 	local_bh_disable();
 	switch (ft_tuple_get(skb, state->pf, zone->id, &pkt, &reason)) {
@@ -454,10 +514,6 @@ static unsigned int ft_track(void *priv, struct sk_buff *skb,
 	}
 	local_bh_enable();
 	return verdict;
-
-bypass:
-	ft_stat_inc(tn, BYPASS);
-	return NF_ACCEPT;
 }
 
 /*
@@ -638,14 +694,19 @@ static unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 		return verdict;
 	}
 
-	if (ctinfo != IP_CT_NEW || nf_ct_is_confirmed(ct) ||
-	    nf_ct_is_template(ct) || !ft_mode_adopting(tn) ||
-	    bypass(tn, skb, state) || !ft_mode_adoptable(ct))
+	if (nf_ct_is_template(ct))
 		return NF_ACCEPT;
-	local_bh_disable();
-	verdict = adopt(tn, skb, ct, state);
-	local_bh_enable();
-	return verdict;
+	if (ctinfo == IP_CT_NEW && !nf_ct_is_confirmed(ct) &&
+	    ft_mode_adopting(tn) && !bypass(tn, skb) && ft_mode_adoptable(ct)) {
+		local_bh_disable();
+		verdict = adopt(tn, skb, ct, state);
+		local_bh_enable();
+		return verdict;
+	}
+	/* What "reject" answers does not confirm what it carries. */
+	if (nf_ct_is_confirmed(ct) || CTINFO2DIR(ctinfo) == IP_CT_DIR_ORIGINAL)
+		ft_guard_feed(tn, ct);
+	return NF_ACCEPT;
 }
 
 #define FT_HOOK(_fn, _pf, _hook, _prio) \

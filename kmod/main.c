@@ -11,6 +11,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+#include "guard.h"
 #include "hooks.h"
 #include "lifecycle.h"
 #include "mode.h"
@@ -200,9 +201,12 @@ static int __net_init ft_net_init(struct net *net)
 	err = ft_lifecycle_init(tn, buckets ?: FT_BUCKETS_MIN);
 	if (err)
 		goto err_stats;
-	err = ft_sysctl_init(tn);
+	err = ft_guard_init(tn);
 	if (err)
 		goto err_lifecycle;
+	err = ft_sysctl_init(tn);
+	if (err)
+		goto err_guard;
 	err = ft_hooks_init(tn);
 	if (err)
 		goto err_sysctl;
@@ -217,6 +221,8 @@ err_hooks:
 	ft_hooks_exit(tn);
 err_sysctl:
 	ft_sysctl_exit(tn);
+err_guard:
+	ft_guard_exit(tn);
 err_lifecycle:
 	ft_lifecycle_exit(tn);
 err_stats:
@@ -241,6 +247,7 @@ static void __net_exit ft_net_exit(struct net *net)
 	struct ft_net *tn = ft_net(net);
 
 	ft_hooks_exit(tn);
+	ft_guard_exit(tn);
 	ft_lifecycle_exit(tn);
 	ft_stats_exit(tn);
 }
@@ -271,9 +278,12 @@ static int __init ft_init(void)
 	err = ft_table_cache_init();
 	if (err)
 		return err;
-	err = ft_mode_init();
+	err = ft_shadow_cache_init();
 	if (err)
 		goto err_table;
+	err = ft_mode_init();
+	if (err)
+		goto err_shadow;
 	err = register_pernet_subsys(&ft_net_ops);
 	if (err)
 		goto err_mode;
@@ -288,6 +298,8 @@ err_pernet:
 	ft_publish_exit();
 err_mode:
 	ft_mode_exit();
+err_shadow:
+	ft_shadow_cache_exit();
 err_table:
 	ft_table_cache_exit();
 	return err;
@@ -300,6 +312,7 @@ static void __exit ft_exit(void)
 	unregister_pernet_subsys(&ft_net_ops);
 	ft_publish_exit();
 	ft_mode_exit();
+	ft_shadow_cache_exit();
 	ft_table_cache_exit();
 }
 

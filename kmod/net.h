@@ -13,6 +13,7 @@
 #include <net/net_namespace.h>
 
 #include "adaptive.h"
+#include "guard.h"
 #include "settings.h"
 #include "stats.h"
 #include "table.h"
@@ -40,6 +41,7 @@ struct ctl_table;
  * @resize_work: follows the number of flows with the number of buckets
  * @top: who holds most flows, see top.c
  * @full_log: limits the message about the full table
+ * @guard: of the flows that stay in nf_conntrack
  * @sysctl: registered table
  * @sysctl_table: its storage
  * @dying: the namespace goes away: nothing is scheduled any more
@@ -60,6 +62,7 @@ struct ft_net {
 	struct work_struct resize_work;
 	struct ft_top top;
 	struct ratelimit_state full_log;
+	struct ft_guard guard;
 	struct ctl_table_header *sysctl;
 	struct ctl_table *sysctl_table;
 	bool dying;

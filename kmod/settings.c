@@ -126,6 +126,12 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(RESERVED)] = NUMBER(reserved, 0, FT_FLOWS_MAX, 0),
 	[A(RESERVED_MARK)] = NUMBER(reserved_mark, 0, U32_MAX, 0),
 	[A(RESERVED_MASK)] = NUMBER(reserved_mask, 0, U32_MAX, 0),
+	[A(GUARD)] = SWITCH(guard, 1),
+	[A(GUARDED)] = {
+		SETTING(guarded, FT_SETTING_NUMBER),
+		.max = FT_FLOWS_MAX,
+		.readonly = true,
+	},
 };
 
 /*
@@ -186,6 +192,8 @@ u32 ft_settings_get(struct ft_net *tn, unsigned int attr)
 		return atomic_read(&tn->count);
 	case A(BUCKETS):
 		return ft_table_buckets(tn->table);
+	case A(GUARDED):
+		return ft_shadow_count(&tn->guard.shadows);
 	default:
 		return READ_ONCE(tn->set.v[attr]);
 	}

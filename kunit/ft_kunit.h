@@ -25,6 +25,7 @@ static inline void ft_kunit_net_free(void *data)
 {
 	struct ft_net *tn = data;
 
+	ft_guard_exit(tn);
 	ft_lifecycle_exit(tn);
 	ft_stats_exit(tn);
 }
@@ -41,6 +42,7 @@ static inline struct ft_net *ft_kunit_net(struct kunit *test, u32 max)
 	ft_settings_init(tn);
 	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = max;
 	KUNIT_ASSERT_EQ(test, ft_lifecycle_init(tn, FT_BUCKETS_MIN), 0);
+	KUNIT_ASSERT_EQ(test, ft_guard_init(tn), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, ft_kunit_net_free,
 							tn), 0);
 	return tn;

@@ -68,6 +68,8 @@ static const struct expected {
 	{ A(RESERVED), "reserved", 0 },
 	{ A(RESERVED_MARK), "reserved_mark", 0 },
 	{ A(RESERVED_MASK), "reserved_mask", 0 },
+	{ A(GUARD), "guard", 1 },
+	{ A(GUARDED), "guarded", 0 },
 };
 
 static void names_and_defaults(struct kunit *test)
@@ -322,6 +324,7 @@ static bool naive_valid(unsigned int attr, u32 value)
 {
 	switch (attr) {
 	case A(COUNT):
+	case A(GUARDED):
 		return false;
 	case A(MAX_FLOWS):
 		return value >= 1 && value <= 134217728;
@@ -354,6 +357,7 @@ static bool naive_valid(unsigned int attr, u32 value)
 	case A(TCP_LOOSE):
 	case A(TCP_BE_LIBERAL):
 	case A(TCP_IGNORE_INVALID_RST):
+	case A(GUARD):
 		return value <= 1;
 	default:
 		return value >= 1 && (u64)value * HZ < 1ULL << 30;

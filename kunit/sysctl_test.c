@@ -126,8 +126,11 @@ static void modes(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, ctl);
 	for (; ctl->procname; ctl++) {
-		umode_t mode = strcmp(ctl->procname, "nf_flowtrack_count") ?
-			       0644 : 0444;
+		umode_t mode = 0644;
+
+		if (!strcmp(ctl->procname, "nf_flowtrack_count") ||
+		    !strcmp(ctl->procname, "nf_flowtrack_guarded"))
+			mode = 0444;
 
 		KUNIT_EXPECT_EQ_MSG(test, ctl->mode, mode, "%s", ctl->procname);
 		n++;
@@ -145,7 +148,7 @@ static void shows(struct kunit *test)
 
 	for (i = 1; i <= FLOWTRACK_A_SETTINGS_MAX; i++) {
 		desc = &ft_setting_descs[i];
-		if (desc->kind == FT_SETTING_WORD || i == A(COUNT) ||
+		if (desc->kind == FT_SETTING_WORD || i == A(COUNT) || i == A(GUARDED) ||
 		    i == A(BUCKETS))
 			continue;
 		tn->set.v[i] = 1000 + i;

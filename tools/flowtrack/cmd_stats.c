@@ -59,7 +59,7 @@ static int stats_message(const struct nlmsghdr *nlh, void *data)
 		else if (s->cpu)
 			out_fmt(&std, "%s%s=%llu", sep, name, value[i]);
 		else
-			out_fmt(&std, "%-18s %llu\n", name, value[i]);
+			out_fmt(&std, "%-21s %llu\n", name, value[i]);
 		sep = s->json ? "," : " ";
 	}
 	if (s->json)

@@ -116,6 +116,14 @@ static const char * const stats[] = {
 	[FLOWTRACK_A_STATS_ADAPTIVE_REPLIED] = "adaptive_replied",
 	[FLOWTRACK_A_STATS_ADAPTIVE_ASSURED] = "adaptive_assured",
 	[FLOWTRACK_A_STATS_RESERVED] = "reserved",
+	[FLOWTRACK_A_STATS_GUARD_FULL] = "guard_full",
+	[FLOWTRACK_A_STATS_GUARD_EVICT_CLOSING] = "guard_evict_closing",
+	[FLOWTRACK_A_STATS_GUARD_EVICT_EMBRYONIC] = "guard_evict_embryonic",
+	[FLOWTRACK_A_STATS_GUARD_EVICT_REPLIED] = "guard_evict_replied",
+	[FLOWTRACK_A_STATS_GUARD_EVICT_ASSURED] = "guard_evict_assured",
+	[FLOWTRACK_A_STATS_GUARD_DROP] = "guard_drop",
+	[FLOWTRACK_A_STATS_GUARD_PASS] = "guard_pass",
+	[FLOWTRACK_A_STATS_GUARD_FORGOT] = "guard_forgot",
 };
 
 const struct names tcp_state_names = NAMES(tcp_states);
@@ -223,6 +231,8 @@ const struct setting settings[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[FLOWTRACK_A_SETTINGS_RESERVED] = NUMBER("reserved"),
 	[FLOWTRACK_A_SETTINGS_RESERVED_MARK] = HEX("reserved_mark"),
 	[FLOWTRACK_A_SETTINGS_RESERVED_MASK] = HEX("reserved_mask"),
+	[FLOWTRACK_A_SETTINGS_GUARD] = SWITCH("guard"),
+	[FLOWTRACK_A_SETTINGS_GUARDED] = READONLY("guarded"),
 };
 
 static const char * const tuple_attr[] = {

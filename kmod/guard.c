@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/cpumask.h>
+#include <linux/icmp.h>
+#include <linux/ip.h>
+#include <linux/random.h>
+#include <linux/ratelimit.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <net/ip.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "guard.h"
+#include "net.h"
+#include "pressure.h"
+#include "proto.h"
+
+/* Shadows in a sample, samples for a newcomer, and real entries looked at. */
+#define SAMPLE		32
+#define SAMPLES		3
+#define LOOKS		8
+
+/* Shadows are compared with reality once a second, for so long at most. */
+#define SWEEP_PERIOD	HZ
+#define SWEEP_TIME	(50 * NSEC_PER_MSEC)
+/* After nf_conntrack was flushed. */
+#define SWEEP_TIME_LONG	(400 * NSEC_PER_MSEC)
+/* Buckets between two chances for others to run. */
+#define SWEEP_SLICE	256
+
+/**
+ * ft_guard_word() - a flow of nf_conntrack in the terms of flowtrack
+ * @ct: its entry
+ *
+ * Context: any; the entry is referenced, or the packet's own.
+ * Return: FT_FLOW_* bits: status, state, class.
+ */
+u32 ft_guard_word(const struct nf_conn *ct)
+{
+	unsigned long status = READ_ONCE(ct->status);
+	u8 l4proto = nf_ct_protonum(ct);
+	u32 word = 0, state;
+
+	if (status & IPS_SEEN_REPLY)
+		word |= FT_FLOW_SEEN_REPLY;
+	if (status & IPS_ASSURED)
+		word |= FT_FLOW_ASSURED;
+	switch (l4proto) {
+	case IPPROTO_TCP:
+		state = READ_ONCE(ct->proto.tcp.state);
+		break;
+	case IPPROTO_SCTP:
+		state = READ_ONCE(ct->proto.sctp.state);
+		break;
+	default:
+		state = FLOWTRACK_FLOW_STATE_UNREPLIED;
+		if (status & IPS_ASSURED)
+			state = FLOWTRACK_FLOW_STATE_STREAM;
+		else if (status & IPS_SEEN_REPLY)
+			state = FLOWTRACK_FLOW_STATE_REPLIED;
+		break;
+	}
+	word |= state << 8;
+	return word | (u32)ft_proto_class(l4proto, word) << 5;
+}
+
+static enum flowtrack_class class_of(const struct nf_conn *ct)
+{
+	return ft_word_class(ft_guard_word(ct));
+}
+
+/* An entry that is not confirmed yet has its timeout relative to that. */
+static u32 deadline_of(const struct nf_conn *ct)
+{
+	u32 timeout = READ_ONCE(ct->timeout);
+
+	return nf_ct_is_confirmed(ct) ? timeout : ft_now() + timeout;
+}
+
+static void candidate_set(struct ft_candidate *candidate,
+			  enum flowtrack_class class, s32 left)
+{
+	*candidate = (struct ft_candidate){
+		.class = class,
+		/* nf_conntrack does not tell when the last packet came. */
+		.flags = FT_CANDIDATE_KNOWN,
+	};
+	candidate->left = left > 0 ? min_t(s32, left / HZ + 1, S16_MAX) : 0;
+}
+
+static enum ft_decision decide(const struct ft_net *tn,
+			       const struct ft_candidate *candidates,
+			       unsigned int n, unsigned int *victim)
+{
+	/* Nobody has answered it. */
+	static const struct ft_newcomer newcomer = {
+		.class = FLOWTRACK_CLASS_EMBRYONIC,
+	};
+	enum ft_rank rank;
+
+	return ft_pressure_decide(ft_setting(&tn->set, FULL_POLICY),
+				  ft_setting(&tn->set, FULL_FALLBACK),
+				  &newcomer, candidates, n, victim, &rank);
+}
+
+/**
+ * ft_guard_real() - the entry that a shadow is of
+ * @tn: namespace
+ * @key: the flow
+ *
+ * An entry that has expired is collected on the way, by nf_conntrack.
+ *
+ * Context: RCU read side.
+ * Return: the entry, referenced; NULL: it is gone.
+ */
+struct nf_conn *ft_guard_real(const struct ft_net *tn,
+			      const struct ft_shadow_key *key)
+{
+	struct nf_conntrack_tuple_hash *found;
+	struct nf_conntrack_tuple tuple;
+	struct nf_conntrack_zone zone;
+	struct nf_conn *ct;
+
+	ft_shadow_key_tuple(key, &tuple, &zone);
+	found = nf_conntrack_find_get(tn->net, &zone, &tuple);
+	if (!found)
+		return NULL;
+	ct = nf_ct_tuplehash_to_ctrack(found);
+	if (NF_CT_DIRECTION(found) == IP_CT_DIR_ORIGINAL)
+		return ct;
+	/* The answers to another flow look like that. */
+	nf_ct_put(ct);
+	return NULL;
+}
+
+static bool forget(struct ft_net *tn, const struct ft_shadow_key *key)
+{
+	if (!ft_shadow_drop(&tn->guard.shadows, key))
+		return false;
+	ft_stat_inc(tn, GUARD_FORGOT);
+	return true;
+}
+
+static void kick(struct ft_net *tn)
+{
+	if (delayed_work_pending(&tn->guard.work) || READ_ONCE(tn->dying))
+		return;
+	queue_delayed_work(system_unbound_wq, &tn->guard.work, SWEEP_PERIOD);
+}
+
+/**
+ * ft_guard_feed() - a packet whose flow stays in nf_conntrack
+ * @tn: namespace
+ * @ct: its entry, confirmed or about to be
+ *
+ * Context: RCU read side.
+ */
+void ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct)
+{
+	unsigned int max = READ_ONCE(nf_conntrack_max);
+	enum flowtrack_class class;
+	struct ft_shadow_key key;
+	struct ft_shadow *shadow;
+	int err;
+
+	if (!ft_setting(&tn->set, GUARD))
+		return;
+	class = class_of(ct);
+	ft_shadow_key_set(&key, &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple,
+			  nf_ct_zone(ct));
+	shadow = ft_shadow_find(&tn->guard.shadows, &key);
+	if (shadow) {
+		ft_shadow_update(shadow, class, deadline_of(ct));
+		return;
+	}
+	/* Deleted, this was the last packet. */
+	if (nf_ct_is_dying(ct))
+		return;
+	/* No more shadows than things that cast one. */
+	if (max && ft_shadow_count(&tn->guard.shadows) >= max)
+		return;
+	err = ft_shadow_add(&tn->guard.shadows, &key, class, deadline_of(ct));
+	if (err && err != -EEXIST)
+		ft_stat_inc(tn, NOMEM);
+	kick(tn);
+}
+
+/*
+ * Does nf_conntrack have room for one more? Each CPU may be between here and
+ * its allocation with a packet: that many places are kept free.
+ */
+static bool has_room(const struct ft_net *tn)
+{
+	unsigned int max = READ_ONCE(nf_conntrack_max);
+
+	if (!max)
+		return true;
+	return nf_conntrack_count(tn->net) + num_online_cpus() <= max;
+}
+
+/* nf_conntrack makes no entry for an ICMP error. */
+static bool is_error(const struct nf_conntrack_tuple *tuple)
+{
+	u8 family = tuple->src.l3num;
+	u8 request;
+
+	if (tuple->dst.protonum != (family == NFPROTO_IPV4 ? IPPROTO_ICMP :
+							     IPPROTO_ICMPV6))
+		return false;
+	return ft_icmp_kind(family, tuple->dst.u.icmp.type, &request) ==
+	       FT_ICMP_ERROR;
+}
+
+/**
+ * ft_guard_open() - may a packet go on to nf_conntrack just so?
+ * @tn: namespace
+ * @skb: the packet, with no entry of ours
+ * @pf: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @zone: conntrack zone
+ *
+ * Context: RCU read side.
+ * Return: true if nf_conntrack has room, knows its flow, or wants none.
+ */
+bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
+		   const struct nf_conntrack_zone *zone)
+{
+	struct nf_conntrack_tuple_hash *found;
+	struct nf_conntrack_tuple tuple;
+
+	if (has_room(tn) || !ft_setting(&tn->set, GUARD))
+		return true;
+	/* What has no tuple gets no entry. */
+	if (!nf_ct_get_tuplepr(skb, skb_network_offset(skb), pf, tn->net,
+			       &tuple) || is_error(&tuple))
+		return true;
+	found = nf_conntrack_find_get(tn->net, zone, &tuple);
+	if (!found)
+		return false;
+	nf_ct_put(nf_ct_tuplehash_to_ctrack(found));
+	return true;
+}
+
+static void log_full(struct ft_net *tn, const char *done)
+{
+	if (!__ratelimit(&tn->full_log))
+		return;
+	pr_warn("nf_flowtrack: netns %u: nf_conntrack full, limit of %u entries: %s; raise net.netfilter.nf_conntrack_max or lower its timeouts\n",
+		tn->net->ns.inum, READ_ONCE(nf_conntrack_max), done);
+}
+
+/* Delete a shadow's flow, if that is still allowed and frees its place. */
+static void evict(struct ft_net *tn, struct ft_shadow *shadow)
+{
+	struct ft_shadow_key key = shadow->key;
+	struct ft_candidate candidate;
+	enum flowtrack_class class;
+	bool deleted = false;
+	unsigned int victim;
+	struct nf_conn *ct;
+
+	ct = ft_guard_real(tn, &key);
+	if (!ct) {
+		forget(tn, &key);
+		return;
+	}
+	class = class_of(ct);
+	ft_shadow_update(shadow, class, deadline_of(ct));
+	candidate_set(&candidate, class, deadline_of(ct) - ft_now());
+	/*
+	 * Offloaded: its packets pass by, it is not as idle as it looks. More
+	 * references than the table's and ours: packets of it are queued, and
+	 * its place would be free only after them.
+	 */
+	if (!test_bit(IPS_OFFLOAD_BIT, &ct->status) &&
+	    refcount_read(&ct->ct_general.use) <= 2 &&
+	    decide(tn, &candidate, 1, &victim) == FT_DECISION_EVICT)
+		deleted = nf_ct_delete(ct, 0, 0);
+	nf_ct_put(ct);
+	if (!deleted)
+		return;
+	ft_shadow_drop(&tn->guard.shadows, &key);
+	this_cpu_inc(tn->stats->v[FLOWTRACK_A_STATS_GUARD_EVICT_CLOSING +
+				  class]);
+}
+
+/* One sample: true if there is room now. */
+static bool evict_any(struct ft_net *tn, enum ft_decision *decision)
+{
+	struct ft_candidate candidates[SAMPLE];
+	struct ft_shadow *shadows[SAMPLE];
+	unsigned int n, i, looks, victim;
+
+	n = ft_shadow_sample(&tn->guard.shadows, get_random_u32(), shadows,
+			     SAMPLE);
+	for (i = 0; i < n; i++)
+		candidate_set(&candidates[i], READ_ONCE(shadows[i]->class),
+			      ft_shadow_left(shadows[i], ft_now()));
+	for (looks = 0; looks < LOOKS; looks++) {
+		*decision = decide(tn, candidates, n, &victim);
+		if (*decision != FT_DECISION_EVICT)
+			return false;
+		evict(tn, shadows[victim]);
+		if (has_room(tn))
+			return true;
+		n--;
+		shadows[victim] = shadows[n];
+		candidates[victim] = candidates[n];
+	}
+	return false;
+}
+
+/**
+ * ft_guard_make_room() - a newcomer that nf_conntrack has no room for
+ * @tn: namespace
+ *
+ * Context: RCU read side.
+ * Return: what becomes of it.
+ */
+enum ft_guard_answer ft_guard_make_room(struct ft_net *tn)
+{
+	enum ft_decision decision = FT_DECISION_EVICT;
+	unsigned int victim, i;
+
+	ft_stat_inc(tn, GUARD_FULL);
+	for (i = 0; i < SAMPLES; i++) {
+		if (evict_any(tn, &decision)) {
+			log_full(tn, "a less valuable one was deleted");
+			return FT_GUARD_GO;
+		}
+	}
+	/* The fallback: what is decided when nobody is in reach. */
+	decision = decide(tn, NULL, 0, &victim);
+	if (decision == FT_DECISION_PASS) {
+		ft_stat_inc(tn, GUARD_PASS);
+		log_full(tn, "a new connection goes on untracked");
+		return FT_GUARD_PASS;
+	}
+	ft_stat_inc(tn, GUARD_DROP);
+	log_full(tn, "a new connection was dropped");
+	return FT_GUARD_DROP;
+}
+
+/* Bring a shadow in line with the real entry, or forget it. */
+static int look_at(struct ft_shadow *shadow, void *arg)
+{
+	struct ft_shadow_key key = shadow->key;
+	struct ft_net *tn = arg;
+	struct nf_conn *ct;
+
+	if (!tn->guard.verify && ft_shadow_left(shadow, ft_now()) > 0)
+		return 0;
+	ct = ft_guard_real(tn, &key);
+	if (!ct) {
+		tn->guard.expected += forget(tn, &key);
+		return 0;
+	}
+	ft_shadow_update(shadow, class_of(ct), deadline_of(ct));
+	nf_ct_put(ct);
+	return 0;
+}
+
+/* How many entries nf_conntrack has that are without a shadow. */
+static s32 others(const struct ft_net *tn)
+{
+	return nf_conntrack_count(tn->net) -
+	       ft_shadow_count(&tn->guard.shadows);
+}
+
+static void verify(struct ft_net *tn)
+{
+	tn->guard.cursor = (struct ft_shadow_cursor){};
+	tn->guard.verify = true;
+	tn->guard.expected = others(tn);
+}
+
+/* A pass is complete. Return: true if there is nothing more to do. */
+static bool pass_complete(struct ft_net *tn)
+{
+	struct ft_guard *guard = &tn->guard;
+
+	guard->cursor = (struct ft_shadow_cursor){};
+	if (!guard->verify) {
+		if (others(tn) == guard->others)
+			return true;
+		verify(tn);
+		return false;
+	}
+	/* If entries came and went meanwhile, look again in a second. */
+	guard->verify = false;
+	guard->others = others(tn);
+	guard->settled = guard->others >= 0 &&
+			 guard->others == guard->expected;
+	return true;
+}
+
+/*
+ * Numbers that differ by as much as they did after everything had been looked
+ * at say that nothing has drifted. If they do not: first those shadows whose
+ * deadline has passed, which costs a read each; if that does not explain it,
+ * all. What is left after that is not ours, and becomes the new difference.
+ */
+static void sweep(struct ft_net *tn)
+{
+	struct ft_guard *guard = &tn->guard;
+	u64 end = local_clock() + SWEEP_TIME;
+	int more;
+
+	if (!guard->verify) {
+		if (!guard->settled)
+			verify(tn);
+		else if (others(tn) == guard->others)
+			return;
+	}
+	if (nf_conntrack_count(tn->net) < ft_shadow_count(&guard->shadows) / 2)
+		end += SWEEP_TIME_LONG - SWEEP_TIME;
+	for (;;) {
+		rcu_read_lock();
+		more = ft_shadow_walk(&guard->shadows, &guard->cursor,
+				      SWEEP_SLICE, look_at, tn);
+		rcu_read_unlock();
+		if (more < 0) {
+			/* Being resized, often by what was dropped here. */
+			schedule_timeout_uninterruptible(1);
+			if (guard->verify)
+				verify(tn);
+		} else if (!more && pass_complete(tn)) {
+			return;
+		}
+		cond_resched();
+		if (READ_ONCE(tn->dying) || local_clock() > end)
+			return;
+	}
+}
+
+static void guard_work(struct work_struct *work)
+{
+	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,
+					 guard.work);
+
+	sweep(tn);
+	/* Without shadows there is nothing to do: the next one starts it. */
+	if (ft_shadow_count(&tn->guard.shadows))
+		kick(tn);
+}
+
+/**
+ * ft_guard_init() - prepare a namespace for guarding
+ * @tn: namespace; net and settings are set
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ft_guard_init(struct ft_net *tn)
+{
+	struct ft_guard *guard = &tn->guard;
+	int err;
+
+	err = ft_shadows_init(&guard->shadows);
+	if (err)
+		return err;
+	INIT_DELAYED_WORK(&guard->work, guard_work);
+	guard->cursor = (struct ft_shadow_cursor){};
+	guard->others = 0;
+	guard->settled = true;
+	guard->verify = false;
+	return 0;
+}
+
+/**
+ * ft_guard_exit() - forget what was guarded in a namespace
+ * @tn: namespace, with dying set; no packet is in a hook any more
+ *
+ * Context: may sleep.
+ */
+void ft_guard_exit(struct ft_net *tn)
+{
+	struct ft_guard *guard = &tn->guard;
+
+	cancel_delayed_work_sync(&guard->work);
+	ft_shadows_exit(&guard->shadows);
+}

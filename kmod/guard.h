@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Guarding: the pressure policy for flows that stay in nf_conntrack.
+ *
+ * What passes the hooks feeds a shadow of each such flow. Before nf_conntrack
+ * makes an entry for a newcomer that it would have no room for, the policy
+ * names a victim among the shadows, and the real entry is deleted.
+ */
+#ifndef _FT_GUARD_H
+#define _FT_GUARD_H
+
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+#include "shadow.h"
+
+struct ft_net;
+struct nf_conn;
+struct nf_conntrack_zone;
+struct sk_buff;
+
+/**
+ * enum ft_guard_answer - may a newcomer go on to nf_conntrack?
+ * @FT_GUARD_GO: it may; a place has been made
+ * @FT_GUARD_PASS: no place; the packet goes on without an entry
+ * @FT_GUARD_DROP: no place; the packet is to be dropped
+ */
+enum ft_guard_answer {
+	FT_GUARD_GO,
+	FT_GUARD_PASS,
+	FT_GUARD_DROP,
+};
+
+/**
+ * struct ft_guard - what guards one namespace's part of nf_conntrack
+ * @shadows: of its flows
+ * @work: compares shadows with reality, once a second while there are any
+ * @cursor: where that stands; touched by @work only
+ * @others: entries of nf_conntrack that had no shadow when all shadows had been
+ *	looked at: as long as the numbers differ by this, nothing has drifted;
+ *	touched by @work only
+ * @expected: what @others will be after this pass if nothing else happens;
+ *	touched by @work only
+ * @settled: @others is true; touched by @work only
+ * @verify: this pass looks every shadow up, not only those that are due;
+ *	touched by @work only
+ */
+struct ft_guard {
+	struct ft_shadows shadows;
+	struct delayed_work work;
+	struct ft_shadow_cursor cursor;
+	s32 others;
+	s32 expected;
+	bool settled;
+	bool verify;
+};
+
+int ft_guard_init(struct ft_net *tn);
+void ft_guard_exit(struct ft_net *tn);
+
+void ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct);
+bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
+		   const struct nf_conntrack_zone *zone);
+enum ft_guard_answer ft_guard_make_room(struct ft_net *tn);
+struct nf_conn *ft_guard_real(const struct ft_net *tn,
+			      const struct ft_shadow_key *key);
+u32 ft_guard_word(const struct nf_conn *ct);
+
+#endif /* _FT_GUARD_H */

@@ -1,0 +1,299 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Guarding: flows that stay in nf_conntrack, its full table, and whether shadows and reality agree."""
+# TIMEOUT: 300
+
+from lib_net import *
+
+MAX = 300
+NAT = """
+table inet nat {
+	chain post {
+		type nat hook postrouting priority srcnat
+		oifname rs masquerade
+	}
+}
+"""
+LIMIT = "/proc/sys/net/netfilter/nf_conntrack_max"
+ports = iter(range(10000, 60000))
+
+
+def setup():
+    net = Net(NAT)
+    with open(LIMIT) as f:
+        net.limit = f.read()
+    net.log = Kmsg()
+    return net
+
+
+def teardown(net):
+    if net:
+        limit(int(net.limit))
+
+
+def limit(n):
+    with open(LIMIT, "w") as f:
+        f.write(str(n))
+
+
+def fresh(net, maximum=None, **settings):
+    """Nothing tracked, the limit as given, settings back to their defaults but for those given."""
+    limit(int(net.limit))
+    net.forget()
+    for name, value in {"guard": 1, "full_policy": "evict", "full_fallback": "drop", **settings}.items():
+        net.r.sysctl(name, value)
+    agree(net, 0)
+    if maximum:
+        limit(maximum)
+    net.log.read()
+    return net.r.tool_json("stats")
+
+
+def since(net, before):
+    now = net.r.tool_json("stats")
+    return {k: now[k] - before[k] for k in now if k.startswith("guard") and now[k] != before[k]}
+
+
+def both(net):
+    """(entries of nf_conntrack, shadows of them)"""
+    return net.r.conntrack_count(), int(net.r.sysctl("guarded"))
+
+
+def agree(net, wanted=None):
+    """Shadows and reality have the same number, within moments."""
+    def same():
+        real, shadows = both(net)
+        return real == shadows and wanted in (None, real)
+    try:
+        busywait(6, same, "shadows and reality agree")
+    except Failure as e:
+        raise Failure(f"{e}: {both(net)}, wanted {wanted}") from None
+
+
+def flood(net, n, family=4, base=20000):
+    """Packets of n UDP flows that nobody answers, from one client inside."""
+    sock = net.c.socket(kind(family), socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    for i in range(n):
+        try:
+            sock.sendto(b"x", (Net.S[family], base + i % 40000))
+        except ConnectionRefusedError:
+            pass
+    sock.close()
+
+
+def connects(net, n=10, timeout=3):
+    """How many of n new connections through the router are served."""
+    listener = listen(net.s, Net.S[4], 80)
+    served = 0
+    for _ in range(n):
+        try:
+            near = connect(net.c, Net.S[4], 80, timeout=timeout)
+        except OSError:
+            continue
+        far, _ = listener.accept()
+        served += 1
+        near.close()
+        far.close()
+    listener.close()
+    return served
+
+
+def full_lines(net):
+    return [line for line in net.log.read() if "nf_conntrack: table full" in line]
+
+
+def talks(net, n, proto="tcp", family=4):
+    out = []
+    for _ in range(n):
+        out.append(Talk(net.c, net.s, Net.S[family], next(ports), proto=proto))
+        out[-1].round()
+    return out
+
+
+def close(some):
+    for talk in some:
+        talk.close()
+
+
+@case("a router floods from inside: alone it is full, guarded it serves", only="flowtrack")
+def _(net):
+    # Nobody refuses the flood's packets: it is not answered at all.
+    net.s.run("nft", "add table inet f { chain i { type filter hook input priority 0; udp dport 20000-60000 drop; }; }")
+    seen = {}
+    for guard in (0, 1):
+        before = fresh(net, guard=guard)
+        kept = talks(net, 5)
+        limit(MAX)
+        flood(net, 4 * MAX)
+        served = connects(net, 6, timeout=1.2)
+        for talk in kept:
+            talk.alive()
+        seen[guard] = (served, bool(full_lines(net)))
+        told = since(net, before)
+        if guard:
+            check(net.r.conntrack_count() <= MAX, f"{net.r.conntrack_count()} entries")
+            check(told.get("guard_evict_embryonic", 0) >= 3 * MAX, f"evicted: {told}")
+            equal((told.get("guard_evict_assured", 0), told.get("guard_drop", 0)), (0, 0), f"of {told}")
+        else:
+            equal(told, {}, "what guarding did, switched off")
+        close(kept)
+    equal(seen[1], (6, False), "guarded: connections served, and is a full table logged")
+    check(seen[0][0] < 6 and seen[0][1], f"alone: served and logged: {seen[0]}")
+    net.s.nft("flush ruleset")
+
+
+@case("what is closing goes first, then what nobody answered; what is in use stays", only="flowtrack")
+def _(net):
+    fresh(net)
+    kept = talks(net, 10) + talks(net, 10, "udp")
+    for talk in kept[10:]:
+        # UDP is assured when it has gone on for two seconds.
+        busywait(5, lambda t=talk: t.round() or net.r.run("conntrack", "-L", "-p", "udp", "--orig-port-src", str(
+            t.near.getsockname()[1]))[1].find("ASSURED") > 0, "UDP is assured")
+    closed = talks(net, 10)
+    close(closed)
+    time_waits = lambda: int(net.r.run("conntrack", "-L", "-p", "tcp", "--state", "TIME_WAIT")[1].count("tcp"))
+    busywait(10, lambda: time_waits() == 10, "closed connections are in TIME_WAIT")
+    flood(net, 20)
+    agree(net, 50)
+    before = net.r.tool_json("stats")
+    limit(50)
+    flood(net, 10, base=30000)
+    told = since(net, before)
+    # One entry for each CPU is kept free, so a few more than there were newcomers.
+    check(9 <= told.get("guard_evict_closing", 0) <= 10, f"after as many as are closing: {told}")
+    flood(net, 20, base=40000)
+    told = since(net, before)
+    equal(told.get("guard_evict_closing"), 10, f"closing, of {told}")
+    check(told.get("guard_evict_embryonic", 0) >= 18, f"embryonic, of {told}")
+    check(not {"guard_evict_replied", "guard_evict_assured", "guard_drop"} & set(told), f"of {told}")
+    for talk in kept:
+        talk.alive()
+    close(kept)
+    equal(full_lines(net), [], "lines")
+
+
+@case("nobody may be displaced: the fallback, and nothing of nf_conntrack's in the log", only="flowtrack")
+def _(net):
+    fresh(net)
+    kept = talks(net, 20)
+    limit(20)
+    before = net.r.tool_json("stats")
+    equal(connects(net, 2, timeout=1.5), 0, "connections served, fallback drop")
+    check(since(net, before).get("guard_drop", 0) >= 2, f"{since(net, before)}")
+    net.r.sysctl("full_fallback", "pass")
+    server = listen(net.s, Net.S[4], 53, "udp")
+    client = connect(net.c, Net.S[4], 53, "udp")
+    client.send(b"x")
+    # Without an entry there is no translation: it comes as it was sent.
+    equal(server.recvfrom(10)[1][0], Net.C[4], "source of the packet, fallback pass")
+    server.close()
+    client.close()
+    check(since(net, before).get("guard_pass", 0) >= 1, f"{since(net, before)}")
+    equal(net.r.conntrack_count(), 20, "entries")
+    for talk in kept:
+        talk.alive()
+    close(kept)
+    equal(full_lines(net), [], "lines")
+
+
+@case("an hour's worth of flows, and both sides have the same number", only="flowtrack")
+def _(net):
+    fresh(net)
+    names = ("nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream")
+    before = {name: net.r.sysctl("net.netfilter." + name) for name in names}
+    try:
+        for name in names:
+            net.r.sysctl("net.netfilter." + name, 1)
+        # Five a second, as a home has: 18000, of which none lasts for more than a second.
+        for i in range(6):
+            flood(net, 3000, family=FAMILIES[i % 2], base=20000 + 3000 * i)
+        # It is not they who end: who wants to see that has to look.
+        busywait(90, lambda: net.r.run("conntrack", "-L", ok=False) and net.r.conntrack_count() == 0,
+                 "nf_conntrack ends them")
+        agree(net, 0)
+    finally:
+        for name in names:
+            net.r.sysctl("net.netfilter." + name, before[name])
+    kept = talks(net, 5)
+    agree(net, 5)
+    close(kept)
+
+
+@case("conntrack -D and -F: forgotten within moments, and what stays stays", only="flowtrack")
+def _(net):
+    fresh(net)
+    kept = talks(net, 5)
+    flood(net, 500)
+    agree(net, 505)
+    net.r.run("conntrack", "-D", "-p", "udp", "--orig-port-dst", "20007")
+    agree(net, 504)
+    net.r.run("conntrack", "-D", "-p", "udp")
+    agree(net, 5)
+    for talk in kept:
+        talk.alive()
+    net.r.run("conntrack", "-F")
+    agree(net, 0)
+    close(kept)
+
+
+@case("one that was there before is guarded from its next packet on", only="flowtrack")
+def _(net):
+    fresh(net)
+    net.r.sysctl("enable", 0)
+    old = talks(net, 3)
+    net.r.sysctl("enable", 1)
+    equal(both(net), (3, 0), "entries and shadows")
+    new = talks(net, 2)
+    old[0].round()
+    equal(both(net), (5, 3), "entries and shadows")
+    # Who is unknown hides nothing.
+    net.r.run("conntrack", "-D", "-p", "tcp", "--orig-port-src", str(new[0].near.getsockname()[1]))
+    busywait(6, lambda: both(net) == (4, 2), "one is forgotten")
+    for talk in old + new[1:]:
+        talk.alive()
+    equal(both(net), (4, 4), "entries and shadows")
+    close(old + new)
+
+
+@case("IPv6, and what a bypass mark leaves to nf_conntrack", only="flowtrack")
+def _(net):
+    before = fresh(net)
+    kept = talks(net, 3, family=6)
+    net.r.sysctl("bypass_mark", 0x10)
+    net.r.sysctl("bypass_mask", 0x10)
+    net.r.nft("table inet raw { chain pre { type filter hook prerouting priority raw; udp dport 20000-60000 "
+              "meta mark set 0x10; }; }")
+    limit(100)
+    flood(net, 300, family=6)
+    flood(net, 300)
+    told = since(net, before)
+    check(told.get("guard_evict_embryonic", 0) > 400, f"{told}")
+    check(net.r.conntrack_count() <= 100, f"{net.r.conntrack_count()} entries")
+    for talk in kept:
+        talk.alive()
+    close(kept)
+    net.r.nft("delete table inet raw")
+    net.r.sysctl("bypass_mask", 0)
+    equal(full_lines(net), [], "lines")
+
+
+@case("a namespace that goes away with guarded flows leaves nothing", only="flowtrack")
+def _(net):
+    fresh(net)
+    for _ in range(3):
+        ns = Ns("gone")
+        ns.nft("table ip nat { chain out { type nat hook postrouting priority srcnat; ip daddr 127.0.0.2 "
+               "snat to 127.0.0.9; }; }")
+        sock = ns.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        for port in range(20000, 20500):
+            sock.sendto(b"x", ("127.0.0.2", port))
+        sock.close()
+        check(int(ns.sysctl("guarded")) >= 500, f"{ns.sysctl('guarded')} guarded")
+        ns.delete()
+    agree(net, 0)
+
+
+main(setup, teardown)
