@@ -55,8 +55,8 @@ static_assert(sizeof(unsigned long) == sizeof(u64));
 #define SAMPLE_ENOUGH	8
 #define SAMPLE_LINES_MAX 128
 
-/* A resize leaves so many of the lines that a chain may have to newcomers. */
-#define RESIZE_FILL_MAX	(FT_CHAIN_MAX / 2 * FT_SLOTS)
+/* A resize leaves most of the lines that a chain may have to newcomers. */
+#define RESIZE_FILL_MAX	(FT_CHAIN_MAX / 8 * FT_SLOTS)
 
 /* Overflow lines freed at once, after a grace period. */
 #define TRASH_LINES	29
@@ -1321,7 +1321,7 @@ static u64 array_used(const struct array *array)
  *
  * Context: may sleep, for as long as it takes to touch every flow.
  * Return: 0, or with nothing changed: -ENOMEM; -ENOSPC, the flows that are in
- * would make chains of more than half of FT_CHAIN_MAX lines on average.
+ * would make chains of more than an eighth of FT_CHAIN_MAX lines on average.
  */
 int ft_table_resize(struct ft_table *table, u32 buckets)
 {

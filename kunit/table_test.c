@@ -376,7 +376,7 @@ static void out_of_memory(struct kunit *test)
 /* Chains would get too long: refused, and nothing changed. */
 static void resize_too_small(struct kunit *test)
 {
-	const u32 most = FT_CHAIN_MAX / 2 * FT_SLOTS * 64;
+	const u32 most = FT_CHAIN_MAX / 8 * FT_SLOTS * 64;
 	struct ft_table *table = table_new(test, 1024);
 	u32 i;
 
