@@ -38,6 +38,7 @@
 #define FT_FLOW_ORIG_HI		BIT(4)	/* initiator is the upper endpoint */
 #define FT_FLOW_CLASS		GENMASK(6, 5)	/* enum flowtrack_class */
 #define FT_FLOW_STATE		GENMASK(15, 8)	/* state of the protocol */
+#define FT_FLOW_SOURCE		GENMASK(17, 16)	/* how its source counts it */
 
 /**
  * enum ft_dir - direction of a packet within its flow

@@ -611,6 +611,8 @@ static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
 		carrier->pending = false;
 		carrier->birth.mark = READ_ONCE(carrier->ct->mark);
 		carrier->birth.reserved = ft_flow_reserved(tn, skb->mark);
+		/* Opened by this machine itself: no source to be limited. */
+		carrier->birth.exempt = !skb->skb_iif;
 		if (ft_flow_admit(tn, &carrier->birth) == FT_ADMIT_DROP)
 			verdict = NF_DROP;
 	} else if (written_to(carrier)) {
@@ -642,6 +644,7 @@ static unsigned int adopt(struct ft_net *tn, struct sk_buff *skb,
 	birth.key = pkt.key;
 	birth.hash = ft_key_hash(&pkt.key, ft_table_secret(tn->table));
 	birth.word = step.word | (pkt.from_hi ? FT_FLOW_ORIG_HI : 0);
+	birth.exempt = !skb->skb_iif;
 	birth.timeout = step.timeout;
 	birth.mark = READ_ONCE(ct->mark);
 	birth.reserved = ft_flow_reserved(tn, skb->mark);

@@ -318,7 +318,8 @@ static enum ft_admission make_room(struct ft_net *tn,
 }
 
 /* Fill a flow object that nobody but stale readers can reach. */
-static void prepare(struct ft_flow *flow, const struct ft_birth *birth)
+static void prepare(struct ft_flow *flow, const struct ft_birth *birth,
+		    u32 word)
 {
 	/* A stale reader may hold the lock for a moment. */
 	ft_flow_lock(flow);
@@ -333,7 +334,7 @@ static void prepare(struct ft_flow *flow, const struct ft_birth *birth)
 	flow->born = birth->born;
 	flow->proto = birth->proto;
 	/* Dead until ft_table_insert() has it in the table. */
-	ft_flow_unlock(flow, birth->word | FT_FLOW_DEAD);
+	ft_flow_unlock(flow, word | FT_FLOW_DEAD);
 }
 
 static void announce(struct ft_net *tn, struct ft_flow *flow, u32 index)
@@ -360,17 +361,9 @@ static void follow_count(struct ft_net *tn)
 		queue_work(system_unbound_wq, &tn->resize_work);
 }
 
-/**
- * ft_flow_admit() - enter a flow into the table
- * @tn: namespace
- * @birth: what it is to be
- *
- * At the limit, and when memory is short, the policy decides.
- *
- * Context: BH disabled, RCU read side.
- * Return: see enum ft_admission.
- */
-enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth)
+/* Enter a flow that its source may have; @word: birth.word, and its mark. */
+static enum ft_admission enter(struct ft_net *tn, const struct ft_birth *birth,
+			       u32 word)
 {
 	enum ft_admission admission;
 	struct ft_flow *flow, *clash;
@@ -394,7 +387,7 @@ enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth)
 		unreserve(tn);
 		return fallback(tn);
 	}
-	prepare(flow, birth);
+	prepare(flow, birth, word);
 
 	err = ft_table_insert(tn->table, flow, index, birth->hash, &clash);
 	if (err)
@@ -420,6 +413,56 @@ err_insert:
 	else
 		ft_stat_inc(tn, NOMEM);
 	return fallback(tn);
+}
+
+/* A newcomer that its source may not have. */
+static enum ft_admission refuse_source(struct ft_net *tn,
+				       const struct ft_birth *birth,
+				       enum ft_source_verdict verdict)
+{
+	u32 index;
+
+	/* A retransmission of what is in already is no more flow. */
+	if (ft_table_lookup(tn->table, &birth->key, birth->hash, &index)) {
+		ft_stat_inc(tn, CLASH);
+		return FT_ADMIT_CLASH;
+	}
+	if (verdict == FT_SOURCE_NOMEM) {
+		ft_stat_inc(tn, NOMEM);
+		return fallback(tn);
+	}
+	ft_source_refused(tn, &birth->key, birth->word, verdict);
+	if (ft_setting(&tn->set, SRC_POLICY) != FLOWTRACK_POLICY_PASS)
+		return FT_ADMIT_DROP;
+	ft_stat_inc(tn, SRC_PASS);
+	return FT_ADMIT_PASS;
+}
+
+/**
+ * ft_flow_admit() - enter a flow into the table
+ * @tn: namespace
+ * @birth: what it is to be
+ *
+ * The limits of its source come first, and cost nothing if it is over them. At
+ * the limit of the table, and when memory is short, the policy decides.
+ *
+ * Context: BH disabled, RCU read side.
+ * Return: see enum ft_admission.
+ */
+enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth)
+{
+	enum ft_source_verdict verdict;
+	enum ft_admission admission;
+	u32 word = birth->word;
+
+	verdict = ft_source_charge(tn, &birth->key, &word,
+				   birth->exempt || birth->reserved);
+	if (verdict != FT_SOURCE_OK)
+		return refuse_source(tn, birth, verdict);
+	admission = enter(tn, birth, word);
+	if (admission != FT_ADMIT_OK)
+		ft_source_release(tn, &birth->key, word);
+	return admission;
 }
 
 static void count_end(struct ft_net *tn, u32 word, enum flowtrack_reason reason)
@@ -475,6 +518,7 @@ static bool end_flow(struct ft_net *tn, struct ft_flow *flow, u32 index,
 			ft_key_hash(&key, ft_table_secret(tn->table)));
 	count_end(tn, atomic_read(&flow->word), reason);
 	announce_end(tn, flow, index, reason);
+	ft_source_release(tn, &key, atomic_read(&flow->word));
 	ft_table_free(tn->table, flow, index);
 	if (!keep_place)
 		unreserve(tn);
@@ -602,6 +646,7 @@ int ft_lifecycle_init(struct ft_net *tn, u32 buckets)
 	tn->table = ft_table_create(buckets);
 	if (IS_ERR(tn->table))
 		return PTR_ERR(tn->table);
+	ft_source_init(tn);
 	ft_top_init(tn);
 	ft_gc_init(tn);
 	return 0;
@@ -621,5 +666,6 @@ void ft_lifecycle_exit(struct ft_net *tn)
 	ft_top_exit(tn);
 	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
 	WARN_ON_ONCE(atomic_read(&tn->count));
+	ft_source_exit(tn);
 	ft_table_destroy(tn->table);
 }

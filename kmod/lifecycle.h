@@ -18,6 +18,8 @@
  * @key: identity
  * @hash: its hash
  * @word: FT_FLOW_* bits: direction, state, class, status
+ * @exempt: the limits for sources do not hold: this machine opens it, or its
+ *	administrator enters it
  * @timeout: jiffies from now
  * @mark: conntrack mark
  * @reserved: may take a reserved entry, see ft_flow_reserved()
@@ -30,6 +32,7 @@ struct ft_birth {
 	struct ft_key key;
 	u64 hash;
 	u32 word;
+	bool exempt;
 	u32 timeout;
 	u32 mark;
 	bool reserved;

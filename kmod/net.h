@@ -15,6 +15,7 @@
 #include "adaptive.h"
 #include "guard.h"
 #include "settings.h"
+#include "source.h"
 #include "stats.h"
 #include "table.h"
 #include "top.h"
@@ -39,6 +40,7 @@ struct ctl_table;
  * @shrink_cursor: where adaptive timeouts stand; touched by @gc_work only
  * @adaptive: adaptive timeouts
  * @resize_work: follows the number of flows with the number of buckets
+ * @sources: flows by source, see source.c
  * @top: who holds most flows, see top.c
  * @full_log: limits the message about the full table
  * @guard: of the flows that stay in nf_conntrack
@@ -60,6 +62,7 @@ struct ft_net {
 	struct ft_cursor shrink_cursor;
 	struct ft_adaptive adaptive;
 	struct work_struct resize_work;
+	struct ft_sources sources;
 	struct ft_top top;
 	struct ratelimit_state full_log;
 	struct ft_guard guard;

@@ -247,6 +247,7 @@ static int read_birth(struct genl_info *info, struct ft_net *tn,
 		return err;
 	birth->hash = ft_key_hash(&birth->key, ft_table_secret(tn->table));
 	birth->word = from_hi ? FT_FLOW_ORIG_HI : 0;
+	birth->exempt = true;
 	if (info->attrs[A(MARK)])
 		birth->mark = nla_get_u32(info->attrs[A(MARK)]);
 	return read_state(info, birth) ?:

@@ -76,6 +76,16 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 				FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_EVICT),
 	[A(FULL_FALLBACK)] = WORD(full_fallback, fallback_words,
 				  FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_DROP),
+	[A(SRC_COUNT)] = {
+		SETTING(src_count, FT_SETTING_NUMBER),
+		.max = FT_FLOWS_MAX,
+		.readonly = true,
+	},
+	[A(SRC_MAX)] = NUMBER(src_max, 0, FT_FLOWS_MAX, 0),
+	[A(SRC_RATE)] = NUMBER(src_rate, 0, 1000000, 0),
+	[A(SRC_BURST)] = NUMBER(src_burst, 1, 1000000, 50),
+	[A(SRC_POLICY)] = WORD(src_policy, fallback_words,
+			       FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_DROP),
 	[A(SRC_PREFIX4)] = NUMBER(src_prefix4, 1, 32, 32),
 	[A(SRC_PREFIX6)] = NUMBER(src_prefix6, 1, 128, 64),
 	[A(ADOPT)] = WORD(adopt, adopt_words, FT_ADOPT_NEVER, FT_ADOPT_AUTO),
@@ -194,6 +204,8 @@ u32 ft_settings_get(struct ft_net *tn, unsigned int attr)
 		return ft_table_buckets(tn->table);
 	case A(GUARDED):
 		return ft_shadow_count(&tn->guard.shadows);
+	case A(SRC_COUNT):
+		return ft_source_count(tn);
 	default:
 		return READ_ONCE(tn->set.v[attr]);
 	}
@@ -365,11 +377,25 @@ static int check_pairs(const struct ft_net *tn,
 	return 0;
 }
 
+static int prepare_sources(struct ft_net *tn, const struct ft_settings *wanted,
+			   u64 which, struct ft_source_table **next)
+{
+	struct ft_settings set = tn->set;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(set.v); i++) {
+		if (which & BIT_ULL(i))
+			set.v[i] = wanted->v[i];
+	}
+	return ft_source_prepare(tn, &set, next);
+}
+
 static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 			u64 which, unsigned int *bad,
 			struct netlink_ext_ack *extack)
 {
 	u32 buckets = tn->set.v[A(BUCKETS)];
+	struct ft_source_table *sources;
 	unsigned int i;
 	int err;
 
@@ -390,11 +416,17 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 		return err;
 
 	/* What can fail comes first: the rest can't. */
+	*bad = A(SRC_MAX);
+	err = prepare_sources(tn, wanted, which, &sources);
+	if (err) {
+		NL_SET_ERR_MSG(extack, "no memory to count flows by source");
+		return err;
+	}
 	*bad = A(BUCKETS);
 	if (which & BIT_ULL(A(BUCKETS))) {
 		err = apply_buckets(tn, wanted->v[A(BUCKETS)], extack);
 		if (err)
-			return err;
+			goto err_sources;
 	}
 	*bad = A(ENABLE);
 	if (which & BIT_ULL(A(ENABLE))) {
@@ -407,12 +439,15 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 		if (which & BIT_ULL(i))
 			WRITE_ONCE(tn->set.v[i], wanted->v[i]);
 	}
+	ft_source_apply(tn, sources);
 	return 0;
 
 err_buckets:
 	/* As before, if the memory is still there; else bigger than before. */
 	if (which & BIT_ULL(A(BUCKETS)))
 		apply_buckets(tn, buckets, NULL);
+err_sources:
+	kvfree(sources);
 	return err;
 }
 

@@ -70,6 +70,11 @@ static const struct expected {
 	{ A(RESERVED_MASK), "reserved_mask", 0 },
 	{ A(GUARD), "guard", 1 },
 	{ A(GUARDED), "guarded", 0 },
+	{ A(SRC_COUNT), "src_count", 0 },
+	{ A(SRC_MAX), "src_max", 0 },
+	{ A(SRC_RATE), "src_rate", 0 },
+	{ A(SRC_BURST), "src_burst", 50 },
+	{ A(SRC_POLICY), "src_policy", FLOWTRACK_POLICY_DROP },
 };
 
 static void names_and_defaults(struct kunit *test)
@@ -325,13 +330,21 @@ static bool naive_valid(unsigned int attr, u32 value)
 	switch (attr) {
 	case A(COUNT):
 	case A(GUARDED):
+	case A(SRC_COUNT):
 		return false;
+	case A(SRC_MAX):
+		return value <= 134217728;
+	case A(SRC_RATE):
+		return value <= 1000000;
+	case A(SRC_BURST):
+		return value >= 1 && value <= 1000000;
 	case A(MAX_FLOWS):
 		return value >= 1 && value <= 134217728;
 	case A(FULL_POLICY):
 	case A(ADOPT):
 		return value <= 2;
 	case A(FULL_FALLBACK):
+	case A(SRC_POLICY):
 		return value == 1 || value == 2;
 	case A(BYPASS_MARK):
 	case A(BYPASS_MASK):

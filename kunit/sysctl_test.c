@@ -129,7 +129,8 @@ static void modes(struct kunit *test)
 		umode_t mode = 0644;
 
 		if (!strcmp(ctl->procname, "nf_flowtrack_count") ||
-		    !strcmp(ctl->procname, "nf_flowtrack_guarded"))
+		    !strcmp(ctl->procname, "nf_flowtrack_guarded") ||
+		    !strcmp(ctl->procname, "nf_flowtrack_src_count"))
 			mode = 0444;
 
 		KUNIT_EXPECT_EQ_MSG(test, ctl->mode, mode, "%s", ctl->procname);
@@ -149,7 +150,7 @@ static void shows(struct kunit *test)
 	for (i = 1; i <= FLOWTRACK_A_SETTINGS_MAX; i++) {
 		desc = &ft_setting_descs[i];
 		if (desc->kind == FT_SETTING_WORD || i == A(COUNT) || i == A(GUARDED) ||
-		    i == A(BUCKETS))
+		    i == A(BUCKETS) || i == A(SRC_COUNT))
 			continue;
 		tn->set.v[i] = 1000 + i;
 	}

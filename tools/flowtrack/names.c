@@ -124,6 +124,9 @@ static const char * const stats[] = {
 	[FLOWTRACK_A_STATS_GUARD_DROP] = "guard_drop",
 	[FLOWTRACK_A_STATS_GUARD_PASS] = "guard_pass",
 	[FLOWTRACK_A_STATS_GUARD_FORGOT] = "guard_forgot",
+	[FLOWTRACK_A_STATS_SRC_MAX_REFUSED] = "src_max_refused",
+	[FLOWTRACK_A_STATS_SRC_RATE_REFUSED] = "src_rate_refused",
+	[FLOWTRACK_A_STATS_SRC_PASS] = "src_pass",
 };
 
 const struct names tcp_state_names = NAMES(tcp_states);
@@ -233,6 +236,11 @@ const struct setting settings[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[FLOWTRACK_A_SETTINGS_RESERVED_MASK] = HEX("reserved_mask"),
 	[FLOWTRACK_A_SETTINGS_GUARD] = SWITCH("guard"),
 	[FLOWTRACK_A_SETTINGS_GUARDED] = READONLY("guarded"),
+	[FLOWTRACK_A_SETTINGS_SRC_COUNT] = READONLY("src_count"),
+	[FLOWTRACK_A_SETTINGS_SRC_MAX] = NUMBER("src_max"),
+	[FLOWTRACK_A_SETTINGS_SRC_RATE] = NUMBER("src_rate"),
+	[FLOWTRACK_A_SETTINGS_SRC_BURST] = NUMBER("src_burst"),
+	[FLOWTRACK_A_SETTINGS_SRC_POLICY] = WORD("src_policy", policy_names),
 };
 
 static const char * const tuple_attr[] = {

@@ -248,6 +248,9 @@ enum {
 	FLOWTRACK_A_STATS_GUARD_DROP,	/* newcomers to nf_conntrack dropped */
 	FLOWTRACK_A_STATS_GUARD_PASS,	/* newcomers to nf_conntrack let through with no entry */
 	FLOWTRACK_A_STATS_GUARD_FORGOT,	/* guarded flows that nf_conntrack ended itself */
+	FLOWTRACK_A_STATS_SRC_MAX_REFUSED, /* newcomers over src-max */
+	FLOWTRACK_A_STATS_SRC_RATE_REFUSED, /* newcomers over src-rate */
+	FLOWTRACK_A_STATS_SRC_PASS,	/* of these, let through with no entry */
 
 	__FLOWTRACK_A_STATS_MAX,
 	FLOWTRACK_A_STATS_MAX = (__FLOWTRACK_A_STATS_MAX - 1)
@@ -310,6 +313,11 @@ enum {
 	FLOWTRACK_A_SETTINGS_RESERVED_MASK,
 	FLOWTRACK_A_SETTINGS_GUARD,
 	FLOWTRACK_A_SETTINGS_GUARDED,		/* read only */
+	FLOWTRACK_A_SETTINGS_SRC_COUNT,		/* read only */
+	FLOWTRACK_A_SETTINGS_SRC_MAX,		/* flows of a source; 0: no limit */
+	FLOWTRACK_A_SETTINGS_SRC_RATE,		/* new ones per second; 0: no limit */
+	FLOWTRACK_A_SETTINGS_SRC_BURST,
+	FLOWTRACK_A_SETTINGS_SRC_POLICY,	/* enum flowtrack_policy, not evict */
 
 	__FLOWTRACK_A_SETTINGS_MAX,
 	FLOWTRACK_A_SETTINGS_MAX = (__FLOWTRACK_A_SETTINGS_MAX - 1)

@@ -38,13 +38,15 @@ def requests(spec):
     """{operation and mode: attributes of the request, as the documentation has them}"""
     ops = {}
     settings = next(s for s in spec["attribute-sets"] if s["name"] == "settings")
-    writable = [a["name"] for a in settings["attributes"] if a["name"] not in ("count", "guarded")]
+    writable = [a["name"] for a in settings["attributes"] if a["name"] not in ("count", "guarded", "src-count")]
     for op in spec["operations"]["list"]:
         for mode in ("do", "dump"):
             if mode not in op:
                 continue
             attrs = op[mode].get("request", {}).get("attributes", [])
-            said = "all of settings but ``count``, ``guarded``" if attrs == writable else ", ".join(f"``{a}``" for a in attrs)
+            said = ", ".join(f"``{a}``" for a in attrs)
+            if attrs == writable:
+                said = "all of settings but ``count``, ``guarded``, ``src-count``"
             ops[f"{op['name']} {mode}"] = said
     return ops
 

@@ -327,9 +327,10 @@ def _(rig):
             rig.r.sysctl(name, i)
             equal(rig.r.sysctl(name), word, f"{name} after writing {i}")
         rig.r.sysctl(name, words[0])
-    for word in ("pass", "drop"):
-        rig.r.sysctl("full_fallback", word)
-        equal(rig.r.sysctl("full_fallback"), word, "full_fallback")
+    for name in ("full_fallback", "src_policy"):
+        for word in ("pass", "drop"):
+            rig.r.sysctl(name, word)
+            equal(rig.r.sysctl(name), word, name)
 
 
 BAD = [(n, ("0", "-1", "4294967296", "x", "")) for n in TIMEOUTS] + [
@@ -340,7 +341,8 @@ BAD = [(n, ("0", "-1", "4294967296", "x", "")) for n in TIMEOUTS] + [
     ("tcp_ignore_invalid_rst", ("2",)), ("tcp_max_retrans", ("256",)), ("bypass_mark", ("4294967296",)),
     ("bypass_mask", ("-1",)), ("adaptive_start", ("1001", "120")), ("adaptive_end", ("1001", "60")),
     ("reserved", ("134217729", "134217728")), ("reserved_mark", ("4294967296",)), ("reserved_mask", ("-1",)),
-    ("src_prefix4", ("0", "33")), ("src_prefix6", ("0", "129"))]
+    ("src_max", ("134217729", "-1")), ("src_rate", ("1000001", "-1")), ("src_burst", ("0", "1000001")),
+    ("src_policy", ("evict", "0", "3")), ("src_prefix4", ("0", "33")), ("src_prefix6", ("0", "129"))]
 
 
 @case("values out of range are refused and change nothing", only="flowtrack")
@@ -365,7 +367,7 @@ def _(rig):
 def _(rig):
     with rig.r:
         there = {n[len("nf_flowtrack_"):] for n in os.listdir(DIR) if n.startswith("nf_flowtrack_")}
-    tested = {n for n, _ in BAD} | {"count"}
+    tested = {n for n, _ in BAD} | {"count", "src_count"}
     equal(sorted(there), sorted(tested), "sysctls")
     shown = rig.r.tool_json("show")
     equal(sorted(shown), sorted(there), "settings")
