@@ -465,8 +465,9 @@ int ft_source_prepare(struct ft_net *tn, const struct ft_settings *set,
 	if (!wanted(set) ||
 	    (old && old->prefix.v4 == prefix.v4 && old->prefix.v6 == prefix.v6))
 		return 0;
-	buckets = clamp(roundup_pow_of_two(ft_setting(set, MAX_FLOWS) / 4 + 1),
-			FT_SOURCE_BUCKETS_MIN, FT_SOURCE_BUCKETS_MAX);
+	buckets = ft_setting(set, MAX_FLOWS) / 4 + 1;
+	buckets = roundup_pow_of_two(buckets);
+	buckets = clamp(buckets, FT_SOURCE_BUCKETS_MIN, FT_SOURCE_BUCKETS_MAX);
 	table = ft_fault(FT_FAULT_SOURCE) ? NULL :
 		kvzalloc(struct_size(table, bucket, buckets),
 			 GFP_KERNEL_ACCOUNT);

@@ -336,7 +336,8 @@ def _(rig):
 BAD = [(n, ("0", "-1", "4294967296", "x", "")) for n in TIMEOUTS] + [
     ("enable", ("2", "-1", "x")), ("max", ("0", "-1", "134217729", "x")), ("buckets", ("63", "67108865", "-1", "x")),
     ("full_policy", ("3", "accept", "-1", "")), ("full_fallback", ("evict", "0", "3", "accept")),
-    ("adopt", ("3", "often")), ("acct", ("2", "-1")), ("timestamp", ("2",)), ("checksum", ("2",)),
+    ("adopt", ("3", "often")), ("guard", ("2", "-1")), ("acct", ("2", "-1")), ("timestamp", ("2",)),
+    ("checksum", ("2",)),
     ("log_invalid", ("256",)), ("events", ("2",)), ("tcp_loose", ("2",)), ("tcp_be_liberal", ("2",)),
     ("tcp_ignore_invalid_rst", ("2",)), ("tcp_max_retrans", ("256",)), ("bypass_mark", ("4294967296",)),
     ("bypass_mask", ("-1",)), ("adaptive_start", ("1001", "120")), ("adaptive_end", ("1001", "60")),
@@ -367,7 +368,7 @@ def _(rig):
 def _(rig):
     with rig.r:
         there = {n[len("nf_flowtrack_"):] for n in os.listdir(DIR) if n.startswith("nf_flowtrack_")}
-    tested = {n for n, _ in BAD} | {"count", "src_count"}
+    tested = {n for n, _ in BAD} | {"count", "guarded", "src_count"}
     equal(sorted(there), sorted(tested), "sysctls")
     shown = rig.r.tool_json("show")
     equal(sorted(shown), sorted(there), "settings")
