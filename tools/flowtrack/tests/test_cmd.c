@@ -227,7 +227,7 @@ static void stats(void)
 	fake_reset();
 	fake.flows = 2;		/* CPUs */
 	out = run_verb(cmd_stats, &plain, "", &code);
-	EXPECT(!strncmp(out, "found              200\nnew                300\n", 46));
+	EXPECT(!strncmp(out, "found                 200\nnew                   300\n", 52));
 	EXPECT(!strstr(out, "cpu"));
 	out = run_verb(cmd_stats, &cpu, "", &code);
 	EXPECT_INT(code, EXIT_OK);
