@@ -47,7 +47,7 @@ def _(rig):
 
 @case("src_max: what is there goes on; a flow that ends makes room", only="flowtrack")
 def _(rig):
-    flow = rig.r.flows()[0]
+    flow = [f for f in rig.r.flows() if f["orig"]["src"] == Rig.C[4]][0]
     sport = flow["orig"]["sport"]
     rig.r.tool("del", "id", str(flow["id"]))
     equal(each(rig, 2), ["new/o", "drop"], "newcomers")
