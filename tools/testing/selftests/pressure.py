@@ -135,7 +135,10 @@ def _(rig):
         t.send("c", "A", "est/o+sa", 2, 2)
     equal(newcomers(rig, 5), ["new/o"] * 5, "newcomers")
     equal(since(rig, before).get("evict_closing"), 5, "evict_closing")
-    for t in waiting:
+    # Few flows are looked at, and now and then there is no finished one among them.
+    left = [t for t in waiting if rig.r.flows(proto="tcp", osport=t.ports[t.client][0])]
+    check(len(left) >= 8, f"{len(waiting) - len(left)} of the 5 that went had their last ACK due")
+    for t in left:
         t.send("c", "A", "est/o+sa", 2, 2)
 
 
