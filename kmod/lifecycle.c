@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/bitops.h>
 #include <linux/moduleparam.h>
 #include <linux/prefetch.h>
 #include <linux/ratelimit.h>
@@ -13,8 +14,12 @@
 #include "proto.h"
 #include "trace.h"
 
-/* How often a newcomer tries to displace a flow that others race for. */
-#define EVICT_TRIES	3
+/*
+ * Samples for one newcomer: a short one and three long ones, until there is a
+ * flow that costs nobody anything, and one more where others race for it.
+ */
+#define EVICT_TRIES	5
+#define EVICT_SEARCHES	3
 
 /* Flows of all namespaces, bounded by ft_params.total_max. */
 static atomic_t total;
@@ -130,15 +135,15 @@ static void look(const struct ft_net *tn, struct ft_candidate *candidate)
 
 /* Look at some candidates; the misses overlap, in turn they would add up. */
 static void look_all(const void *arg, struct ft_candidate *candidates,
-		     const u8 *pick, unsigned int n)
+		     unsigned int n)
 {
 	const struct ft_net *tn = arg;
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		prefetch(ft_table_at(tn->table, candidates[pick[i]].index));
+		prefetch(ft_table_at(tn->table, candidates[i].index));
 	for (i = 0; i < n; i++)
-		look(tn, &candidates[pick[i]]);
+		look(tn, &candidates[i]);
 }
 
 /*
@@ -239,38 +244,45 @@ static void describe(const struct ft_net *tn, const struct ft_birth *birth,
 /*
  * Displace a flow for a newcomer. Return: EVICT if it has the place.
  *
- * Who finds nobody looks elsewhere, but in vain only once in a jiffy: at a
- * table with nobody to displace, a flood must not make each packet search.
+ * A few flows are looked at first: in a flood, one of them is as good as any.
+ * Only who finds nobody, or somebody who had an answer, searches on. In vain it
+ * does so only once in a jiffy: at a table with nobody to displace, a flood
+ * must not make each packet search.
  */
 static enum ft_decision displace(struct ft_net *tn,
 				 const struct ft_birth *birth)
 {
+	u32 fallback = ft_setting(&tn->set, FULL_FALLBACK);
+	enum flowtrack_class wanted = FLOWTRACK_CLASS_ASSURED;
 	struct ft_candidate candidates[FT_PRESSURE_SAMPLE];
 	enum ft_decision decision = FT_DECISION_DROP;
-	struct ft_newcomer newcomer;
-	unsigned int n, victim, tries;
-	enum flowtrack_class wanted;
+	struct ft_newcomer newcomer, here;
+	struct ft_candidate victim;
+	unsigned int n, tries;
 	enum ft_rank rank;
 	bool one_more;
 
 	describe(tn, birth, &newcomer);
-	/* Where an idle flow may go, a handshake is not what is looked for. */
-	wanted = newcomer.idle ? FLOWTRACK_CLASS_CLOSING :
-				 FLOWTRACK_CLASS_EMBRYONIC;
 	/* After max was lowered, two go for one that comes. */
 	one_more = atomic_read(&tn->count) > ft_setting(&tn->set, MAX_FLOWS);
 	for (tries = 0; tries < EVICT_TRIES; tries++) {
-		n = ft_table_sample(tn->table, birth->hash >> tries * 16,
+		n = ft_table_sample(tn->table, ror64(birth->hash, tries * 13),
 				    wanted, candidates, ARRAY_SIZE(candidates));
-		decision = ft_pressure_choose(ft_setting(&tn->set, FULL_FALLBACK),
-					      &newcomer, candidates, n, look_all,
-					      tn, &victim, &rank);
+		here = newcomer;
+		ft_pressure_crowd(&here, candidates, n);
+		decision = ft_pressure_choose(fallback, &here, candidates, n,
+					      look_all, tn, &victim, &rank);
+		/* Where an idle flow may go, a handshake isn't looked for. */
+		wanted = newcomer.idle ? FLOWTRACK_CLASS_CLOSING :
+					 FLOWTRACK_CLASS_EMBRYONIC;
 		if (decision != FT_DECISION_EVICT) {
 			if (READ_ONCE(tn->adaptive.hopeless) == ft_now())
 				return decision;
 			continue;
 		}
-		if (!evict(tn, &candidates[victim], rank))
+		if (tries < EVICT_SEARCHES && !ft_pressure_settled(&here, rank))
+			continue;
+		if (!evict(tn, &victim, rank))
 			continue;
 		count_rank(tn, &newcomer, rank);
 		if (!one_more)
@@ -283,8 +295,8 @@ static enum ft_decision displace(struct ft_net *tn,
 		return decision;
 	}
 	/* Others were faster at every victim. */
-	return ft_setting(&tn->set, FULL_FALLBACK) == FLOWTRACK_POLICY_PASS ?
-	       FT_DECISION_PASS : FT_DECISION_DROP;
+	return fallback == FLOWTRACK_POLICY_PASS ? FT_DECISION_PASS :
+						   FT_DECISION_DROP;
 }
 
 /* No place: displace a flow, or say what becomes of the newcomer. */

@@ -121,7 +121,7 @@ refuse:
  * The order in which candidates are looked at, by what their slots say: what
  * may have expired, then by class, but the answered ones together.
  */
-#define TIERS	(2 + FLOWTRACK_CLASS_REPLIED)
+#define TIER_ANSWERED	(1 + FLOWTRACK_CLASS_REPLIED)
 
 static unsigned int tier_of(const struct ft_candidate *candidate)
 {
@@ -130,31 +130,68 @@ static unsigned int tier_of(const struct ft_candidate *candidate)
 	return 1 + min_t(u8, candidate->class, FLOWTRACK_CLASS_REPLIED);
 }
 
-/* Candidates of a tier that nobody looked at yet, @max of them at most. */
-static unsigned int pick_tier(const struct ft_candidate *candidates,
-			      unsigned int n, unsigned int tier, u8 *pick,
-			      unsigned int max)
+/*
+ * Copy candidates of tiers @first to @last, @max of them at most, those of a
+ * better tier first. Within a tier all have the same chance: what slots say of
+ * the time left is of another protocol's timeout, or of long ago.
+ */
+static unsigned int select_best(const struct ft_candidate *candidates,
+				unsigned int n, unsigned int first,
+				unsigned int last, struct ft_candidate *best,
+				unsigned int max)
 {
-	unsigned int i, picked = 0;
+	unsigned int i, tier, picked = 0;
 
-	for (i = 0; i < n && picked < max; i++) {
-		if (!candidates[i].flags && tier_of(&candidates[i]) == tier)
-			pick[picked++] = i;
+	for (tier = first; tier <= last; tier++) {
+		for (i = 0; i < n && picked < max; i++) {
+			if (tier_of(&candidates[i]) == tier)
+				best[picked++] = candidates[i];
+		}
 	}
 	return picked;
 }
 
-/*
- * Do unanswered flows crowd the sample? The budget of ft_adaptive knows only
- * what was a second ago, and a flood can fill the table in less.
+/**
+ * ft_pressure_crowd() - do unanswered flows crowd a sample?
+ * @newcomer: who asks; loses what is not for an unanswered one in a crowd
+ * @candidates: the sample, as the slots have it
+ * @n: how many
+ *
+ * The budget of ft_adaptive knows only what was a second ago, and a flood can
+ * fill the table in less.
+ *
+ * Context: any; pure.
  */
-static bool crowded(const struct ft_candidate *candidates, unsigned int n)
+void ft_pressure_crowd(struct ft_newcomer *newcomer,
+		       const struct ft_candidate *candidates, unsigned int n)
 {
 	unsigned int i, embryonic = 0;
 
+	if (newcomer->class > FLOWTRACK_CLASS_EMBRYONIC)
+		return;
 	for (i = 0; i < n; i++)
 		embryonic += candidates[i].class == FLOWTRACK_CLASS_EMBRYONIC;
-	return embryonic > 1 && embryonic * FT_ADAPTIVE_SHARE > n;
+	if (embryonic < 2 || embryonic * FT_ADAPTIVE_SHARE <= n)
+		return;
+	newcomer->idle = false;
+	newcomer->fair = newcomer->heavy;
+}
+
+/**
+ * ft_pressure_settled() - can a larger sample offer anything better?
+ * @newcomer: who asks
+ * @rank: the best reason so far
+ *
+ * Something a little better, perhaps: what counts is whether @rank costs anybody
+ * anything, while there may be what costs nobody.
+ *
+ * Context: any; pure.
+ * Return: true if it is not worth the search.
+ */
+bool ft_pressure_settled(const struct ft_newcomer *newcomer, enum ft_rank rank)
+{
+	return rank < FT_RANK_IDLE_HEAVY ||
+	       (rank == FT_RANK_YOUNG && !newcomer->idle && !newcomer->fair);
 }
 
 /**
@@ -162,13 +199,13 @@ static bool crowded(const struct ft_candidate *candidates, unsigned int n)
  * @fallback: setting full_fallback
  * @newcomer: who asks
  * @candidates: sample of the flows in reach, as their slots have them
- * @n: how many, 256 at most
+ * @n: how many
  * @look: looks at flows
  * @arg: its argument
- * @victim: as for ft_pressure_decide()
- * @rank: likewise
+ * @victim: set to the flow to displace if the decision is EVICT
+ * @rank: as for ft_pressure_decide()
  *
- * Tier by tier, until what a further tier could offer is no better: at
+ * Answered flows are looked at only if nothing less valuable settles it; at
  * FT_PRESSURE_LOOKS flows at most.
  *
  * Context: any; that of @look.
@@ -176,37 +213,31 @@ static bool crowded(const struct ft_candidate *candidates, unsigned int n)
  */
 enum ft_decision ft_pressure_choose(enum flowtrack_policy fallback,
 				    const struct ft_newcomer *newcomer,
-				    struct ft_candidate *candidates,
+				    const struct ft_candidate *candidates,
 				    unsigned int n, ft_look_fn look,
-				    const void *arg, unsigned int *victim,
+				    const void *arg,
+				    struct ft_candidate *victim,
 				    enum ft_rank *rank)
 {
-	unsigned int looks = FT_PRESSURE_LOOKS_FIRST;
-	enum ft_decision decision = FT_DECISION_DROP;
-	struct ft_newcomer who = *newcomer;
-	u8 pick[FT_PRESSURE_LOOKS];
-	unsigned int tier, picked;
+	struct ft_candidate best[FT_PRESSURE_LOOKS];
+	enum ft_decision decision;
+	unsigned int first, more;
+	unsigned int i = 0;
 
-	if (who.class <= FLOWTRACK_CLASS_EMBRYONIC && crowded(candidates, n)) {
-		who.idle = false;
-		who.fair = who.heavy;
-	}
-	for (tier = 0; tier < TIERS; tier++) {
-		if (tier == TIERS - 1)
-			looks += FT_PRESSURE_LOOKS - FT_PRESSURE_LOOKS_FIRST;
-		picked = pick_tier(candidates, n, tier, pick, looks);
-		if (!picked && tier < TIERS - 1)
-			continue;
-		look(arg, candidates, pick, picked);
-		looks -= picked;
+	first = select_best(candidates, n, 0, TIER_ANSWERED - 1, best,
+			    FT_PRESSURE_LOOKS_FIRST);
+	look(arg, best, first);
+	decision = ft_pressure_decide(FLOWTRACK_POLICY_EVICT, fallback,
+				      newcomer, best, first, &i, rank);
+	if (!ft_pressure_settled(newcomer, *rank)) {
+		more = select_best(candidates, n, TIER_ANSWERED, TIER_ANSWERED,
+				   best + first, FT_PRESSURE_LOOKS - first);
+		look(arg, best + first, more);
 		decision = ft_pressure_decide(FLOWTRACK_POLICY_EVICT, fallback,
-					      &who, candidates, n, victim,
-					      rank);
-		if (decision != FT_DECISION_EVICT)
-			continue;
-		if (*rank < FT_RANK_IDLE_HEAVY ||
-		    (*rank == FT_RANK_YOUNG && !who.idle && !who.fair))
-			break;
+					      newcomer, best, first + more,
+					      &i, rank);
 	}
+	if (decision == FT_DECISION_EVICT)
+		*victim = best[i];
 	return decision;
 }

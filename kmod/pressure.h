@@ -11,11 +11,11 @@
 
 #include "table.h"
 
-/* Slots looked at for a victim: about eight bucket lines. */
+/* Slots that a sample has at most. */
 #define FT_PRESSURE_SAMPLE	56
 /* Flows looked at for one victim; and so many before the answered ones. */
 #define FT_PRESSURE_LOOKS	14
-#define FT_PRESSURE_LOOKS_FIRST	10
+#define FT_PRESSURE_LOOKS_FIRST	6
 
 /**
  * enum ft_decision - what to do with a newcomer
@@ -81,15 +81,19 @@ enum ft_decision ft_pressure_decide(enum flowtrack_policy policy,
 				    unsigned int n, unsigned int *victim,
 				    enum ft_rank *rank);
 
-/* Look at the flows of candidates[pick[0]] to candidates[pick[n - 1]]. */
+/* Find out about n candidates by looking at their flows. */
 typedef void (*ft_look_fn)(const void *arg, struct ft_candidate *candidates,
-			   const u8 *pick, unsigned int n);
+			   unsigned int n);
 
+void ft_pressure_crowd(struct ft_newcomer *newcomer,
+		       const struct ft_candidate *candidates, unsigned int n);
+bool ft_pressure_settled(const struct ft_newcomer *newcomer, enum ft_rank rank);
 enum ft_decision ft_pressure_choose(enum flowtrack_policy fallback,
 				    const struct ft_newcomer *newcomer,
-				    struct ft_candidate *candidates,
+				    const struct ft_candidate *candidates,
 				    unsigned int n, ft_look_fn look,
-				    const void *arg, unsigned int *victim,
+				    const void *arg,
+				    struct ft_candidate *victim,
 				    enum ft_rank *rank);
 
 #endif /* _FT_PRESSURE_H */

@@ -50,9 +50,8 @@ static_assert(sizeof(unsigned long) == sizeof(u64));
 #define LOAD_GROW	5
 #define LOAD_SHRINK_SHIFT 1	/* half a flow per bucket */
 
-/* Lines that a sample looks at, flows that make it do, and lines at most. */
-#define SAMPLE_LINES	8
-#define SAMPLE_ENOUGH	8
+/* Flows that make a sample, and lines looked at for it at most. */
+#define SAMPLE_ENOUGH	16u
 #define SAMPLE_LINES_MAX 128
 
 /* A resize leaves most of the lines that a chain may have to newcomers. */
@@ -612,11 +611,10 @@ bool ft_table_hint(struct ft_table *table, u32 index, u64 hash)
  * @out: filled from the slots alone
  * @n: room in @out
  *
- * Looks at the bucket of @hash and those after it: at eight lines, or, where
- * these are sparse, at as many as it takes to find eight flows; then on, until
- * there is one that is wanted or whose coarse deadline has passed. At 128 lines
- * at most. With no room left in @out, the one that ends the search takes the
- * last place.
+ * Looks at the bucket of @hash and those after it, until 16 flows have been
+ * found; then on, until there is one that is wanted or whose coarse deadline has
+ * passed. At 128 lines at most. With no room left in @out, the one that ends the
+ * search takes the last place.
  *
  * Context: RCU read side.
  * Return: how many were filled in.
@@ -638,8 +636,7 @@ unsigned int ft_table_sample(const struct ft_table *table, u64 hash,
 	u64 slot;
 
 	while (lines < SAMPLE_LINES_MAX && lines <= array->mask &&
-	       (!any || (found < n &&
-			 (lines < SAMPLE_LINES || found < SAMPLE_ENOUGH)))) {
+	       (!any || found < min(n, SAMPLE_ENOUGH))) {
 		line = &array->b[b & array->mask];
 		if (unlikely(bucket_moved(line))) {
 			array = rcu_dereference(array->next);

@@ -163,14 +163,15 @@ static void policy_evict_oldest(struct kunit *test)
 		ft_kunit_admit(tn, i, EMBRYONIC, 20 * HZ);
 	for (; i < 500; i++)
 		ft_kunit_admit(tn, i, EMBRYONIC, 30 * HZ);
-	for (; i < 700; i++)
+	for (; i < 600; i++)
 		KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, i, EMBRYONIC, 30 * HZ),
 				FT_ADMIT_OK);
 	for (i = 0; i < 250; i++)
 		old += ft_kunit_has(tn, i);
 	for (; i < 500; i++)
 		young += ft_kunit_has(tn, i);
-	KUNIT_EXPECT_LT(test, old, 80);
+	/* Six are looked at: five younger ones go by chance, 25 in 10^11 runs. */
+	KUNIT_EXPECT_LT(test, old, 175);
 	KUNIT_EXPECT_GT(test, young, 225);
 }
 

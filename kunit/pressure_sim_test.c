@@ -17,8 +17,8 @@
 #include "pressure.h"
 
 #define ROOM		4096
-#define SAMPLE		32	/* flows in eight lines, at four a bucket */
-#define LINES		128	/* lines that a long search reads */
+#define SAMPLE		16	/* flows that make a sample */
+#define FAR		512	/* in 128 lines, at four a bucket */
 
 /* Ticks between a client's SYN and its answer: 100 ms. */
 #define ANSWER		(HZ / 10)
@@ -111,52 +111,63 @@ static struct entry *exact_victim(struct sim *sim)
 }
 
 static void sim_look(const void *arg, struct ft_candidate *candidates,
-		     const u8 *pick, unsigned int n)
+		     unsigned int n)
 {
 	const struct sim *sim = arg;
 
-	while (n--) {
-		struct ft_candidate *c = &candidates[pick[n]];
-
-		c->idle = sim->now - sim->entry[c->index].last;
-		c->flags |= FT_CANDIDATE_KNOWN;
+	for (; n--; candidates++) {
+		candidates->idle = sim->now -
+				   sim->entry[candidates->index].last;
+		candidates->flags |= FT_CANDIDATE_KNOWN;
 	}
 }
 
-/* Neighbours in the table are strangers: flows in a row are a random sample. */
+/* As ft_table_sample(). Neighbours in the table are strangers to each other. */
+static u32 sample(struct sim *sim, enum flowtrack_class wanted,
+		  struct ft_candidate *c, u32 max)
+{
+	u32 i, n = 0, at = prandom_u32_state(&sim->rnd);
+	bool any = false;
+	struct entry *e;
+
+	for (i = 0; i < SAMPLE || (!any && i < FAR); i++) {
+		/* An odd stride walks through all of them. */
+		e = &sim->entry[(at + i * 1237) % ROOM];
+		any |= e->class <= wanted;
+		n = min(i, max - 1);
+		c[n] = (struct ft_candidate) {
+			.index = e - sim->entry,
+			.class = e->class,
+			.left = 1,
+		};
+	}
+	return n + 1;
+}
+
+/* As displace() of lifecycle.c. */
 static struct entry *sampled_victim(struct sim *sim)
 {
-	struct ft_newcomer who = {
+	struct ft_newcomer here, who = {
 		.class = FLOWTRACK_CLASS_EMBRYONIC,
 		.idle = sim->budget > 0,
 		.fair = sim->budget > 0,
 	};
-	struct ft_candidate c[FT_PRESSURE_SAMPLE] = {};
-	enum flowtrack_class wanted = who.idle ? FLOWTRACK_CLASS_CLOSING :
-						 FLOWTRACK_CLASS_EMBRYONIC;
-	u32 i, at, n = 0, tries, victim;
+	enum flowtrack_class wanted = FLOWTRACK_CLASS_ASSURED;
+	struct ft_candidate c[FT_PRESSURE_SAMPLE], victim;
 	enum ft_rank rank;
-	bool any;
+	u32 n, tries;
 
-	for (tries = 0; tries < 3; tries++) {
-		at = prandom_u32_state(&sim->rnd);
-		any = false;
-		for (i = 0; i < SAMPLE || (!any && i < LINES * 4); i++) {
-			/* An odd stride walks through all of them. */
-			struct entry *e = &sim->entry[(at + i * 1237) % ROOM];
-
-			n = min_t(u32, i, ARRAY_SIZE(c) - 1);
-			any |= e->class <= wanted;
-			c[n].index = e - sim->entry;
-			c[n].class = e->class;
-			c[n].left = 1;
-			c[n].idle = 0;
-			c[n].flags = 0;
-		}
-		if (ft_pressure_choose(FLOWTRACK_POLICY_DROP, &who, c, n + 1,
+	for (tries = 0; tries < 5; tries++) {
+		n = sample(sim, wanted, c, ARRAY_SIZE(c));
+		here = who;
+		ft_pressure_crowd(&here, c, n);
+		wanted = who.idle ? FLOWTRACK_CLASS_CLOSING :
+				    FLOWTRACK_CLASS_EMBRYONIC;
+		if (ft_pressure_choose(FLOWTRACK_POLICY_DROP, &here, c, n,
 				       sim_look, sim, &victim, &rank) ==
-		    FT_DECISION_EVICT)
-			return &sim->entry[c[victim].index];
+		    FT_DECISION_EVICT &&
+		    (tries >= 3 || ft_pressure_settled(&here, rank)))
+			return &sim->entry[victim.index];
 	}
 	return NULL;
 }
@@ -328,23 +339,23 @@ static void forged_flood(struct kunit *test)
 {
 	static const struct flood flood = {
 		.name = "flood", .active = 200, .answered = 100, .idle = 300,
-		.rate = 40, .every = 100, .seconds = 120, .slack = 10,
+		.rate = 40, .every = 100, .seconds = 1000, .slack = 10,
 	};
 
 	compare(test, &flood);
 }
 
 /*
- * Idle connections hold all; everybody who comes is a client. A search reads an
- * eighth of this table, so that a few dozen closed connections are overlooked
- * at any time, and as many idle ones went in their stead: once, not for each
+ * Idle connections hold all; everybody who comes is a client. The searches
+ * read a third of this table, so that some closed connections are overlooked at
+ * any time, and as many idle ones went in their stead: once, not for each
  * newcomer.
  */
 static void idle_giants(struct kunit *test)
 {
 	static const struct flood flood = {
 		.name = "giants", .active = 1000, .idle = ROOM - 1000,
-		.rate = 1, .every = 1, .seconds = 10, .slack = 30,
+		.rate = 1, .every = 1, .seconds = 10, .slack = 10,
 	};
 
 	compare(test, &flood);
