@@ -280,6 +280,8 @@ static unsigned int track_new(struct ft_net *tn, struct sk_buff *skb,
 	memcpy(view.packets, birth->packets, sizeof(view.packets));
 	memcpy(view.bytes, birth->bytes, sizeof(view.bytes));
 	carrier->pending = enter;
+	if (enter)
+		ft_flow_admit_soon(tn, hash);
 	ft_carrier_fill(carrier, &view);
 	ft_carrier_attach(carrier, skb, IP_CT_NEW);
 	ft_stat_inc(tn, NEW);

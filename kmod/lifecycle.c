@@ -133,15 +133,20 @@ static void look(const struct ft_net *tn, struct ft_candidate *candidate)
 		candidate->flags |= FT_CANDIDATE_HEAVY;
 }
 
-/* Look at some candidates; the misses overlap, in turn they would add up. */
+/*
+ * Look at some candidates; the misses overlap, in turn they would add up. Those
+ * that nobody answered were brought in by ft_table_sample().
+ */
 static void look_all(const void *arg, struct ft_candidate *candidates,
 		     unsigned int n)
 {
 	const struct ft_net *tn = arg;
 	unsigned int i;
 
-	for (i = 0; i < n; i++)
-		prefetch(ft_table_at(tn->table, candidates[i].index));
+	for (i = 0; i < n; i++) {
+		if (candidates[i].class > FLOWTRACK_CLASS_EMBRYONIC)
+			prefetch(ft_table_at(tn->table, candidates[i].index));
+	}
 	for (i = 0; i < n; i++)
 		look(tn, &candidates[i]);
 }
@@ -159,6 +164,8 @@ static bool evict(struct ft_net *tn, const struct ft_candidate *victim,
 
 	if (!flow)
 		return false;
+	/* The newcomer will be written where it was. */
+	prefetchw((void *)flow + SMP_CACHE_BYTES);
 	gen = READ_ONCE(flow->gen);
 	/*
 	 * Pairs with the release in ft_flow_unlock(): what is seen below is of
@@ -371,6 +378,25 @@ static void follow_count(struct ft_net *tn)
 		return;
 	if (ft_table_wanted(tn->table, count) != ft_table_buckets(tn->table))
 		queue_work(system_unbound_wq, &tn->resize_work);
+}
+
+/**
+ * ft_flow_admit_soon() - a packet may ask for a place, once it is accepted
+ * @tn: namespace
+ * @hash: ft_key_hash() of the flow that it would open
+ *
+ * Where the table is full, a victim is searched for near @hash: that comes in
+ * while the ruleset is at work.
+ *
+ * Context: RCU read side.
+ */
+void ft_flow_admit_soon(const struct ft_net *tn, u64 hash)
+{
+	if (likely((u32)atomic_read(&tn->count) < ft_flow_room(&tn->set)))
+		return;
+	ft_table_prefetch(tn->table, hash + 1);
+	ft_table_prefetch(tn->table, hash + 2);
+	ft_table_prefetch(tn->table, hash + 3);
 }
 
 /* Enter a flow that its source may have; @word: birth.word, and its mark. */

@@ -58,6 +58,7 @@ enum ft_admission {
 };
 
 bool ft_flow_reserved(const struct ft_net *tn, u32 mark);
+void ft_flow_admit_soon(const struct ft_net *tn, u64 hash);
 enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth);
 bool ft_flow_end(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
 		 enum flowtrack_reason reason);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/bits.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 
@@ -141,8 +142,13 @@ static unsigned int select_best(const struct ft_candidate *candidates,
 				unsigned int max)
 {
 	unsigned int i, tier, picked = 0;
+	unsigned long present = 0;
 
+	for (i = 0; i < n; i++)
+		present |= BIT(tier_of(&candidates[i]));
 	for (tier = first; tier <= last; tier++) {
+		if (!(present & BIT(tier)))
+			continue;
 		for (i = 0; i < n && picked < max; i++) {
 			if (tier_of(&candidates[i]) == tier)
 				best[picked++] = candidates[i];

@@ -15,7 +15,7 @@
 #define FT_PRESSURE_SAMPLE	56
 /* Flows looked at for one victim; and so many before the answered ones. */
 #define FT_PRESSURE_LOOKS	14
-#define FT_PRESSURE_LOOKS_FIRST	6
+#define FT_PRESSURE_LOOKS_FIRST	5
 
 /**
  * enum ft_decision - what to do with a newcomer

@@ -51,7 +51,9 @@ static_assert(sizeof(unsigned long) == sizeof(u64));
 #define LOAD_SHRINK_SHIFT 1	/* half a flow per bucket */
 
 /* Flows that make a sample, and lines looked at for it at most. */
-#define SAMPLE_ENOUGH	16u
+#define SAMPLE_ENOUGH	12u
+/* Flows brought in meanwhile, as many as will be looked at (pressure.h). */
+#define SAMPLE_AHEAD	5
 #define SAMPLE_LINES_MAX 128
 
 /* A resize leaves most of the lines that a chain may have to newcomers. */
@@ -611,7 +613,7 @@ bool ft_table_hint(struct ft_table *table, u32 index, u64 hash)
  * @out: filled from the slots alone
  * @n: room in @out
  *
- * Looks at the bucket of @hash and those after it, until 16 flows have been
+ * Looks at the bucket of @hash and those after it, until 12 flows have been
  * found; then on, until there is one that is wanted or whose coarse deadline has
  * passed. At 128 lines at most. With no room left in @out, the one that ends the
  * search takes the last place.
@@ -626,6 +628,7 @@ unsigned int ft_table_sample(const struct ft_table *table, u64 hash,
 	const struct array *array = rcu_dereference(table->cur);
 	struct ft_candidate candidate = {};
 	const struct bucket *line;
+	unsigned int ahead = SAMPLE_AHEAD;
 	unsigned int found = 0;
 	unsigned int lines = 0;
 	u32 now = coarse_now();
@@ -638,6 +641,8 @@ unsigned int ft_table_sample(const struct ft_table *table, u64 hash,
 	while (lines < SAMPLE_LINES_MAX && lines <= array->mask &&
 	       (!any || found < min(n, SAMPLE_ENOUGH))) {
 		line = &array->b[b & array->mask];
+		prefetch(&array->b[(b + 1) & array->mask]);
+		prefetch(&array->b[(b + 2) & array->mask]);
 		if (unlikely(bucket_moved(line))) {
 			array = rcu_dereference(array->next);
 			continue;
@@ -652,6 +657,12 @@ unsigned int ft_table_sample(const struct ft_table *table, u64 hash,
 				candidate.left = slot_left(slot, now);
 				fits = candidate.class <= wanted ||
 				       candidate.left <= 0;
+				if (ahead &&
+				    candidate.class <= FLOWTRACK_CLASS_EMBRYONIC) {
+					prefetch(ft_table_at(table,
+							     candidate.index));
+					ahead--;
+				}
 				if (found < n)
 					out[found++] = candidate;
 				else if (fits && !any)

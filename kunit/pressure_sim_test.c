@@ -17,7 +17,7 @@
 #include "pressure.h"
 
 #define ROOM		4096
-#define SAMPLE		16	/* flows that make a sample */
+#define SAMPLE		12	/* flows that make a sample */
 #define FAR		512	/* in 128 lines, at four a bucket */
 
 /* Ticks between a client's SYN and its answer: 100 ms. */
