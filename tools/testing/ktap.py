@@ -40,16 +40,22 @@ def read(path):
         return ""
 
 
-def read_expected(path, kernel=None):
+def read_expected(path, score, kernel=None):
     """Lines "NAME COUNT" or "NAME COUNT KERNEL"; the latter wins for that kernel."""
-    general, special = {}, {}
-    for line in read(path).splitlines():
+    counts = {}
+    for number, line in enumerate(read(path).splitlines(), 1):
         fields = line.split("#")[0].split()
-        if len(fields) == 2:
-            general[fields[0]] = int(fields[1])
-        elif len(fields) == 3 and fields[2] == kernel:
-            special[fields[0]] = int(fields[1])
-    return {**general, **special}
+        if not fields:
+            continue
+        if len(fields) > 3 or not fields[1:] or not fields[1].isdigit():
+            score.fail(f"{path}:{number}: not NAME COUNT [KERNEL]: {line}")
+            continue
+        where = counts.setdefault(fields[2] if fields[2:] else None, {})
+        if fields[0] in where:
+            # The count of one of them would be believed, and the other one never looked at.
+            score.fail(f"{path}:{number}: {fields[0]} is listed twice")
+        where[fields[0]] = int(fields[1])
+    return {**counts.get(None, {}), **counts.get(kernel, {})}
 
 
 def parse_ktap(lines):
@@ -154,10 +160,9 @@ def judge_kunit(args):
         return score.end()
     lines = lines[begin:]
     suites = kunit_suites(lines)
-    expected = read_expected(args.expected) if args.expected else {}
     if args.update:
         update_file(args.expected, {name: len(s[1]) for name, s in suites.items()})
-        expected = read_expected(args.expected)
+    expected = read_expected(args.expected, score) if args.expected else {}
     if args.only:
         expected = {name: n for name, n in expected.items() if fnmatch.fnmatchcase(name, args.only)}
     for name, (plan, results, messages, ok) in suites.items():
@@ -207,7 +212,7 @@ def judge_selftest(args):
         # The console has what the guest could not write any more when it died.
         if complaints(lines) and not complaints(sections.get(name, [])):
             sections.setdefault(name, []).extend(lines)
-    expected = read_expected(args.expected, args.kernel) if args.expected else {}
+    expected = read_expected(args.expected, score, args.kernel) if args.expected else {}
     counts = {}
     for test in args.tests:
         counts[test] = judge_test(score, args, test, sections.get(test, []), expected.get(test))
