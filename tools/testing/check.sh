@@ -11,24 +11,75 @@ set -euo pipefail
 passed=0 failed=0 skipped=0
 summary=()
 
-# part NAME COMMAND...: a part that fails without having counted anything is one failure itself.
-part() {
-	local name=$1 start=$SECONDS status=0 p=0 f=0 s=0
+# run_part DIR COMMAND...: its counts, status and duration go to files of DIR.
+run_part() {
+	local dir=$1 start=$SECONDS status=0
 	shift
-	printf '\n== %s\n' "$name"
-	: >"$FLOWTRACK_COUNTS"
+	: >"$dir/counts"
 	# The counts are summed here; a line like the last one must appear only once.
-	"$@" 2>&1 | sed -E '/^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/d' || status=$?
-	read -r _ p f s < <(tail -n 1 "$FLOWTRACK_COUNTS") || true
+	FLOWTRACK_COUNTS=$dir/counts "$@" 2>&1 | sed -uE '/^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/d' || status=$?
+	echo "$status $((SECONDS - start))" >"$dir/status"
+}
+
+# sum_up NAME DIR: a part that fails without having counted anything is one failure itself.
+sum_up() {
+	local name=$1 dir=$2 status=1 seconds=0 p=0 f=0 s=0
+	read -r status seconds <"$dir/status" || true
+	read -r _ p f s < <(tail -n 1 "$dir/counts") || true
 	p=${p:-0} f=${f:-0} s=${s:-0}
-	if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then
+	if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
 		f=1
 	elif [ $((p + f + s)) -eq 0 ]; then
 		echo "not ok $name: it reported nothing"
 		f=1
 	fi
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-	summary+=("$(printf '%-10s %5d passed %3d failed %3d skipped %5d s' "$name" "$p" "$f" "$s" $((SECONDS - start)))")
+	summary+=("$(printf '%-10s %5d passed %3d failed %3d skipped %5d s' "$name" "$p" "$f" "$s" "$seconds")")
+}
+
+# part NAME COMMAND...
+part() {
+	local name=$1 dir=$WORK/$1
+	shift
+	mkdir "$dir"
+	printf '\n== %s\n' "$name"
+	run_part "$dir" "$@"
+	sum_up "$name" "$dir"
+}
+
+# Only with what nobody else wants of the CPUs.
+when_idle() {
+	if chrt -i 0 true 2>/dev/null; then
+		chrt -i 0 "$@"
+	else
+		nice -n 19 "$@"
+	fi
+}
+
+# begin_beside NAME COMMAND... and end_beside NAME: a part beside others, of which nothing depends on time.
+begin_beside() {
+	local name=$1 dir=$WORK/$1
+	shift
+	mkdir "$dir"
+	# A process group of its own, which can be killed as a whole.
+	set -m
+	run_part "$dir" when_idle "$@" </dev/null >"$dir/out" 2>&1 &
+	set +m
+	beside=$!
+}
+
+end_beside() {
+	local name=$1 dir=$WORK/$1
+	wait "$beside" || true
+	beside=
+	printf '\n== %s\n' "$name"
+	cat "$dir/out"
+	sum_up "$name" "$dir"
+}
+
+clean_up() {
+	[ -z "$beside" ] || kill -- "-$beside" 2>/dev/null || true
+	rm -rf "$WORK"
 }
 
 deps() {
@@ -37,16 +88,18 @@ deps() {
 
 [ "$(id -u)" -eq 0 ] || die "must be root: it installs packages, and the guests share the file system: sudo make check"
 mkdir -p "$LOGS"
-FLOWTRACK_COUNTS=$(mktemp)
-export FLOWTRACK_COUNTS
-trap 'rm -f "$FLOWTRACK_COUNTS"' EXIT
+WORK=$(mktemp -d) beside=
+trap clean_up EXIT
+trap 'exit 130' INT TERM
 
 part deps deps
-part lint "$TOP/tools/testing/lint.sh"
+# Half of the compiling that there is. A guest leaves most of a second CPU to it.
+begin_beside lint "$TOP/tools/testing/lint.sh"
 part tool "$TOP/tools/testing/tool.sh"
 part kunit "$TOP/tools/testing/kunit.sh"
 part selftest "$TOP/tools/testing/selftest.sh"
 part scenarios "$TOP/tools/testing/scenarios.sh" --quick
+end_beside lint
 part bench "$TOP/tools/bench/bench.sh" --quick
 
 printf '\n'

@@ -112,8 +112,8 @@ checkpatch() {
 	shift
 	src=$(kernel_source 6.12) || return 1
 	[ $# -gt 0 ] || return 0
-	perl "$src/scripts/checkpatch.pl" --no-tree --strict --show-types --terse --no-summary --ignore "$ignore" -f "$@" \
-		2>&1 | grep -vE "$(IFS='|'; echo "${WAIVED[*]}")" || true
+	printf '%s\0' "$@" | xargs -0 -P "$JOBS" -n 8 perl "$src/scripts/checkpatch.pl" --no-tree --strict --show-types --terse \
+		--no-summary --ignore "$ignore" -f 2>&1 | grep -vE "$(IFS='|'; echo "${WAIVED[*]}")" || true
 }
 
 # What checkpatch takes for a mistake and is none: FILE:LINE: LEVEL:TYPE: as regular expressions.
