@@ -341,6 +341,24 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn)
 	return FT_GUARD_DROP;
 }
 
+/**
+ * ft_guard_end() - delete a guarded flow by request
+ * @tn: namespace
+ * @key: the flow
+ * @ct: its entry, referenced
+ *
+ * Context: any but hard interrupts.
+ * Return: false if nf_conntrack has ended it already.
+ */
+bool ft_guard_end(struct ft_net *tn, const struct ft_shadow_key *key,
+		  struct nf_conn *ct)
+{
+	if (!nf_ct_delete(ct, 0, 0))
+		return false;
+	ft_shadow_drop(&tn->guard.shadows, key);
+	return true;
+}
+
 /* Bring a shadow in line with the real entry, or forget it. */
 static int look_at(struct ft_shadow *shadow, void *arg)
 {

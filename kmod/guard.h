@@ -64,6 +64,8 @@ bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 enum ft_guard_answer ft_guard_make_room(struct ft_net *tn);
 struct nf_conn *ft_guard_real(const struct ft_net *tn,
 			      const struct ft_shadow_key *key);
+bool ft_guard_end(struct ft_net *tn, const struct ft_shadow_key *key,
+		  struct nf_conn *ct);
 u32 ft_guard_word(const struct nf_conn *ct);
 
 #endif /* _FT_GUARD_H */

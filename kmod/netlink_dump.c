@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * flow-get, dump: the table in as many messages as it takes.
+ * flow-get, dump: the table in as many messages as it takes; then, if they are
+ * wanted, the flows of nf_conntrack that are guarded.
  *
  * Between two messages nothing is held: the cursor names a place in the table,
  * not a flow. A flow that lives from the first to the last message is shown
@@ -11,8 +12,10 @@
 #include <linux/netlink.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <net/netfilter/nf_conntrack.h>
 #include <net/sock.h>
 
+#include "guard.h"
 #include "netlink.h"
 #include "netlink_filter.h"
 #include "netlink_ops.h"
@@ -22,16 +25,22 @@
 
 /**
  * struct dump - a dump between two messages; lives in netlink_callback.ctx
- * @cursor: where it stands
- * @filter: what it shows; NULL: everything
+ * @cursor: where it stands in the table
+ * @shadows: where it stands among the guarded flows
+ * @filter: what it shows; NULL: all that are in the table
+ * @seq: what tells of a resize by being another one
  * @begun: the request has been looked at
- * @finished: nothing is left
+ * @trackers: whose flows are left to be shown
  */
 struct dump {
-	struct ft_cursor cursor;
+	union {
+		struct ft_cursor cursor;
+		struct ft_shadow_cursor shadows;
+	};
 	struct ft_filter *filter;
+	u32 seq;
 	bool begun;
-	bool finished;
+	u8 trackers;
 };
 
 /**
@@ -39,7 +48,7 @@ struct dump {
  * @skb: the message
  * @cb: the dump
  * @tn: namespace
- * @filter: what is shown; NULL: everything
+ * @filter: what is shown; NULL: all that are in the table
  * @now: ktime_get_boottime_ns()
  * @full: the next flow does not fit
  */
@@ -88,6 +97,12 @@ int ft_netlink_flow_dump_start(struct netlink_callback *cb)
 	return 0;
 }
 
+/* Never zero, which netlink takes for "nobody cares". */
+static u32 sequence(const struct ft_net *tn)
+{
+	return ft_table_generation(tn->table) | BIT(31);
+}
+
 /* What is wanted? Before the first message. */
 static int begin(struct ft_net *tn, struct netlink_callback *cb)
 {
@@ -108,7 +123,11 @@ static int begin(struct ft_net *tn, struct netlink_callback *cb)
 		if (err)
 			return err;
 	}
-	dump->cursor.generation = ft_table_generation(tn->table);
+	dump->trackers = dump->filter ? dump->filter->trackers :
+					FLOWTRACK_TRACKER_OWN;
+	if (dump->trackers & FLOWTRACK_TRACKER_OWN)
+		dump->cursor.generation = ft_table_generation(tn->table);
+	dump->seq = sequence(tn);
 	dump->begun = true;
 	return 0;
 }
@@ -125,7 +144,26 @@ int ft_netlink_flow_dump_done(struct netlink_callback *cb)
 	return 0;
 }
 
+static void *begin_flow(struct message *msg)
+{
+	return genlmsg_put(msg->skb, NETLINK_CB(msg->cb->skb).portid,
+			   msg->cb->nlh->nlmsg_seq, &ft_genl_family,
+			   NLM_F_MULTI, FLOWTRACK_CMD_FLOW_GET);
+}
+
 /* Stops the walk, at this flow, when the message is full. */
+static int end_flow(struct message *msg, void *hdr, int err)
+{
+	if (err) {
+		genlmsg_cancel(msg->skb, hdr);
+		msg->full = true;
+		return -EMSGSIZE;
+	}
+	genl_dump_check_consistent(msg->cb, hdr);
+	genlmsg_end(msg->skb, hdr);
+	return 0;
+}
+
 static int dump_one(struct ft_flow *flow, u32 index, void *arg)
 {
 	struct message *msg = arg;
@@ -136,24 +174,70 @@ static int dump_one(struct ft_flow *flow, u32 index, void *arg)
 		return 0;
 	if (msg->filter && !ft_filter_match(msg->filter, &copy, msg->now))
 		return 0;
-
-	hdr = genlmsg_put(msg->skb, NETLINK_CB(msg->cb->skb).portid,
-			  msg->cb->nlh->nlmsg_seq, &ft_genl_family, NLM_F_MULTI,
-			  FLOWTRACK_CMD_FLOW_GET);
-	if (!hdr || ft_netlink_put_flow(msg->skb, msg->tn, &copy, index)) {
-		genlmsg_cancel(msg->skb, hdr);
-		msg->full = true;
-		return -EMSGSIZE;
-	}
-	genl_dump_check_consistent(msg->cb, hdr);
-	genlmsg_end(msg->skb, hdr);
-	return 0;
+	hdr = begin_flow(msg);
+	return end_flow(msg, hdr, hdr ? ft_netlink_put_flow(msg->skb, msg->tn,
+							    &copy, index) :
+					-EMSGSIZE);
 }
 
-/* Never zero, which netlink takes for "nobody cares". */
-static u32 sequence(const struct ft_net *tn)
+static int dump_guarded(struct ft_shadow *shadow, void *arg)
 {
-	return ft_table_generation(tn->table) | BIT(31);
+	struct ft_shadow_key key = shadow->key;
+	struct message *msg = arg;
+	struct nf_conn *ct;
+	int err = 0;
+	void *hdr;
+
+	ct = ft_guard_real(msg->tn, &key);
+	if (!ct)
+		return 0;
+	if (ft_netlink_guarded_match(msg->filter, ct)) {
+		hdr = begin_flow(msg);
+		err = end_flow(msg, hdr, hdr ?
+			       ft_netlink_put_guarded(msg->skb, ct) :
+			       -EMSGSIZE);
+	}
+	nf_ct_put(ct);
+	return err;
+}
+
+/* A part of the table. */
+static void walk_own(struct message *msg, struct dump *dump)
+{
+	struct ft_table *table = msg->tn->table;
+	bool more;
+
+	dump->seq = sequence(msg->tn);
+	msg->cb->seq = dump->seq;
+	rcu_read_lock();
+	more = ft_table_walk(table, &dump->cursor, DUMP_SLICE, dump_one, msg);
+	rcu_read_unlock();
+	if (more)
+		return;
+	/* A resize in this last part counts as well. */
+	dump->seq = sequence(msg->tn);
+	dump->shadows = (struct ft_shadow_cursor){};
+	dump->trackers &= ~FLOWTRACK_TRACKER_OWN;
+}
+
+/* A part of the guarded flows; after a resize from the beginning. */
+static void walk_guarded(struct message *msg, struct dump *dump)
+{
+	bool begun = dump->shadows.table;
+	int more;
+
+	msg->cb->seq = dump->seq;
+	rcu_read_lock();
+	more = ft_shadow_walk(&msg->tn->guard.shadows, &dump->shadows,
+			      DUMP_SLICE, dump_guarded, msg);
+	rcu_read_unlock();
+	if (!more)
+		dump->trackers &= ~FLOWTRACK_TRACKER_GUARDED;
+	if (more != -EAGAIN)
+		return;
+	if (begun)
+		dump->seq = (dump->seq + 1) | BIT(31);
+	schedule_timeout_killable(1);
 }
 
 /**
@@ -178,31 +262,28 @@ int ft_netlink_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 		.tn = tn,
 		.now = ktime_get_boottime_ns(),
 	};
-	bool more;
 	int err;
 
-	if (dump->finished)
-		return 0;
 	if (!dump->begun) {
 		err = begin(tn, cb);
 		if (err)
 			return err;
 	}
 	msg.filter = dump->filter;
-	do {
-		cb->seq = sequence(tn);
-		rcu_read_lock();
-		more = ft_table_walk(tn->table, &dump->cursor, DUMP_SLICE,
-				     dump_one, &msg);
-		rcu_read_unlock();
+	while (dump->trackers && !msg.full) {
+		if (dump->trackers & FLOWTRACK_TRACKER_OWN)
+			walk_own(&msg, dump);
+		else
+			walk_guarded(&msg, dump);
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
-	} while (more && !msg.full);
+	}
 	/* The end of the dump is checked against this, too. */
-	cb->seq = sequence(tn);
+	if (dump->trackers & FLOWTRACK_TRACKER_OWN)
+		dump->seq = sequence(tn);
+	cb->seq = dump->seq;
 
-	dump->finished = !more;
 	if (msg.full && !skb->len)
 		return -EMSGSIZE;
 	return skb->len;

@@ -41,6 +41,8 @@ const struct nla_policy ft_filter_policy[FLOWTRACK_A_FILTER_MAX + 1] = {
 	[A(ZONE)] = { .type = NLA_U16 },
 	[A(AGE_MIN)] = { .type = NLA_U32 },
 	[A(AGE_MAX)] = { .type = NLA_U32 },
+	[A(TRACKER)] = NLA_POLICY_MASK(NLA_U8, FLOWTRACK_TRACKER_OWN |
+					       FLOWTRACK_TRACKER_GUARDED),
 };
 
 static int set_family(struct ft_filter *filter, const struct nlattr *attr,
@@ -182,6 +184,17 @@ static int parse_mark(struct ft_filter *filter, struct nlattr **tb,
 	return 0;
 }
 
+static int parse_tracker(struct ft_filter *filter, struct nlattr **tb,
+			 struct netlink_ext_ack *extack)
+{
+	filter->trackers = tb[A(TRACKER)] ? nla_get_u8(tb[A(TRACKER)]) :
+					    FLOWTRACK_TRACKER_OWN;
+	if (!filter->trackers)
+		return FT_NETLINK_BAD(extack, tb[A(TRACKER)],
+				      "nobody tracks such flows");
+	return 0;
+}
+
 /**
  * ft_filter_parse() - check a filter and translate it
  * @filter: filled
@@ -213,6 +226,8 @@ int ft_filter_parse(struct ft_filter *filter, const struct nlattr *nest,
 		err = parse_mark(filter, tb, nest, extack);
 	if (!err)
 		err = parse_ages(filter, tb, extack);
+	if (!err)
+		err = parse_tracker(filter, tb, extack);
 	if (err)
 		return err;
 	if (tb[A(CLASS)]) {

@@ -30,6 +30,8 @@ struct ft_flow6;
  * @l4proto: IPPROTO_*
  * @state: state of the protocol
  * @class: enum flowtrack_class
+ * @trackers: bits of enum flowtrack_tracker: whose flows are meant, which is for
+ *	the caller to see to; own if not given, and not in @given
  */
 struct ft_filter {
 	u32 given;
@@ -46,6 +48,7 @@ struct ft_filter {
 	u8 l4proto;
 	u8 state;
 	u8 class;
+	u8 trackers;
 };
 
 extern const struct nla_policy ft_filter_policy[FLOWTRACK_A_FILTER_MAX + 1];

@@ -5,6 +5,7 @@
 #include <linux/ktime.h>
 #include <linux/netlink.h>
 #include <linux/timekeeping.h>
+#include <net/netfilter/nf_conntrack.h>
 
 #include "lifecycle.h"
 #include "netlink.h"
@@ -34,7 +35,7 @@ size_t ft_netlink_flow_size(void)
 	tcp_dir = nla_total_size(0) + 4 * u32_size + 2 * small;
 
 	return u64_size +		/* id */
-	       6 * small +		/* family to class without the nests */
+	       7 * small +		/* family to class without nests, tracker */
 	       2 * tuple + 2 * counters + 2 * tcp_dir +
 	       3 * u32_size +		/* status, timeout, mark */
 	       3 * u64_size +		/* age, start, stop */
@@ -42,8 +43,8 @@ size_t ft_netlink_flow_size(void)
 	       small;			/* reason */
 }
 
-static int put_counters(struct sk_buff *skb, const struct ft_flow *flow,
-			enum ft_dir dir)
+static int put_dir_counters(struct sk_buff *skb, const struct ft_flow *flow,
+			    enum ft_dir dir)
 {
 	unsigned int attr = dir == FT_DIR_ORIG ? A(COUNTERS_ORIG) :
 						 A(COUNTERS_REPLY);
@@ -59,6 +60,20 @@ static int put_counters(struct sk_buff *skb, const struct ft_flow *flow,
 	}
 	nla_nest_end(skb, nest);
 	return 0;
+}
+
+/**
+ * ft_netlink_put_counters() - encode what was counted of a flow
+ * @skb: message
+ * @flow: the flow
+ *
+ * Context: any.
+ * Return: 0 or -EMSGSIZE.
+ */
+int ft_netlink_put_counters(struct sk_buff *skb, const struct ft_flow *flow)
+{
+	return put_dir_counters(skb, flow, FT_DIR_ORIG) ?:
+	       put_dir_counters(skb, flow, FT_DIR_REPLY);
 }
 
 static int put_tcp(struct sk_buff *skb, const struct ft_tcp *tcp,
@@ -130,6 +145,41 @@ static int put_times(struct sk_buff *skb, const struct ft_net *tn,
 }
 
 /**
+ * ft_netlink_put_head() - encode what every flow has, whoever tracks it
+ * @skb: message
+ * @copy: the flow
+ * @reply: a flow that is opened by its answers, or NULL if these are what is to
+ *	be expected: NAT makes the difference
+ * @id: names it
+ * @tracker: who tracks it
+ *
+ * Context: any.
+ * Return: 0, or -EMSGSIZE with the message in an undefined state.
+ */
+int ft_netlink_put_head(struct sk_buff *skb, const struct ft_flow6 *copy,
+			const struct ft_flow6 *reply, u64 id,
+			enum flowtrack_tracker tracker)
+{
+	const struct ft_flow *flow = &copy->f;
+	u32 word = atomic_read(&flow->word);
+
+	if (nla_put_u64_64bit(skb, A(ID), id, A(PAD)) ||
+	    nla_put_u8(skb, A(FAMILY), flow->key.family) ||
+	    nla_put_u8(skb, A(L4PROTO), flow->key.l4proto) ||
+	    nla_put_u16(skb, A(ZONE), flow->key.zone) ||
+	    nla_put_u8(skb, A(TRACKER), tracker) ||
+	    ft_netlink_put_tuple(skb, A(ORIG), copy, FT_DIR_ORIG) ||
+	    ft_netlink_put_tuple(skb, A(REPLY), reply ?: copy,
+				 reply ? FT_DIR_ORIG : FT_DIR_REPLY) ||
+	    nla_put_u8(skb, A(STATE), ft_word_state(word)) ||
+	    nla_put_u8(skb, A(CLASS), ft_word_class(word)) ||
+	    put_status(skb, word) ||
+	    nla_put_u32(skb, A(MARK), flow->mark))
+		return -EMSGSIZE;
+	return 0;
+}
+
+/**
  * ft_netlink_put_flow() - encode a flow
  * @skb: message
  * @tn: namespace: its settings say whether times and counters are shown
@@ -144,23 +194,11 @@ int ft_netlink_put_flow(struct sk_buff *skb, const struct ft_net *tn,
 			const struct ft_flow6 *copy, u32 index)
 {
 	const struct ft_flow *flow = &copy->f;
-	u32 word = atomic_read(&flow->word);
 
-	if (nla_put_u64_64bit(skb, A(ID), (u64)flow->gen << 32 | index,
-			      A(PAD)) ||
-	    nla_put_u8(skb, A(FAMILY), flow->key.family) ||
-	    nla_put_u8(skb, A(L4PROTO), flow->key.l4proto) ||
-	    nla_put_u16(skb, A(ZONE), flow->key.zone) ||
-	    ft_netlink_put_tuple(skb, A(ORIG), copy, FT_DIR_ORIG) ||
-	    ft_netlink_put_tuple(skb, A(REPLY), copy, FT_DIR_REPLY) ||
-	    nla_put_u8(skb, A(STATE), ft_word_state(word)) ||
-	    nla_put_u8(skb, A(CLASS), ft_word_class(word)) ||
-	    put_status(skb, word) ||
-	    nla_put_u32(skb, A(MARK), flow->mark) ||
-	    put_times(skb, tn, flow) || put_protocol(skb, flow))
-		return -EMSGSIZE;
-	if (counted(tn, flow) && (put_counters(skb, flow, FT_DIR_ORIG) ||
-				  put_counters(skb, flow, FT_DIR_REPLY)))
+	if (ft_netlink_put_head(skb, copy, NULL, (u64)flow->gen << 32 | index,
+				FLOWTRACK_TRACKER_OWN) ||
+	    put_times(skb, tn, flow) || put_protocol(skb, flow) ||
+	    (counted(tn, flow) && ft_netlink_put_counters(skb, flow)))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -257,6 +295,27 @@ static int check_selector(struct genl_info *info, bool filter_ok)
 	return 0;
 }
 
+/* A flow by tuple that is not ours, if it is guarded. */
+static int get_guarded(struct genl_info *info, const struct ft_key *key,
+		       bool from_hi)
+{
+	struct nf_conn *ct;
+	struct sk_buff *msg;
+	int err = -ENOMEM;
+	void *hdr;
+
+	ct = ft_netlink_guarded_get(ft_netlink_net(info), key, from_hi);
+	if (!ct)
+		return not_found(info);
+	msg = ft_netlink_reply(info, ft_netlink_flow_size(), &hdr);
+	if (msg) {
+		err = ft_netlink_put_guarded(msg, ct);
+		err = ft_netlink_send(info, msg, hdr, err);
+	}
+	nf_ct_put(ct);
+	return err;
+}
+
 /**
  * ft_netlink_flow_get() - show one flow
  * @skb: request
@@ -287,6 +346,8 @@ int ft_netlink_flow_get(struct sk_buff *skb, struct genl_info *info)
 	if (!err && !ft_netlink_snapshot(found.flow, found.gen, &copy))
 		err = not_found(info);
 	rcu_read_unlock();
+	if (err == -ENOENT && info->attrs[A(ORIG)])
+		return get_guarded(info, &key, from_hi);
 	if (err)
 		return err;
 
@@ -362,13 +423,17 @@ static int del_filtered(struct genl_info *info, u32 *ended)
 	err = ft_filter_parse(&filter, info->attrs[A(FILTER)], info->extack);
 	if (err)
 		return err;
-	if (!filter.given) {
-		*ended = ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
-		return 0;
-	}
 	sel.filter = &filter;
 	sel.now = ktime_get_boottime_ns();
-	err = end_filtered(&sel);
+	if (filter.trackers & FLOWTRACK_TRACKER_OWN) {
+		if (filter.given)
+			err = end_filtered(&sel);
+		else
+			sel.ended = ft_flow_end_all(tn,
+						    FLOWTRACK_REASON_FLUSHED);
+	}
+	if (!err && filter.trackers & FLOWTRACK_TRACKER_GUARDED)
+		err = ft_netlink_guarded_del(tn, &filter, &sel.ended);
 	*ended = sel.ended;
 	return err;
 }

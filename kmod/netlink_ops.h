@@ -14,6 +14,9 @@
 
 #include "net.h"
 
+struct ft_filter;
+struct nf_conn;
+
 /* An attribute is wrong. Macros, because the core wants its messages literal. */
 #define FT_NETLINK_BAD(extack, attr, message)				\
 	({								\
@@ -50,6 +53,10 @@ int ft_netlink_get_key(const struct genl_info *info, struct ft_key *key,
 
 /* netlink_flow.c */
 size_t ft_netlink_flow_size(void);
+int ft_netlink_put_head(struct sk_buff *skb, const struct ft_flow6 *copy,
+			const struct ft_flow6 *reply, u64 id,
+			enum flowtrack_tracker tracker);
+int ft_netlink_put_counters(struct sk_buff *skb, const struct ft_flow *flow);
 bool ft_netlink_snapshot(struct ft_flow *flow, u32 gen, struct ft_flow6 *copy);
 int ft_netlink_flow_get(struct sk_buff *skb, struct genl_info *info);
 int ft_netlink_flow_del(struct sk_buff *skb, struct genl_info *info);
@@ -58,6 +65,15 @@ int ft_netlink_flow_del(struct sk_buff *skb, struct genl_info *info);
 int ft_netlink_flow_dump_start(struct netlink_callback *cb);
 int ft_netlink_flow_dump(struct sk_buff *skb, struct netlink_callback *cb);
 int ft_netlink_flow_dump_done(struct netlink_callback *cb);
+
+/* netlink_guarded.c */
+bool ft_netlink_guarded_match(const struct ft_filter *filter,
+			      const struct nf_conn *ct);
+int ft_netlink_put_guarded(struct sk_buff *skb, const struct nf_conn *ct);
+struct nf_conn *ft_netlink_guarded_get(struct ft_net *tn,
+				       const struct ft_key *key, bool from_hi);
+int ft_netlink_guarded_del(struct ft_net *tn, const struct ft_filter *filter,
+			   u32 *ended);
 
 /* netlink_add.c */
 extern const struct nla_policy ft_counters_policy[FLOWTRACK_A_COUNTERS_MAX + 1];

@@ -253,14 +253,38 @@ unsigned int ft_shadow_sample(struct ft_shadows *shadows, u32 random,
 	return got;
 }
 
+/*
+ * The shadow of a bucket with the lowest address above @last. One that is
+ * dropped may be in another bucket a moment later, and lead there: then the
+ * chain does not end in what marks the end of this one.
+ */
+static struct ft_shadow *next_in_bucket(struct bucket_table *table, u32 bucket,
+					const void *last)
+{
+	struct ft_shadow *shadow, *next;
+	struct rhash_head *pos;
+
+	do {
+		next = NULL;
+		rht_for_each_rcu(pos, table, bucket) {
+			shadow = container_of(pos, struct ft_shadow, node);
+			if ((void *)shadow > last && (!next || shadow < next))
+				next = shadow;
+		}
+	} while (pos != RHT_NULLS_MARKER(rht_bucket(table, bucket)));
+	return next;
+}
+
 /**
  * ft_shadow_walk() - a part of all shadows
  * @shadows: of the namespace
  * @cursor: zero to begin with; moved
  * @buckets: how many of them
- * @fn: called for each shadow, may drop it; ends the call, before this bucket
- *	is done, if it returns an error
+ * @fn: called for each shadow, may drop it; ends the call if it returns an
+ *	error
  * @arg: for @fn
+ *
+ * A shadow that is there from the first call to the last is visited once.
  *
  * Not rhashtable's own walk: that one counts the shadows it has seen, and
  * passes by others when some of those are dropped.
@@ -268,16 +292,14 @@ unsigned int ft_shadow_sample(struct ft_shadows *shadows, u32 random,
  * Context: RCU read side.
  * Return: 1: there is more; 0: that was all; -EAGAIN: the table is being
  * resized, the cursor has been put back to the beginning; or what @fn said,
- * with the cursor at that bucket.
+ * with the cursor at that shadow.
  */
 int ft_shadow_walk(struct ft_shadows *shadows, struct ft_shadow_cursor *cursor,
 		   u32 buckets, ft_shadow_fn fn, void *arg)
 {
-	struct ft_shadow *found[FT_SHADOW_BUCKET];
 	struct rhashtable *hash = &shadows->hash;
 	struct bucket_table *table;
-	struct rhash_head *pos;
-	unsigned int n, i;
+	struct ft_shadow *shadow;
 	int err;
 
 	table = rht_dereference_rcu(hash->tbl, hash);
@@ -289,17 +311,14 @@ int ft_shadow_walk(struct ft_shadows *shadows, struct ft_shadow_cursor *cursor,
 		return -EAGAIN;
 	}
 	for (; buckets && cursor->bucket < table->size; buckets--) {
-		n = 0;
-		rht_for_each_rcu(pos, table, cursor->bucket) {
-			if (n == ARRAY_SIZE(found))
-				break;
-			found[n++] = rht_obj(hash, pos);
-		}
-		for (i = 0; i < n; i++) {
-			err = fn(found[i], arg);
+		while ((shadow = next_in_bucket(table, cursor->bucket,
+						cursor->last))) {
+			err = fn(shadow, arg);
 			if (err)
 				return err;
+			cursor->last = shadow;
 		}
+		cursor->last = NULL;
 		cursor->bucket++;
 	}
 	return cursor->bucket < table->size;

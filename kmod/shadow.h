@@ -86,15 +86,15 @@ struct ft_shadows {
 /**
  * struct ft_shadow_cursor - where a walk stands
  * @table: the bucket table that it is in; compared, never followed
+ * @last: the shadow of @bucket that was visited last: those of a bucket are
+ *	visited by address; compared, never followed
  * @bucket: next bucket
  */
 struct ft_shadow_cursor {
 	const void *table;
+	const void *last;
 	u32 bucket;
 };
-
-/* Shadows of one bucket that a walk visits; the table grows long before. */
-#define FT_SHADOW_BUCKET	64
 
 typedef int (*ft_shadow_fn)(struct ft_shadow *shadow, void *arg);
 

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <net/netfilter/nf_conntrack.h>
-#include <net/netfilter/nf_conntrack_core.h>
-#include <net/netfilter/nf_conntrack_zones.h>
-
-#include "ft_kunit.h"
+#include "ft_conntrack.h"
 #include "guard.h"
 
 #define STAT(name)	FLOWTRACK_A_STATS_##name
@@ -31,75 +27,6 @@ static struct ft_net *guard_net(struct kunit *test)
 	return tn;
 }
 
-static void entry_end(void *data)
-{
-	struct nf_conn *ct = data;
-
-	nf_ct_delete(ct, 0, 0);
-	nf_ct_put(ct);
-}
-
-static void tuple_of(struct nf_conntrack_tuple *tuple, u32 i)
-{
-	memset(tuple, 0, sizeof(*tuple));
-	tuple->src.u3.ip = htonl(0x0a000000 + i);
-	tuple->dst.u3.ip = FT_IP(192, 0, 2, 1);
-	tuple->src.u.udp.port = htons(1000);
-	tuple->dst.u.udp.port = htons(53);
-	tuple->src.l3num = NFPROTO_IPV4;
-	tuple->dst.protonum = IPPROTO_UDP;
-}
-
-/*
- * An entry of nf_conntrack: UDP flow number @i. The test holds a reference
- * until it ends; drop() gives it back, for those that may be deleted.
- */
-static struct nf_conn *entry(struct kunit *test, u32 i, unsigned long status,
-			     u32 timeout)
-{
-	struct nf_conntrack_tuple orig, reply;
-	struct nf_conn *ct;
-
-	tuple_of(&orig, i);
-	nf_ct_invert_tuple(&reply, &orig);
-	ct = nf_conntrack_alloc(&init_net, &nf_ct_zone_dflt, &orig, &reply,
-				GFP_KERNEL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ct);
-	ct->timeout = nfct_time_stamp + timeout;
-	ct->status = status | IPS_CONFIRMED;
-	rcu_read_lock();
-	KUNIT_ASSERT_EQ(test, nf_conntrack_hash_check_insert(ct), 0);
-	rcu_read_unlock();
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, entry_end, ct),
-			0);
-	return ct;
-}
-
-static void drop(struct kunit *test, struct nf_conn *ct)
-{
-	kunit_remove_action(test, entry_end, ct);
-	nf_ct_put(ct);
-}
-
-static int end_one(struct nf_conn *ct, void *arg)
-{
-	return 1;
-}
-
-static void end_all(void)
-{
-	struct nf_ct_iter_data iter = { .net = &init_net };
-
-	nf_ct_iterate_cleanup_net(end_one, &iter);
-}
-
-static void feed(struct ft_net *tn, struct nf_conn *ct)
-{
-	rcu_read_lock();
-	ft_guard_feed(tn, ct);
-	rcu_read_unlock();
-}
-
 static enum ft_guard_answer make_room(struct ft_net *tn)
 {
 	enum ft_guard_answer answer;
@@ -108,18 +35,6 @@ static enum ft_guard_answer make_room(struct ft_net *tn)
 	answer = ft_guard_make_room(tn);
 	rcu_read_unlock();
 	return answer;
-}
-
-static bool has_entry(u32 i)
-{
-	struct nf_conntrack_tuple_hash *found;
-	struct nf_conntrack_tuple tuple;
-
-	tuple_of(&tuple, i);
-	found = nf_conntrack_find_get(&init_net, &nf_ct_zone_dflt, &tuple);
-	if (found)
-		nf_ct_put(nf_ct_tuplehash_to_ctrack(found));
-	return found;
 }
 
 static void sweep(struct ft_net *tn)
@@ -203,9 +118,9 @@ static void forgets(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(ct); i++) {
-		ct[i] = entry(test, i, ASSURED, 60 * HZ);
-		feed(tn, ct[i]);
-		feed(tn, ct[i]);
+		ct[i] = ft_ct_udp(test, i, ASSURED, 60 * HZ);
+		ft_ct_feed(tn, ct[i]);
+		ft_ct_feed(tn, ct[i]);
 	}
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 4);
 	sweep(tn);
@@ -213,23 +128,23 @@ static void forgets(struct kunit *test)
 
 	/* Deleted, and so fed no more. */
 	nf_ct_delete(ct[0], 0, 0);
-	feed(tn, ct[0]);
-	drop(test, ct[0]);
+	ft_ct_feed(tn, ct[0]);
+	ft_ct_drop(test, ct[0]);
 	sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 3);
-	feed(tn, ct[1]);
+	ft_ct_feed(tn, ct[1]);
 	/* Timed out: nobody has collected it yet. */
 	WRITE_ONCE(ct[1]->timeout, nfct_time_stamp - 1);
-	feed(tn, ct[1]);
-	drop(test, ct[1]);
-	KUNIT_EXPECT_FALSE(test, has_entry(1));
+	ft_ct_feed(tn, ct[1]);
+	ft_ct_drop(test, ct[1]);
+	KUNIT_EXPECT_FALSE(test, ft_ct_has(1));
 	sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 2);
 	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 2);
 
 	for (i = 2; i < ARRAY_SIZE(ct); i++)
-		drop(test, ct[i]);
-	end_all();
+		ft_ct_drop(test, ct[i]);
+	ft_ct_end_all();
 	sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_FORGOT)), 4);
@@ -243,19 +158,19 @@ static void others(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(ct); i++) {
-		ct[i] = entry(test, i, ASSURED, 60 * HZ);
+		ct[i] = ft_ct_udp(test, i, ASSURED, 60 * HZ);
 		if (i >= 3)
-			feed(tn, ct[i]);
+			ft_ct_feed(tn, ct[i]);
 	}
 	sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 3);
 	KUNIT_EXPECT_EQ(test, tn->guard.others, 3);
 	nf_ct_delete(ct[3], 0, 0);
-	drop(test, ct[3]);
+	ft_ct_drop(test, ct[3]);
 	sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 2);
 	/* Its next packet makes it known. */
-	feed(tn, ct[0]);
+	ft_ct_feed(tn, ct[0]);
 	sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 3);
 	KUNIT_EXPECT_EQ(test, tn->guard.others, 2);
@@ -269,15 +184,15 @@ static void makes_room(struct kunit *test)
 	struct nf_conn *ct;
 
 	for (i = 0; i < 10; i++) {
-		ct = entry(test, i, i < 7 ? ASSURED : 0, (60 - i) * HZ);
-		feed(tn, ct);
-		drop(test, ct);
+		ct = ft_ct_udp(test, i, i < 7 ? ASSURED : 0, (60 - i) * HZ);
+		ft_ct_feed(tn, ct);
+		ft_ct_drop(test, ct);
 	}
 	nf_conntrack_max = 10;
 	/* 7, 8 and 9 have not been answered; 9 ends first. */
 	for (i = 9; i > 6; i--) {
 		KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_GO);
-		KUNIT_EXPECT_FALSE_MSG(test, has_entry(i), "%u", i);
+		KUNIT_EXPECT_FALSE_MSG(test, ft_ct_has(i), "%u", i);
 		KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), i);
 		KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), i);
 		nf_conntrack_max = i + cpus - 1;
@@ -292,7 +207,7 @@ static void makes_room(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_FULL)), 5);
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_DROP)), 1);
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_PASS)), 1);
-	end_all();
+	ft_ct_end_all();
 }
 
 /* Shadows are hints: what the entry says now decides. */
@@ -303,25 +218,25 @@ static void looks_again(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(ct); i++) {
-		ct[i] = entry(test, i, 0, (10 + i) * HZ);
-		feed(tn, ct[i]);
+		ct[i] = ft_ct_udp(test, i, 0, (10 + i) * HZ);
+		ft_ct_feed(tn, ct[i]);
 	}
 	nf_conntrack_max = ARRAY_SIZE(ct);
 	/* Became valuable without a packet; offloaded; its packet is queued. */
 	ct[0]->status |= ASSURED;
 	ct[1]->status |= IPS_OFFLOAD;
 	nf_conntrack_get(&ct[2]->ct_general);
-	drop(test, ct[0]);
-	drop(test, ct[1]);
-	drop(test, ct[3]);
+	ft_ct_drop(test, ct[0]);
+	ft_ct_drop(test, ct[1]);
+	ft_ct_drop(test, ct[3]);
 	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_GO);
-	KUNIT_EXPECT_TRUE(test, has_entry(0));
-	KUNIT_EXPECT_TRUE(test, has_entry(1));
-	KUNIT_EXPECT_TRUE(test, has_entry(2));
-	KUNIT_EXPECT_FALSE(test, has_entry(3));
+	KUNIT_EXPECT_TRUE(test, ft_ct_has(0));
+	KUNIT_EXPECT_TRUE(test, ft_ct_has(1));
+	KUNIT_EXPECT_TRUE(test, ft_ct_has(2));
+	KUNIT_EXPECT_FALSE(test, ft_ct_has(3));
 	nf_ct_put(ct[2]);
-	drop(test, ct[2]);
-	end_all();
+	ft_ct_drop(test, ct[2]);
+	ft_ct_end_all();
 }
 
 /* A place that a gone entry left is found, whoever ended it. */
@@ -332,35 +247,35 @@ static void gone_already(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(ct); i++) {
-		ct[i] = entry(test, i, ASSURED, 10 * HZ);
-		feed(tn, ct[i]);
+		ct[i] = ft_ct_udp(test, i, ASSURED, 10 * HZ);
+		ft_ct_feed(tn, ct[i]);
 	}
 	nf_conntrack_max = ARRAY_SIZE(ct);
 	WRITE_ONCE(ct[1]->timeout, nfct_time_stamp - 1);
-	feed(tn, ct[1]);
-	drop(test, ct[0]);
-	drop(test, ct[1]);
+	ft_ct_feed(tn, ct[1]);
+	ft_ct_drop(test, ct[0]);
+	ft_ct_drop(test, ct[1]);
 	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_GO);
-	KUNIT_EXPECT_TRUE(test, has_entry(0));
+	KUNIT_EXPECT_TRUE(test, ft_ct_has(0));
 	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 1);
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_FORGOT)), 1);
-	end_all();
+	ft_ct_end_all();
 }
 
 static void switched_off(struct kunit *test)
 {
 	struct ft_net *tn = guard_net(test);
-	struct nf_conn *ct = entry(test, 0, 0, 10 * HZ);
-	struct nf_conn *other = entry(test, 1, 0, 10 * HZ);
+	struct nf_conn *ct = ft_ct_udp(test, 0, 0, 10 * HZ);
+	struct nf_conn *other = ft_ct_udp(test, 1, 0, 10 * HZ);
 
 	tn->set.v[FLOWTRACK_A_SETTINGS_GUARD] = 0;
-	feed(tn, ct);
+	ft_ct_feed(tn, ct);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 	tn->set.v[FLOWTRACK_A_SETTINGS_GUARD] = 1;
 	/* No more shadows than there can be entries. */
 	nf_conntrack_max = 1;
-	feed(tn, ct);
-	feed(tn, other);
+	ft_ct_feed(tn, ct);
+	ft_ct_feed(tn, other);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 1);
 }
 

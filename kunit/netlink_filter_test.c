@@ -111,6 +111,8 @@ static const struct refusal {
 	{ "ports of ICMP", { A(L4PROTO), A(DPORT_MIN) }, { IPPROTO_ICMP, 1 }, 0,
 	  A(DPORT_MIN), 0 },
 	{ "mask without mark", { A(MARK_MASK) }, { 1 }, 0, 0, A(MARK) },
+	{ "tracked by nobody", { A(TRACKER) }, { 0 }, 0, A(TRACKER), 0 },
+	{ "no such tracker", { A(TRACKER) }, { 4 }, 0, A(TRACKER), 0 },
 	{ "ages backwards", { A(AGE_MIN), A(AGE_MAX) }, { 2, 1 }, 0, A(AGE_MAX),
 	  0 },
 };
@@ -151,6 +153,7 @@ static void edges(struct kunit *test)
 	/* Nothing given: everything matches. */
 	KUNIT_EXPECT_EQ(test, parse_naive(test, &n, &filter, &extack), 0);
 	KUNIT_EXPECT_EQ(test, filter.given, 0);
+	KUNIT_EXPECT_EQ(test, filter.trackers, FLOWTRACK_TRACKER_OWN);
 	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, 0));
 	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, U64_MAX / 2));
 

@@ -327,6 +327,51 @@ static void walks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(shadows), left);
 }
 
+/* A message that is full after three shadows. */
+struct message {
+	u8 *seen;
+	unsigned int room;
+};
+
+static int fill(struct ft_shadow *shadow, void *arg)
+{
+	struct message *msg = arg;
+
+	if (!msg->room)
+		return -EMSGSIZE;
+	msg->room--;
+	msg->seen[number_of(shadow)]++;
+	return 0;
+}
+
+/* Stopped in the middle of a bucket, a walk goes on there. */
+static void walk_stops(struct kunit *test)
+{
+	struct ft_shadows *shadows = shadows_make(test);
+	struct ft_shadow_cursor cursor = {};
+	struct message msg;
+	u32 i, calls = 0;
+	int more;
+
+	msg.seen = kunit_kzalloc(test, TWIN_FLOWS, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, msg.seen);
+	for (i = 0; i < TWIN_FLOWS; i++) {
+		while (add(shadows, i, i % 4, i) == -EBUSY)
+			flush_work(&shadows->hash.run_work);
+	}
+	flush_work(&shadows->hash.run_work);
+	do {
+		msg.room = 3;
+		rcu_read_lock();
+		more = ft_shadow_walk(shadows, &cursor, U32_MAX, fill, &msg);
+		rcu_read_unlock();
+		KUNIT_ASSERT_TRUE(test, more == 0 || more == -EMSGSIZE);
+		KUNIT_ASSERT_LE(test, ++calls, TWIN_FLOWS / 3 + 1);
+	} while (more);
+	for (i = 0; i < TWIN_FLOWS; i++)
+		KUNIT_EXPECT_EQ_MSG(test, msg.seen[i], 1, "%u", i);
+}
+
 static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(keys),
 	KUNIT_CASE(keys_differ),
@@ -334,6 +379,7 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(twin),
 	KUNIT_CASE(samples),
 	KUNIT_CASE(walks),
+	KUNIT_CASE(walk_stops),
 	{}
 };
 

@@ -40,15 +40,18 @@ int cmd_count(const struct options *opts, int argc, char **argv)
 	__u64 count = 0, has = 0;
 	static struct nl nl;
 	struct filter f;
+	bool all;
 	int code;
 
 	code = filter_parse(&f, argc, argv, opts->family);
 	if (code)
 		return code;
+	/* Then the kernel knows without counting. */
+	all = filter_empty(&f) && !filter_wants(&f, FLOWTRACK_TRACKER_GUARDED);
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;
-	if (filter_empty(&f)) {
+	if (all) {
 		code = get_settings(&nl, value, &has);
 		count = value[FLOWTRACK_A_SETTINGS_COUNT];
 	} else {
@@ -57,7 +60,7 @@ int cmd_count(const struct options *opts, int argc, char **argv)
 	nl_close(&nl);
 	if (code)
 		return code;
-	if (opts->json && filter_empty(&f))
+	if (opts->json && all)
 		out_fmt(&std, "{\"count\":%llu,\"max\":%u}\n", count,
 			value[FLOWTRACK_A_SETTINGS_MAX_FLOWS]);
 	else if (opts->json)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * flowtrack list: the flows of the table.
+ * flowtrack list: the flows of the table, and those that are guarded.
  */
 #include <libmnl/libmnl.h>
 
@@ -22,8 +22,7 @@ int list_flows(struct nl *nl, const struct filter *f, struct printer *p)
 	struct nlmsghdr *req = nl_request(nl, FLOWTRACK_CMD_FLOW_GET);
 	int code, err;
 
-	if (!filter_empty(f))
-		filter_put(req, f);
+	filter_put(req, f);
 	printer_begin(p);
 	code = nl_dump(nl, req, printer_message, printer_restart, p);
 	/* An array is closed even then, for the sake of its reader. */
@@ -47,6 +46,7 @@ int cmd_list(const struct options *opts, int argc, char **argv)
 	code = filter_parse(&f, argc, argv, opts->family);
 	if (code)
 		return code;
+	filter_default(&f, FLOWTRACK_TRACKER_OWN | FLOWTRACK_TRACKER_GUARDED);
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;

@@ -200,6 +200,9 @@ int cmd_monitor(const struct options *opts, int argc, char **argv)
 	code = filter_parse(&f, argc, argv, opts->family);
 	if (code)
 		return code;
+	if (filter_wants(&f, FLOWTRACK_TRACKER_GUARDED))
+		return err_set(EXIT_USAGE,
+			       "'guarded': nf_conntrack's flows have their events at conntrack -E");
 	m.filter = &f;
 	code = nl_open(&nl, opts->netns);
 	if (code)

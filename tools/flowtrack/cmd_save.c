@@ -17,6 +17,9 @@ int cmd_save(const struct options *opts, int argc, char **argv)
 	code = filter_parse(&f, argc, argv, opts->family);
 	if (code)
 		return code;
+	if (filter_wants(&f, FLOWTRACK_TRACKER_GUARDED))
+		return err_set(EXIT_USAGE,
+			       "'guarded': nf_conntrack's flows cannot be restored");
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;

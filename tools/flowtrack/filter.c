@@ -24,7 +24,7 @@ static_assert(__FLOWTRACK_A_FILTER_MAX <= 32, "struct filter.has is too small");
 static const char * const keys[] = {
 	"tcp", "udp", "udplite", "icmp", "icmpv6", "sctp", "gre", "proto",
 	"ipv4", "ipv6", "src", "dst", "sport", "dport", "state", "class",
-	"mark", "zone", "age",
+	"mark", "zone", "age", "own", "guarded",
 };
 
 /* Notes that an attribute is wanted; false if it was already. */
@@ -51,6 +51,31 @@ static bool want_proto(struct filter *f, __u8 proto)
 	return want(f, BIT_OF(L4PROTO));
 }
 
+/* Both may be said, neither twice. */
+static bool want_tracker(struct filter *f, __u8 tracker)
+{
+	if (f->trackers & tracker)
+		return false;
+	f->has |= BIT_OF(TRACKER);
+	f->trackers |= tracker;
+	return true;
+}
+
+/* A word without a value: 1 if it is one, and may be said; 0; -1: not one. */
+static int want_word(struct filter *f, const char *key)
+{
+	int v = proto_value(key);
+
+	if (v >= 0)
+		return want_proto(f, v);
+	if (!strcmp(key, "ipv4"))
+		return want_family(f, AF_INET);
+	if (!strcmp(key, "ipv6"))
+		return want_family(f, AF_INET6);
+	v = value_of(&tracker_names, key);
+	return v < 0 ? -1 : want_tracker(f, v);
+}
+
 static int parse_addr_word(struct filter *f, struct words *w, const char *value,
 			   __u32 bit, struct addr *addr)
 {
@@ -67,18 +92,15 @@ static int parse_addr_word(struct filter *f, struct words *w, const char *value,
 static int parse_word(struct filter *f, struct words *w, const char **state,
 		      const char *port_name[2])
 {
-	int v = proto_value(w->key), err;
+	int v = want_word(f, w->key), err;
 	const char *value = NULL;
 	__u64 n;
 
-	if (v >= 0 || !strcmp(w->key, "ipv4") || !strcmp(w->key, "ipv6")) {
+	if (v >= 0) {
 		err = words_no_value(w);
 		if (err)
 			return err;
-		if (v >= 0 ? want_proto(f, v) :
-			     want_family(f, w->key[3] == '4' ? AF_INET : AF_INET6))
-			return EXIT_OK;
-		return words_twice(w);
+		return v ? EXIT_OK : words_twice(w);
 	}
 	for (n = 0; n < sizeof(keys) / sizeof(keys[0]); n++)
 		if (!strcmp(keys[n], w->key))
@@ -224,9 +246,40 @@ int filter_parse(struct filter *f, int argc, char **argv, __u8 family)
 	return EXIT_OK;
 }
 
+/**
+ * filter_empty() - does it match all flows of those who track them?
+ * @f: filter
+ *
+ * Return: true if it does.
+ */
 bool filter_empty(const struct filter *f)
 {
-	return !f->has;
+	return !(f->has & ~BIT_OF(TRACKER));
+}
+
+/**
+ * filter_wants() - were the flows of a tracker asked for?
+ * @f: filter
+ * @tracker: whose
+ *
+ * Return: true if so.
+ */
+bool filter_wants(const struct filter *f, enum flowtrack_tracker tracker)
+{
+	return f->trackers & tracker;
+}
+
+/**
+ * filter_default() - whose flows are meant if the words do not say
+ * @f: filter
+ * @trackers: bits of enum flowtrack_tracker
+ */
+void filter_default(struct filter *f, __u8 trackers)
+{
+	if (f->has & BIT_OF(TRACKER))
+		return;
+	f->has |= BIT_OF(TRACKER);
+	f->trackers = trackers;
 }
 
 /**
@@ -283,6 +336,8 @@ void filter_put(struct nlmsghdr *nlh, const struct filter *f)
 			mnl_attr_put_u32(nlh, FLOWTRACK_A_FILTER_AGE_MAX,
 					 f->age_max);
 	}
+	if (f->has & BIT_OF(TRACKER))
+		mnl_attr_put_u8(nlh, FLOWTRACK_A_FILTER_TRACKER, f->trackers);
 	mnl_attr_nest_end(nlh, nest);
 }
 
@@ -341,6 +396,10 @@ bool filter_match(const struct filter *f, const struct flow *flow)
 	if (f->has & BIT_OF(AGE_MIN) &&
 	    (!(flow->has & FLOW_BIT(AGE)) || secs < f->age_min ||
 	     secs > f->age_max))
+		return false;
+	if (f->has & BIT_OF(TRACKER) &&
+	    !(f->trackers & (flow->has & FLOW_BIT(TRACKER) ?
+			     flow->tracker : FLOWTRACK_TRACKER_OWN)))
 		return false;
 	return true;
 }

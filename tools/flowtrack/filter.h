@@ -32,6 +32,7 @@ struct nlmsghdr;
  * @zone: zone
  * @age_min: seconds since the first packet
  * @age_max: likewise
+ * @trackers: bits of enum flowtrack_tracker
  */
 struct filter {
 	__u32 has;
@@ -50,10 +51,13 @@ struct filter {
 	__u16 zone;
 	__u32 age_min;
 	__u32 age_max;
+	__u8 trackers;
 };
 
 int filter_parse(struct filter *f, int argc, char **argv, __u8 family);
 bool filter_empty(const struct filter *f);
+bool filter_wants(const struct filter *f, enum flowtrack_tracker tracker);
+void filter_default(struct filter *f, __u8 trackers);
 void filter_put(struct nlmsghdr *nlh, const struct filter *f);
 bool filter_match(const struct filter *f, const struct flow *flow);
 

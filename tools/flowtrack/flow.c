@@ -238,6 +238,9 @@ int flow_parse(const struct nlmsghdr *nlh, struct flow *f)
 		case FLOWTRACK_A_FLOW_REASON:
 			ok &= GET(a, f->reason);
 			break;
+		case FLOWTRACK_A_FLOW_TRACKER:
+			ok &= GET(a, f->tracker);
+			break;
 		default:
 			continue;
 		}

@@ -68,6 +68,7 @@ struct flow_tcp {
  * @state: by protocol
  * @class: enum flowtrack_class
  * @reason: enum flowtrack_reason
+ * @tracker: enum flowtrack_tracker
  * @tuple: by direction
  * @packets: by direction
  * @bytes: by direction
@@ -89,6 +90,7 @@ struct flow {
 	__u8 state;
 	__u8 class;
 	__u8 reason;
+	__u8 tracker;
 	struct flow_tuple tuple[2];
 	__u64 packets[2];
 	__u64 bytes[2];

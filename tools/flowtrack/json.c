@@ -111,6 +111,11 @@ char *json_flow(char *p, const struct flow *f, bool windows)
 		p = put_name(p, name_of(proto_states(f->l4proto), f->state),
 			     f->state);
 	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_TRACKER)) {
+		p = put_lit(p, ",\"tracker\":");
+		p = put_name(p, name_of(&tracker_names, f->tracker),
+			     f->tracker);
+	}
 	if (flow_has(f, FLOWTRACK_A_FLOW_CLASS)) {
 		p = put_lit(p, ",\"class\":");
 		p = put_name(p, name_of(&class_names, f->class), f->class);

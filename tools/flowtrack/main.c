@@ -141,6 +141,7 @@ static void print_help(FILE *to, const struct verb *verb)
 	      "  tcp|udp|udplite|icmp|icmpv6|sctp|gre|proto N  ipv4|ipv6\n"
 	      "  src ADDR[/LEN]  dst ADDR[/LEN]  sport N[-M]  dport N[-M]\n"
 	      "  state NAME  class NAME  mark N[/MASK]  zone N  age >N|<N|N-M\n"
+	      "  own|guarded\n"
 	      "\nOPTIONS:\n"
 	      "  -j, --json          JSON\n"
 	      "  -o, --oneline       one blank between fields, no columns\n"

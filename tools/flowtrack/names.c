@@ -65,6 +65,11 @@ static const char * const policies[] = {
 	[FLOWTRACK_POLICY_PASS] = "pass",
 };
 
+static const char * const trackers[] = {
+	[FLOWTRACK_TRACKER_OWN] = "own",
+	[FLOWTRACK_TRACKER_GUARDED] = "guarded",
+};
+
 static const char * const top_kinds[] = {
 	[FLOWTRACK_TOP_KIND_SOURCE] = "source",
 	[FLOWTRACK_TOP_KIND_DESTINATION] = "destination",
@@ -134,6 +139,7 @@ const struct names sctp_state_names = NAMES(sctp_states);
 const struct names flow_state_names = NAMES(flow_states);
 const struct names class_names = NAMES(classes);
 const struct names reason_names = NAMES(reasons);
+const struct names tracker_names = NAMES(trackers);
 const struct names policy_names = NAMES(policies);
 const struct names adopt_names = NAMES(adopts);
 const struct names top_kind_names = NAMES(top_kinds);
@@ -288,6 +294,7 @@ static const char * const filter_attr[] = {
 	[FLOWTRACK_A_FILTER_ZONE] = "zone",
 	[FLOWTRACK_A_FILTER_AGE_MIN] = "age_min",
 	[FLOWTRACK_A_FILTER_AGE_MAX] = "age_max",
+	[FLOWTRACK_A_FILTER_TRACKER] = "tracker",
 };
 
 static const char * const flow_attr[] = {
@@ -314,6 +321,7 @@ static const char * const flow_attr[] = {
 	[FLOWTRACK_A_FLOW_REASON] = "reason",
 	[FLOWTRACK_A_FLOW_FILTER] = "filter",
 	[FLOWTRACK_A_FLOW_DELETED] = "deleted",
+	[FLOWTRACK_A_FLOW_TRACKER] = "tracker",
 };
 
 #define ATTRS(table)	{ .name = (table), .n = ARRAY_SIZE(table) }

@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "cmd.h"
@@ -98,6 +99,36 @@ static char *print_tuple(char *p, const struct flow *f, bool columns)
 	return p;
 }
 
+/* Answers that come from, or go to, somewhere else: NAT. */
+static char *print_reply(char *p, const struct flow *f)
+{
+	const struct flow_tuple *t = &f->tuple[REPLY];
+	size_t len = t->has & TUPLE_BIT(SRC4) ? 4 : 16;
+	struct flow_tuple want;
+
+	flow_invert(f, &want);
+	if (!memcmp(t->src, want.src, len) && !memcmp(t->dst, want.dst, len) &&
+	    t->sport == want.sport && t->dport == want.dport &&
+	    t->icmp_id == want.icmp_id)
+		return p;
+	p = put_lit(p, "reply-src=");
+	p = len == 4 ? put_ip4(p, t->src) : put_ip6(p, t->src);
+	p = put_lit(p, " reply-dst=");
+	p = len == 4 ? put_ip4(p, t->dst) : put_ip6(p, t->dst);
+	if (t->has & TUPLE_BIT(SPORT)) {
+		p = put_lit(p, " reply-sport=");
+		p = put_u64(p, ntohs(t->sport));
+		p = put_lit(p, " reply-dport=");
+		p = put_u64(p, ntohs(t->dport));
+	}
+	if (t->has & TUPLE_BIT(ICMP_ID)) {
+		p = put_lit(p, " reply-icmpid=");
+		p = put_u64(p, ntohs(t->icmp_id));
+	}
+	*p++ = ' ';
+	return p;
+}
+
 static char *print_counters(char *p, const struct flow *f)
 {
 	p = put_lit(p, "[packets=");
@@ -172,6 +203,16 @@ char *print_flow(char *p, const struct flow *f, bool columns, bool color)
 	if (flow_has(f, FLOWTRACK_A_FLOW_ZONE) && f->zone) {
 		p = put_lit(p, "zone=");
 		p = put_u64(p, f->zone);
+		*p++ = ' ';
+	}
+	/* Own flows have no NAT. */
+	if (flow_has(f, FLOWTRACK_A_FLOW_TRACKER) &&
+	    f->tracker != FLOWTRACK_TRACKER_OWN &&
+	    flow_has(f, FLOWTRACK_A_FLOW_REPLY))
+		p = print_reply(p, f);
+	if (flow_has(f, FLOWTRACK_A_FLOW_TRACKER)) {
+		p = put_lit(p, "tracker=");
+		p = put_word(p, &tracker_names, f->tracker);
 		*p++ = ' ';
 	}
 	if (flow_has(f, FLOWTRACK_A_FLOW_CLASS)) {

@@ -50,6 +50,12 @@ enum flowtrack_status {
 	FLOWTRACK_STATUS_ASSURED	= 1 << 1,
 };
 
+/* Who tracks a flow: flow attribute tracker; bits of the one of filters. */
+enum flowtrack_tracker {
+	FLOWTRACK_TRACKER_OWN		= 1 << 0, /* nf_flowtrack's table */
+	FLOWTRACK_TRACKER_GUARDED	= 1 << 1, /* nf_conntrack's, guarded */
+};
+
 /* States of a TCP flow (flow attribute state). */
 enum flowtrack_tcp_state {
 	FLOWTRACK_TCP_STATE_NONE,
@@ -170,6 +176,7 @@ enum {
 	FLOWTRACK_A_FLOW_FILTER,	/* nest: filter, requests only */
 	FLOWTRACK_A_FLOW_DELETED,	/* u32: how many flows a flow-del ended */
 	FLOWTRACK_A_FLOW_PAD,
+	FLOWTRACK_A_FLOW_TRACKER,	/* u8: enum flowtrack_tracker, one of them */
 
 	__FLOWTRACK_A_FLOW_MAX,
 	FLOWTRACK_A_FLOW_MAX = (__FLOWTRACK_A_FLOW_MAX - 1)
@@ -197,6 +204,7 @@ enum {
 	FLOWTRACK_A_FILTER_ZONE,	/* u16 */
 	FLOWTRACK_A_FILTER_AGE_MIN,	/* u32: seconds since the first packet */
 	FLOWTRACK_A_FILTER_AGE_MAX,	/* u32 */
+	FLOWTRACK_A_FILTER_TRACKER,	/* u8: bits of enum flowtrack_tracker, default own */
 
 	__FLOWTRACK_A_FILTER_MAX,
 	FLOWTRACK_A_FILTER_MAX = (__FLOWTRACK_A_FILTER_MAX - 1)

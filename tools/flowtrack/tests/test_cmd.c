@@ -46,6 +46,18 @@ static const struct nlattr *request_attr(int type)
 	return NULL;
 }
 
+/* Whose flows the filter is about; 0: it does not say. */
+static int request_trackers(void)
+{
+	const struct nlattr *nest = request_attr(FLOWTRACK_A_FLOW_FILTER), *a;
+
+	if (nest)
+		mnl_attr_for_each_nested(a, nest)
+			if (mnl_attr_get_type(a) == FLOWTRACK_A_FILTER_TRACKER)
+				return mnl_attr_get_u8(a);
+	return 0;
+}
+
 static json_t *run_json(cmd_fn verb, const char *line)
 {
 	json_error_t err;
@@ -77,9 +89,15 @@ static void list(void)
 	out = run_verb(cmd_list, &plain, "", &code);
 	EXPECT_INT(code, EXIT_OK);
 	EXPECT_STR(out, LINE("4242", "4294967296") LINE("4243", "4294967297"));
-	EXPECT(!request_attr(FLOWTRACK_A_FLOW_FILTER));
+	EXPECT_INT(request_trackers(), FLOWTRACK_TRACKER_OWN |
+				       FLOWTRACK_TRACKER_GUARDED);
 	run_verb(cmd_list, &plain, "tcp", &code);
-	EXPECT(request_attr(FLOWTRACK_A_FLOW_FILTER));
+	EXPECT_INT(request_trackers(), FLOWTRACK_TRACKER_OWN |
+				       FLOWTRACK_TRACKER_GUARDED);
+	run_verb(cmd_list, &plain, "tcp own", &code);
+	EXPECT_INT(request_trackers(), FLOWTRACK_TRACKER_OWN);
+	run_verb(cmd_list, &plain, "guarded", &code);
+	EXPECT_INT(request_trackers(), FLOWTRACK_TRACKER_GUARDED);
 
 	fake.flows = 300;
 	j = run_json(cmd_list, "");
@@ -166,7 +184,12 @@ static void del(void)
 	EXPECT_INT(code, EXIT_USAGE);
 	run_verb(cmd_del, &all, "tcp", &code);
 	EXPECT_INT(code, EXIT_USAGE);
+	run_verb(cmd_del, &plain, "guarded", &code);
+	EXPECT_INT(code, EXIT_USAGE);
 	EXPECT_INT(fake.requests, 0);
+	run_verb(cmd_del, &all, "guarded", &code);
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT_INT(request_trackers(), FLOWTRACK_TRACKER_GUARDED);
 
 	out = run_verb(cmd_del, &all, "", &code);
 	EXPECT_INT(code, EXIT_OK);
@@ -204,9 +227,17 @@ static void count(void)
 	out = run_verb(cmd_count, &plain, "", &code);
 	EXPECT_STR(out, "123\n");
 	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_SETTINGS_GET);
+	out = run_verb(cmd_count, &plain, "own", &code);
+	EXPECT_STR(out, "123\n");
+	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_SETTINGS_GET);
 	out = run_verb(cmd_count, &plain, "tcp", &code);
 	EXPECT_STR(out, "123\n");
 	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_FLOW_GET);
+	EXPECT_INT(request_trackers(), 0);
+	out = run_verb(cmd_count, &plain, "guarded", &code);
+	EXPECT_STR(out, "123\n");
+	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_FLOW_GET);
+	EXPECT_INT(request_trackers(), FLOWTRACK_TRACKER_GUARDED);
 	j = run_json(cmd_count, "");
 	EXPECT_INT(field(j, "count"), 123);
 	EXPECT_INT(field(j, "max"), 1);
@@ -527,6 +558,13 @@ static void saves(void)
 	out = restore(&plain, text, &code, messages, sizeof(messages));
 	EXPECT_INT(code, EXIT_OK);
 	EXPECT_STR(out, "20 flows restored\n");
+	/* Flows of nf_conntrack can't be restored, nor have they events. */
+	fake.requests = 0;
+	run_verb(cmd_save, &plain, "guarded", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	run_verb(cmd_monitor, &plain, "guarded tcp", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	EXPECT_INT(fake.requests, 0);
 	j = run_json(cmd_save, "");
 	EXPECT_INT(json_array_size(j), 20);
 	EXPECT(json_object_get(json_object_get(json_array_get(j, 0), "reply"),

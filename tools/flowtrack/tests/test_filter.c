@@ -15,6 +15,7 @@
 #include "test.h"
 
 #define WITH_PORTS	"sport 1000-2000 dport 443"
+#define WITH_REST	" guarded mark 1 age 5-9 zone 3 class assured"
 
 static int parse(struct filter *f, const char *line)
 {
@@ -52,6 +53,15 @@ static void good_words(void)
 	EXPECT_INT(parse(&f, "icmpv6"), 0);
 	EXPECT_INT(f.family, AF_INET6);
 	EXPECT_INT(parse(&f, "proto 89 state unreplied"), 0);
+	EXPECT_INT(parse(&f, "guarded own tcp"), 0);
+	EXPECT(filter_wants(&f, FLOWTRACK_TRACKER_OWN));
+	EXPECT(filter_wants(&f, FLOWTRACK_TRACKER_GUARDED));
+	/* All of one tracker is all: del asks for --all. */
+	EXPECT_INT(parse(&f, "guarded"), 0);
+	EXPECT(filter_empty(&f));
+	EXPECT(!filter_wants(&f, FLOWTRACK_TRACKER_OWN));
+	filter_default(&f, FLOWTRACK_TRACKER_OWN);
+	EXPECT(!filter_wants(&f, FLOWTRACK_TRACKER_OWN));
 	EXPECT_INT(parse(&f, "proto gre"), 0);
 	EXPECT_INT(f.l4proto, IPPROTO_GRE);
 }
@@ -86,6 +96,9 @@ static void bad_words(void)
 		{ "proto 256", "bad value '256' of 'proto'" },
 		{ "age old", "bad value 'old' of 'age'" },
 		{ "id 5", "unknown word 'id'" },
+		{ "guarded guarded", "'guarded' contradicts" },
+		{ "own=1", "'own' takes no value" },
+		{ "gaurded", "did you mean 'guarded'?" },
 	};
 	struct filter f;
 	size_t i;
@@ -108,7 +121,7 @@ static void is_sent(void)
 
 	nlh = mnl_nlmsg_put_header(buf);
 	EXPECT_INT(parse(&f, "tcp src 10.1.0.0/16 dst 10.2.3.4 " WITH_PORTS
-			 " mark 1 age 5-9 zone 3 class assured state close"),
+			 WITH_REST " state close"),
 		   0);
 	filter_put(nlh, &f);
 	nest = mnl_nlmsg_get_payload(nlh);
@@ -118,6 +131,7 @@ static void is_sent(void)
 		attr[mnl_attr_get_type(a)] = a;
 #define U(t)	attr[FLOWTRACK_A_FILTER_##t]
 	EXPECT_INT(mnl_attr_get_u8(U(FAMILY)), AF_INET);
+	EXPECT_INT(mnl_attr_get_u8(U(TRACKER)), FLOWTRACK_TRACKER_GUARDED);
 	EXPECT_INT(mnl_attr_get_u8(U(L4PROTO)), IPPROTO_TCP);
 	EXPECT_INT(mnl_attr_get_payload_len(U(SRC)), 4);
 	EXPECT(!memcmp(mnl_attr_get_payload(U(SRC)), "\x0a\x01\0\0", 4));

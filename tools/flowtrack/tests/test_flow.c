@@ -52,6 +52,8 @@ static void round_trip(void)
 	f.start = 1700000000000000001ULL;
 	f.stop = f.start + 5;
 	f.reason = FLOWTRACK_REASON_EVICTED;
+	f.has |= FLOW_BIT(TRACKER);
+	f.tracker = FLOWTRACK_TRACKER_GUARDED;
 	f.vtag[ORIG] = htonl(1);
 	f.vtag[REPLY] = htonl(2);
 	same_flow(&f);

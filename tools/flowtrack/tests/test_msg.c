@@ -64,6 +64,8 @@ struct nlmsghdr *msg_flow(void *buf, __u32 seq, int cmd, int flags,
 	}
 	if (flow_has(f, FLOWTRACK_A_FLOW_CLASS))
 		mnl_attr_put_u8(nlh, FLOWTRACK_A_FLOW_CLASS, f->class);
+	if (flow_has(f, FLOWTRACK_A_FLOW_TRACKER))
+		mnl_attr_put_u8(nlh, FLOWTRACK_A_FLOW_TRACKER, f->tracker);
 	if (flow_has(f, FLOWTRACK_A_FLOW_AGE))
 		put_u64(nlh, FLOWTRACK_A_FLOW_AGE, f->age);
 	if (flow_has(f, FLOWTRACK_A_FLOW_START))

@@ -20,10 +20,16 @@
 #define SPORTS	"sport=4242  dport=443   "
 #define COUNTERS	"[packets=3 bytes=180 | packets=2 bytes=120]"
 #define CLASS	" class=assured age=1"
+#define REPLY_NAT							\
+	"reply-src=10.0.1.2 reply-dst=10.0.0.99 reply-sport=443 "	\
+	"reply-dport=1024 "
 #define ID	" id=4294967296"
 #define TIMES	" start=1700000000.000000000 stop=1700000001.500000000"
 #define ADDR6	"src=2001:db8::1 dst=2001:db8::2 "
 #define PING	"type=128 code=0 icmpid=77 "
+#define GUARDED6							\
+	"tracker=guarded class=embryonic id=18446744073709551615"
+#define REPLY6	"reply-src=2001:db8::2 reply-dst=2001:db8::1 "
 #define REST6	"timeout=29 class=embryonic id=18446744073709551615"
 
 static char buf[OUT_LINE];
@@ -63,6 +69,42 @@ static void lines(void)
 	f.state = 99;
 	EXPECT_STR(line(&f, false, false),
 		   "proto=89 99 " ADDR6 REST6);
+}
+
+/* Who tracks it; and if nf_conntrack does, what NAT makes of the answers. */
+static void trackers(void)
+{
+	struct flow f;
+	json_t *j;
+
+	sample_tcp(&f, 0);
+	f.has &= ~(FLOW_BIT(COUNTERS_ORIG) | FLOW_BIT(COUNTERS_REPLY) |
+		   FLOW_BIT(MARK) | FLOW_BIT(ZONE));
+	f.has |= FLOW_BIT(TRACKER);
+	f.tracker = FLOWTRACK_TRACKER_OWN;
+	EXPECT_STR(line(&f, false, false),
+		   TCP "timeout=53 tracker=own" CLASS ID);
+	f.tracker = FLOWTRACK_TRACKER_GUARDED;
+	EXPECT_STR(line(&f, false, false),
+		   TCP "timeout=53 tracker=guarded" CLASS ID);
+	f.tuple[REPLY].dst[3] = 99;
+	f.tuple[REPLY].dport = htons(1024);
+	EXPECT_STR(line(&f, false, false),
+		   TCP "timeout=53 " REPLY_NAT "tracker=guarded" CLASS ID);
+	*json_flow(buf, &f, false) = '\0';
+	j = json_loads(buf, JSON_REJECT_DUPLICATES, NULL);
+	EXPECT_STR(json_string_value(json_object_get(j, "tracker")), "guarded");
+	EXPECT_INT(json_integer_value(json_object_get(json_object_get(j, "reply"),
+						      "dport")), 1024);
+	json_decref(j);
+	sample_icmp6(&f);
+	f.has |= FLOW_BIT(TRACKER);
+	f.tracker = FLOWTRACK_TRACKER_GUARDED;
+	EXPECT_STR(line(&f, false, false),
+		   "icmpv6 unreplied " ADDR6 PING "timeout=29 " GUARDED6);
+	f.tuple[REPLY].icmp_id = htons(78);
+	EXPECT(strstr(line(&f, false, false),
+		      " " REPLY6 "reply-icmpid=78 " GUARDED6));
 }
 
 static void colors(void)
@@ -253,6 +295,7 @@ static void monitor_lines(void)
 
 const struct test print_tests[] = {
 	{ "lines", lines },
+	{ "who tracks, and NAT", trackers },
 	{ "colors", colors },
 	{ "the longest line fits", longest },
 	{ "JSON objects", json_objects },

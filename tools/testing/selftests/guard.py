@@ -285,6 +285,58 @@ def _(net):
     equal(full_lines(net), [], "lines")
 
 
+@case("flowtrack list: both kinds, and who tracks which; the other verbs are about own flows", only="flowtrack")
+def _(net):
+    fresh(net)
+    near = [Talk(net.c, net.r, Net.RC[4], next(ports)) for _ in range(2)]
+    far = talks(net, 3)
+    flood(net, 300)
+    tool = net.r.tool_json
+
+    def trackers(*words):
+        found = [f["tracker"] for f in tool("list", *words)]
+        return found.count("own"), found.count("guarded")
+
+    equal(trackers(), (2, 303), "flows listed: own and guarded")
+    equal([trackers(w) for w in ("own", "guarded")], [(2, 0), (0, 303)], "flows listed, one kind")
+    equal(trackers("own", "guarded", "tcp"), (2, 3), "with both words, and a filter")
+    equal(trackers("tcp", "state", "established", "class", "assured"), (2, 3), "with a filter")
+    equal(trackers("udp", "dport", "20100-20199"), (0, 100), "with a filter")
+    equal(sorted(trackers("zone", "1") + trackers("ipv6")), [0] * 4, "with filters that none matches")
+    sport = far[0].near.getsockname()[1]
+    flow, = tool("list", "guarded", "sport", str(sport))
+    entry, = [f for f in net.r.run("conntrack", "-L", "-p", "tcp", "--orig-port-src", str(sport), "-o", "id")[1].splitlines()]
+    check(f"id={flow['id']}" in entry.split(), f"{flow['id']} in {entry}")
+    equal((flow["orig"]["src"], flow["reply"]["dst"], flow["reply"]["dport"]), (Net.C[4], Net.RS[4], far[0].peer[1]),
+          "addresses and port that masquerading leads to")
+    equal((flow["state"], flow["assured"]), ("established", True), "state")
+    words = ("src", Net.C[4], "dst", Net.S[4], "sport", str(sport), "dport", str(far[0].local[1]))
+    equal(tool("get", "tcp", *words)["id"], flow["id"], "flow by tuple")
+    words = ("src", Net.S[4], "dst", Net.RS[4], "sport", str(far[0].local[1]), "dport", str(far[0].peer[1]))
+    equal(tool("get", "tcp", *words)["id"], flow["id"], "flow by the tuple of its answers")
+    line = [x for x in net.r.tool("-o", "list")[1].splitlines() if f"sport={sport} " in x]
+    check(len(line) == 1 and f" reply-dst={Net.RS[4]} " in line[0] and " tracker=guarded " in line[0], str(line))
+    # 5000 flows take many messages.
+    flood(net, 5000, base=21000)
+    equal(trackers("guarded"), (0, 5303), "guarded flows listed")
+
+    equal([int(net.r.tool("count", *w)[1]) for w in ((), ("tcp",), ("guarded",), ("tcp", "guarded"))], [2, 2, 5303, 3], "counts")
+    check("guarded" not in net.r.tool("save")[1] and net.r.tool("save")[1].count("tcp ") == 2, "saved: own flows")
+    for words in (("save", "guarded"), ("monitor", "guarded"), ("del", "guarded")):
+        equal(net.r.tool(*words, ok=False)[0], 1, f"exit status of {' '.join(words)}")
+    equal(len(tool("del", "--dry-run", "guarded", "udp")), 5300, "flows that would be deleted")
+    equal(tool("del", "guarded", "udp")["deleted"], 5300, "deleted guarded flows")
+    equal(both(net), (3, 3), "entries and shadows")
+    equal(tool("del", "tcp", "sport", str(near[0].near.getsockname()[1]))["deleted"], 1, "deleted own flows")
+    equal(tool("flush")["deleted"], 1, "flushed own flows")
+    for talk in far:
+        talk.alive()
+    equal(trackers(), (0, 3), "flows listed: own and guarded")
+    equal(tool("del", "--all", "guarded")["deleted"], 3, "deleted guarded flows")
+    equal(net.r.conntrack_count(), 0, "entries")
+    close(near + far)
+
+
 @case("a namespace that goes away with guarded flows leaves nothing", only="flowtrack")
 def _(net):
     fresh(net)

@@ -58,7 +58,7 @@ def _(rig):
     lines = tool(rig.r, "list").splitlines()
     equal(len(lines), 8, "lines")
     for line in lines:
-        check(all(part in line for part in ("src=", "dst=", "timeout=", "class=", "id=")), line)
+        check(all(part in line for part in ("src=", "dst=", "timeout=", "tracker=own", "class=", "id=")), line)
         check("\033" not in line, f"colours in a pipe: {line!r}")
     for line in tool(rig.r, "-o", "list").splitlines():
         check("  " not in line, f"columns: {line}")
@@ -68,7 +68,7 @@ def _(rig):
 @case("-j: every verb prints JSON with what it should have", only="flowtrack")
 def _(rig):
     flow = [f for f in json.loads(tool(rig.r, "-j", "list", "tcp", "ipv4"))][0]
-    for key in ("id", "family", "proto", "state", "class", "seen_reply", "assured", "orig", "reply", "timeout", "mark",
+    for key in ("id", "family", "proto", "state", "tracker", "class", "seen_reply", "assured", "orig", "reply", "timeout", "mark",
                 "zone", "age"):
         check(key in flow, f"no {key}: {flow}")
     equal((flow["orig"]["src"], flow["reply"]["dst"]), (Rig.C[4], Rig.C[4]), "addresses")
