@@ -115,6 +115,7 @@ static void gc_work(struct work_struct *work)
 			       ft_setting(&tn->set, ADAPTIVE_START),
 			       ft_setting(&tn->set, ADAPTIVE_END), ft_now()))
 		shrink(tn);
+	ft_watermark_update(tn, &census);
 	if (!ft_setting(&tn->set, BUCKETS) &&
 	    ft_table_wanted(tn->table, atomic_read(&tn->count)) !=
 	    ft_table_buckets(tn->table))
@@ -146,7 +147,23 @@ void ft_gc_kick(struct ft_net *tn)
 {
 	if (delayed_work_pending(&tn->gc_work) || READ_ONCE(tn->dying))
 		return;
-	queue_delayed_work(system_unbound_wq, &tn->gc_work, GC_PERIOD);
+	if (queue_delayed_work(system_unbound_wq, &tn->gc_work, GC_PERIOD))
+		WRITE_ONCE(tn->gc_began, jiffies);
+}
+
+/**
+ * ft_gc_now() - make expiry run now
+ * @tn: namespace
+ *
+ * What it brings up to date besides, the adaptive timeouts and the watermarks,
+ * then is of this moment.
+ *
+ * Context: any.
+ */
+void ft_gc_now(struct ft_net *tn)
+{
+	if (!READ_ONCE(tn->dying))
+		mod_delayed_work(system_unbound_wq, &tn->gc_work, 0);
 }
 
 /**

@@ -399,6 +399,14 @@ void ft_flow_admit_soon(const struct ft_net *tn, u64 hash)
 	ft_table_prefetch(tn->table, hash + 3);
 }
 
+/* The table has reached its high watermark, and nobody was told. */
+static void watch_level(struct ft_net *tn)
+{
+	if (unlikely((u32)atomic_read(&tn->count) >=
+		     READ_ONCE(tn->watermark.trip)))
+		ft_watermark_trip(tn);
+}
+
 /* Enter a flow that its source may have; @word: birth.word, and its mark. */
 static enum ft_admission enter(struct ft_net *tn, const struct ft_birth *birth,
 			       u32 word)
@@ -436,6 +444,7 @@ static enum ft_admission enter(struct ft_net *tn, const struct ft_birth *birth,
 	announce(tn, flow, index);
 	ft_gc_kick(tn);
 	follow_count(tn);
+	watch_level(tn);
 	return FT_ADMIT_OK;
 
 err_insert:
@@ -686,6 +695,7 @@ int ft_lifecycle_init(struct ft_net *tn, u32 buckets)
 		return PTR_ERR(tn->table);
 	ft_source_init(tn);
 	ft_top_init(tn);
+	ft_watermark_init(tn);
 	ft_gc_init(tn);
 	return 0;
 }

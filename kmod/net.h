@@ -19,6 +19,7 @@
 #include "stats.h"
 #include "table.h"
 #include "top.h"
+#include "watermark.h"
 
 struct ctl_table_header;
 struct ctl_table;
@@ -36,12 +37,14 @@ struct ctl_table;
  * @hook_ops: the hooks to register: their priv leads back here
  * @stats: per CPU
  * @gc_work: expiry, see gc.c
+ * @gc_began: jiffies when the packet path or @gc_work last queued @gc_work
  * @gc_cursor: where expiry stands; touched by @gc_work only
  * @shrink_cursor: where adaptive timeouts stand; touched by @gc_work only
  * @adaptive: adaptive timeouts
  * @resize_work: follows the number of flows with the number of buckets
  * @sources: flows by source, see source.c
  * @top: who holds most flows, see top.c
+ * @watermark: tells that the table fills, see watermark.c
  * @full_log: limits the message about the full table
  * @guard: of the flows that stay in nf_conntrack
  * @sysctl: registered table
@@ -58,12 +61,14 @@ struct ft_net {
 	struct nf_hook_ops *hook_ops;
 	struct ft_stats __percpu *stats;
 	struct delayed_work gc_work;
+	unsigned long gc_began;
 	struct ft_cursor gc_cursor;
 	struct ft_cursor shrink_cursor;
 	struct ft_adaptive adaptive;
 	struct work_struct resize_work;
 	struct ft_sources sources;
 	struct ft_top top;
+	struct ft_watermark watermark;
 	struct ratelimit_state full_log;
 	struct ft_guard guard;
 	struct ctl_table_header *sysctl;

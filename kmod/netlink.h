@@ -11,6 +11,7 @@
 
 struct ft_flow6;
 struct ft_net;
+struct ft_watermark_event;
 struct genl_family;
 struct sk_buff;
 
@@ -25,6 +26,8 @@ extern struct genl_family ft_genl_family;
 int ft_netlink_init(void);
 void ft_netlink_exit(void);
 
+void ft_netlink_pressure(struct ft_net *tn,
+			 const struct ft_watermark_event *event);
 int ft_netlink_put_flow(struct sk_buff *skb, const struct ft_net *tn,
 			const struct ft_flow6 *copy, u32 index);
 

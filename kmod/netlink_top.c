@@ -14,11 +14,8 @@
 /* Entries of a reply if none is asked for. */
 #define DEFAULT_LIMIT	10
 
-/* The attributes before the entries, and each entry, at most. */
+/* The attributes before the entries, at most. */
 #define HEAD_SIZE	(9 * nla_total_size(sizeof(u32)))
-#define ENTRY_SIZE	(nla_total_size(0) +				\
-			 nla_total_size(sizeof(struct in6_addr)) +	\
-			 7 * nla_total_size(sizeof(u32)))
 
 static int put_host(struct sk_buff *skb, const struct ft_source *host,
 		    u8 prefix)
@@ -53,10 +50,23 @@ static int put_key(struct sk_buff *skb, const struct ft_top_report *report,
 	}
 }
 
-static int put_entry(struct sk_buff *skb, const struct ft_top_report *report,
-		     const struct ft_top_entry *entry, u8 kind, u8 order)
+/**
+ * ft_netlink_put_top_entry() - one entry of a list
+ * @skb: message
+ * @attr: number of the attribute
+ * @report: what the entry is from
+ * @entry: the entry
+ * @kind: enum flowtrack_top_kind of the list
+ * @order: enum flowtrack_top_order of the list
+ *
+ * Return: 0 or -EMSGSIZE.
+ */
+int ft_netlink_put_top_entry(struct sk_buff *skb, unsigned int attr,
+			     const struct ft_top_report *report,
+			     const struct ft_top_entry *entry, u8 kind,
+			     u8 order)
 {
-	struct nlattr *nest = nla_nest_start(skb, A(ENTRY));
+	struct nlattr *nest = nla_nest_start(skb, attr);
 	u64 part = entry->held, whole = report->sampled;
 
 	if (order == FLOWTRACK_TOP_ORDER_RATE) {
@@ -95,7 +105,8 @@ static int put_report(struct sk_buff *skb, const struct ft_top_report *report,
 	     nla_put_u32(skb, A(RATE), report->rate)))
 		return -EMSGSIZE;
 	for (i = 0; i < min(limit, list->n); i++) {
-		err = put_entry(skb, report, &list->entry[i], kind, order);
+		err = ft_netlink_put_top_entry(skb, A(ENTRY), report,
+					       &list->entry[i], kind, order);
 		if (err)
 			return err;
 	}
@@ -130,7 +141,8 @@ int ft_netlink_top_get(struct sk_buff *skb, struct genl_info *info)
 		GENL_SET_ERR_MSG(info, "no memory for a sample of the table");
 		return err;
 	}
-	msg = ft_netlink_reply(info, HEAD_SIZE + limit * ENTRY_SIZE, &hdr);
+	msg = ft_netlink_reply(info, HEAD_SIZE +
+				limit * FT_NETLINK_TOP_ENTRY_SIZE, &hdr);
 	if (!msg)
 		return -ENOMEM;
 	rcu_read_lock();

@@ -14,6 +14,7 @@
 #include <linux/netlink.h>
 #include <linux/string.h>
 
+#include "gc.h"
 #include "hooks.h"
 #include "mode.h"
 #include "net.h"
@@ -133,6 +134,8 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(GRE_TIMEOUT_STREAM)] = SECONDS(gre_timeout_stream, 180),
 	[A(ADAPTIVE_START)] = NUMBER(adaptive_start, 0, 1000, 60),
 	[A(ADAPTIVE_END)] = NUMBER(adaptive_end, 0, 1000, 120),
+	[A(WATERMARK_LOW)] = NUMBER(watermark_low, 0, 100, 75),
+	[A(WATERMARK_HIGH)] = NUMBER(watermark_high, 0, 100, 90),
 	[A(RESERVED)] = NUMBER(reserved, 0, FT_FLOWS_MAX, 0),
 	[A(RESERVED_MARK)] = NUMBER(reserved_mark, 0, U32_MAX, 0),
 	[A(RESERVED_MASK)] = NUMBER(reserved_mask, 0, U32_MAX, 0),
@@ -356,6 +359,8 @@ static int check_pairs(const struct ft_net *tn,
 {
 	u32 start = will_be(tn, wanted, which, A(ADAPTIVE_START));
 	u32 end = will_be(tn, wanted, which, A(ADAPTIVE_END));
+	u32 low = will_be(tn, wanted, which, A(WATERMARK_LOW));
+	u32 high = will_be(tn, wanted, which, A(WATERMARK_HIGH));
 	u32 reserved = will_be(tn, wanted, which, A(RESERVED));
 	u32 max = will_be(tn, wanted, which, A(MAX_FLOWS));
 
@@ -365,6 +370,14 @@ static int check_pairs(const struct ft_net *tn,
 							  A(ADAPTIVE_START);
 		NL_SET_ERR_MSG_FMT(extack, "adaptive_end %u must be above adaptive_start %u",
 				   end, start);
+		return -EINVAL;
+	}
+	if (which & (BIT_ULL(A(WATERMARK_LOW)) | BIT_ULL(A(WATERMARK_HIGH))) &&
+	    low && high && low >= high) {
+		*bad = which & BIT_ULL(A(WATERMARK_HIGH)) ? A(WATERMARK_HIGH) :
+							    A(WATERMARK_LOW);
+		NL_SET_ERR_MSG_FMT(extack, "watermark_high %u must be above watermark_low %u",
+				   high, low);
 		return -EINVAL;
 	}
 	if (which & (BIT_ULL(A(RESERVED)) | BIT_ULL(A(MAX_FLOWS))) &&
@@ -389,6 +402,11 @@ static int prepare_sources(struct ft_net *tn, const struct ft_settings *wanted,
 	}
 	return ft_source_prepare(tn, &set, next);
 }
+
+/* What the fill level is measured by: expiry looks at it once a second. */
+#define FILL_SETTINGS							\
+	(BIT_ULL(A(MAX_FLOWS)) | BIT_ULL(A(RESERVED)) |			\
+	 BIT_ULL(A(WATERMARK_LOW)) | BIT_ULL(A(WATERMARK_HIGH)))
 
 static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 			u64 which, unsigned int *bad,
@@ -440,6 +458,8 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 			WRITE_ONCE(tn->set.v[i], wanted->v[i]);
 	}
 	ft_source_apply(tn, sources);
+	if (which & FILL_SETTINGS)
+		ft_gc_kick(tn);
 	return 0;
 
 err_buckets:

@@ -596,6 +596,25 @@ int ft_top_refresh(struct ft_net *tn)
 	return err;
 }
 
+/**
+ * ft_top_look() - see to it that the report is of this moment
+ * @tn: namespace
+ *
+ * For one who does not ask often. Without memory the last report stays. While
+ * the table is nearly full, it is followed by one each second.
+ *
+ * Context: process, may sleep; takes ft_top.lock. Not the packet path: a report
+ * takes milliseconds.
+ */
+void ft_top_look(struct ft_net *tn)
+{
+	mutex_lock(&tn->top.lock);
+	make_report(tn);
+	mutex_unlock(&tn->top.lock);
+	if (pressed(tn) && !READ_ONCE(tn->dying))
+		queue_delayed_work(system_unbound_wq, &tn->top.work, HZ);
+}
+
 static void top_work(struct work_struct *work)
 {
 	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,

@@ -137,6 +137,7 @@ void ft_top_exit(struct ft_net *tn);
 void ft_top_born(struct ft_net *tn, const struct ft_key *key, u32 word);
 void ft_top_refused(struct ft_net *tn);
 int ft_top_refresh(struct ft_net *tn);
+void ft_top_look(struct ft_net *tn);
 const struct ft_top_entry *ft_top_first(const struct ft_net *tn,
 					enum flowtrack_top_kind kind,
 					enum flowtrack_top_order order);

@@ -75,6 +75,8 @@ static const struct expected {
 	{ A(SRC_RATE), "src_rate", 0 },
 	{ A(SRC_BURST), "src_burst", 50 },
 	{ A(SRC_POLICY), "src_policy", FLOWTRACK_POLICY_DROP },
+	{ A(WATERMARK_LOW), "watermark_low", 75 },
+	{ A(WATERMARK_HIGH), "watermark_high", 90 },
 };
 
 static void names_and_defaults(struct kunit *test)
@@ -191,6 +193,40 @@ static void adaptive_pair(struct kunit *test)
 			0);
 	KUNIT_EXPECT_FALSE(test, ft_adaptive_on(&tn->set));
 	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ADAPTIVE_END), 500, NULL),
+			-EINVAL);
+}
+
+static void watermark_pair(struct kunit *test)
+{
+	const u64 both = BIT_ULL(A(WATERMARK_LOW)) | BIT_ULL(A(WATERMARK_HIGH));
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct netlink_ext_ack extack = {};
+	struct ft_settings wanted = {};
+	unsigned int bad = 0;
+
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(WATERMARK_HIGH), 75,
+					      &extack), -EINVAL);
+	KUNIT_ASSERT_NOT_NULL(test, extack._msg);
+	KUNIT_EXPECT_STREQ(test, extack._msg,
+			   "watermark_high 75 must be above watermark_low 75");
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(WATERMARK_LOW), 90, NULL),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(WATERMARK_LOW), 89, NULL),
+			0);
+	wanted.v[A(WATERMARK_LOW)] = 40;
+	wanted.v[A(WATERMARK_HIGH)] = 30;
+	KUNIT_EXPECT_EQ(test, ft_settings_apply(tn, &wanted, both, &bad, NULL),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, bad, A(WATERMARK_HIGH));
+	wanted.v[A(WATERMARK_HIGH)] = 50;
+	KUNIT_EXPECT_EQ(test, ft_settings_apply(tn, &wanted, both, &bad, NULL),
+			0);
+	/* Off is always possible, and so is what comes after it. */
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(WATERMARK_HIGH), 0, NULL),
+			0);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(WATERMARK_LOW), 100, NULL),
+			0);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(WATERMARK_HIGH), 100, NULL),
 			-EINVAL);
 }
 
@@ -363,6 +399,9 @@ static bool naive_valid(unsigned int attr, u32 value)
 	case A(ADAPTIVE_START):
 	case A(ADAPTIVE_END):
 		return value <= 1000;
+	case A(WATERMARK_LOW):
+	case A(WATERMARK_HIGH):
+		return value <= 100;
 	case A(ACCT):
 	case A(TIMESTAMP):
 	case A(CHECKSUM):
@@ -382,8 +421,11 @@ static bool naive_pairs(const struct ft_settings *set, u64 which)
 {
 	const u64 room = BIT_ULL(A(MAX_FLOWS)) | BIT_ULL(A(RESERVED));
 	u32 start = set->v[A(ADAPTIVE_START)], end = set->v[A(ADAPTIVE_END)];
+	u32 low = set->v[A(WATERMARK_LOW)], high = set->v[A(WATERMARK_HIGH)];
 
 	if (which & room && set->v[A(RESERVED)] >= set->v[A(MAX_FLOWS)])
+		return false;
+	if (low && high && low >= high)
 		return false;
 	return !start || !end || start < end;
 }
@@ -437,6 +479,7 @@ static struct kunit_case settings_cases[] = {
 	KUNIT_CASE(ranges),
 	KUNIT_CASE(refused),
 	KUNIT_CASE(adaptive_pair),
+	KUNIT_CASE(watermark_pair),
 	KUNIT_CASE(from_parameters),
 	KUNIT_CASE(buckets),
 	KUNIT_CASE(enable),

@@ -485,6 +485,30 @@ static void rings_end(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&tn->top.work));
 }
 
+/* A look is of this moment, and goes on only while the table is nearly full. */
+static void look(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct opening o = { .l4proto = IPPROTO_TCP, .port = 80 };
+	u32 n;
+
+	tn->set.v[FLOWTRACK_A_SETTINGS_WATERMARK_HIGH] = 0;
+	for (n = 1; n <= 90; n++) {
+		o.sport = n;
+		o.source = n;
+		KUNIT_ASSERT_EQ(test, open_flow(tn, &o), FT_ADMIT_OK);
+		ft_top_look(tn);
+		KUNIT_EXPECT_EQ(test, rcu_dereference_raw(tn->top.report)->total,
+				n);
+		KUNIT_EXPECT_EQ(test, delayed_work_pending(&tn->top.work),
+				n == 90);
+	}
+	KUNIT_EXPECT_NULL(test, rcu_dereference_raw(tn->top.rings));
+	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
+	flush_delayed_work(&tn->top.work);
+	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&tn->top.work));
+}
+
 static bool is_heavy(struct ft_net *tn, u32 source, u32 low, bool v6)
 {
 	union nf_inet_addr src = {}, dst = {};
@@ -515,6 +539,8 @@ static void heavy_sources(struct kunit *test)
 	u32 i;
 
 	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_POLICY] = FLOWTRACK_POLICY_DROP;
+	/* Who tells of the watermark wants to know, too. */
+	tn->set.v[FLOWTRACK_A_SETTINGS_WATERMARK_HIGH] = 0;
 	for (i = 0; i < 1000; i++) {
 		o.sport = i;
 		o.v6 = i % 5 == 0;
@@ -566,6 +592,7 @@ static struct kunit_case top_cases[] = {
 	KUNIT_CASE_SLOW(rates_beyond_the_ring),
 	KUNIT_CASE_SLOW(once_a_second),
 	KUNIT_CASE(rings_end),
+	KUNIT_CASE(look),
 	KUNIT_CASE(heavy_sources),
 	{}
 };

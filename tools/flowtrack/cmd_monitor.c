@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * flowtrack monitor: flows as they begin, change and end.
+ * flowtrack monitor: flows as they begin, change and end; and the table, as it
+ * fills and has room again.
  */
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -79,6 +80,42 @@ void monitor_lost(struct monitor *m)
 	out_commit(m->o, p);
 }
 
+/* Return: negative when enough were printed. */
+static int count_event(struct monitor *m)
+{
+	m->events++;
+	return m->opts->count && m->events >= m->opts->count ? -1 : 0;
+}
+
+static void print_pressure(struct monitor *m, const struct nlmsghdr *nlh)
+{
+	struct pressure *pressure = &m->pressure;
+	char *p = out_room(m->o);
+	bool high;
+
+	pressure_parse(nlh, pressure);
+	high = pressure->level == FLOWTRACK_LEVEL_HIGH;
+	if (m->opts->json) {
+		*p++ = '{';
+		if (m->opts->timestamps)
+			p = put_time(p, true);
+		p = put_lit(p, "\"event\":\"");
+		p = put_str(p, name_of(&level_names, high));
+		p = put_lit(p, "\",\"pressure\":");
+		out_commit(m->o, p);
+		pressure_json(m->o, pressure);
+		out_str(m->o, "}\n");
+		return;
+	}
+	if (m->opts->timestamps)
+		p = put_time(p, false);
+	p = put_tag(p, high ? "HIGH" : "LOW", high ? COLOR_RED : COLOR_GREEN,
+		    m->opts->color);
+	out_commit(m->o, p);
+	pressure_text(m->o, pressure);
+	out_str(m->o, "\n");
+}
+
 /**
  * monitor_message() - print a notification
  * @nlh: message
@@ -102,6 +139,10 @@ int monitor_message(const struct nlmsghdr *nlh, void *data)
 	int e;
 	char *p;
 
+	if (genl->cmd == FLOWTRACK_CMD_PRESSURE_NTF) {
+		print_pressure(m, nlh);
+		return count_event(m);
+	}
 	if (genl->cmd < FLOWTRACK_CMD_FLOW_NEW_NTF ||
 	    genl->cmd > FLOWTRACK_CMD_FLOW_DESTROY_NTF)
 		return 0;
@@ -126,10 +167,7 @@ int monitor_message(const struct nlmsghdr *nlh, void *data)
 	}
 	*p++ = '\n';
 	out_commit(m->o, p);
-	m->events++;
-	if (m->opts->count && m->events >= m->opts->count)
-		return -1;
-	return 0;
+	return count_event(m);
 }
 
 /* Takes one datagram. Return: false to end. */
@@ -195,9 +233,15 @@ int cmd_monitor(const struct options *opts, int argc, char **argv)
 	struct monitor m = { .o = &std, .opts = opts };
 	static struct nl nl;
 	struct filter f;
+	bool pressure;
 	int code, err;
 
-	code = filter_parse(&f, argc, argv, opts->family);
+	pressure = argc && !strcmp(argv[0], "pressure");
+	if (pressure && argc > 1)
+		return err_set(EXIT_USAGE,
+			       "unknown word '%s': monitor pressure takes none",
+			       argv[1]);
+	code = filter_parse(&f, pressure ? 0 : argc, argv, opts->family);
 	if (code)
 		return code;
 	if (filter_wants(&f, FLOWTRACK_TRACKER_GUARDED))
@@ -207,7 +251,7 @@ int cmd_monitor(const struct options *opts, int argc, char **argv)
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;
-	code = nl_subscribe(&nl);
+	code = nl_subscribe(&nl, pressure);
 	if (!code) {
 		std.stop_fd = signal_fd();
 		code = watch(&m, &nl);

@@ -17,7 +17,6 @@
 #include "top.h"
 
 #define DEFAULT_LIMIT	10
-#define NAME_SIZE	64
 
 /* The kernel makes a new report after a second; a bit later it is there. */
 static const struct timespec next_report = { .tv_sec = 1, .tv_nsec = 100000000 };
@@ -40,7 +39,12 @@ static void take_address(struct top_entry *e, const struct nlattr *a,
 		memcpy(e->addr, mnl_attr_get_payload(a), len);
 }
 
-static void take_entry(struct top_entry *e, const struct nlattr *nest)
+/**
+ * top_take_entry() - read an entry
+ * @e: filled in
+ * @nest: attribute
+ */
+void top_take_entry(struct top_entry *e, const struct nlattr *nest)
 {
 	const struct nlattr *a;
 
@@ -105,7 +109,7 @@ static int top_message(const struct nlmsghdr *nlh, void *data)
 			break;
 		case FLOWTRACK_A_TOP_ENTRY:
 			if (top->n < TOP_MAX)
-				take_entry(&top->entry[top->n++], a);
+				top_take_entry(&top->entry[top->n++], a);
 			break;
 		}
 	}
@@ -152,7 +156,13 @@ static void put_proto(const struct top_entry *e, char *buf, size_t size)
 		snprintf(buf, size, "proto %u", e->l4proto);
 }
 
-static void entry_name(const struct top_entry *e, char *buf, size_t size)
+/**
+ * top_entry_name() - who or what an entry is about
+ * @e: entry
+ * @buf: filled in
+ * @size: of @buf, TOP_NAME_SIZE
+ */
+void top_entry_name(const struct top_entry *e, char *buf, size_t size)
 {
 	size_t len;
 
@@ -209,9 +219,9 @@ void top_head(const struct top *top, char *buf, size_t size)
 void top_line(const struct top *top, unsigned int i, char *buf, size_t size)
 {
 	const struct top_entry *e = &top->entry[i];
-	char name[NAME_SIZE], rate[16] = "-";
+	char name[TOP_NAME_SIZE], rate[16] = "-";
 
-	entry_name(e, name, sizeof(name));
+	top_entry_name(e, name, sizeof(name));
 	if (top->window)
 		snprintf(rate, sizeof(rate), "%u", e->rate);
 	snprintf(buf, size, "%10u %10s %5u.%u%%  %s", e->flows, rate,
@@ -231,9 +241,28 @@ static void print_text(const struct top *top)
 	}
 }
 
+/**
+ * top_json_who() - who or what an entry is about, as members of an object
+ * @o: where to
+ * @e: entry
+ */
+void top_json_who(struct out *o, const struct top_entry *e)
+{
+	char name[TOP_NAME_SIZE];
+
+	if (e->family) {
+		address(e, name, sizeof(name));
+		out_fmt(o, "\"address\":\"%s\",\"prefix\":%u", name, e->prefix);
+		return;
+	}
+	put_proto(e, name, sizeof(name));
+	out_fmt(o, "\"proto\":\"%s\"", name);
+	if (proto_has_ports(e->l4proto))
+		out_fmt(o, ",\"port\":%u", e->port);
+}
+
 static void print_json(const struct top *top)
 {
-	char name[NAME_SIZE];
 	unsigned int i;
 
 	out_fmt(&std, ",\"%s\":[", name_of(&top_kind_names, top->kind));
@@ -241,16 +270,7 @@ static void print_json(const struct top *top)
 		const struct top_entry *e = &top->entry[i];
 
 		out_str(&std, i ? ",\n{" : "\n{");
-		if (e->family) {
-			address(e, name, sizeof(name));
-			out_fmt(&std, "\"address\":\"%s\",\"prefix\":%u", name,
-				e->prefix);
-		} else {
-			put_proto(e, name, sizeof(name));
-			out_fmt(&std, "\"proto\":\"%s\"", name);
-			if (proto_has_ports(e->l4proto))
-				out_fmt(&std, ",\"port\":%u", e->port);
-		}
+		top_json_who(&std, e);
 		out_fmt(&std, ",\"flows\":%u", e->flows);
 		if (top->window)
 			out_fmt(&std, ",\"rate\":%u", e->rate);

@@ -63,7 +63,7 @@ static const struct verb verbs[] = {
 	  "delete all flows" },
 	{ "count", cmd_count, 0, "[FILTER]", "print how many flows there are" },
 	{ "monitor", cmd_monitor, ONLY(OPT_TIMESTAMPS) | ONLY(OPT_COUNT),
-	  "[FILTER] [--timestamps] [--count N]",
+	  "[FILTER | pressure] [--timestamps] [--count N]",
 	  "print flows as they begin, change and end" },
 	{ "stats", cmd_stats, ONLY(OPT_CPU), "[--cpu]", "print counters" },
 	{ "top", cmd_top, ONLY(OPT_ONCE) | ONLY(OPT_DELAY) | ONLY(OPT_COUNT),

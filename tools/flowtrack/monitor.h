@@ -6,6 +6,7 @@
 #define FT_MONITOR_H
 
 #include "flow.h"
+#include "pressure.h"
 
 struct filter;
 struct nlmsghdr;
@@ -19,6 +20,7 @@ struct out;
  * @filter: which ones
  * @events: how many were printed
  * @flow: the current one
+ * @pressure: likewise, where a watermark was crossed
  */
 struct monitor {
 	struct out *o;
@@ -26,6 +28,7 @@ struct monitor {
 	const struct filter *filter;
 	__u64 events;
 	struct flow flow;
+	struct pressure pressure;
 };
 
 void monitor_lost(struct monitor *m);

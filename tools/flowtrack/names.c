@@ -81,6 +81,11 @@ static const char * const top_orders[] = {
 	[FLOWTRACK_TOP_ORDER_RATE] = "rate",
 };
 
+static const char * const levels[] = {
+	[FLOWTRACK_LEVEL_LOW] = "low",
+	[FLOWTRACK_LEVEL_HIGH] = "high",
+};
+
 static const char * const adopts[] = { "auto", "always", "never" };
 
 static const char * const statuses[] = { "seen_reply", "assured" };
@@ -144,6 +149,7 @@ const struct names policy_names = NAMES(policies);
 const struct names adopt_names = NAMES(adopts);
 const struct names top_kind_names = NAMES(top_kinds);
 const struct names top_order_names = NAMES(top_orders);
+const struct names level_names = NAMES(levels);
 const struct names status_names = NAMES(statuses);
 const struct names stats_names = NAMES(stats);
 
@@ -247,6 +253,8 @@ const struct setting settings[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[FLOWTRACK_A_SETTINGS_SRC_RATE] = NUMBER("src_rate"),
 	[FLOWTRACK_A_SETTINGS_SRC_BURST] = NUMBER("src_burst"),
 	[FLOWTRACK_A_SETTINGS_SRC_POLICY] = WORD("src_policy", policy_names),
+	[FLOWTRACK_A_SETTINGS_WATERMARK_LOW] = NUMBER("watermark_low"),
+	[FLOWTRACK_A_SETTINGS_WATERMARK_HIGH] = NUMBER("watermark_high"),
 };
 
 static const char * const tuple_attr[] = {

@@ -21,7 +21,8 @@ struct names {
 
 extern const struct names tcp_state_names, sctp_state_names, flow_state_names;
 extern const struct names class_names, reason_names, policy_names, adopt_names;
-extern const struct names top_kind_names, top_order_names, tracker_names;
+extern const struct names top_kind_names, top_order_names;
+extern const struct names tracker_names, level_names;
 extern const struct names status_names;		/* by bit */
 extern const struct names stats_names;		/* by attribute */
 

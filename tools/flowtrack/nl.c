@@ -283,6 +283,8 @@ static int family_message(const struct nlmsghdr *nlh, void *data)
 			}
 			if (!strcmp(name, FLOWTRACK_MCGRP_EVENTS))
 				nl->events = id;
+			if (!strcmp(name, FLOWTRACK_MCGRP_PRESSURE))
+				nl->pressure = id;
 		}
 	}
 	return 0;
@@ -316,6 +318,7 @@ int nl_open(struct nl *nl, const char *netns)
 
 	nl->seq = 0;
 	nl->events = 0;
+	nl->pressure = 0;
 	nl->interrupted = false;
 	nl->sk = NULL;
 	if (netns) {
@@ -583,23 +586,26 @@ int nl_batch(struct nl *nl, const void *batch, size_t len, unsigned int n,
 }
 
 /**
- * nl_subscribe() - receive notifications of flows
+ * nl_subscribe() - receive notifications
  * @nl: socket
+ * @pressure: of watermarks, not of flows
  *
  * Return: an exit code.
  */
-int nl_subscribe(struct nl *nl)
+int nl_subscribe(struct nl *nl, bool pressure)
 {
+	const __u32 *group = pressure ? &nl->pressure : &nl->events;
 	int size = 8 << 20, on = 1, fd = mnl_socket_get_fd(nl->sk);
 
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (!nl->events)
+	if (!*group)
 		return err_set(EXIT_REFUSED,
 			       "the module has no multicast group '%s'",
-			       FLOWTRACK_MCGRP_EVENTS);
-	if (mnl_socket_setsockopt(nl->sk, NETLINK_ADD_MEMBERSHIP, &nl->events,
-				  sizeof(nl->events)) < 0)
+			       pressure ? FLOWTRACK_MCGRP_PRESSURE :
+					  FLOWTRACK_MCGRP_EVENTS);
+	if (mnl_socket_setsockopt(nl->sk, NETLINK_ADD_MEMBERSHIP, (void *)group,
+				  sizeof(*group)) < 0)
 		return socket_error("cannot subscribe to events");
 	/* What this socket loses counts in the module's event-lost, too. */
 	mnl_socket_setsockopt(nl->sk, NETLINK_BROADCAST_ERROR, &on, sizeof(on));

@@ -26,7 +26,8 @@ struct nlmsghdr;
  * @sk: socket
  * @seq: sequence number of the last request
  * @family: number of the family
- * @events: number of the multicast group
+ * @events: number of the multicast group of flows
+ * @pressure: number of the multicast group of watermarks
  * @interrupted: a dump was inconsistent in spite of the repetitions
  * @req: the request being made
  * @buf: what is received
@@ -36,6 +37,7 @@ struct nl {
 	__u32 seq;
 	__u16 family;
 	__u32 events;
+	__u32 pressure;
 	bool interrupted;
 	char req[NL_REQUEST_SIZE] NL_ALIGNED;
 	char buf[NL_BUF_SIZE] NL_ALIGNED;
@@ -59,7 +61,7 @@ struct nlmsghdr *nl_append(struct nl *nl, void *at, int cmd);
 int nl_batch(struct nl *nl, const void *batch, size_t len, unsigned int n,
 	     nl_answer_fn fn, void *data);
 
-int nl_subscribe(struct nl *nl);
+int nl_subscribe(struct nl *nl, bool pressure);
 int nl_fd(const struct nl *nl);
 long nl_receive(struct nl *nl);
 

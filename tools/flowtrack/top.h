@@ -11,9 +11,12 @@
 #include <stddef.h>
 
 #define TOP_MAX		64	/* entries that the kernel has at most */
+#define TOP_NAME_SIZE	64
 #define TOP_KINDS	(FLOWTRACK_TOP_KIND_SERVICE + 1)
 
 struct nl;
+struct nlattr;
+struct out;
 
 /**
  * struct top_entry - a source, destination or service
@@ -63,6 +66,9 @@ struct top {
 	struct top_entry entry[TOP_MAX];
 };
 
+void top_take_entry(struct top_entry *e, const struct nlattr *nest);
+void top_entry_name(const struct top_entry *e, char *buf, size_t size);
+void top_json_who(struct out *o, const struct top_entry *e);
 int top_get(struct nl *nl, struct top *top, __u8 kind, __u8 order,
 	    unsigned int limit);
 void top_title(const struct top *top, char *buf, size_t size);

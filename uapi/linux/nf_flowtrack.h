@@ -44,6 +44,12 @@ enum flowtrack_top_order {
 	FLOWTRACK_TOP_ORDER_RATE,	/* flows opened per second */
 };
 
+/* Which watermark was crossed. */
+enum flowtrack_level {
+	FLOWTRACK_LEVEL_LOW,	/* the table came down below watermark-low */
+	FLOWTRACK_LEVEL_HIGH,	/* the table reached watermark-high */
+};
+
 /* Bits of the flow attribute status. */
 enum flowtrack_status {
 	FLOWTRACK_STATUS_SEEN_REPLY	= 1 << 0,
@@ -326,6 +332,8 @@ enum {
 	FLOWTRACK_A_SETTINGS_SRC_RATE,		/* new ones per second; 0: no limit */
 	FLOWTRACK_A_SETTINGS_SRC_BURST,
 	FLOWTRACK_A_SETTINGS_SRC_POLICY,	/* enum flowtrack_policy, not evict */
+	FLOWTRACK_A_SETTINGS_WATERMARK_LOW,	/* per cent of max; 0: off */
+	FLOWTRACK_A_SETTINGS_WATERMARK_HIGH,	/* per cent of max; 0: off */
 
 	__FLOWTRACK_A_SETTINGS_MAX,
 	FLOWTRACK_A_SETTINGS_MAX = (__FLOWTRACK_A_SETTINGS_MAX - 1)
@@ -364,6 +372,36 @@ enum {
 	FLOWTRACK_A_TOP_ENTRY_MAX = (__FLOWTRACK_A_TOP_ENTRY_MAX - 1)
 };
 
+/* A watermark was crossed: what fills the table, and what was done about it. */
+enum {
+	FLOWTRACK_A_PRESSURE_LEVEL = 1,	/* u8: enum flowtrack_level */
+	FLOWTRACK_A_PRESSURE_COUNT,	/* u32: flows */
+	FLOWTRACK_A_PRESSURE_ROOM,	/* u32: max-flows less reserved */
+	FLOWTRACK_A_PRESSURE_FILL,	/* u32: count, per mille of room */
+	FLOWTRACK_A_PRESSURE_RATE,	/* u32: new flows per second */
+	FLOWTRACK_A_PRESSURE_CLOSING,	/* u32: flows, by class */
+	FLOWTRACK_A_PRESSURE_EMBRYONIC,
+	FLOWTRACK_A_PRESSURE_REPLIED,
+	FLOWTRACK_A_PRESSURE_ASSURED,
+	FLOWTRACK_A_PRESSURE_SOURCE,	/* nest: top-entry, who holds most */
+	FLOWTRACK_A_PRESSURE_SERVICE,	/* nest: top-entry, what most are to */
+	FLOWTRACK_A_PRESSURE_POLICY,	/* u8: enum flowtrack_policy */
+	FLOWTRACK_A_PRESSURE_ADAPTIVE_CLOSING, /* u32: permille of timeouts, by class */
+	FLOWTRACK_A_PRESSURE_ADAPTIVE_EMBRYONIC,
+	FLOWTRACK_A_PRESSURE_ADAPTIVE_REPLIED,
+	FLOWTRACK_A_PRESSURE_ADAPTIVE_ASSURED,
+	FLOWTRACK_A_PRESSURE_SINCE,	/* u64: ms since the last notification */
+	FLOWTRACK_A_PRESSURE_EVICTED,	/* u64: flows displaced since */
+	FLOWTRACK_A_PRESSURE_DROPPED,	/* u64: newcomers dropped since */
+	FLOWTRACK_A_PRESSURE_PASSED,	/* u64: let through with no entry since */
+	FLOWTRACK_A_PRESSURE_REFUSED,	/* u64: refused for their source since */
+	FLOWTRACK_A_PRESSURE_SYSCTL,	/* string: the sysctl that helps */
+	FLOWTRACK_A_PRESSURE_PAD,
+
+	__FLOWTRACK_A_PRESSURE_MAX,
+	FLOWTRACK_A_PRESSURE_MAX = (__FLOWTRACK_A_PRESSURE_MAX - 1)
+};
+
 enum {
 	FLOWTRACK_CMD_FLOW_GET = 1,
 	FLOWTRACK_CMD_FLOW_ADD,
@@ -375,6 +413,7 @@ enum {
 	FLOWTRACK_CMD_FLOW_UPDATE_NTF,
 	FLOWTRACK_CMD_FLOW_DESTROY_NTF,
 	FLOWTRACK_CMD_TOP_GET,
+	FLOWTRACK_CMD_PRESSURE_NTF,
 
 	__FLOWTRACK_CMD_MAX,
 	FLOWTRACK_CMD_MAX = (__FLOWTRACK_CMD_MAX - 1)

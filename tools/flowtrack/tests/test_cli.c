@@ -54,6 +54,7 @@ static void usage_errors(void)
 		{ "list -4 -6", "exclude each other" },
 		{ "list -4 dst ::1", "'dst ::1' is not IPv4" },
 		{ "list dprt 5", "did you mean 'dport'" },
+		{ "monitor pressure tcp", "unknown word 'tcp'" },
 		{ "monitor --count 0", "bad value '0' of '--count'" },
 		{ "top -d 0", "bad value '0' of '--delay'" },
 		{ "top -N x", "bad value 'x' of '--count'" },

@@ -135,6 +135,10 @@ static void answer_family(const struct nlmsghdr *req)
 	mnl_attr_put_u32(nlh, CTRL_ATTR_MCAST_GRP_ID, 7);
 	mnl_attr_put_strz(nlh, CTRL_ATTR_MCAST_GRP_NAME, "events");
 	mnl_attr_nest_end(nlh, group);
+	group = mnl_attr_nest_start(nlh, 2);
+	mnl_attr_put_u32(nlh, CTRL_ATTR_MCAST_GRP_ID, 8);
+	mnl_attr_put_strz(nlh, CTRL_ATTR_MCAST_GRP_NAME, "pressure");
+	mnl_attr_nest_end(nlh, group);
 	mnl_attr_nest_end(nlh, groups);
 	queue(nlh);
 	queue_error(req, 0);

@@ -31,6 +31,7 @@ static void family(void)
 	open_fake();
 	EXPECT_INT(nl.family, 42);
 	EXPECT_INT(nl.events, 7);
+	EXPECT_INT(nl.pressure, 8);
 	nl_close(&nl);
 	fake.no_family = true;
 	EXPECT_INT(nl_open(&nl, NULL), EXIT_NO_MODULE);

@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <jansson.h>
 #include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "cmd.h"
@@ -30,6 +32,14 @@
 #define GUARDED6							\
 	"tracker=guarded class=embryonic id=18446744073709551615"
 #define REPLY6	"reply-src=2001:db8::2 reply-dst=2001:db8::1 "
+#define LEVEL	"count=900 room=1000 fill=90.0% rate=77 "			\
+		"closing=1 embryonic=2 replied=3 assured=4 "
+#define MOST	"source=192.0.2.7/24 source_share=50.1% "			\
+		"service=tcp/443 service_share=100.0% "
+#define DONE	"policy=drop adaptive_closing=1000 "			\
+		"adaptive_embryonic=999 adaptive_replied=998 "		\
+		"adaptive_assured=997 since=61 evicted=10 dropped=11 "	\
+		"passed=12 refused=13 "
 #define REST6	"timeout=29 class=embryonic id=18446744073709551615"
 
 static char buf[OUT_LINE];
@@ -293,6 +303,97 @@ static void monitor_lines(void)
 	EXPECT_INT(o.len, 0);
 }
 
+/* A notification with everything, as the kernel makes it; or the least. */
+static const struct nlmsghdr *pressure_message(char *to, bool all)
+{
+	static const __u8 addr[4] = { 192, 0, 2, 7 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(to);
+	struct genlmsghdr *genl;
+	struct nlattr *nest;
+	int i;
+
+	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+	genl->cmd = FLOWTRACK_CMD_PRESSURE_NTF;
+	if (!all)
+		return nlh;
+	mnl_attr_put_u8(nlh, FLOWTRACK_A_PRESSURE_LEVEL, FLOWTRACK_LEVEL_HIGH);
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_PRESSURE_COUNT, 900);
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_PRESSURE_ROOM, 1000);
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_PRESSURE_FILL, 900);
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_PRESSURE_RATE, 77);
+	for (i = 0; i < 4; i++) {
+		mnl_attr_put_u32(nlh, FLOWTRACK_A_PRESSURE_CLOSING + i, i + 1);
+		mnl_attr_put_u32(nlh, FLOWTRACK_A_PRESSURE_ADAPTIVE_CLOSING + i,
+				 1000 - i);
+	}
+	nest = mnl_attr_nest_start(nlh, FLOWTRACK_A_PRESSURE_SOURCE);
+	mnl_attr_put_u8(nlh, FLOWTRACK_A_TOP_ENTRY_FAMILY, AF_INET);
+	mnl_attr_put(nlh, FLOWTRACK_A_TOP_ENTRY_ADDR4, 4, addr);
+	mnl_attr_put_u8(nlh, FLOWTRACK_A_TOP_ENTRY_PREFIX, 24);
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_ENTRY_FLOWS, 450);
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_ENTRY_SHARE, 501);
+	mnl_attr_nest_end(nlh, nest);
+	nest = mnl_attr_nest_start(nlh, FLOWTRACK_A_PRESSURE_SERVICE);
+	mnl_attr_put_u8(nlh, FLOWTRACK_A_TOP_ENTRY_L4PROTO, IPPROTO_TCP);
+	mnl_attr_put_u16(nlh, FLOWTRACK_A_TOP_ENTRY_PORT, htons(443));
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_ENTRY_FLOWS, 900);
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_ENTRY_SHARE, 1000);
+	mnl_attr_nest_end(nlh, nest);
+	mnl_attr_put_u8(nlh, FLOWTRACK_A_PRESSURE_POLICY, FLOWTRACK_POLICY_DROP);
+	mnl_attr_put_u64(nlh, FLOWTRACK_A_PRESSURE_SINCE, 61234);
+	for (i = 0; i < 4; i++)
+		mnl_attr_put_u64(nlh, FLOWTRACK_A_PRESSURE_EVICTED + i, 10 + i);
+	mnl_attr_put_strz(nlh, FLOWTRACK_A_PRESSURE_SYSCTL,
+			  "nf_flowtrack_src_max");
+	return nlh;
+}
+
+static void pressure_lines(void)
+{
+	static struct out o;
+	struct options opts = {};
+	struct monitor m = { .o = &o, .opts = &opts };
+	char msg[2048] ALIGNED;
+	json_t *j, *p;
+
+	out_init(&o, -1);
+	EXPECT_INT(monitor_message(pressure_message(msg, true), &m), 0);
+	o.buf[o.len] = '\0';
+	EXPECT_STR(o.buf,
+		   "[HIGH]    " LEVEL MOST DONE
+		   "sysctl=net.netfilter.nf_flowtrack_src_max\n");
+	o.len = 0;
+	EXPECT_INT(monitor_message(pressure_message(msg, false), &m), 0);
+	o.buf[o.len] = '\0';
+	EXPECT(!strncmp(o.buf, "[LOW]     count=0 ", 18));
+	EXPECT(!strstr(o.buf, "source="));
+
+	opts.json = true;
+	opts.timestamps = true;
+	opts.count = 3;
+	o.len = 0;
+	EXPECT_INT(monitor_message(pressure_message(msg, true), &m), -1);
+	j = json_loadb(o.buf, o.len, JSON_REJECT_DUPLICATES, NULL);
+	EXPECT_STR(json_string_value(json_object_get(j, "event")), "high");
+	EXPECT(json_real_value(json_object_get(j, "time")) > 1e9);
+	p = json_object_get(j, "pressure");
+	EXPECT_INT(json_integer_value(json_object_get(p, "assured")), 4);
+	EXPECT(json_real_value(json_object_get(p, "fill")) == 0.9);
+	EXPECT(json_real_value(json_object_get(p, "since")) == 61.234);
+	EXPECT_STR(json_string_value(json_object_get(p, "sysctl")),
+		   "net.netfilter.nf_flowtrack_src_max");
+	p = json_object_get(p, "source");
+	EXPECT_STR(json_string_value(json_object_get(p, "address")),
+		   "192.0.2.7");
+	EXPECT_INT(json_integer_value(json_object_get(p, "prefix")), 24);
+	json_decref(j);
+	o.len = 0;
+	monitor_message(pressure_message(msg, false), &m);
+	j = json_loadb(o.buf, o.len, JSON_REJECT_DUPLICATES, NULL);
+	EXPECT_STR(json_string_value(json_object_get(j, "event")), "low");
+	json_decref(j);
+}
+
 const struct test print_tests[] = {
 	{ "lines", lines },
 	{ "who tracks, and NAT", trackers },
@@ -301,5 +402,6 @@ const struct test print_tests[] = {
 	{ "JSON objects", json_objects },
 	{ "JSON of any flow can be read", json_of_anything },
 	{ "the monitor's lines", monitor_lines },
+	{ "the monitor's lines of watermarks", pressure_lines },
 	{ NULL, NULL },
 };

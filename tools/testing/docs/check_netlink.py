@@ -60,7 +60,7 @@ def main():
             re.findall(r"^``([\w-]+)`` (do|dump)(?:: (.*))?$", operations, re.M)}
     check("netlink: operations and what they take are those of the spec",
           differences(requests(spec), said, "the spec", DOC))
-    notify = {op["name"] for op in spec["operations"]["list"] if "notify" in op}
+    notify = {op["name"] for op in spec["operations"]["list"] if "notify" in op or "event" in op}
     notes = section(text, "Notifications", "=")
     check("netlink: notifications are those of the spec",
           differences(notify, set(re.findall(r"^``([\w-]+)``$", notes, re.M)), "the spec", DOC))

@@ -228,4 +228,88 @@ def _(rig):
     monitor.end()
 
 
+def full_of_udp(rig, first, n, src="10.9.1"):
+    for i in range(n):
+        rig.c.send(ip4(f"{src}.{10 + i % 50}", Rig.S[4], UDP, udp(f"{src}.{10 + i % 50}", Rig.S[4], first + i, 53)))
+    rig.c.flush()
+
+
+@case("pressure: the high watermark, once; the low one, once; with what fills the table, and in the log",
+      only="flowtrack")
+def _(rig):
+    rig.reset()
+    old = rig.r.sysctl("max")
+    rig.r.sysctl("max", 200)
+    rig.r.sysctl("udp_timeout", 600)
+    log = Kmsg()
+    monitor = Monitor(rig.r, "pressure")
+    first = rig.r.tool_json("stats")
+    Tcp(rig, 4, sport=1800).open()
+    full_of_udp(rig, 20000, 178)
+    # A round of expiry, which would tell, goes by; nothing is told of 179.
+    busywait(20, lambda: rig.r.tool_json("stats")["adaptive_embryonic"] < 1000, "expiry has seen them")
+    full_of_udp(rig, 21000, 1)
+    event = monitor.next()
+    equal(event["event"], "high", f"event {event}")
+    p = event["pressure"]
+    equal((p["count"], p["room"], p["fill"], p["embryonic"], p["assured"], p["replied"], p["closing"]),
+          (180, 200, 0.9, 179, 1, 0, 0), f"level and classes: {p}")
+    equal((p["service"]["proto"], p["service"]["port"], p["service"]["flows"]), ("udp", 53, 179), f"service: {p}")
+    check(p["source"]["address"].startswith("10.9.1."), f"source: {p}")
+    check(p["rate"] > 0 and p["adaptive_embryonic"] < 1000 and p["adaptive_assured"] == 1000, f"rate, factors: {p}")
+    equal((p["policy"], p["sysctl"]), ("evict", "net.netfilter.nf_flowtrack_udp_timeout"), f"policy, sysctl: {p}")
+
+    # Up to the limit and beyond it, and down to between the watermarks: no word of it.
+    full_of_udp(rig, 22000, 50)
+    rig.r.tool("del", "udp", "sport", "20000-20015")
+    full_of_udp(rig, 23000, 16)
+    rig.r.tool("flush")
+    event = monitor.next()
+    equal(event["event"], "low", f"event {event}")
+    now = rig.r.tool_json("stats")
+    evicted = sum(now[k] - first[k] for k in now if k in ("evict_closing", "evict_embryonic", "evict_replied",
+                                                        "evict_assured"))
+    p = event["pressure"]
+    equal((p["count"], p["evicted"], p["dropped"], p["passed"], p["refused"]),
+          (0, evicted, now["full_drop"] - first["full_drop"], 0, 0), f"what was done: {p}")
+    check(evicted > 0, "nothing was displaced")
+    monitor.end()
+    lines = [line for line in log.read() if "watermark" in line]
+    equal([("watermark_high reached" in line, "below watermark_low" in line) for line in lines],
+          [(True, False), (False, True)], f"lines: {lines}")
+    for part in ("180 of 200 flows", "179 embryonic", "1 assured", "to udp 53 (99%)", "nf_flowtrack_udp_timeout"):
+        check(part in lines[0], f"'{part}' is not in: {lines[0]}")
+    log.close()
+    rig.r.sysctl("max", old)
+    rig.r.sysctl("udp_timeout", 30)
+
+
+@case("pressure: one source holds it; a burst is told of at once; off with watermark_high 0", only="flowtrack")
+def _(rig):
+    rig.reset()
+    old = rig.r.sysctl("max")
+    rig.r.tool("set", "max", "100", "watermark_high", "50", "watermark_low", "20", "udp_timeout", "600")
+    monitor = rig.r.popen(TOOL, "monitor", "pressure", "--timestamps", "--count", "3")
+    busywait(20, lambda: genl_listeners(rig.r), "the monitor's subscription")
+    for i in range(60):
+        rig.c.send(ip4("10.9.1.66", Rig.S[4], UDP, udp("10.9.1.66", Rig.S[4], 3000 + i, 53)))
+    rig.c.flush()
+    lines = [monitor.stdout.readline()]
+    check("[HIGH]" in lines[0] and "sysctl=net.netfilter.nf_flowtrack_src_max" in lines[0], f"line: {lines[0]}")
+    check("source=10.9.1.66 source_share=100.0%" in lines[0], f"line: {lines[0]}")
+    check(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d", lines[0]), f"no time: {lines[0]}")
+    rig.r.tool("set", "max", "1000")
+    lines.append(monitor.stdout.readline())
+    check("[LOW]" in lines[1] and "room=1000" in lines[1], f"line: {lines[1]}")
+    rig.r.tool("set", "max", "60", "watermark_high", "0")
+    busywait(20, lambda: rig.r.tool_json("stats")["adaptive_embryonic"] < 1000, "expiry has seen the limit")
+    rig.r.tool("set", "max", "61", "watermark_high", "51")
+    lines.append(monitor.stdout.readline())
+    check("[HIGH]" in lines[2] and "room=61" in lines[2], f"line: {lines[2]}")
+    equal(monitor.wait(20), 0, "status of the monitor")
+    status, _, err = rig.r.tool("set", "watermark_low", "51", ok=False)
+    check(status and "watermark_low" in err and "above" in err, f"status {status}: {err}")
+    rig.r.tool("set", "max", old, "watermark_low", "75", "watermark_high", "90", "udp_timeout", "30")
+
+
 main(Rig)

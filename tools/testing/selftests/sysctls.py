@@ -341,6 +341,7 @@ BAD = [(n, ("0", "-1", "4294967296", "x", "")) for n in TIMEOUTS] + [
     ("log_invalid", ("256",)), ("events", ("2",)), ("tcp_loose", ("2",)), ("tcp_be_liberal", ("2",)),
     ("tcp_ignore_invalid_rst", ("2",)), ("tcp_max_retrans", ("256",)), ("bypass_mark", ("4294967296",)),
     ("bypass_mask", ("-1",)), ("adaptive_start", ("1001", "120")), ("adaptive_end", ("1001", "60")),
+    ("watermark_low", ("101", "90")), ("watermark_high", ("101", "75")),
     ("reserved", ("134217729", "134217728")), ("reserved_mark", ("4294967296",)), ("reserved_mask", ("-1",)),
     ("src_max", ("134217729", "-1")), ("src_rate", ("1000001", "-1")), ("src_burst", ("0", "1000001")),
     ("src_policy", ("evict", "0", "3")), ("src_prefix4", ("0", "33")), ("src_prefix6", ("0", "129"))]
