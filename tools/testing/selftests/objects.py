@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a ruleset attaches to a conntrack: timeout policies, labels, events, zones of one direction. With the
-bypass mark, in adopting mode, and in direct mode."""
+"""What a ruleset attaches to a conntrack: timeout policies, expectations, labels, events, zones of one direction.
+With the bypass mark, in adopting mode, and in direct mode."""
 
 from lib_net import *
 
@@ -9,7 +9,7 @@ RAW = """
 table inet raw {{
 	chain pre {{
 		type filter hook prerouting priority raw
-		udp dport 53 {mark}
+		udp dport {{ 53, 9876 }} {mark}
 		tcp dport 80 {mark}
 	}}
 }}
@@ -60,6 +60,57 @@ table ip t {
 	chain pre {
 		type filter hook prerouting priority -150
 		udp dport 53 ct timeout set "long"
+	}
+}""", try_it)
+
+
+@case("ct expectation: what the server then sends to another port is related")
+def _(net):
+    def try_it(net, effective):
+        net.r.run("conntrack", "-F", "expect")
+        with Talk(net.c, net.s, Net.S[4], 53, proto="udp") as talk:
+            talk.alive()
+            net.where((0, 1) if effective else (1, 0), "the flow that expects one", odport=53)
+            before = net.counters()
+            inside = listen(net.c, Net.C[4], 9876, "udp")
+            inside.settimeout(10)
+            outside = connect(net.s, Net.C[4], 9876, "udp")
+            outside.settimeout(10)
+            # Four packets: the first one decides whose the flow is.
+            for data in (b"one", b"two"):
+                outside.send(data)
+                heard, peer = inside.recvfrom(10)
+                equal(heard, data, "what the client heard")
+                inside.sendto(b"yes", peer)
+                equal(outside.recv(10), b"yes", "what the server heard")
+            counts = {k: v - before[k] for k, v in net.counters().items()}
+            equal((counts["related"], counts["fresh"], counts["goes_on"]), (1, 0, 3) if effective else (0, 1, 3),
+                  "packets of the second flow: related, new, established")
+            net.where((0, 1) if effective else (1, 0), "the flow that was expected", odport=9876)
+            inside.close()
+            outside.close()
+    three_ways(net, """
+table ip t {
+	counter related { }
+	counter fresh { }
+	counter goes_on { }
+	ct expectation later {
+		protocol udp
+		dport 9876
+		timeout 2m
+		size 4
+		l3proto ip
+	}
+	chain pre {
+		type filter hook prerouting priority -150
+		udp dport 53 ct state new ct expectation set "later"
+	}
+	chain forward {
+		type filter hook forward priority 0
+		udp dport 9876 ct state related counter name related
+		udp dport 9876 ct state new counter name fresh
+		udp dport 9876 ct state established counter name goes_on
+		udp sport 9876 ct state established counter name goes_on
 	}
 }""", try_it)
 
