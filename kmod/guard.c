@@ -12,6 +12,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "guard.h"
+#include "lifecycle.h"
 #include "net.h"
 #include "pressure.h"
 #include "proto.h"
@@ -188,15 +189,19 @@ void ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct)
 
 /*
  * Does nf_conntrack have room for one more? Each CPU may be between here and
- * its allocation with a packet: that many places are kept free.
+ * its allocation with a packet: that many places are kept free. And the reserved
+ * ones are, though half of its table at most, which may be smaller than ours.
  */
-static bool has_room(const struct ft_net *tn)
+static bool has_room(const struct ft_net *tn, bool reserved)
 {
 	unsigned int max = READ_ONCE(nf_conntrack_max);
+	unsigned int kept = num_online_cpus();
 
 	if (!max)
 		return true;
-	return nf_conntrack_count(tn->net) + num_online_cpus() <= max;
+	if (!reserved)
+		kept += min(ft_setting(&tn->set, RESERVED), max / 2);
+	return nf_conntrack_count(tn->net) + kept <= max;
 }
 
 /* nf_conntrack makes no entry for an ICMP error. */
@@ -218,25 +223,29 @@ static bool is_error(const struct nf_conntrack_tuple *tuple)
  * @skb: the packet, with no entry of ours
  * @pf: NFPROTO_IPV4 or NFPROTO_IPV6
  * @zone: conntrack zone
+ * @newcomer: filled if it may not
  *
  * Context: RCU read side.
  * Return: true if nf_conntrack has room, knows its flow, or wants none.
  */
 bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
-		   const struct nf_conntrack_zone *zone)
+		   const struct nf_conntrack_zone *zone,
+		   struct ft_guard_newcomer *newcomer)
 {
 	struct nf_conntrack_tuple_hash *found;
 	struct nf_conntrack_tuple tuple;
 
-	if (has_room(tn) || !ft_setting(&tn->set, GUARD))
+	if (has_room(tn, false) || !ft_setting(&tn->set, GUARD))
 		return true;
 	/* What has no tuple gets no entry. */
 	if (!nf_ct_get_tuplepr(skb, skb_network_offset(skb), pf, tn->net,
 			       &tuple) || is_error(&tuple))
 		return true;
 	found = nf_conntrack_find_get(tn->net, zone, &tuple);
-	if (!found)
+	if (!found) {
+		newcomer->reserved = ft_flow_reserved(tn, skb->mark);
 		return false;
+	}
 	nf_ct_put(nf_ct_tuplehash_to_ctrack(found));
 	return true;
 }
@@ -249,8 +258,11 @@ static void log_full(struct ft_net *tn, const char *done)
 		tn->net->ns.inum, READ_ONCE(nf_conntrack_max), done);
 }
 
-/* Delete a shadow's flow, if that is still allowed and frees its place. */
-static void evict(struct ft_net *tn, struct ft_shadow *shadow)
+/*
+ * Delete a shadow's flow, if that is still allowed and frees its place. Return:
+ * true if so.
+ */
+static bool evict(struct ft_net *tn, struct ft_shadow *shadow)
 {
 	struct ft_shadow_key key = shadow->key;
 	struct ft_candidate candidate;
@@ -262,7 +274,7 @@ static void evict(struct ft_net *tn, struct ft_shadow *shadow)
 	ct = ft_guard_real(tn, &key);
 	if (!ct) {
 		forget(tn, &key);
-		return;
+		return false;
 	}
 	class = class_of(ct);
 	ft_shadow_update(shadow, class, deadline_of(ct));
@@ -278,10 +290,11 @@ static void evict(struct ft_net *tn, struct ft_shadow *shadow)
 		deleted = nf_ct_delete(ct, 0, 0);
 	nf_ct_put(ct);
 	if (!deleted)
-		return;
+		return false;
 	ft_shadow_drop(&tn->guard.shadows, &key);
 	this_cpu_inc(tn->stats->v[FLOWTRACK_A_STATS_GUARD_EVICT_CLOSING +
 				  class]);
+	return true;
 }
 
 /* One sample: true if there is room now. */
@@ -290,6 +303,7 @@ static bool evict_any(struct ft_net *tn, enum ft_decision *decision)
 	struct ft_candidate candidates[SAMPLE];
 	struct ft_shadow *shadows[SAMPLE];
 	unsigned int n, i, looks, victim;
+	bool deleted;
 
 	n = ft_shadow_sample(&tn->guard.shadows, get_random_u32(), shadows,
 			     SAMPLE);
@@ -300,8 +314,9 @@ static bool evict_any(struct ft_net *tn, enum ft_decision *decision)
 		*decision = decide(tn, candidates, n, &victim);
 		if (*decision != FT_DECISION_EVICT)
 			return false;
-		evict(tn, shadows[victim]);
-		if (has_room(tn))
+		/* While reserved places are in use, one goes for one. */
+		deleted = evict(tn, shadows[victim]);
+		if (has_room(tn, false) || (deleted && has_room(tn, true)))
 			return true;
 		n--;
 		shadows[victim] = shadows[n];
@@ -313,15 +328,21 @@ static bool evict_any(struct ft_net *tn, enum ft_decision *decision)
 /**
  * ft_guard_make_room() - a newcomer that nf_conntrack has no room for
  * @tn: namespace
+ * @newcomer: from ft_guard_open()
  *
  * Context: RCU read side.
  * Return: what becomes of it.
  */
-enum ft_guard_answer ft_guard_make_room(struct ft_net *tn)
+enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
+					const struct ft_guard_newcomer *newcomer)
 {
 	enum ft_decision decision = FT_DECISION_EVICT;
 	unsigned int victim, i;
 
+	if (newcomer->reserved && has_room(tn, true)) {
+		ft_stat_inc(tn, RESERVED);
+		return FT_GUARD_GO;
+	}
 	ft_stat_inc(tn, GUARD_FULL);
 	for (i = 0; i < SAMPLES; i++) {
 		if (evict_any(tn, &decision)) {

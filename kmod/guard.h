@@ -32,6 +32,14 @@ enum ft_guard_answer {
 };
 
 /**
+ * struct ft_guard_newcomer - a packet whose flow nf_conntrack does not know
+ * @reserved: has the reserved mark
+ */
+struct ft_guard_newcomer {
+	bool reserved;
+};
+
+/**
  * struct ft_guard - what guards one namespace's part of nf_conntrack
  * @shadows: of its flows
  * @work: compares shadows with reality, once a second while there are any
@@ -60,8 +68,10 @@ void ft_guard_exit(struct ft_net *tn);
 
 void ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct);
 bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
-		   const struct nf_conntrack_zone *zone);
-enum ft_guard_answer ft_guard_make_room(struct ft_net *tn);
+		   const struct nf_conntrack_zone *zone,
+		   struct ft_guard_newcomer *newcomer);
+enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
+					const struct ft_guard_newcomer *newcomer);
 struct nf_conn *ft_guard_real(const struct ft_net *tn,
 			      const struct ft_shadow_key *key);
 bool ft_guard_end(struct ft_net *tn, const struct ft_shadow_key *key,

@@ -297,11 +297,12 @@ static unsigned int leave(struct ft_net *tn, struct sk_buff *skb,
 			  const struct ft_pkt *pkt, u64 hash,
 			  struct ft_step *step)
 {
+	struct ft_guard_newcomer newcomer;
 	struct nf_conntrack_zone zone;
 	union ft_proto_state proto;
 
 	nf_ct_zone_init(&zone, pkt->key.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
-	if (likely(ft_guard_open(tn, skb, state->pf, &zone)))
+	if (likely(ft_guard_open(tn, skb, state->pf, &zone, &newcomer)))
 		goto leave;
 	/* What opens no flow displaces none. */
 	step->word = 0;
@@ -309,7 +310,7 @@ static unsigned int leave(struct ft_net *tn, struct sk_buff *skb,
 	if (ft_proto_new(skb, pkt, step, &proto) != FT_VERDICT_ACCEPT)
 		return publish_invalid(tn, skb, state, pkt->key.l4proto,
 				       step->reason);
-	switch (ft_guard_make_room(tn)) {
+	switch (ft_guard_make_room(tn, &newcomer)) {
 	case FT_GUARD_PASS:
 		return track_new(tn, skb, state, pkt, hash, step, false);
 	case FT_GUARD_DROP:
@@ -424,9 +425,12 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 	return publish_invalid(tn, skb, state, pkt->key.l4proto, step.reason);
 
 miss:
-	if (ft_mode_adopting(tn) ||
-	    ft_mode_held(tn, skb, state->pf, pkt->key.zone))
+	if (ft_mode_adopting(tn))
 		return leave(tn, skb, state, pkt, found.hash, &step);
+	if (ft_mode_held(tn, skb, state->pf, pkt->key.zone)) {
+		ft_stat_inc(tn, BYPASS);
+		return NF_ACCEPT;
+	}
 	return track_new(tn, skb, state, pkt, found.hash, &step, true);
 }
 
@@ -451,8 +455,10 @@ static unsigned int bypassed(struct ft_net *tn, struct sk_buff *skb,
 			     const struct nf_hook_state *state,
 			     const struct nf_conntrack_zone *zone)
 {
-	if (unlikely(!ft_guard_open(tn, skb, state->pf, zone))) {
-		switch (ft_guard_make_room(tn)) {
+	struct ft_guard_newcomer newcomer;
+
+	if (unlikely(!ft_guard_open(tn, skb, state->pf, zone, &newcomer))) {
+		switch (ft_guard_make_room(tn, &newcomer)) {
 		case FT_GUARD_PASS:
 			return publish_untracked(tn, skb);
 		case FT_GUARD_DROP:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "ft_conntrack.h"
+#include "ft_packet.h"
 #include "guard.h"
 
 #define STAT(name)	FLOWTRACK_A_STATS_##name
@@ -27,14 +28,22 @@ static struct ft_net *guard_net(struct kunit *test)
 	return tn;
 }
 
-static enum ft_guard_answer make_room(struct ft_net *tn)
+static enum ft_guard_answer make_room_for(struct ft_net *tn,
+					  const struct ft_guard_newcomer *who)
 {
 	enum ft_guard_answer answer;
 
 	rcu_read_lock();
-	answer = ft_guard_make_room(tn);
+	answer = ft_guard_make_room(tn, who);
 	rcu_read_unlock();
 	return answer;
+}
+
+static enum ft_guard_answer make_room(struct ft_net *tn)
+{
+	static const struct ft_guard_newcomer anybody;
+
+	return make_room_for(tn, &anybody);
 }
 
 static void sweep(struct ft_net *tn)
@@ -262,6 +271,93 @@ static void gone_already(struct kunit *test)
 	ft_ct_end_all();
 }
 
+/* The last places are for those with the mark; others take one for one. */
+static void reserved(struct kunit *test)
+{
+	const struct ft_guard_newcomer admin = { .reserved = true };
+	struct ft_net *tn = guard_net(test);
+	u32 cpus = num_online_cpus(), i;
+	struct nf_conn *ct;
+
+	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED] = 3;
+	for (i = 0; i < 10; i++) {
+		ct = ft_ct_udp(test, i, i < 8 ? ASSURED : 0, 60 * HZ);
+		ft_ct_feed(tn, ct);
+		ft_ct_drop(test, ct);
+	}
+	/* Two of the three reserved places are in use. */
+	nf_conntrack_max = 11 + cpus - 1;
+	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_GO);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 9);
+	KUNIT_EXPECT_EQ(test, make_room_for(tn, &admin), FT_GUARD_GO);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 9);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(RESERVED)), 1);
+	/* Where others are refused it gets one, as long as there are some. */
+	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_POLICY] = FLOWTRACK_POLICY_DROP;
+	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_DROP);
+	KUNIT_EXPECT_EQ(test, make_room_for(tn, &admin), FT_GUARD_GO);
+	nf_conntrack_max = 9 + cpus - 1;
+	KUNIT_EXPECT_EQ(test, make_room_for(tn, &admin), FT_GUARD_DROP);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(RESERVED)), 2);
+	ft_ct_end_all();
+}
+
+/* When is a newcomer asked for its worth? */
+static void opens(struct kunit *test)
+{
+	static const struct {
+		const char *name;
+		u32 free, reserved, mark;
+		bool known, off, want, want_reserved;
+	} cases[] = {
+		{ "room", 1, 0, 0, false, false, true },
+		{ "none", 0, 0, 0, false, false, false },
+		{ "none, but it is known", 0, 0, 0, true, false, true },
+		{ "none, and not guarded", 0, 0, 0, false, true, true },
+		{ "what is left is reserved", 2, 2, 0, false, false, false },
+		{ "one more", 3, 2, 0, false, false, true },
+		{ "with the mark", 2, 2, 7, false, false, false, true },
+		{ "half of the table at most", 12, 1000, 0, false, false,
+		  true },
+		{ "which it is", 8, 1000, 0, false, false, false },
+	};
+	struct ft_net *tn = guard_net(test);
+	struct ft_guard_newcomer newcomer;
+	unsigned int i, entries = 10;
+	struct ft_packet p;
+	struct sk_buff *skb;
+	bool open;
+
+	for (i = 0; i < entries; i++)
+		ft_ct_udp(test, i, ASSURED, 60 * HZ);
+	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED_MARK] = 7;
+	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED_MASK] = 0xff;
+	ft_start(&p, NFPROTO_IPV4, 77, 1, IPPROTO_UDP);
+	ft_put_udp(&p, 1000, 53, 10);
+	ft_end_ip(&p);
+	skb = ft_skb(test, &p, p.len, FT_SHAPE_LINEAR);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		nf_conntrack_max = entries + num_online_cpus() - 1 +
+				   cases[i].free;
+		tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED] = cases[i].reserved;
+		tn->set.v[FLOWTRACK_A_SETTINGS_GUARD] = !cases[i].off;
+		skb->mark = cases[i].mark;
+		ip_hdr(skb)->saddr = cases[i].known ? htonl(0x0a000003) :
+						      FT_IP4(77);
+		newcomer.reserved = false;
+		rcu_read_lock();
+		open = ft_guard_open(tn, skb, NFPROTO_IPV4, &nf_ct_zone_dflt,
+				     &newcomer);
+		rcu_read_unlock();
+		KUNIT_EXPECT_EQ_MSG(test, open, cases[i].want, "%s",
+				    cases[i].name);
+		KUNIT_EXPECT_EQ_MSG(test, newcomer.reserved,
+				    cases[i].want_reserved, "%s",
+				    cases[i].name);
+	}
+	kfree_skb(skb);
+}
+
 static void switched_off(struct kunit *test)
 {
 	struct ft_net *tn = guard_net(test);
@@ -286,6 +382,8 @@ static struct kunit_case guard_cases[] = {
 	KUNIT_CASE(makes_room),
 	KUNIT_CASE(looks_again),
 	KUNIT_CASE(gone_already),
+	KUNIT_CASE(reserved),
+	KUNIT_CASE(opens),
 	KUNIT_CASE(switched_off),
 	{}
 };

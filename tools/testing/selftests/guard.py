@@ -198,6 +198,34 @@ def _(net):
     equal(full_lines(net), [], "lines")
 
 
+@case("reserved entries: nobody may be displaced, but who has the mark gets through the NAT", only="flowtrack")
+def _(net):
+    fresh(net, full_policy="drop", reserved=10, reserved_mark=0x22, reserved_mask=0xff)
+    net.r.nft("table inet admin { chain pre { type filter hook prerouting priority raw; tcp dport 22 "
+              "meta mark set 0x22; }; }")
+    kept = talks(net, 20)
+    limit(30)
+    before = net.r.tool_json("stats")
+    equal(connects(net, 2, timeout=1.5), 0, "connections without the mark")
+    with Talk(net.c, net.s, Net.S[4], 22) as admin:
+        admin.alive()
+        equal(admin.peer[0], Net.RS[4], "source of the connection with the mark: translated")
+        equal(net.r.conntrack_count(), 21, "entries")
+    told = net.r.tool_json("stats")
+    equal(told["reserved"] - before["reserved"], 1, "newcomers that took a reserved entry")
+    check(told["guard_drop"] - before["guard_drop"] >= 2, f"dropped: {told['guard_drop']}")
+    # Less is reserved than there is: nobody needs the mark.
+    net.r.sysctl("reserved", 2)
+    equal(connects(net, 2), 2, "connections without the mark, and less reserved")
+    for talk in kept:
+        talk.alive()
+    close(kept)
+    net.r.nft("delete table inet admin")
+    net.r.sysctl("reserved", 0)
+    net.r.sysctl("reserved_mask", 0)
+    equal(full_lines(net), [], "lines")
+
+
 @case("an hour's worth of flows, and both sides have the same number", only="flowtrack")
 def _(net):
     fresh(net)
