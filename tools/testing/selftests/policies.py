@@ -3,6 +3,8 @@
 """A full table: what newcomers see under each policy, what is displaced, what the log says."""
 
 import os
+import socket
+import struct
 
 from lib import *
 
@@ -245,6 +247,98 @@ def _(rig):
     rig.s.flush()
     check(seen <= 100, f"{seen} flows under max=100")
     equal(len(rig.r.flows()), int(rig.r.sysctl("count")), "flows listed, and the count")
+
+
+class Cookie:
+    """A client of a service of the router, which keeps nothing of a handshake but the cookie that it sent."""
+
+    def __init__(self, rig, dport, isn):
+        self.rig, self.dport, self.isn = rig, dport, isn
+        self.sport = next(ports)
+
+    def segment(self, flags, seq, ack=0, data=b""):
+        l4 = tcp(Rig.C[4], Rig.RC[4], self.sport, self.dport, flags, self.isn + seq, ack, data=data)
+        self.rig.send("c", ip4(Rig.C[4], Rig.RC[4], TCP, l4, self.rig.next_ident()))
+        return [p for p in self.rig.back if p[9] == TCP and struct.unpack("!HH", p[20:24]) == (self.dport, self.sport)]
+
+    def handshake(self, meanwhile):
+        """The last segment has the first data, as when the ACK was lost; it is repeated until there is an answer."""
+        answer = []
+
+        def syn():
+            answer[:] = [p for p in self.segment("S", 0) if p[33] == 0x12]
+            return answer
+        busywait(10, syn, "the SYN-ACK with the cookie")
+        self.cookie = struct.unpack("!I", answer[0][24:28])[0]
+        meanwhile(self)
+        busywait(10, lambda: [p for p in self.segment("PA", 1, self.cookie + 1, b"hello") if p[33] == 0x10],
+                 "the ACK of the first data")
+
+    def entries(self):
+        return self.rig.r.flows(proto="tcp", osport=self.sport)
+
+
+def syn_cookies(rig, policy, fill, meanwhile, after):
+    fresh(rig, policy)
+    rig.r.sysctl("net.ipv4.tcp_syncookies", 2)
+    before = cookies(rig)
+    listener = rig.r.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.settimeout(10)
+    listener.bind((Rig.RC[4], 8080))
+    listener.listen()
+    fill()
+    equal(int(rig.r.sysctl("count")), MAX, "count before")
+    client = Cookie(rig, 8080, 7000000)
+    client.handshake(meanwhile)
+    connection, peer = listener.accept()
+    connection.settimeout(10)
+    equal((peer, connection.recv(10)), ((Rig.C[4], client.sport), b"hello"), "what the service got")
+    after(client)
+    equal([(f["state"], f["orig"]["src"]) for f in client.entries()], [("established", Rig.C[4])], "entries")
+    equal(int(rig.r.sysctl("count")), MAX, "count")
+    check(cookies(rig)[1] > before[1], f"no cookie was used: {before}, {cookies(rig)}")
+    connection.close()
+    listener.close()
+    rig.r.sysctl("net.ipv4.tcp_syncookies", 1)
+
+
+def cookies(rig):
+    """SyncookiesSent and Recv of the router."""
+    lines = [line.split() for line in rig.r.read("/proc/thread-self/net/netstat").splitlines()]
+    names, values = [line for line in lines if line[0] == "TcpExt:"]
+    return [int(values[names.index(f"Syncookies{what}")]) for what in ("Sent", "Recv")]
+
+
+@case("SYN cookies, evict: a handshake whose entry was displaced before its ACK ends well, and is tracked",
+      only="flowtrack")
+def _(rig):
+    def flood(client):
+        for _ in range(200):
+            if not client.entries():
+                return
+            for i in range(20):
+                src = f"10.9.1.{10 + i}"
+                rig.c.send(ip4(src, Rig.RC[4], TCP, tcp(src, Rig.RC[4], next(ports), 8080, "S", seq=i)))
+            rig.c.flush()
+        raise Failure("the entry of the handshake is still there")
+
+    syn_cookies(rig, "evict", lambda: embryonic(rig, MAX), flood, lambda client: None)
+
+
+@case("SYN cookies, pass: a handshake without any entry ends well, and is tracked once there is room", only="flowtrack")
+def _(rig):
+    old = []
+
+    def nothing(client):
+        equal(client.entries(), [], "entries, at a full table")
+
+    def room(client):
+        nothing(client)
+        rig.r.tool("del", "tcp", "sport", str(old[0].ports["c"][0]))
+        client.segment("PA", 6, client.cookie + 1, b"more")
+
+    syn_cookies(rig, "pass", lambda: old.extend(assured(rig, MAX)), nothing, room)
 
 
 @case("nothing of all this is in nf_conntrack's table", only="flowtrack")
