@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Limits for each source: src_max and src_rate, by address and by prefix, forwarded and local, with both policies."""
 
+import collections
+import os
+import subprocess
 import time
 
 from lib import *
@@ -126,6 +129,85 @@ def _(rig):
     equal(len(own), 6, f"flows of this machine's own: {rig.r.flows()}")
 
 
+def spoofed(rig, source, sport):
+    src = f"172.{16 + source // 62500}.{source // 250 % 250}.{1 + source % 250}"
+    rig.c.send(ip4(src, Rig.S[4], UDP, udp(src, Rig.S[4], sport, 53)))
+
+
+def on_each_cpu(function):
+    """Call it in a process on each of two CPUs, at the same time."""
+    start, go = os.pipe()
+    pids = []
+    for cpu in range(2):
+        pids.append(os.fork())
+        if not pids[-1]:
+            try:
+                os.close(go)
+                os.sched_setaffinity(0, {cpu % (os.cpu_count() or 1)})
+                os.read(start, 1)
+                function(cpu)
+                os._exit(0)
+            finally:
+                os._exit(1)
+    os.close(go)
+    os.close(start)
+    for pid in pids:
+        equal(os.waitpid(pid, 0)[1], 0, "status of a process")
+
+
+@case("src_max is exact with two processors at one source: every time, and when flows have gone", only="flowtrack")
+def _(rig):
+    def flood(cpu):
+        for source in range(sources):
+            for i in range(limit + 10):
+                spoofed(rig, source, 1000 + cpu * 10000 + i)
+
+    for turn, (sources, limit) in enumerate(((1, 1000), (80, 5))):
+        before = limits(rig, src_max=limit, udp_timeout=600)
+        on_each_cpu(flood)
+        rig.c.flush()
+        rig.s.receive()
+        # Nothing ended meanwhile: what was ever entered is what is there.
+        told = since(rig, before)
+        held = collections.Counter(f["orig"]["src"] for f in rig.r.flows())
+        wrong = {src: n for src, n in held.items() if n != limit}
+        check(not wrong and len(held) == sources, f"turn {turn}: {len(held)} sources; with another number: {wrong}")
+        equal(told.get("insert"), sources * limit, f"turn {turn}, flows ever entered: {told}")
+        equal(told.get("src_max_refused"), sources * (limit + 20), f"turn {turn}, refused: {told}")
+        equal(int(rig.r.sysctl("src_count")), sources, "sources")
+    # Flows that come and go on both give back what they took, and no more.
+    ender = subprocess.Popen(["sh", "-c", "while :; do $FT_TOOL flush; done >/dev/null"], preexec_fn=rig.r.__enter__)
+    on_each_cpu(flood)
+    ender.kill()
+    ender.wait()
+    rig.c.flush()
+    rig.s.receive()
+    rig.reset()
+    equal(int(rig.r.sysctl("src_count")), 0, "sources, without flows")
+    equal(each(rig, limit + 2), ["new/o"] * limit + ["drop"] * 2, "newcomers")
+    limits(rig, udp_timeout=30)
+
+
+@case("forged sources: no more is remembered of them than there is room for", only="flowtrack")
+def _(rig):
+    maximum = 100
+    old = rig.r.sysctl("max")
+    limits(rig, max=maximum, src_burst=1000000)
+    # The rate of none is forgiven for a long time.
+    rig.r.sysctl("src_rate", 1)
+    most = 0
+    for source in range(4000):
+        spoofed(rig, source, 1000)
+        if source % 100 == 99:
+            most = max(most, int(rig.r.sysctl("src_count")))
+    rig.c.flush()
+    rig.s.receive()
+    most = max(most, int(rig.r.sysctl("src_count")))
+    # One for each flow, four in each of 64 buckets, and the newcomer that each processor is busy with.
+    check(maximum < most <= maximum + 4 * 64 + os.cpu_count(), f"{most} sources at {maximum} flows")
+    limits(rig, max=old)
+
+
 @case("the log names the source and the sysctl", only="flowtrack")
 def _(rig):
     limits(rig, src_max=1)
@@ -134,7 +216,7 @@ def _(rig):
 
     def told():
         newcomer(rig)
-        lines.extend(line for line in log.read() if "refused" in line)
+        lines.extend(line for line in log.read() if " refused, " in line)
         return lines
     busywait(25, told, "a line in the log")
     log.close()
