@@ -294,9 +294,9 @@ static void twin(struct kunit *test)
 static void rate(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 10000);
-	unsigned int i, before, ok = 0;
+	unsigned int i, before, ok = 0, least = 0;
+	u64 start, last, ns, credit = 0;
 	unsigned long begin;
-	u64 start, ns;
 
 	set(test, tn, S(SRC_BURST), 5);
 	set(test, tn, S(SRC_RATE), 1);
@@ -315,14 +315,23 @@ static void rate(struct kunit *test)
 	before = atomic_read(&tn->count);
 	begin = jiffies;
 	start = ktime_get_ns();
+	last = start;
 	for (i = 0; time_before(jiffies, begin + HZ / 2); i++) {
 		ok += open_from(tn, 3, i) == FT_ADMIT_OK;
+		/* On a busy machine some is lost: a burst is all one can save. */
+		ns = ktime_get_ns();
+		credit = min_t(u64, credit + ns - last, 49 * NSEC_PER_MSEC);
+		last = ns;
+		if (credit >= 10 * NSEC_PER_MSEC) {
+			credit -= 10 * NSEC_PER_MSEC;
+			least++;
+		}
 		usleep_range(500, 1000);
 	}
 	ns = ktime_get_ns() - start;
 	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count) - before, ok);
 	KUNIT_EXPECT_LE(test, ok, 5 + ns / 10000000 + 1);
-	KUNIT_EXPECT_GE(test, ok, ns / 10000000 - 1);
+	KUNIT_EXPECT_GE(test, ok + 1, least);
 	/* Who was slowed down by a slower rate is not for long. */
 	msleep(20);
 	KUNIT_EXPECT_EQ(test, open_from(tn, 1, 10), FT_ADMIT_OK);

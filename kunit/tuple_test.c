@@ -1200,7 +1200,8 @@ static void fuzz(struct kunit *test)
 	}
 	/* It must not have been refused for one reason all the time. */
 	KUNIT_EXPECT_GT(test, ok, rounds / 10);
-	KUNIT_EXPECT_GT(test, errors, rounds / 100);
+	/* 1.25 % are, and the standard deviation is 0.07 %. */
+	KUNIT_EXPECT_GT(test, errors, rounds / 125);
 
 	/* Mutations of one packet in place: cheap, so there are many. */
 	for (rounds = 0; rounds < 40; rounds++) {
