@@ -247,9 +247,9 @@ static unsigned int track_new(struct ft_net *tn, struct sk_buff *skb,
 			      const struct ft_pkt *pkt, u64 hash,
 			      struct ft_step *step, bool enter)
 {
+	struct ft_view view __uninitialized;
 	struct ft_carrier *carrier;
 	struct ft_birth *birth;
-	struct ft_view view;
 
 	carrier = ft_carrier_get(tn);
 	if (!carrier)
@@ -388,9 +388,9 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 				 const struct ft_pkt *pkt)
 {
 	struct ft_step step = { .set = &tn->set, .now = ft_now() };
+	struct found found __uninitialized;
 	enum ft_verdict verdict;
 	enum ft_invalid reason;
-	struct found found;
 
 	found.hash = ft_key_hash(&pkt->key, ft_table_secret(tn->table));
 	/* The line comes in while header and checksum are looked at. */
@@ -478,10 +478,10 @@ static unsigned int ft_track(void *priv, struct sk_buff *skb,
 	const struct nf_conntrack_zone *zone;
 	struct nf_conntrack_zone zone_mark;
 	enum ip_conntrack_info ctinfo;
+	struct ft_pkt pkt __uninitialized;
 	struct ft_net *tn = priv;
 	unsigned int verdict;
 	struct nf_conn *tmpl;
-	struct ft_pkt pkt;
 
 	tmpl = nf_ct_get(skb, &ctinfo);
 	if (tmpl || ctinfo == IP_CT_UNTRACKED) {
@@ -621,10 +621,14 @@ static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
 		carrier->birth.reserved = ft_flow_reserved(tn, skb->mark);
 		/* Opened by this machine itself: no source to be limited. */
 		carrier->birth.exempt = !skb->skb_iif;
+		local_bh_disable();
 		if (ft_flow_admit(tn, &carrier->birth) == FT_ADMIT_DROP)
 			verdict = NF_DROP;
+		local_bh_enable();
 	} else if (written_to(carrier)) {
+		local_bh_disable();
 		write_back(tn, carrier);
+		local_bh_enable();
 	}
 	if (!comes_back(state))
 		ft_carrier_detach(skb);
@@ -699,10 +703,7 @@ static unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 	if (carrier) {
 		if (carrier->tn != tn)
 			return NF_ACCEPT;
-		local_bh_disable();
-		verdict = confirm_carrier(tn, skb, carrier, ctinfo, state);
-		local_bh_enable();
-		return verdict;
+		return confirm_carrier(tn, skb, carrier, ctinfo, state);
 	}
 
 	if (nf_ct_is_template(ct))

@@ -259,9 +259,9 @@ static void describe(const struct ft_net *tn, const struct ft_birth *birth,
 static enum ft_decision displace(struct ft_net *tn,
 				 const struct ft_birth *birth)
 {
-	u32 fallback = ft_setting(&tn->set, FULL_FALLBACK);
+	struct ft_candidate candidates[FT_PRESSURE_SAMPLE] __uninitialized;
 	enum flowtrack_class wanted = FLOWTRACK_CLASS_ASSURED;
-	struct ft_candidate candidates[FT_PRESSURE_SAMPLE];
+	u32 fallback = ft_setting(&tn->set, FULL_FALLBACK);
 	enum ft_decision decision = FT_DECISION_DROP;
 	struct ft_newcomer newcomer, here;
 	struct ft_candidate victim;
@@ -356,17 +356,22 @@ static void prepare(struct ft_flow *flow, const struct ft_birth *birth,
 	ft_flow_unlock(flow, word | FT_FLOW_DEAD);
 }
 
-static void announce(struct ft_net *tn, struct ft_flow *flow, u32 index)
+static void tell_of_new(struct ft_net *tn, struct ft_flow *flow, u32 index)
 {
 	struct ft_flow6 copy;
 
-	if (!ft_events_wanted(tn) && !trace_nf_flowtrack_new_enabled())
-		return;
 	if (!ft_flow_snapshot(flow, READ_ONCE(flow->gen), &copy))
 		return;
 	trace_nf_flowtrack_new(tn->net, &copy, index, 0);
 	if (ft_events_wanted(tn))
 		ft_events_flow(tn, FLOWTRACK_CMD_FLOW_NEW_NTF, &copy, index, 0);
+}
+
+/* Mostly nobody listens: then no copy is even cleared. */
+static void announce(struct ft_net *tn, struct ft_flow *flow, u32 index)
+{
+	if (ft_events_wanted(tn) || trace_nf_flowtrack_new_enabled())
+		tell_of_new(tn, flow, index);
 }
 
 /* Grow in step with the number of flows, unless a size is pinned. */
@@ -532,23 +537,27 @@ static void count_end(struct ft_net *tn, u32 word, enum flowtrack_reason reason)
 	}
 }
 
-static void announce_end(struct ft_net *tn, const struct ft_flow *flow,
-			 u32 index, enum flowtrack_reason reason)
+static void tell_of_end(struct ft_net *tn, const struct ft_flow *flow,
+			u32 index, enum flowtrack_reason reason)
 {
-	bool wanted = ft_events_wanted(tn);
 	struct ft_flow6 copy;
 
-	if (!wanted && !trace_nf_flowtrack_destroy_enabled() &&
-	    !trace_nf_flowtrack_evict_enabled())
-		return;
 	memcpy(&copy, flow, flow->key.family == NFPROTO_IPV6 ?
 	       sizeof(struct ft_flow6) : sizeof(struct ft_flow));
 	if (reason == FLOWTRACK_REASON_EVICTED)
 		trace_nf_flowtrack_evict(tn->net, &copy, index, reason);
 	trace_nf_flowtrack_destroy(tn->net, &copy, index, reason);
-	if (wanted)
+	if (ft_events_wanted(tn))
 		ft_events_flow(tn, FLOWTRACK_CMD_FLOW_DESTROY_NTF, &copy, index,
 			       reason);
+}
+
+static void announce_end(struct ft_net *tn, const struct ft_flow *flow,
+			 u32 index, enum flowtrack_reason reason)
+{
+	if (ft_events_wanted(tn) || trace_nf_flowtrack_destroy_enabled() ||
+	    trace_nf_flowtrack_evict_enabled())
+		tell_of_end(tn, flow, index, reason);
 }
 
 static bool end_flow(struct ft_net *tn, struct ft_flow *flow, u32 index,

@@ -225,7 +225,7 @@ enum ft_decision ft_pressure_choose(enum flowtrack_policy fallback,
 				    struct ft_candidate *victim,
 				    enum ft_rank *rank)
 {
-	struct ft_candidate best[FT_PRESSURE_LOOKS];
+	struct ft_candidate best[FT_PRESSURE_LOOKS] __uninitialized;
 	enum ft_decision decision;
 	unsigned int first, more;
 	unsigned int i = 0;

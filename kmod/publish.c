@@ -212,6 +212,21 @@ static void fill_tuple(struct nf_conntrack_tuple *tuple,
 	}
 }
 
+/* What a flow has counted; nothing, once accounting is off again. */
+static void fill_counters(struct ft_carrier *carrier, const struct ft_view *view)
+{
+	struct nf_conn_acct *acct = nf_conn_acct_find(carrier->ct);
+	int dir;
+
+	carrier->counted = view->acct;
+	for (dir = 0; acct && dir < IP_CT_DIR_MAX; dir++) {
+		atomic64_set(&acct->counter[dir].packets,
+			     view->acct ? view->packets[dir] : 0);
+		atomic64_set(&acct->counter[dir].bytes,
+			     view->acct ? view->bytes[dir] : 0);
+	}
+}
+
 /**
  * ft_carrier_fill() - make a carrier say what a flow is
  * @carrier: from ft_carrier_get()
@@ -225,8 +240,6 @@ void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view)
 	const struct ft_key *key = view->key;
 	struct nf_conn *ct = carrier->ct;
 	unsigned long status = CARRIER_STATUS;
-	struct nf_conn_acct *acct;
-	int dir;
 
 	fill_tuple(&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple, key, orig_hi, false);
 	fill_tuple(&ct->tuplehash[IP_CT_DIR_REPLY].tuple, key, !orig_hi, true);
@@ -248,13 +261,8 @@ void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view)
 	if (key->l4proto == IPPROTO_TCP)
 		ct->proto.tcp.state = ft_word_state(view->word);
 
-	acct = nf_conn_acct_find(ct);
-	for (dir = 0; acct && dir < IP_CT_DIR_MAX; dir++) {
-		atomic64_set(&acct->counter[dir].packets,
-			     view->acct ? view->packets[dir] : 0);
-		atomic64_set(&acct->counter[dir].bytes,
-			     view->acct ? view->bytes[dir] : 0);
-	}
+	if (view->acct || carrier->counted)
+		fill_counters(carrier, view);
 }
 
 /**

@@ -27,6 +27,7 @@
  * @mark: conntrack mark as published: a difference is the ruleset's doing
  * @invalid: the packet is INVALID; the carrier only gets it past nf_conntrack
  * @pending: no flow yet: @birth is what ft_flow_admit() will be asked for
+ * @counted: the counters of @ct are not zero
  * @padto: ct->proto.tmpl_padto as allocated, needed to free it
  * @birth: the flow to be, while @pending
  *
@@ -41,6 +42,7 @@ struct ft_carrier {
 	u32 mark;
 	bool invalid;
 	bool pending;
+	bool counted;
 	u16 padto;
 	struct ft_birth birth;
 };

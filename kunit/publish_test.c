@@ -82,6 +82,11 @@ static void carrier_says_what_the_flow_is(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, acct);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&acct->counter[0].packets), 3);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&acct->counter[1].bytes), 1500);
+	/* The next packet's flow counts nothing, and so does what it carries. */
+	view.acct = false;
+	ft_carrier_fill(carrier, &view);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&acct->counter[0].packets), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&acct->counter[1].bytes), 0);
 	/* nf_conntrack may not delete it. */
 	KUNIT_EXPECT_FALSE(test, nf_ct_delete(ct, 0, 0));
 	KUNIT_EXPECT_EQ(test, refcount_read(&ct->ct_general.use), 1);
