@@ -211,25 +211,33 @@ static void count_rank(struct ft_net *tn, const struct ft_newcomer *newcomer,
 	}
 }
 
-static enum ft_admission refuse(struct ft_net *tn, enum ft_decision decision)
+static enum ft_admission refuse(struct ft_net *tn, const struct ft_birth *birth,
+				enum ft_decision decision)
 {
+	enum flowtrack_class class = ft_word_class(birth->word);
+
 	if (decision == FT_DECISION_PASS) {
 		ft_stat_inc(tn, FULL_PASS);
+		this_cpu_inc(tn->stats->v[FLOWTRACK_A_STATS_FULL_PASS_CLOSING +
+					  class]);
 		return FT_ADMIT_PASS;
 	}
 	ft_stat_inc(tn, FULL_DROP);
+	this_cpu_inc(tn->stats->v[FLOWTRACK_A_STATS_FULL_DROP_CLOSING + class]);
 	return FT_ADMIT_DROP;
 }
 
-/* The verdict for a newcomer that no flow may be displaced for. */
-static enum ft_admission fallback(struct ft_net *tn)
+/* The verdict for a newcomer that there is no memory for. */
+static enum ft_admission fallback(struct ft_net *tn,
+				  const struct ft_birth *birth)
 {
 	u32 policy = ft_setting(&tn->set, FULL_POLICY);
 
 	if (policy == FLOWTRACK_POLICY_EVICT)
 		policy = ft_setting(&tn->set, FULL_FALLBACK);
-	return refuse(tn, policy == FLOWTRACK_POLICY_PASS ?
-		      FT_DECISION_PASS : FT_DECISION_DROP);
+	ft_stat_inc(tn, FULL_NOMEM);
+	return refuse(tn, birth, policy == FLOWTRACK_POLICY_PASS ?
+				 FT_DECISION_PASS : FT_DECISION_DROP);
 }
 
 /* A first packet may be forged: what it can take of others is bounded. */
@@ -333,7 +341,9 @@ static enum ft_admission make_room(struct ft_net *tn,
 		log_full(tn, "a new connection was dropped");
 		break;
 	}
-	return refuse(tn, decision);
+	if (policy == FLOWTRACK_POLICY_EVICT)
+		ft_stat_inc(tn, FULL_NOBODY);
+	return refuse(tn, birth, decision);
 }
 
 /* Fill a flow object that nobody but stale readers can reach. */
@@ -436,7 +446,7 @@ static enum ft_admission enter(struct ft_net *tn, const struct ft_birth *birth,
 	if (!flow) {
 		ft_stat_inc(tn, NOMEM);
 		unreserve(tn);
-		return fallback(tn);
+		return fallback(tn, birth);
 	}
 	prepare(flow, birth, word);
 
@@ -464,7 +474,7 @@ err_insert:
 		ft_stat_inc(tn, CHAIN_TOOLONG);
 	else
 		ft_stat_inc(tn, NOMEM);
-	return fallback(tn);
+	return fallback(tn, birth);
 }
 
 /* A newcomer that its source may not have. */
@@ -481,7 +491,7 @@ static enum ft_admission refuse_source(struct ft_net *tn,
 	}
 	if (verdict == FT_SOURCE_NOMEM) {
 		ft_stat_inc(tn, NOMEM);
-		return fallback(tn);
+		return fallback(tn, birth);
 	}
 	ft_source_refused(tn, &birth->key, birth->word, verdict);
 	if (ft_setting(&tn->set, SRC_POLICY) != FLOWTRACK_POLICY_PASS)

@@ -9,16 +9,27 @@
 #include "netlink.h"
 #include "netlink_ops.h"
 
-/* These are not counted, but true of the whole namespace now. */
-#define GAUGES		FLOWTRACK_A_STATS_ADAPTIVE_CLOSING
-#define GAUGES_LAST	FLOWTRACK_A_STATS_ADAPTIVE_ASSURED
+/* This is not counted, but true of the whole namespace now. */
+static bool is_gauge(unsigned int attr)
+{
+	return (attr >= FLOWTRACK_A_STATS_ADAPTIVE_CLOSING &&
+		attr <= FLOWTRACK_A_STATS_ADAPTIVE_ASSURED) ||
+	       attr == FLOWTRACK_A_STATS_RESERVED_USED;
+}
 
 static void read_gauges(const struct ft_net *tn, struct ft_stats *stats)
 {
+	/* More than max are there only after it was lowered. */
+	u32 count = min_t(u32, atomic_read(&tn->count),
+			  ft_setting(&tn->set, MAX_FLOWS));
+	u32 room = ft_flow_room(&tn->set);
 	unsigned int i;
 
 	for (i = 0; i < FT_CLASSES; i++)
-		stats->v[GAUGES + i] = ft_adaptive_shown(&tn->adaptive, i);
+		stats->v[FLOWTRACK_A_STATS_ADAPTIVE_CLOSING + i] =
+			ft_adaptive_shown(&tn->adaptive, i);
+	stats->v[FLOWTRACK_A_STATS_RESERVED_USED] = count > room ? count - room :
+								0;
 }
 
 static int put_stats(struct sk_buff *skb, const struct ft_stats *stats,
@@ -29,8 +40,7 @@ static int put_stats(struct sk_buff *skb, const struct ft_stats *stats,
 
 	/* The first is the number of the CPU, no counter. */
 	for (i = FLOWTRACK_A_STATS_CPU + 1; i < ARRAY_SIZE(stats->v); i++) {
-		if (i == FLOWTRACK_A_STATS_PAD ||
-		    (i >= GAUGES && i <= GAUGES_LAST && !sum))
+		if (i == FLOWTRACK_A_STATS_PAD || (is_gauge(i) && !sum))
 			continue;
 		err = nla_put_u64_64bit(skb, i, stats->v[i],
 					FLOWTRACK_A_STATS_PAD);

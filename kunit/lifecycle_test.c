@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include "fault.h"
 #include "ft_kunit.h"
 
 #define CLOSING		FLOWTRACK_CLASS_CLOSING
@@ -194,6 +195,94 @@ static void max_lowered(struct kunit *test)
 }
 
 /* The last entries are for those with the mark, whatever the policy is. */
+/**
+ * struct refusals - counters of newcomers without a place
+ * @v: all, of these for want of a victim, for want of memory, then by class
+ */
+struct refusals {
+	u64 v[3 + FT_CLASSES];
+};
+
+static void count_refusals(struct ft_net *tn, bool pass,
+			   struct refusals *refusals)
+{
+	unsigned int first = pass ? FLOWTRACK_A_STATS_FULL_PASS_CLOSING :
+				    FLOWTRACK_A_STATS_FULL_DROP_CLOSING;
+	unsigned int i;
+
+	refusals->v[0] = ft_kunit_stat(tn, pass ? FLOWTRACK_A_STATS_FULL_PASS :
+						  FLOWTRACK_A_STATS_FULL_DROP);
+	refusals->v[1] = ft_kunit_stat(tn, FLOWTRACK_A_STATS_FULL_NOBODY);
+	refusals->v[2] = ft_kunit_stat(tn, FLOWTRACK_A_STATS_FULL_NOMEM);
+	for (i = 0; i < FT_CLASSES; i++)
+		refusals->v[3 + i] = ft_kunit_stat(tn, first + i);
+}
+
+/* What is refused is counted by what becomes of it, by reason, and by class. */
+static void refusals_by_reason(struct kunit *test)
+{
+	static const struct {
+		const char *name;
+		u32 policy;
+		u32 fallback;
+		u32 max;
+		enum flowtrack_class class;
+		bool pass;
+		struct refusals told;
+	} table[] = {
+		{ "drop", FLOWTRACK_POLICY_DROP, FLOWTRACK_POLICY_PASS, 5,
+		  EMBRYONIC, false, {{ 1, 0, 0, 0, 1, 0, 0 }} },
+		{ "pass", FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_DROP, 5,
+		  ASSURED, true, {{ 1, 0, 0, 0, 0, 0, 1 }} },
+		{ "nobody to displace, drop", FLOWTRACK_POLICY_EVICT,
+		  FLOWTRACK_POLICY_DROP, 5, CLOSING, false,
+		  {{ 1, 1, 0, 1, 0, 0, 0 }} },
+		{ "nobody to displace, pass", FLOWTRACK_POLICY_EVICT,
+		  FLOWTRACK_POLICY_PASS, 5, REPLIED, true,
+		  {{ 1, 1, 0, 0, 0, 1, 0 }} },
+		{ "no memory, evict and drop", FLOWTRACK_POLICY_EVICT,
+		  FLOWTRACK_POLICY_DROP, 9, EMBRYONIC, false,
+		  {{ 1, 0, 1, 0, 1, 0, 0 }} },
+		{ "no memory, evict and pass", FLOWTRACK_POLICY_EVICT,
+		  FLOWTRACK_POLICY_PASS, 9, EMBRYONIC, true,
+		  {{ 1, 0, 1, 0, 1, 0, 0 }} },
+		{ "no memory, pass", FLOWTRACK_POLICY_PASS,
+		  FLOWTRACK_POLICY_DROP, 9, ASSURED, true,
+		  {{ 1, 0, 1, 0, 0, 0, 1 }} },
+	};
+	struct refusals told, other;
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		struct ft_net *tn = ft_kunit_net(test, table[i].max);
+
+		set_policy(tn, table[i].policy, table[i].fallback);
+		for (j = 0; j < 5; j++)
+			ft_kunit_admit(tn, j, ASSURED, 54000 * HZ);
+		/* To count the newcomer's source takes memory. */
+		if (table[i].max > 5) {
+			ft_settings_set(tn, FLOWTRACK_A_SETTINGS_SRC_MAX, 1,
+					NULL);
+			ft_faults = FT_FAULT_SOURCE;
+		}
+		KUNIT_EXPECT_EQ_MSG(test, ft_kunit_admit(tn, 9, table[i].class,
+							 30 * HZ),
+				    table[i].pass ? FT_ADMIT_PASS :
+						    FT_ADMIT_DROP,
+				    "%s", table[i].name);
+		ft_faults = 0;
+		count_refusals(tn, table[i].pass, &told);
+		count_refusals(tn, !table[i].pass, &other);
+		for (j = 0; j < ARRAY_SIZE(told.v); j++) {
+			KUNIT_EXPECT_EQ_MSG(test, told.v[j], table[i].told.v[j],
+					    "%s, %u", table[i].name, j);
+			if (j < 1 || j > 2)
+				KUNIT_EXPECT_EQ_MSG(test, other.v[j], 0,
+						    "%s, %u", table[i].name, j);
+		}
+	}
+}
+
 static void reserved_entries(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 100);
@@ -294,6 +383,7 @@ static struct kunit_case lifecycle_cases[] = {
 	KUNIT_CASE(policy_evict_idle),
 	KUNIT_CASE(policy_evict_oldest),
 	KUNIT_CASE(max_lowered),
+	KUNIT_CASE(refusals_by_reason),
 	KUNIT_CASE(reserved_entries),
 	KUNIT_CASE(end_has_one_winner),
 	KUNIT_CASE(flush_ends_all),

@@ -1011,9 +1011,46 @@ static void statistics(struct kunit *test)
 				  tb[FLOWTRACK_A_STATS_ADAPTIVE_CLOSING]);
 		KUNIT_EXPECT_NULL(test,
 				  tb[FLOWTRACK_A_STATS_ADAPTIVE_ASSURED]);
+		KUNIT_EXPECT_NULL(test, tb[FLOWTRACK_A_STATS_RESERVED_USED]);
 		cpus++;
 	}
 	KUNIT_EXPECT_EQ(test, cpus, num_possible_cpus());
+}
+
+static u64 reserved_used(struct ft_talk *talk)
+{
+	struct nlattr *tb[FLOWTRACK_A_STATS_MAX + 1];
+	struct ft_ack ack;
+
+	ft_talk_begin(talk, FLOWTRACK_CMD_STATS_GET, 0);
+	ft_talk_parse(talk, ft_talk(talk, &ack), tb, FLOWTRACK_A_STATS_MAX);
+	return nla_get_u64(tb[FLOWTRACK_A_STATS_RESERVED_USED]);
+}
+
+/* How many of the reserved entries are taken now. */
+static void reserved(struct kunit *test)
+{
+	struct ft_talk *talk = ft_talk_open(test);
+	struct ft_net *tn = ft_net(&init_net);
+	u32 *v = tn->set.v;
+	u32 max = v[FLOWTRACK_A_SETTINGS_MAX_FLOWS];
+	u32 i;
+
+	ft_talk_flush(talk);
+	for (i = 0; i < 8; i++)
+		KUNIT_ASSERT_EQ(test, ft_talk_add(talk, i), 0);
+	KUNIT_EXPECT_EQ(test, reserved_used(talk), 0);
+	v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = 10;
+	v[FLOWTRACK_A_SETTINGS_RESERVED] = 2;
+	KUNIT_EXPECT_EQ(test, reserved_used(talk), 0);
+	v[FLOWTRACK_A_SETTINGS_RESERVED] = 5;
+	KUNIT_EXPECT_EQ(test, reserved_used(talk), 3);
+	/* No more than there are, though there are more flows than max. */
+	v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = 6;
+	KUNIT_EXPECT_EQ(test, reserved_used(talk), 5);
+	v[FLOWTRACK_A_SETTINGS_RESERVED] = 0;
+	v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = max;
+	ft_talk_flush(talk);
 }
 
 static void settings(struct kunit *test)
@@ -1113,6 +1150,7 @@ static struct kunit_case netlink_cases[] = {
 	KUNIT_CASE(delete_filtered),
 	KUNIT_CASE(expired),
 	KUNIT_CASE(statistics),
+	KUNIT_CASE(reserved),
 	KUNIT_CASE(settings),
 	KUNIT_CASE(size),
 	{}

@@ -137,6 +137,17 @@ static const char * const stats[] = {
 	[FLOWTRACK_A_STATS_SRC_MAX_REFUSED] = "src_max_refused",
 	[FLOWTRACK_A_STATS_SRC_RATE_REFUSED] = "src_rate_refused",
 	[FLOWTRACK_A_STATS_SRC_PASS] = "src_pass",
+	[FLOWTRACK_A_STATS_FULL_NOBODY] = "full_nobody",
+	[FLOWTRACK_A_STATS_FULL_NOMEM] = "full_nomem",
+	[FLOWTRACK_A_STATS_FULL_DROP_CLOSING] = "full_drop_closing",
+	[FLOWTRACK_A_STATS_FULL_DROP_EMBRYONIC] = "full_drop_embryonic",
+	[FLOWTRACK_A_STATS_FULL_DROP_REPLIED] = "full_drop_replied",
+	[FLOWTRACK_A_STATS_FULL_DROP_ASSURED] = "full_drop_assured",
+	[FLOWTRACK_A_STATS_FULL_PASS_CLOSING] = "full_pass_closing",
+	[FLOWTRACK_A_STATS_FULL_PASS_EMBRYONIC] = "full_pass_embryonic",
+	[FLOWTRACK_A_STATS_FULL_PASS_REPLIED] = "full_pass_replied",
+	[FLOWTRACK_A_STATS_FULL_PASS_ASSURED] = "full_pass_assured",
+	[FLOWTRACK_A_STATS_RESERVED_USED] = "reserved_used",
 };
 
 const struct names tcp_state_names = NAMES(tcp_states);

@@ -265,6 +265,17 @@ enum {
 	FLOWTRACK_A_STATS_SRC_MAX_REFUSED, /* newcomers over src-max */
 	FLOWTRACK_A_STATS_SRC_RATE_REFUSED, /* newcomers over src-rate */
 	FLOWTRACK_A_STATS_SRC_PASS,	/* of these, let through with no entry */
+	FLOWTRACK_A_STATS_FULL_NOBODY,	/* of full-drop and full-pass: evict found none */
+	FLOWTRACK_A_STATS_FULL_NOMEM,	/* of full-drop and full-pass: no memory */
+	FLOWTRACK_A_STATS_FULL_DROP_CLOSING, /* full-drop, by class of the newcomer */
+	FLOWTRACK_A_STATS_FULL_DROP_EMBRYONIC,
+	FLOWTRACK_A_STATS_FULL_DROP_REPLIED,
+	FLOWTRACK_A_STATS_FULL_DROP_ASSURED,
+	FLOWTRACK_A_STATS_FULL_PASS_CLOSING, /* full-pass, likewise */
+	FLOWTRACK_A_STATS_FULL_PASS_EMBRYONIC,
+	FLOWTRACK_A_STATS_FULL_PASS_REPLIED,
+	FLOWTRACK_A_STATS_FULL_PASS_ASSURED,
+	FLOWTRACK_A_STATS_RESERVED_USED, /* reserved entries in use; in the sum only */
 
 	__FLOWTRACK_A_STATS_MAX,
 	FLOWTRACK_A_STATS_MAX = (__FLOWTRACK_A_STATS_MAX - 1)

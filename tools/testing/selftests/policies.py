@@ -90,6 +90,11 @@ def _(rig):
     rig.udp("s", 4, 53, old[0], "est/r+s")
     told = since(rig, before)
     equal((told.get("full"), told.get("full_drop"), told.get("insert")), (10, 10, MAX), f"counters: {told}")
+    equal({k: n for k, n in told.items() if k.startswith("full_")}, {"full_drop": 10, "full_drop_embryonic": 10},
+          "by class and reason")
+    for k, n in told.items():
+        if not k.startswith(("adaptive", "reserved_used")):
+            check(sum(cpu[k] for cpu in rig.r.tool_json("--cpu", "stats")) >= n, f"{k} of the CPUs")
 
 
 @case("pass: newcomers go through as new, without an entry", only="flowtrack")
@@ -100,6 +105,8 @@ def _(rig):
     equal(there(rig), set(old), "flows")
     told = since(rig, before)
     equal((told.get("full_pass"), told.get("insert")), (10, MAX), f"counters: {told}")
+    equal({k: n for k, n in told.items() if k.startswith("full_")}, {"full_pass": 10, "full_pass_embryonic": 10},
+          "by class and reason")
     sport = next(ports)
     rig.udp("c", 4, sport, 53, "new/o")
     rig.udp("c", 4, sport, 53, "new/o")
@@ -137,6 +144,8 @@ def _(rig):
     told = since(rig, before)
     equal((told.get("full_drop"), told.get("evict_replied", 0), told.get("evict_assured", 0)), (10, 0, 0),
           f"counters: {told}")
+    equal((told.get("full_nobody"), told.get("full_drop_embryonic"), told.get("full_nomem")), (10, 10, None),
+          "by class and reason")
 
 
 @case("evict, fallback pass: newcomers go through without an entry", only="flowtrack")

@@ -208,6 +208,7 @@ def _(rig):
         login.send("c", "PA", "est/o+sa", 1, 1, data=b"x")
         equal(int(rig.r.sysctl("count")), 16, f"{policy}: count")
         equal(since(rig, before).get("reserved"), 1, f"{policy}: reserved")
+        equal(rig.r.tool_json("stats")["reserved_used"], 1, f"{policy}: reserved_used")
     rig.r.sysctl("reserved", 0)
     rig.r.nft("delete table inet raw")
 
