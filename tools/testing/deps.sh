@@ -13,7 +13,7 @@ kernels=(linux-source-6.1 linux-source-6.12 flex bison bc xz-utils cpio kmod rsy
 tests=(qemu-system-x86 busybox-static iproute2 iputils-ping nftables iptables conntrack procps iperf3 curl socat
 	netcat-openbsd hping3 tcpdump lksctp-tools util-linux python3 python3-scapy util-linux-extra psmisc
 	sip-tester ipvsadm libwrap0)
-lint=(sparse codespell yamllint mandoc shellcheck python3-yaml python3-jsonschema perl)
+lint=(sparse dwarves codespell yamllint mandoc shellcheck python3-yaml python3-jsonschema perl)
 
 missing() {
 	local have package

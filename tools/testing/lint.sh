@@ -34,7 +34,8 @@ warnings() {
 		grep -vE "^(/usr/src/linux-headers-[^ ]*|\\./|$CACHE/[^ ]*/)(include|arch)/" || true
 }
 
-# build_warnings NAME MAKE-ARGUMENT...: builds from nothing, because an object that is there says nothing.
+# build_warnings NAME MAKE-ARGUMENT...: builds from nothing, because an object that is there says nothing. The module is
+# looked at, too, by the command in JUDGE.
 build_warnings() {
 	local name=$1 log=$LOGS/lint-$1.log found
 	shift
@@ -43,7 +44,10 @@ build_warnings() {
 		tail -n 60 "$log"
 		return 1
 	fi
-	found=$(warnings "$log")
+	found=$(
+		warnings "$log"
+		[ -z "${JUDGE:-}" ] || "$JUDGE" "$TOP/build/lint-$name/nf_flowtrack.ko" 2>&1
+	) || true
 	rm -rf "$TOP/build/lint-$name"
 	[ -z "$found" ] || {
 		printf '%s\n' "$found"
@@ -52,7 +56,7 @@ build_warnings() {
 }
 
 gcc_sparse() {
-	build_warnings "gcc-$1" KDIR="/usr/src/linux-headers-$(kernel_release "$1")" C=2 CF=-D__CHECK_ENDIAN__
+	JUDGE=tools/testing/layout.py build_warnings "gcc-$1" KDIR="/usr/src/linux-headers-$(kernel_release "$1")" C=2 CF=-D__CHECK_ENDIAN__
 }
 check_gcc_sparse_6_1() { gcc_sparse 6.1; }
 check_gcc_sparse_6_12() { gcc_sparse 6.12; }
