@@ -49,6 +49,8 @@ enum bench_kind {
  * @seed: of the random choice of flows; 0: one after the other
  * @step: counts on from run to run, so that TCP makes progress
  * @port: destination port of the flows
+ * @cpus: CPUs that send at the same time, @packets each; 0: the writer does
+ * @apart: between the first flows of one CPU and the next
  */
 struct bench_run {
 	u64 who;
@@ -65,6 +67,8 @@ struct bench_run {
 	u64 seed;
 	u64 step;
 	u64 port;
+	u64 cpus;
+	u64 apart;
 };
 
 u64 bench_mix(u64 x);

@@ -120,6 +120,7 @@ class Bench:
         words = " ".join(f"{k}={v}" for k, v in what.items())
         ns, done, ok, met, wrong = control(f"run who={who} packets={packets} expect={expect} {words}")
         drop = what.get("drop", 0)
+        packets *= max(what.get("cpus", 0), 1)
         accepted = (0 if drop else packets) if accepted is None or who == NONE else accepted
         seen = packets if seen is None or who == NONE else seen
         if done != packets or wrong or (accepted >= 0 and ok != accepted) or (seen >= 0 and met != seen):

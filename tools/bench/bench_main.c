@@ -8,15 +8,18 @@
  *	run NAME=NUMBER...	send packets, see struct bench_run
  *		-> "ns packets accepted seen wrong"; ns is the total that the
  *		middle half of the batches would make: the machine has other
- *		things to do, and what interrupts a batch is not its cost
+ *		things to do, and what interrupts a batch is not its cost. With
+ *		cpus=N it is the sum over N CPUs that send at the same time
  *	floor BUCKETS FLOWS READS
  *		-> "ps", picoseconds for two reads
  *
  * A hook in the place of a ruleset looks at what it would look at, the state
  * of each packet, compares that with what is expected, and accepts or drops.
  */
+#include <linux/completion.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
@@ -24,8 +27,10 @@
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
 #include <linux/nsproxy.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -36,6 +41,7 @@
 #include "bench.h"
 
 #define SITES_MAX	4
+#define LANES_MAX	8
 #define COMMAND_MAX	512
 #define SAMPLES_MAX	BIT(17)
 /* Packets after which workers get the CPU: a network has gaps. */
@@ -54,19 +60,49 @@ struct site {
 	bool conntrack;
 };
 
+/**
+ * struct lane - one of those who send at the same time
+ * @run: what it is to do
+ * @batch: packets
+ * @samples: nanoseconds that each batch took
+ * @n_samples: how many there are
+ * @accepted: packets that got through
+ * @done: packets sent
+ * @end: completed when all is sent
+ */
+struct lane {
+	struct bench_run run;
+	struct sk_buff *batch[BENCH_BATCH];
+	u32 *samples;
+	unsigned int n_samples;
+	u64 accepted;
+	u64 done;
+	struct completion end;
+};
+
+/**
+ * struct seen - what the ruleset saw on a CPU
+ * @all: packets
+ * @wrong: those in another state than expected
+ */
+struct seen {
+	u64 all;
+	u64 wrong;
+};
+
 static DEFINE_MUTEX(bench_lock); /* protects all below */
 static struct site sites[SITES_MAX];
-static struct sk_buff *batch[BENCH_BATCH];
-static u32 *samples;
-static unsigned int n_samples;
+static struct lane *lanes[LANES_MAX];
 static char answer[128];
 static struct dentry *file;
 
-/* What the ruleset expects to see and does, and what it saw otherwise. */
+/* What the ruleset expects to see, and does. */
 static unsigned int rule_expect;
 static unsigned int rule_verdict = NF_ACCEPT;
-static u64 rule_wrong;
-static u64 rule_seen;
+static DEFINE_PER_CPU_ALIGNED(struct seen, rule_seen);
+
+/* Lanes of a run that have not begun. */
+static atomic_t waiting;
 
 static unsigned int rule(void *priv, struct sk_buff *skb,
 			 const struct nf_hook_state *state)
@@ -74,9 +110,9 @@ static unsigned int rule(void *priv, struct sk_buff *skb,
 	enum ip_conntrack_info ctinfo;
 	const struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 
-	rule_seen++;
+	this_cpu_inc(rule_seen.all);
 	if (ct ? ctinfo != rule_expect : rule_expect != IP_CT_NUMBER)
-		rule_wrong++;
+		this_cpu_inc(rule_seen.wrong);
 	return rule_verdict;
 }
 
@@ -159,8 +195,8 @@ static bool send_one(const struct site *site, const struct bench_run *run,
 }
 
 /* Who frees or takes up a packet takes its conntrack away: a part of the cost. */
-static u64 send_batch(const struct site *site, const struct bench_run *run,
-		      unsigned int n, u64 *accepted)
+static u64 send_batch(const struct site *site, struct lane *lane,
+		      unsigned int n)
 {
 	unsigned int i;
 	u64 start, ns;
@@ -168,8 +204,8 @@ static u64 send_batch(const struct site *site, const struct bench_run *run,
 	local_bh_disable();
 	start = ktime_get_ns();
 	for (i = 0; i < n; i++) {
-		*accepted += send_one(site, run, batch[i]);
-		nf_reset_ct(batch[i]);
+		lane->accepted += send_one(site, &lane->run, lane->batch[i]);
+		nf_reset_ct(lane->batch[i]);
 	}
 	ns = ktime_get_ns() - start;
 	local_bh_enable();
@@ -183,57 +219,184 @@ static int by_size(const void *a, const void *b)
 }
 
 /* Mean of the middle half of the batches, for all packets. */
-static u64 middle(u64 packets)
+static u64 middle(struct lane *lane)
 {
-	unsigned int i, from = n_samples / 4, to = n_samples - from;
+	unsigned int from = lane->n_samples / 4, to = lane->n_samples - from, i;
 	u64 sum = 0;
 
-	sort(samples, n_samples, sizeof(*samples), by_size, NULL);
+	if (!lane->n_samples)
+		return 0;
+	sort(lane->samples, lane->n_samples, sizeof(*lane->samples), by_size,
+	     NULL);
 	for (i = from; i < to; i++)
-		sum += samples[i];
-	return n_samples ? div_u64(sum * packets, (to - from) * BENCH_BATCH) : 0;
+		sum += lane->samples[i];
+	return div_u64(sum * lane->done, (to - from) * BENCH_BATCH);
+}
+
+static void lane_run(struct lane *lane)
+{
+	const struct bench_run *run = &lane->run;
+	const struct site *site = &sites[run->who];
+	unsigned int i, n;
+	u64 pick, ns;
+
+	lane->accepted = 0;
+	lane->done = 0;
+	lane->n_samples = 0;
+	while (lane->done < run->packets) {
+		n = min_t(u64, run->packets - lane->done, BENCH_BATCH);
+		for (i = 0; i < n; i++) {
+			pick = (lane->done + i) / run->burst;
+			if (run->seed)
+				pick = (bench_mix(run->seed + pick) >> 32) *
+				       run->flows >> 32;
+			lane->batch[i]->dev = site->dev;
+			/* Whoever drops it must not free it. */
+			refcount_set(&lane->batch[i]->users, 2);
+			bench_skb_set(lane->batch[i], run, run->first + pick,
+				      run->step + lane->done + i);
+		}
+		ns = send_batch(site, lane, n);
+		if (n == BENCH_BATCH && lane->n_samples < SAMPLES_MAX)
+			lane->samples[lane->n_samples++] = min_t(u64, ns,
+								 U32_MAX);
+		lane->done += n;
+		if (!(lane->done % PAUSE))
+			usleep_range(50, 100);
+	}
+	for (i = 0; i < BENCH_BATCH; i++)
+		refcount_set(&lane->batch[i]->users, 1);
+}
+
+static int lane_thread(void *arg)
+{
+	struct lane *lane = arg;
+
+	/* All at once, or the first would have the machine for itself. */
+	atomic_dec(&waiting);
+	while (atomic_read(&waiting) > 0)
+		cond_resched();
+	lane_run(lane);
+	complete(&lane->end);
+	return 0;
+}
+
+static void lane_free(struct lane *lane)
+{
+	unsigned int i;
+
+	if (!lane)
+		return;
+	vfree(lane->samples);
+	for (i = 0; i < BENCH_BATCH; i++)
+		kfree_skb(lane->batch[i]);
+	kfree(lane);
+}
+
+static struct lane *lane_alloc(void)
+{
+	struct lane *lane = kzalloc(sizeof(*lane), GFP_KERNEL);
+	unsigned int i;
+
+	if (!lane)
+		return NULL;
+	lane->samples = vmalloc_array(SAMPLES_MAX, sizeof(*lane->samples));
+	if (!lane->samples)
+		goto err;
+	for (i = 0; i < BENCH_BATCH; i++) {
+		lane->batch[i] = bench_skb_alloc(NULL);
+		if (!lane->batch[i])
+			goto err;
+	}
+	return lane;
+
+err:
+	lane_free(lane);
+	return NULL;
+}
+
+/* Give each lane its part of a run. */
+static int lanes_prepare(const struct bench_run *run, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (!lanes[i])
+			lanes[i] = lane_alloc();
+		if (!lanes[i])
+			return -ENOMEM;
+		lanes[i]->run = *run;
+		lanes[i]->run.first += i * run->apart;
+		if (run->seed)
+			lanes[i]->run.seed += i << 20;
+	}
+	return 0;
+}
+
+/* Send on CPUs 0 to @n - 1. */
+static int run_on_cpus(unsigned int n)
+{
+	struct task_struct *task[LANES_MAX];
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < n; i++) {
+		init_completion(&lanes[i]->end);
+		task[i] = kthread_create_on_cpu(lane_thread, lanes[i], i,
+						"ft_bench/%u");
+		if (IS_ERR(task[i])) {
+			err = PTR_ERR(task[i]);
+			break;
+		}
+	}
+	atomic_set(&waiting, n);
+	while (i--) {
+		if (err)
+			kthread_stop(task[i]);
+		else
+			wake_up_process(task[i]);
+	}
+	for (i = 0; i < n && !err; i++)
+		wait_for_completion(&lanes[i]->end);
+	return err;
 }
 
 static int run(const struct bench_run *run)
 {
-	u64 accepted = 0, done = 0, pick, ns;
-	const struct site *site;
-	unsigned int i, n;
+	u64 ns = 0, done = 0, accepted = 0, seen = 0, wrong = 0;
+	unsigned int i, n = run->cpus ?: 1;
+	int cpu, err;
 
 	if (run->who >= SITES_MAX || !sites[run->who].net ||
-	    run->kind >= BENCH_KINDS || !run->flows || !run->burst)
+	    run->kind >= BENCH_KINDS || !run->flows || !run->burst ||
+	    run->cpus > min_t(unsigned int, LANES_MAX, num_online_cpus()))
 		return -EINVAL;
-	site = &sites[run->who];
+	err = lanes_prepare(run, n);
+	if (err)
+		return err;
 	rule_expect = run->expect;
 	rule_verdict = run->drop ? NF_DROP : NF_ACCEPT;
-	rule_wrong = 0;
-	rule_seen = 0;
-	n_samples = 0;
+	for_each_possible_cpu(cpu)
+		memset(per_cpu_ptr(&rule_seen, cpu), 0, sizeof(struct seen));
 
-	while (done < run->packets) {
-		n = min_t(u64, run->packets - done, BENCH_BATCH);
-		for (i = 0; i < n; i++) {
-			pick = (done + i) / run->burst;
-			if (run->seed)
-				pick = (bench_mix(run->seed + pick) >> 32) *
-				       run->flows >> 32;
-			batch[i]->dev = site->dev;
-			/* Whoever drops it must not free it. */
-			refcount_set(&batch[i]->users, 2);
-			bench_skb_set(batch[i], run, run->first + pick,
-				      run->step + done + i);
-		}
-		ns = send_batch(site, run, n, &accepted);
-		if (n == BENCH_BATCH && n_samples < SAMPLES_MAX)
-			samples[n_samples++] = min_t(u64, ns, U32_MAX);
-		done += n;
-		if (!(done % PAUSE))
-			usleep_range(50, 100);
+	if (run->cpus)
+		err = run_on_cpus(n);
+	else
+		lane_run(lanes[0]);
+	if (err)
+		return err;
+
+	for (i = 0; i < n; i++) {
+		ns += middle(lanes[i]);
+		done += lanes[i]->done;
+		accepted += lanes[i]->accepted;
 	}
-	for (i = 0; i < BENCH_BATCH; i++)
-		refcount_set(&batch[i]->users, 1);
-	snprintf(answer, sizeof(answer), "%llu %llu %llu %llu %llu\n", middle(done), done,
-		 accepted, rule_seen, rule_wrong);
+	for_each_possible_cpu(cpu) {
+		seen += per_cpu_ptr(&rule_seen, cpu)->all;
+		wrong += per_cpu_ptr(&rule_seen, cpu)->wrong;
+	}
+	snprintf(answer, sizeof(answer), "%llu %llu %llu %llu %llu\n", ns, done,
+		 accepted, seen, wrong);
 	return signal_pending(current) ? -EINTR : 0;
 }
 
@@ -245,7 +408,8 @@ static const struct {
 } fields[] = {
 	FIELD(who), FIELD(family), FIELD(kind), FIELD(reply), FIELD(forward),
 	FIELD(drop), FIELD(expect), FIELD(first), FIELD(flows), FIELD(packets),
-	FIELD(burst), FIELD(seed), FIELD(step), FIELD(port),
+	FIELD(burst), FIELD(seed), FIELD(step), FIELD(port), FIELD(cpus),
+	FIELD(apart),
 };
 
 static int parse_field(struct bench_run *run, char *word)
@@ -335,29 +499,11 @@ static const struct file_operations bench_fops = {
 	.read = bench_read,
 };
 
-static void free_batch(void)
-{
-	unsigned int i;
-
-	vfree(samples);
-	for (i = 0; i < BENCH_BATCH; i++)
-		kfree_skb(batch[i]);
-}
-
 static int __init bench_init(void)
 {
-	unsigned int i;
-
-	samples = vmalloc_array(SAMPLES_MAX, sizeof(*samples));
-	if (!samples)
+	lanes[0] = lane_alloc();
+	if (!lanes[0])
 		return -ENOMEM;
-	for (i = 0; i < BENCH_BATCH; i++) {
-		batch[i] = bench_skb_alloc(NULL);
-		if (!batch[i]) {
-			free_batch();
-			return -ENOMEM;
-		}
-	}
 	file = debugfs_create_file("ft_bench", 0600, NULL, NULL, &bench_fops);
 	return 0;
 }
@@ -369,7 +515,8 @@ static void __exit bench_exit(void)
 	debugfs_remove(file);
 	for (i = 0; i < SITES_MAX; i++)
 		detach(&sites[i]);
-	free_batch();
+	for (i = 0; i < LANES_MAX; i++)
+		lane_free(lanes[i]);
 }
 
 module_init(bench_init);

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Judge what bench.py measured, and make a table of it: report.py JSON EXPECTED MARKDOWN
+"""Judge what bench.py and smp.py measured, and make a table of it: report.py JSON SMP-JSON EXPECTED MARKDOWN
 
-Judged is whether the figures mean something: every case is there, none is void. How good they are is for the reader.
+JSON is written again, with the cases of both. Judged is whether the figures mean something: every case is there, none is void. How good they are is for the reader.
 The last line is "counts PASSED FAILED SKIPPED".
 """
 
@@ -56,14 +56,23 @@ def table(result):
 
 
 def main():
-    source, expected, markdown = sys.argv[1:]
+    source, more, expected, markdown = sys.argv[1:]
     failed = []
     try:
         with open(source, encoding="utf-8") as f:
             result = json.load(f)
+        with open(more, encoding="utf-8") as f:
+            smp = json.load(f)
     except (OSError, ValueError) as e:
         print(f"not ok the benchmark left no result: {e}\ncounts 0 1 0")
         return 1
+    result["cases"] |= smp["cases"]
+    result["kernel_smp"] = smp["kernel"]
+    if "void" in smp:
+        result.setdefault("void", smp["void"])
+    with open(source, "w", encoding="utf-8") as f:
+        json.dump(result, f, indent=1)
+        f.write("\n")
     with open(expected, encoding="ascii") as f:
         wanted = set(f.read().split())
     got = {stem(name) for name in result["cases"]}
