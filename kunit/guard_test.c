@@ -342,8 +342,9 @@ static void opens(struct kunit *test)
 		tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED] = cases[i].reserved;
 		tn->set.v[FLOWTRACK_A_SETTINGS_GUARD] = !cases[i].off;
 		skb->mark = cases[i].mark;
-		ip_hdr(skb)->saddr = cases[i].known ? htonl(0x0a000003) :
-						      FT_IP4(77);
+		ip_hdr(skb)->saddr = FT_IP4(77);
+		if (cases[i].known)
+			ip_hdr(skb)->saddr = htonl(0x0a000003);
 		newcomer.reserved = false;
 		rcu_read_lock();
 		open = ft_guard_open(tn, skb, NFPROTO_IPV4, &nf_ct_zone_dflt,
