@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The part of the demo that runs in the guest; demo.sh starts it there. Twice the same machines, the same ruleset, the
-# same users and the same flood: first with nf_conntrack alone, then with nf_flowtrack.
+# The part of the demo that runs in the guest; demo.sh starts it there. Two scenes: a server with a firewall, and a router
+# that masquerades. Each is played twice with the same machines, ruleset, users and flood: first with nf_conntrack alone,
+# then with nf_flowtrack.
 #
 # Everything that it prints was measured in this run. It fails when what it claims did not happen.
 # FT_KO and FT_TOOL: the module and the tool to show.
@@ -14,6 +15,7 @@ TRAFFIC=(/usr/bin/python3 "$HERE/demo-traffic.py")
 WORK=$(mktemp -d /tmp/demo.XXXXXX)
 
 MAX=2048		# entries, in either table
+FULL=$((MAX * 99 / 100))	# a guarded table has room for the next ones before they come
 STREAMS=10		# long-lived connections
 CLIENTS=10		# new web clients during the flood
 FLOOD_RATE=250		# connections per second
@@ -22,6 +24,7 @@ FLOOD_SECONDS=80	# after so many connections, or seconds
 RECOVER_SECONDS=60	# how long to try to log in after the flood
 
 SERVER=10.0.3.2
+box=server		# whose table it is about
 
 # What is known of each round: seen[ROUND,FACT]
 declare -A seen
@@ -42,13 +45,13 @@ say() {
 
 # The ruleset as the kernel lists it; none of its rules counts anything.
 ruleset() {
-	in_ns server nft -s list ruleset >"$WORK/$1.rules"
+	in_ns "$box" nft -s list ruleset >"$WORK/$1.rules"
 }
 
-# Show a command as one would type it on the server, and run it there.
-on_server() {
-	printf 'server# %s\n' "$*"
-	ip netns exec server bash -c "$*"
+# Show a command as one would type it on the server or router, and run it there.
+on_box() {
+	printf '%s# %s\n' "$box" "$*"
+	ip netns exec "$box" bash -c "$*"
 }
 
 in_ns() {
@@ -56,7 +59,7 @@ in_ns() {
 }
 
 count() {
-	in_ns server sysctl -n "net.netfilter.nf_$1_count"
+	in_ns "$box" sysctl -n "net.netfilter.nf_$1_count"
 }
 
 kernel_lines() {
@@ -83,8 +86,9 @@ wire() {
 }
 
 #    client 10.0.1.2 ---.
-#                        router --- server 10.0.3.2, where the firewall is
+#                        router --- server 10.0.3.2
 #    botnet 10.66.0.0/16 '
+# The firewall is on the server, or on the router: then client and botnet are inside, behind its one address.
 machines_up() {
 	local ns
 	for ns in client botnet router server; do
@@ -125,6 +129,26 @@ table inet filter {
 		ct state invalid drop
 		tcp dport 22 ct state new limit rate 5/minute accept
 		tcp dport 80 accept
+	}
+}
+RULES
+}
+
+# The one of a router at home or at work; the server sees the router's address only.
+load_router_ruleset() {
+	in_ns router nft -f - <<'RULES'
+table inet filter {
+	chain forward {
+		type filter hook forward priority filter; policy drop;
+		ct state established,related accept
+		ct state invalid drop
+		iifname { client, botnet } oifname server accept
+	}
+}
+table ip nat {
+	chain postrouting {
+		type nat hook postrouting priority srcnat;
+		oifname server masquerade
 	}
 }
 RULES
@@ -203,13 +227,13 @@ recover() {
 flood() {
 	local round=$1 counter=$2 mac flood i lines held
 	mac=$(ip -n router -br link show dev botnet | awk '{ print $3 }')
-	lines=$(kernel_lines 'table full')
+	lines=$(kernel_lines 'nf_conntrack: .*table full')
 	held=$(suppressed)
 	say "the flood: short web connections, $FLOOD_RATE a second, from random sources"
 	ip netns exec botnet "${TRAFFIC[@]}" flood eth0 "$mac" $SERVER $FLOOD_RATE $FLOOD_COUNT $FLOOD_SECONDS "$WORK/$round.flood" &
 	flood=$!
 	for i in $(seq $FLOOD_SECONDS); do
-		(($(count "$counter") < MAX)) || break
+		(($(count "$counter") < FULL)) || break
 		kill -0 $flood 2>/dev/null || die "the flood ended and did not fill the table ($(count "$counter") of $MAX)"
 		sleep 1
 	done
@@ -223,7 +247,7 @@ flood() {
 	seen[$round,opened]=$(report "$WORK/$round.flood" opened)
 	seen[$round,answered]=$(report "$WORK/$round.flood" answered)
 	say "the flood has ended: ${seen[$round,answered]} of ${seen[$round,opened]} connections were answered"
-	seen[$round,recover]=$(recover)
+	[ "$box" = router ] || seen[$round,recover]=$(recover)
 	kill -TERM $streams
 	ruleset "$round"
 	wait $streams || die "the long-lived connections left no report"
@@ -237,10 +261,10 @@ round_conntrack() {
 	title "1. nf_conntrack alone, nf_conntrack_max = $MAX"
 	machines_up
 	load_ruleset
-	on_server 'nft -s list chain inet filter input'
+	on_box 'nft -s list chain inet filter input'
 	start_users conntrack
-	on_server 'conntrack -L 2>/dev/null | head -n 3'
-	on_server 'conntrack -C'
+	on_box 'conntrack -L 2>/dev/null | head -n 3'
+	on_box 'conntrack -C'
 	flood conntrack conntrack
 	say "the kernel's log:"
 	dmesg | grep 'table full' | tail -n 3
@@ -255,16 +279,48 @@ round_flowtrack() {
 	insmod "$FT_KO" || die "the module does not load"
 	machines_up
 	load_ruleset
-	on_server "sysctl -w net.netfilter.nf_flowtrack_max=$MAX"
+	on_box "sysctl -w net.netfilter.nf_flowtrack_max=$MAX"
 	start_users flowtrack
-	on_server 'flowtrack list | head -n 5'
-	on_server "flowtrack stats | grep -v ' 0$'"
-	on_server 'conntrack -C'
+	on_box 'flowtrack list | head -n 5'
+	on_box "flowtrack stats | grep -v ' 0$'"
+	on_box 'conntrack -C'
 	flood flowtrack flowtrack
-	on_server "flowtrack stats | grep -v ' 0$'"
+	on_box "flowtrack stats | grep -v ' 0$'"
 	say "the kernel's log:"
 	dmesg | grep 'nf_flowtrack' | tail -n 3 || true
 	seen[flowtrack,rules]=$(diff "$WORK/conntrack.rules" "$WORK/flowtrack.rules" | grep -c '^[<>]' || true)
+	machines_down
+	rmmod nf_flowtrack || die "the module does not unload"
+}
+
+round_router_alone() {
+	title "3. a router that masquerades, nf_conntrack alone, nf_conntrack_max = $MAX"
+	box=router
+	machines_up
+	load_router_ruleset
+	on_box 'nft -s list ruleset'
+	start_users router_alone
+	flood router_alone conntrack
+	say "the kernel's log:"
+	dmesg | grep 'table full' | tail -n 3
+	machines_down
+}
+
+round_router_guarded() {
+	title "4. the same, guarded by nf_flowtrack"
+	say "insmod ${FT_KO##*/}; the ruleset is the same, and NAT still needs nf_conntrack's entries"
+	insmod "$FT_KO" || die "the module does not load"
+	machines_up
+	load_router_ruleset
+	start_users router_guarded
+	on_box 'flowtrack list guarded | head -n 3'
+	on_box 'conntrack -C'
+	flood router_guarded conntrack
+	on_box "flowtrack stats | grep '^guard' | grep -v ' 0$'"
+	seen[router_guarded,evicted]=$(in_ns router flowtrack stats | awk '$1 == "guard_evict_closing" { print $2 }')
+	say "the kernel's log:"
+	dmesg | grep 'nf_flowtrack: netns' | tail -n 2 || true
+	seen[router_guarded,rules]=$(diff "$WORK/router_alone.rules" "$WORK/router_guarded.rules" | grep -c '^[<>]' || true)
 	machines_down
 	rmmod nf_flowtrack || die "the module does not unload"
 }
@@ -292,26 +348,33 @@ to_do() {
 	fi
 }
 
-table() {
-	title "side by side"
+# rows A B: what both scenes have in common, of two rounds.
+rows() {
+	local a=$1 b=$2
 	row "" "nf_conntrack alone" "nf_flowtrack"
 	row "----------------------------------------------" "--------------------------" "--------------"
-	row "table, entries of max, while the clients came" "${seen[conntrack,count]} of $MAX" "${seen[flowtrack,count]} of $MAX"
+	row "table, entries of max, while the clients came" "${seen[$a,count]} of $MAX" "${seen[$b,count]} of $MAX"
 	row "connections of the flood, answered of opened" \
-		"${seen[conntrack,answered]} of ${seen[conntrack,opened]}" \
-		"${seen[flowtrack,answered]} of ${seen[flowtrack,opened]}"
-	row "long-lived connections kept" "${seen[conntrack,kept]} of $STREAMS" "${seen[flowtrack,kept]} of $STREAMS"
-	row "new web clients served while it was full" "${seen[conntrack,web]} of $CLIENTS" "${seen[flowtrack,web]} of $CLIENTS"
-	row "ssh logins while it was full" "${seen[conntrack,login]} of 2" "${seen[flowtrack,login]} of 2"
-	row "ssh login time before the flood" "${seen[conntrack,login_before]} ms" "${seen[flowtrack,login_before]} ms"
-	row "ssh login time while it was full" "$(login_times conntrack)" "$(login_times flowtrack)"
-	row "ssh login again after the flood" "$(recovery conntrack)" "$(recovery flowtrack)"
+		"${seen[$a,answered]} of ${seen[$a,opened]}" "${seen[$b,answered]} of ${seen[$b,opened]}"
+	row "long-lived connections kept" "${seen[$a,kept]} of $STREAMS" "${seen[$b,kept]} of $STREAMS"
+	row "new web clients served while it was full" "${seen[$a,web]} of $CLIENTS" "${seen[$b,web]} of $CLIENTS"
+	row "ssh logins while it was full" "${seen[$a,login]} of 2" "${seen[$b,login]} of 2"
+	row "ssh login time before the flood" "${seen[$a,login_before]} ms" "${seen[$b,login_before]} ms"
+	row "ssh login time while it was full" "$(login_times "$a")" "$(login_times "$b")"
+	[ -z "${seen[$a,recover]:-}" ] || row "ssh login again after the flood" "$(recovery "$a")" "$(recovery "$b")"
 	row "\"nf_conntrack: table full, dropping packet\"" \
-		"${seen[conntrack,lines]} lines, ${seen[conntrack,held]} kept back" \
-		"${seen[flowtrack,lines]} lines"
-	row "nf_conntrack's own entries" "${seen[conntrack,conntrack_count]}" "${seen[flowtrack,conntrack_count]}"
-	row "rules that differ" "" "${seen[flowtrack,rules]}"
+		"${seen[$a,lines]} lines, ${seen[$a,held]} kept back" "${seen[$b,lines]} lines"
+	row "nf_conntrack's own entries" "${seen[$a,conntrack_count]}" "${seen[$b,conntrack_count]}"
+	row "rules that differ" "" "${seen[$b,rules]}"
+}
+
+table() {
+	title "side by side: a server"
+	rows conntrack flowtrack
 	row "what the operator had to do" "$(to_do conntrack)" "$(to_do flowtrack)"
+	title "side by side: a router that masquerades"
+	rows router_alone router_guarded
+	row "closed connections displaced for new ones" "" "${seen[router_guarded,evicted]}"
 	echo
 }
 
@@ -324,21 +387,28 @@ claim() {
 	fi
 }
 
-claims() {
-	claim "nf_conntrack says that its table is full" [ "${seen[conntrack,lines]}" -ge 1 ]
+# claims_of A B: what both scenes claim, of two rounds.
+claims_of() {
+	local a=$1 b=$2
+	claim "$a: nf_conntrack says that its table is full" [ "${seen[$a,lines]}" -ge 1 ]
 	# How many get in depends on whether nf_conntrack's collector comes by just then.
-	claim "nf_conntrack alone: new clients fail" \
-		[ $((seen[conntrack,web] + seen[conntrack,login])) -lt $((CLIENTS + 2)) ]
-	claim "nf_conntrack: the flood went on while the new clients came" [ "${seen[conntrack,during]}" = yes ]
-	claim "nf_flowtrack: the flood went on while the new clients came" [ "${seen[flowtrack,during]}" = yes ]
-	claim "nf_flowtrack: the table was full" [ "${seen[flowtrack,count]}" -ge $((MAX * 95 / 100)) ]
-	claim "nf_flowtrack: the table stays within its max" [ "${seen[flowtrack,count]}" -le $MAX ]
-	claim "nf_flowtrack: every long-lived connection is kept" [ "${seen[flowtrack,kept]}" -eq $STREAMS ]
-	claim "nf_flowtrack: every new web client is served" [ "${seen[flowtrack,web]}" -eq $CLIENTS ]
-	claim "nf_flowtrack: both logins succeed" [ "${seen[flowtrack,login]}" -eq 2 ]
-	claim "nf_flowtrack: nf_conntrack does not say that its table is full" [ "${seen[flowtrack,lines]}" -eq 0 ]
-	claim "nf_flowtrack: nf_conntrack's table stays empty" [ "${seen[flowtrack,conntrack_count]}" -eq 0 ]
-	claim "both had the same ruleset" [ -s "$WORK/flowtrack.rules" -a "${seen[flowtrack,rules]}" -eq 0 ]
+	claim "$a: new clients fail" [ $((seen[$a,web] + seen[$a,login])) -lt $((CLIENTS + 2)) ]
+	claim "$a: the flood went on while the new clients came" [ "${seen[$a,during]}" = yes ]
+	claim "$b: the flood went on while the new clients came" [ "${seen[$b,during]}" = yes ]
+	claim "$b: the table was full" [ "${seen[$b,count]}" -ge $((MAX * 95 / 100)) ]
+	claim "$b: the table stays within its max" [ "${seen[$b,count]}" -le $MAX ]
+	claim "$b: every long-lived connection is kept" [ "${seen[$b,kept]}" -eq $STREAMS ]
+	claim "$b: every new web client is served" [ "${seen[$b,web]}" -eq $CLIENTS ]
+	claim "$b: both logins succeed" [ "${seen[$b,login]}" -eq 2 ]
+	claim "$b: nf_conntrack does not say that its table is full" [ "${seen[$b,lines]}" -eq 0 ]
+	claim "$b: both had the same ruleset" [ -s "$WORK/$b.rules" -a "${seen[$b,rules]}" -eq 0 ]
+}
+
+claims() {
+	claims_of conntrack flowtrack
+	claim "flowtrack: nf_conntrack's table stays empty" [ "${seen[flowtrack,conntrack_count]}" -eq 0 ]
+	claims_of router_alone router_guarded
+	claim "router_guarded: closed connections made room" [ "${seen[router_guarded,evicted]:-0}" -ge 1 ]
 	claim "the kernel did not complain" [ "$(kernel_lines 'WARNING:|BUG:|Oops|general protection')" -eq 0 ]
 }
 
@@ -352,6 +422,8 @@ modprobe nf_tables
 sysctl -qw net.netfilter.nf_conntrack_max=$MAX net.netfilter.nf_conntrack_buckets=$MAX
 round_conntrack
 round_flowtrack
+round_router_alone
+round_router_guarded
 table
 claims
 ((failures == 0)) || exit 1

@@ -23,7 +23,7 @@ start=$SECONDS
 rel=$(kernel_release "$version")
 mkdir -p "$LOGS"
 note "building the module for $rel, and the tool"
-if ! make -C "$TOP" KDIR="/usr/src/linux-headers-$rel" module tool >"$LOGS/demo-build.log" 2>&1; then
+if ! make -C "$TOP" -j"$JOBS" KDIR="/usr/src/linux-headers-$rel" module tool >"$LOGS/demo-build.log" 2>&1; then
 	tail -n 30 "$LOGS/demo-build.log" >&2
 	die "the build failed; the whole output is in $LOGS/demo-build.log"
 fi
