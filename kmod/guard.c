@@ -12,6 +12,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "guard.h"
+#include "guard_heavy.h"
 #include "lifecycle.h"
 #include "net.h"
 #include "pressure.h"
@@ -66,9 +67,13 @@ u32 ft_guard_word(const struct nf_conn *ct)
 	return word | (u32)ft_proto_class(l4proto, word) << 5;
 }
 
-static enum flowtrack_class class_of(const struct nf_conn *ct)
+/* FT_SHADOW_* bits of an entry. */
+static u32 bits_of(const struct nf_conn *ct)
 {
-	return ft_word_class(ft_guard_word(ct));
+	u32 word = ft_guard_word(ct);
+
+	return ft_word_class(word) |
+	       (ft_proto_late(nf_ct_protonum(ct), word) ? FT_SHADOW_LATE : 0);
 }
 
 /* An entry that is not confirmed yet has its timeout relative to that. */
@@ -79,30 +84,62 @@ static u32 deadline_of(const struct nf_conn *ct)
 	return nf_ct_is_confirmed(ct) ? timeout : ft_now() + timeout;
 }
 
-static void candidate_set(struct ft_candidate *candidate,
-			  enum flowtrack_class class, s32 left)
+/* A flow in the terms of the policy, by what its shadow says. */
+static void candidate_set(const struct ft_net *tn,
+			  struct ft_candidate *candidate,
+			  const struct ft_shadow *shadow)
 {
+	u32 now = ft_now(), word = READ_ONCE(shadow->word);
+	s32 left = ft_shadow_left(shadow, now);
+	struct ft_source source;
+
 	*candidate = (struct ft_candidate){
-		.class = class,
-		/* nf_conntrack does not tell when the last packet came. */
+		.class = ft_shadow_class(word),
+		.left = left > 0 ? min_t(s32, left / HZ + 1, S16_MAX) : 0,
+		.idle = ft_shadow_idle(word, now),
 		.flags = FT_CANDIDATE_KNOWN,
 	};
-	candidate->left = left > 0 ? min_t(s32, left / HZ + 1, S16_MAX) : 0;
+	if (word & FT_SHADOW_LATE)
+		candidate->flags |= FT_CANDIDATE_LATE;
+	if (!ft_guard_heavy_any(tn))
+		return;
+	ft_guard_source(&source, &shadow->key);
+	if (ft_guard_heavy(tn, &source))
+		candidate->flags |= FT_CANDIDATE_HEAVY;
+}
+
+/* Nobody has answered it, it may be forged: what it can take is bounded. */
+static void describe(const struct ft_net *tn,
+		     const struct ft_guard_newcomer *who,
+		     struct ft_newcomer *newcomer)
+{
+	bool trusted = atomic_read(&tn->guard.budget) > 0;
+
+	newcomer->class = FLOWTRACK_CLASS_EMBRYONIC;
+	newcomer->heavy = ft_guard_heavy(tn, &who->source);
+	newcomer->idle = trusted && ft_adaptive_on(&tn->set);
+	/* Its own flows it may take in any case. */
+	newcomer->fair = trusted || newcomer->heavy;
+}
+
+/* What flows that had an answer lose to those that had none is counted. */
+static void count_rank(struct ft_net *tn, const struct ft_newcomer *newcomer,
+		       enum ft_rank rank)
+{
+	if (rank == FT_RANK_IDLE_REPLIED || rank == FT_RANK_IDLE_ASSURED ||
+	    (rank == FT_RANK_IDLE_HEAVY && !newcomer->heavy))
+		atomic_dec(&tn->guard.budget);
 }
 
 static enum ft_decision decide(const struct ft_net *tn,
+			       const struct ft_newcomer *newcomer,
 			       const struct ft_candidate *candidates,
-			       unsigned int n, unsigned int *victim)
+			       unsigned int n, unsigned int *victim,
+			       enum ft_rank *rank)
 {
-	/* Nobody has answered it. */
-	static const struct ft_newcomer newcomer = {
-		.class = FLOWTRACK_CLASS_EMBRYONIC,
-	};
-	enum ft_rank rank;
-
 	return ft_pressure_decide(ft_setting(&tn->set, FULL_POLICY),
 				  ft_setting(&tn->set, FULL_FALLBACK),
-				  &newcomer, candidates, n, victim, &rank);
+				  newcomer, candidates, n, victim, rank);
 }
 
 /**
@@ -160,19 +197,19 @@ static void kick(struct ft_net *tn)
 void ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct)
 {
 	unsigned int max = READ_ONCE(nf_conntrack_max);
-	enum flowtrack_class class;
 	struct ft_shadow_key key;
 	struct ft_shadow *shadow;
+	u32 bits;
 	int err;
 
 	if (!ft_setting(&tn->set, GUARD))
 		return;
-	class = class_of(ct);
+	bits = bits_of(ct);
 	ft_shadow_key_set(&key, &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple,
 			  nf_ct_zone(ct));
 	shadow = ft_shadow_find(&tn->guard.shadows, &key);
 	if (shadow) {
-		ft_shadow_update(shadow, class, deadline_of(ct));
+		ft_shadow_packet(shadow, bits, deadline_of(ct), ft_now());
 		return;
 	}
 	/* Deleted, this was the last packet. */
@@ -181,7 +218,8 @@ void ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct)
 	/* No more shadows than things that cast one. */
 	if (max && ft_shadow_count(&tn->guard.shadows) >= max)
 		return;
-	err = ft_shadow_add(&tn->guard.shadows, &key, class, deadline_of(ct));
+	err = ft_shadow_add(&tn->guard.shadows, &key, bits, deadline_of(ct),
+			    ft_now());
 	if (err && err != -EEXIST)
 		ft_stat_inc(tn, NOMEM);
 	kick(tn);
@@ -234,6 +272,7 @@ bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 {
 	struct nf_conntrack_tuple_hash *found;
 	struct nf_conntrack_tuple tuple;
+	struct ft_shadow_key key;
 
 	if (has_room(tn, false) || !ft_setting(&tn->set, GUARD))
 		return true;
@@ -243,6 +282,8 @@ bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 		return true;
 	found = nf_conntrack_find_get(tn->net, zone, &tuple);
 	if (!found) {
+		ft_shadow_key_set(&key, &tuple, zone);
+		ft_guard_source(&newcomer->source, &key);
 		newcomer->reserved = ft_flow_reserved(tn, skb->mark);
 		return false;
 	}
@@ -262,13 +303,14 @@ static void log_full(struct ft_net *tn, const char *done)
  * Delete a shadow's flow, if that is still allowed and frees its place. Return:
  * true if so.
  */
-static bool evict(struct ft_net *tn, struct ft_shadow *shadow)
+static bool evict(struct ft_net *tn, const struct ft_newcomer *newcomer,
+		  struct ft_shadow *shadow)
 {
 	struct ft_shadow_key key = shadow->key;
 	struct ft_candidate candidate;
-	enum flowtrack_class class;
 	bool deleted = false;
 	unsigned int victim;
+	enum ft_rank rank;
 	struct nf_conn *ct;
 
 	ct = ft_guard_real(tn, &key);
@@ -276,46 +318,57 @@ static bool evict(struct ft_net *tn, struct ft_shadow *shadow)
 		forget(tn, &key);
 		return false;
 	}
-	class = class_of(ct);
-	ft_shadow_update(shadow, class, deadline_of(ct));
-	candidate_set(&candidate, class, deadline_of(ct) - ft_now());
+	ft_shadow_update(shadow, bits_of(ct), deadline_of(ct), ft_now());
+	candidate_set(tn, &candidate, shadow);
 	/*
 	 * Offloaded: its packets pass by, it is not as idle as it looks. More
 	 * references than the table's and ours: packets of it are queued, and
-	 * its place would be free only after them.
+	 * its place would be free only after them. Another key: the shadow has
+	 * become that of another flow, whose idle time says nothing.
 	 */
 	if (!test_bit(IPS_OFFLOAD_BIT, &ct->status) &&
 	    refcount_read(&ct->ct_general.use) <= 2 &&
-	    decide(tn, &candidate, 1, &victim) == FT_DECISION_EVICT)
+	    !memcmp(&shadow->key, &key, sizeof(key)) &&
+	    decide(tn, newcomer, &candidate, 1, &victim, &rank) ==
+	    FT_DECISION_EVICT)
 		deleted = nf_ct_delete(ct, 0, 0);
 	nf_ct_put(ct);
 	if (!deleted)
 		return false;
 	ft_shadow_drop(&tn->guard.shadows, &key);
+	count_rank(tn, newcomer, rank);
 	this_cpu_inc(tn->stats->v[FLOWTRACK_A_STATS_GUARD_EVICT_CLOSING +
-				  class]);
+				  candidate.class]);
 	return true;
 }
 
-/* One sample: true if there is room now. */
-static bool evict_any(struct ft_net *tn, enum ft_decision *decision)
+/*
+ * One sample: true if there is room now. Unless it is the last one, nobody goes
+ * for whom another sample may have a better one.
+ */
+static bool evict_any(struct ft_net *tn, const struct ft_newcomer *who,
+		      bool last, enum ft_decision *decision)
 {
 	struct ft_candidate candidates[SAMPLE];
+	struct ft_newcomer newcomer = *who;
 	struct ft_shadow *shadows[SAMPLE];
 	unsigned int n, i, looks, victim;
+	enum ft_rank rank;
 	bool deleted;
 
 	n = ft_shadow_sample(&tn->guard.shadows, get_random_u32(), shadows,
 			     SAMPLE);
 	for (i = 0; i < n; i++)
-		candidate_set(&candidates[i], READ_ONCE(shadows[i]->class),
-			      ft_shadow_left(shadows[i], ft_now()));
+		candidate_set(tn, &candidates[i], shadows[i]);
+	ft_pressure_crowd(&newcomer, candidates, n);
 	for (looks = 0; looks < LOOKS; looks++) {
-		*decision = decide(tn, candidates, n, &victim);
-		if (*decision != FT_DECISION_EVICT)
+		*decision = decide(tn, &newcomer, candidates, n, &victim,
+				   &rank);
+		if (*decision != FT_DECISION_EVICT ||
+		    (!last && !ft_pressure_settled(&newcomer, rank)))
 			return false;
 		/* While reserved places are in use, one goes for one. */
-		deleted = evict(tn, shadows[victim]);
+		deleted = evict(tn, &newcomer, shadows[victim]);
 		if (has_room(tn, false) || (deleted && has_room(tn, true)))
 			return true;
 		n--;
@@ -323,6 +376,16 @@ static bool evict_any(struct ft_net *tn, enum ft_decision *decision)
 		candidates[victim] = candidates[n];
 	}
 	return false;
+}
+
+/* Find out who fills the table: at once, but once a second at most. */
+static void note_refused(struct ft_net *tn)
+{
+	if (READ_ONCE(tn->guard.refused))
+		return;
+	WRITE_ONCE(tn->guard.refused, true);
+	if (!rcu_access_pointer(tn->guard.heavy) && !READ_ONCE(tn->dying))
+		mod_delayed_work(system_unbound_wq, &tn->guard.work, 0);
 }
 
 /**
@@ -337,21 +400,25 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 					const struct ft_guard_newcomer *newcomer)
 {
 	enum ft_decision decision = FT_DECISION_EVICT;
+	struct ft_newcomer who;
 	unsigned int victim, i;
+	enum ft_rank rank;
 
 	if (newcomer->reserved && has_room(tn, true)) {
 		ft_stat_inc(tn, RESERVED);
 		return FT_GUARD_GO;
 	}
 	ft_stat_inc(tn, GUARD_FULL);
+	note_refused(tn);
+	describe(tn, newcomer, &who);
 	for (i = 0; i < SAMPLES; i++) {
-		if (evict_any(tn, &decision)) {
+		if (evict_any(tn, &who, i == SAMPLES - 1, &decision)) {
 			log_full(tn, "a less valuable one was deleted");
 			return FT_GUARD_GO;
 		}
 	}
 	/* The fallback: what is decided when nobody is in reach. */
-	decision = decide(tn, NULL, 0, &victim);
+	decision = decide(tn, &who, NULL, 0, &victim, &rank);
 	if (decision == FT_DECISION_PASS) {
 		ft_stat_inc(tn, GUARD_PASS);
 		log_full(tn, "a new connection goes on untracked");
@@ -394,7 +461,7 @@ static int look_at(struct ft_shadow *shadow, void *arg)
 		tn->guard.expected += forget(tn, &key);
 		return 0;
 	}
-	ft_shadow_update(shadow, class_of(ct), deadline_of(ct));
+	ft_shadow_update(shadow, bits_of(ct), deadline_of(ct), ft_now());
 	nf_ct_put(ct);
 	return 0;
 }
@@ -472,12 +539,27 @@ static void sweep(struct ft_net *tn)
 	}
 }
 
+/* Is the table nearly full, or were newcomers refused since the last look? */
+static bool pressed(const struct ft_net *tn)
+{
+	u64 max = READ_ONCE(nf_conntrack_max);
+
+	return READ_ONCE(tn->guard.refused) ||
+	       (max && (u64)nf_conntrack_count(tn->net) * 10 >= max * 9);
+}
+
 static void guard_work(struct work_struct *work)
 {
 	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,
 					 guard.work);
 
 	sweep(tn);
+	if (pressed(tn)) {
+		WRITE_ONCE(tn->guard.refused, false);
+		ft_guard_heavy_look(tn);
+	} else if (rcu_access_pointer(tn->guard.heavy)) {
+		ft_guard_heavy_forget(tn);
+	}
 	/* Without shadows there is nothing to do: the next one starts it. */
 	if (ft_shadow_count(&tn->guard.shadows))
 		kick(tn);
@@ -502,6 +584,9 @@ int ft_guard_init(struct ft_net *tn)
 	guard->others = 0;
 	guard->settled = true;
 	guard->verify = false;
+	guard->refused = false;
+	RCU_INIT_POINTER(guard->heavy, NULL);
+	atomic_set(&guard->budget, FT_ADAPTIVE_BUDGET_MIN);
 	return 0;
 }
 
@@ -516,5 +601,6 @@ void ft_guard_exit(struct ft_net *tn)
 	struct ft_guard *guard = &tn->guard;
 
 	cancel_delayed_work_sync(&guard->work);
+	ft_guard_heavy_forget(tn);
 	ft_shadows_exit(&guard->shadows);
 }

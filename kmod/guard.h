@@ -9,11 +9,14 @@
 #ifndef _FT_GUARD_H
 #define _FT_GUARD_H
 
+#include <linux/atomic.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
 #include "shadow.h"
+#include "source.h"
 
+struct ft_guard_heavy;
 struct ft_net;
 struct nf_conn;
 struct nf_conntrack_zone;
@@ -33,9 +36,11 @@ enum ft_guard_answer {
 
 /**
  * struct ft_guard_newcomer - a packet whose flow nf_conntrack does not know
+ * @source: who sent it, the whole address
  * @reserved: has the reserved mark
  */
 struct ft_guard_newcomer {
+	struct ft_source source;
 	bool reserved;
 };
 
@@ -52,6 +57,10 @@ struct ft_guard_newcomer {
  * @settled: @others is true; touched by @work only
  * @verify: this pass looks every shadow up, not only those that are due;
  *	touched by @work only
+ * @refused: a newcomer found no room since @work looked last
+ * @budget: flows that had an answer which newcomers may still displace before
+ *	@work looks again, see ft_adaptive_budget()
+ * @heavy: sources that hold too much, or NULL; see guard_heavy.c
  */
 struct ft_guard {
 	struct ft_shadows shadows;
@@ -61,6 +70,9 @@ struct ft_guard {
 	s32 expected;
 	bool settled;
 	bool verify;
+	bool refused;
+	atomic_t budget;
+	struct ft_guard_heavy __rcu *heavy;
 };
 
 int ft_guard_init(struct ft_net *tn);

@@ -7,8 +7,6 @@
 
 #include "shadow.h"
 
-/* Deadlines move in steps: a refresh that gains less dirties no cache line. */
-#define REFRESH_STEP	HZ
 /* Buckets looked at for each shadow of a sample: the table is 30 % full. */
 #define SAMPLE_BUCKETS	4
 
@@ -141,15 +139,16 @@ struct ft_shadow *ft_shadow_find(struct ft_shadows *shadows,
  * ft_shadow_add() - remember a flow
  * @shadows: of the namespace
  * @key: the flow
- * @class: what it is worth
+ * @bits: FT_SHADOW_CLASS, FT_SHADOW_LATE
  * @deadline: jiffies32 when it ends
+ * @now: jiffies32: a packet of it came
  *
  * Context: RCU read side, any.
  * Return: 0; -EEXIST, and the shadow there is has been brought up to date;
  * -ENOMEM; -EBUSY or -E2BIG: the table can't grow as fast.
  */
 int ft_shadow_add(struct ft_shadows *shadows, const struct ft_shadow_key *key,
-		  enum flowtrack_class class, u32 deadline)
+		  u32 bits, u32 deadline, u32 now)
 {
 	struct ft_shadow *shadow, *old;
 
@@ -158,7 +157,7 @@ int ft_shadow_add(struct ft_shadows *shadows, const struct ft_shadow_key *key,
 		return -ENOMEM;
 	shadow->key = *key;
 	WRITE_ONCE(shadow->deadline, deadline);
-	WRITE_ONCE(shadow->class, class);
+	WRITE_ONCE(shadow->word, bits | (now & FT_SHADOW_SEEN));
 	old = rhashtable_lookup_get_insert_fast(&shadows->hash, &shadow->node,
 						params);
 	if (!old)
@@ -166,28 +165,67 @@ int ft_shadow_add(struct ft_shadows *shadows, const struct ft_shadow_key *key,
 	kmem_cache_free(cache, shadow);
 	if (IS_ERR(old))
 		return PTR_ERR(old);
-	ft_shadow_update(old, class, deadline);
+	ft_shadow_packet(old, bits, deadline, now);
 	return -EEXIST;
 }
 
-/**
- * ft_shadow_update() - bring a shadow up to date, unless that changes little
- * @shadow: the shadow
- * @class: what the flow is worth
- * @deadline: jiffies32 when it ends
- *
- * Context: RCU read side. Writes to no cache line when nothing has changed and
- * less than a second is gained.
- */
-void ft_shadow_update(struct ft_shadow *shadow, enum flowtrack_class class,
-		      u32 deadline)
+/* Two CPUs may be at it: each of them writes what was true a moment ago. */
+static void set_word(struct ft_shadow *shadow, u32 bits, u32 seen)
+{
+	u32 word = bits | (seen & FT_SHADOW_SEEN);
+
+	if (READ_ONCE(shadow->word) != word)
+		WRITE_ONCE(shadow->word, word);
+}
+
+static void set_deadline(struct ft_shadow *shadow, u32 deadline)
 {
 	s32 gain = deadline - READ_ONCE(shadow->deadline);
 
-	if (READ_ONCE(shadow->class) != class)
-		WRITE_ONCE(shadow->class, class);
-	if (gain < 0 || gain >= REFRESH_STEP)
+	if (gain < 0 || gain >= FT_SHADOW_STEP)
 		WRITE_ONCE(shadow->deadline, deadline);
+}
+
+/**
+ * ft_shadow_packet() - a packet of the flow came
+ * @shadow: the shadow
+ * @bits: FT_SHADOW_CLASS, FT_SHADOW_LATE
+ * @deadline: jiffies32 when it ends
+ * @now: jiffies32
+ *
+ * Context: RCU read side. Writes to no cache line when the bits have not changed
+ * and less than FT_SHADOW_STEP has passed.
+ */
+void ft_shadow_packet(struct ft_shadow *shadow, u32 bits, u32 deadline, u32 now)
+{
+	u32 seen = READ_ONCE(shadow->word) & FT_SHADOW_SEEN;
+	s32 since = now - seen;
+
+	if (since < 0 || since >= FT_SHADOW_STEP)
+		seen = now;
+	set_word(shadow, bits, seen);
+	set_deadline(shadow, deadline);
+}
+
+/**
+ * ft_shadow_update() - bring a shadow in line with its entry
+ * @shadow: the shadow
+ * @bits: FT_SHADOW_CLASS, FT_SHADOW_LATE
+ * @deadline: jiffies32 when it ends
+ * @now: jiffies32
+ *
+ * An entry that lives longer than its shadow knew has had a packet that passed
+ * no hook of ours.
+ *
+ * Context: RCU read side. Writes to no cache line when nothing has changed.
+ */
+void ft_shadow_update(struct ft_shadow *shadow, u32 bits, u32 deadline, u32 now)
+{
+	s32 gain = deadline - READ_ONCE(shadow->deadline);
+
+	set_word(shadow, bits, gain >= FT_SHADOW_STEP ? now :
+			       READ_ONCE(shadow->word));
+	set_deadline(shadow, deadline);
 }
 
 /**

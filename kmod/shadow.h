@@ -17,6 +17,7 @@
 
 #include <linux/bits.h>
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/netfilter.h>
 #include <linux/rhashtable.h>
 #include <linux/spinlock.h>
@@ -25,6 +26,14 @@
 
 struct nf_conntrack_tuple;
 struct nf_conntrack_zone;
+
+/* Bits of ft_shadow.word. */
+#define FT_SHADOW_CLASS		GENMASK(1, 0)	/* enum flowtrack_class */
+#define FT_SHADOW_LATE		BIT(2)		/* its last packet is due */
+#define FT_SHADOW_SEEN		GENMASK(31, 5)	/* jiffies32 of a packet */
+
+/* A packet that comes sooner after the last one dirties no cache line. */
+#define FT_SHADOW_STEP		HZ
 
 /* Bits of ft_shadow_key.bits. */
 #define FT_SHADOW_ZONE_DIR	GENMASK(1, 0)	/* nf_conntrack_zone.dir */
@@ -54,7 +63,8 @@ struct ft_shadow_key {
  * @node: in ft_shadows.hash
  * @key: the flow
  * @deadline: jiffies32 when nf_conntrack would end it; a hint
- * @class: enum flowtrack_class; a hint
+ * @word: class, FT_SHADOW_LATE, and when a packet came, no more than
+ *	FT_SHADOW_STEP before the last one; hints
  *
  * Type-stable: within an RCU read-side section a shadow that was found may
  * become that of another flow. The key is copied and the real entry looked up
@@ -65,7 +75,7 @@ struct ft_shadow {
 	struct rhash_head node;
 	struct ft_shadow_key key;
 	u32 deadline;
-	u8 class;
+	u32 word;
 };
 
 /* With the allocator's link, which may not overlay it: a cache line. */
@@ -113,9 +123,11 @@ void ft_shadow_key_tuple(const struct ft_shadow_key *key,
 struct ft_shadow *ft_shadow_find(struct ft_shadows *shadows,
 				 const struct ft_shadow_key *key);
 int ft_shadow_add(struct ft_shadows *shadows, const struct ft_shadow_key *key,
-		  enum flowtrack_class class, u32 deadline);
-void ft_shadow_update(struct ft_shadow *shadow, enum flowtrack_class class,
-		      u32 deadline);
+		  u32 bits, u32 deadline, u32 now);
+void ft_shadow_packet(struct ft_shadow *shadow, u32 bits, u32 deadline,
+		      u32 now);
+void ft_shadow_update(struct ft_shadow *shadow, u32 bits, u32 deadline,
+		      u32 now);
 bool ft_shadow_drop(struct ft_shadows *shadows,
 		    const struct ft_shadow_key *key);
 unsigned int ft_shadow_sample(struct ft_shadows *shadows, u32 random,
@@ -145,6 +157,32 @@ static inline u32 ft_shadow_count(const struct ft_shadows *shadows)
 static inline s32 ft_shadow_left(const struct ft_shadow *shadow, u32 now)
 {
 	return (s32)(READ_ONCE(shadow->deadline) - now);
+}
+
+/**
+ * ft_shadow_class() - what the flow is worth
+ * @word: ft_shadow.word
+ *
+ * Return: the class.
+ */
+static inline enum flowtrack_class ft_shadow_class(u32 word)
+{
+	return word & FT_SHADOW_CLASS;
+}
+
+/**
+ * ft_shadow_idle() - time without a packet
+ * @word: ft_shadow.word
+ * @now: jiffies32
+ *
+ * Return: jiffies, at least; up to FT_SHADOW_STEP too few.
+ */
+static inline u32 ft_shadow_idle(u32 word, u32 now)
+{
+	s32 since = now - (word & FT_SHADOW_SEEN) - FT_SHADOW_STEP -
+		    ~(u32)FT_SHADOW_SEEN;
+
+	return max(since, 0);
 }
 
 #endif /* _FT_SHADOW_H */

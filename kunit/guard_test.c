@@ -2,6 +2,7 @@
 #include "ft_conntrack.h"
 #include "ft_packet.h"
 #include "guard.h"
+#include "guard_heavy.h"
 
 #define STAT(name)	FLOWTRACK_A_STATS_##name
 #define ASSURED		(IPS_SEEN_REPLY | IPS_ASSURED)
@@ -18,6 +19,7 @@ static int guard_test_init(struct kunit *test)
 static void guard_test_exit(struct kunit *test)
 {
 	nf_conntrack_max = max_before;
+	ft_ct_end_all();
 }
 
 static struct ft_net *guard_net(struct kunit *test)
@@ -359,6 +361,185 @@ static void opens(struct kunit *test)
 	kfree_skb(skb);
 }
 
+/* As if the last packet of flow @i had come @ago jiffies before. */
+static void age(struct ft_net *tn, struct nf_conn *ct, u32 ago)
+{
+	struct ft_shadow_key key;
+	struct ft_shadow *shadow;
+
+	ft_shadow_key_set(&key, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
+			  nf_ct_zone(ct));
+	rcu_read_lock();
+	shadow = ft_shadow_find(&tn->guard.shadows, &key);
+	shadow->word = (shadow->word & ~FT_SHADOW_SEEN) |
+		       ((ft_now() - ago - FT_SHADOW_STEP - 32) &
+			FT_SHADOW_SEEN);
+	rcu_read_unlock();
+}
+
+/* Idle for a minute: they go before a newcomer is refused, up to a limit. */
+static void idle(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	u32 cpus = num_online_cpus(), i;
+	struct nf_conn *ct;
+
+	/* So many that a sample has them all. */
+	for (i = 0; i < 30; i++) {
+		ct = ft_ct_udp(test, i, i < 20 ? ASSURED : IPS_SEEN_REPLY,
+			       500 * HZ);
+		ft_ct_feed(tn, ct);
+		age(tn, ct, i < 20 ? 58 * HZ : 8 * HZ);
+		if (i == 7 || i == 23)
+			age(tn, ct, i == 7 ? 62 * HZ : 12 * HZ);
+		ft_ct_drop(test, ct);
+	}
+	/* Longer than the floor of its class; what had one answer goes first. */
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADAPTIVE_START] = 0;
+	nf_conntrack_max = 30;
+	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_DROP);
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADAPTIVE_START] = 60;
+	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_GO);
+	KUNIT_EXPECT_FALSE(test, ft_ct_has(23));
+	nf_conntrack_max = 29 + cpus - 1;
+	atomic_set(&tn->guard.budget, 0);
+	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_DROP);
+	atomic_set(&tn->guard.budget, 1);
+	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_GO);
+	KUNIT_EXPECT_FALSE(test, ft_ct_has(7));
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->guard.budget), 0);
+	/* The others are in use. */
+	nf_conntrack_max = 28 + cpus - 1;
+	atomic_set(&tn->guard.budget, 10);
+	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_DROP);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 28);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_EVICT_REPLIED)), 1);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_EVICT_ASSURED)), 1);
+	/* One that had a packet which we have not seen is not idle. */
+	nf_conntrack_max = max_before;
+	ct = ft_ct_udp(test, 50, ASSURED, 500 * HZ);
+	ft_ct_feed(tn, ct);
+	age(tn, ct, 100 * HZ);
+	ct->timeout += 100 * HZ;
+	nf_conntrack_max = 29 + cpus - 1;
+	ft_ct_drop(test, ct);
+	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_DROP);
+	KUNIT_EXPECT_TRUE(test, ft_ct_has(50));
+	ft_ct_end_all();
+}
+
+/* An entry of a source: its flow number @i. */
+static struct nf_conn *flow_of(struct kunit *test, struct ft_net *tn, __be32 who,
+			       u32 i, unsigned long status)
+{
+	struct nf_conntrack_tuple orig, reply;
+	struct nf_conn *ct;
+
+	ft_ct_tuple(&orig, 0);
+	orig.src.u3.ip = who;
+	orig.src.u.udp.port = htons(1000 + i);
+	nf_ct_invert_tuple(&reply, &orig);
+	ct = ft_ct_entry(test, &orig, &reply, status, 500 * HZ);
+	ft_ct_feed(tn, ct);
+	age(tn, ct, 2 * HZ);
+	ft_ct_drop(test, ct);
+	return ct;
+}
+
+static bool is_heavy(struct ft_net *tn, __be32 who)
+{
+	struct ft_source source = { .addr = { who }, .family = NFPROTO_IPV4 };
+	bool heavy;
+
+	rcu_read_lock();
+	heavy = ft_guard_heavy(tn, &source);
+	rcu_read_unlock();
+	return heavy;
+}
+
+/* Who holds too much gives, though it is in use; others do not. */
+static void heavy(struct kunit *test)
+{
+	const struct ft_guard_newcomer somebody = {
+		.source = { .addr = { FT_IP(192, 0, 2, 99) },
+			    .family = NFPROTO_IPV4 },
+	};
+	const __be32 greedy = FT_IP(10, 1, 1, 1);
+	struct ft_guard_newcomer himself = { .source.family = NFPROTO_IPV4 };
+	struct ft_net *tn = guard_net(test);
+	u32 cpus = num_online_cpus(), i;
+
+	himself.source.addr[0] = greedy;
+	for (i = 0; i < 60; i++)
+		flow_of(test, tn, greedy, i, ASSURED);
+	for (i = 0; i < 40; i++)
+		flow_of(test, tn, htonl(0x0a020000 + i), 0, ASSURED);
+	nf_conntrack_max = 200;
+	sweep(tn);
+	KUNIT_EXPECT_FALSE_MSG(test, is_heavy(tn, greedy), "there is room");
+	nf_conntrack_max = 100 + cpus - 1;
+	sweep(tn);
+	KUNIT_EXPECT_TRUE(test, is_heavy(tn, greedy));
+	KUNIT_EXPECT_FALSE(test, is_heavy(tn, htonl(0x0a020000)));
+	/* Of a prefix that is his, too. */
+	tn->set.v[FLOWTRACK_A_SETTINGS_SRC_PREFIX4] = 24;
+	sweep(tn);
+	KUNIT_EXPECT_TRUE(test, is_heavy(tn, greedy ^ htonl(1)));
+	tn->set.v[FLOWTRACK_A_SETTINGS_SRC_PREFIX4] = 32;
+	sweep(tn);
+
+	atomic_set(&tn->guard.budget, 5);
+	for (i = 0; i < 15; i++) {
+		/* Others up to the budget; he himself always. */
+		if (i == 5)
+			KUNIT_EXPECT_EQ(test, make_room_for(tn, &somebody),
+					FT_GUARD_DROP);
+		KUNIT_EXPECT_EQ(test, make_room_for(tn, i < 5 ? &somebody :
+							      &himself),
+				FT_GUARD_GO);
+		nf_conntrack_max--;
+	}
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 85);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->guard.budget), 0);
+	for (i = 0; i < 40; i++) {
+		struct nf_conntrack_tuple_hash *found;
+		struct nf_conntrack_tuple tuple;
+
+		ft_ct_tuple(&tuple, 0);
+		tuple.src.u3.ip = htonl(0x0a020000 + i);
+		found = nf_conntrack_find_get(&init_net, &nf_ct_zone_dflt,
+					      &tuple);
+		KUNIT_ASSERT_NOT_NULL_MSG(test, found, "%u", i);
+		nf_ct_put(nf_ct_tuplehash_to_ctrack(found));
+	}
+	/* With room again he is like all others. */
+	nf_conntrack_max = 1000;
+	sweep(tn);
+	sweep(tn);
+	KUNIT_EXPECT_FALSE(test, is_heavy(tn, greedy));
+	KUNIT_EXPECT_GT(test, atomic_read(&tn->guard.budget), 0);
+	ft_ct_end_all();
+}
+
+/* Unanswered flows that hold their share take nothing more of answered ones. */
+static void budget(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	struct nf_conn *ct;
+	u32 i;
+
+	nf_conntrack_max = 800;
+	for (i = 0; i < 760; i++) {
+		ct = ft_ct_udp(test, i, i % 19 ? ASSURED : 0, 500 * HZ);
+		ft_ct_feed(tn, ct);
+		ft_ct_drop(test, ct);
+	}
+	sweep(tn);
+	/* An eighth of 800, of which 40 are there. */
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->guard.budget), 60);
+	ft_ct_end_all();
+}
+
 static void switched_off(struct kunit *test)
 {
 	struct ft_net *tn = guard_net(test);
@@ -385,6 +566,9 @@ static struct kunit_case guard_cases[] = {
 	KUNIT_CASE(gone_already),
 	KUNIT_CASE(reserved),
 	KUNIT_CASE(opens),
+	KUNIT_CASE(idle),
+	KUNIT_CASE(heavy),
+	KUNIT_CASE(budget),
 	KUNIT_CASE(switched_off),
 	{}
 };

@@ -48,7 +48,7 @@ static int add(struct ft_shadows *shadows, u32 i, enum flowtrack_class class,
 	int err;
 
 	rcu_read_lock();
-	err = ft_shadow_add(shadows, &key, class, deadline);
+	err = ft_shadow_add(shadows, &key, class, deadline, 0);
 	rcu_read_unlock();
 	return err;
 }
@@ -108,7 +108,7 @@ static void keys_differ(struct kunit *test)
 	unsigned int i;
 
 	rcu_read_lock();
-	KUNIT_EXPECT_EQ(test, ft_shadow_add(shadows, &key, CLOSING, 1), 0);
+	KUNIT_EXPECT_EQ(test, ft_shadow_add(shadows, &key, CLOSING, 1, 0), 0);
 	for (i = 0; i < sizeof(key); i++) {
 		other = key;
 		((u8 *)&other)[i] ^= 1;
@@ -119,37 +119,58 @@ static void keys_differ(struct kunit *test)
 	rcu_read_unlock();
 }
 
-/* Deadlines move in steps of a second, forward; backward, and classes, at once. */
+/*
+ * Deadlines and the time of the last packet move in steps of a second, forward;
+ * backward, and classes, at once.
+ */
 static void updates(struct kunit *test)
 {
 	static const struct {
 		const char *name;
-		enum flowtrack_class class;
-		s32 gain;
-		s32 want;
+		bool packet;
+		u32 bits;
+		s32 gain, after;
+		s32 want, want_seen;
 	} cases[] = {
-		{ "nothing new", EMBRYONIC, 0, 0 },
-		{ "less than a second", EMBRYONIC, HZ - 1, 0 },
-		{ "a second", EMBRYONIC, HZ, HZ },
-		{ "nearer", EMBRYONIC, -1, -1 },
-		{ "another class", ASSURED, 1, 0 },
+		{ "nothing new", true, EMBRYONIC, 0, 0, 0, 0 },
+		{ "less than a second", true, EMBRYONIC, HZ - 1, HZ - 1, 0, 0 },
+		{ "a second", true, EMBRYONIC, HZ, HZ, HZ, HZ },
+		{ "a fixed timeout", true, EMBRYONIC, -HZ, 3 * HZ, -HZ,
+		  3 * HZ },
+		{ "nearer", true, EMBRYONIC, -1, 0, -1, 0 },
+		{ "another class", true, ASSURED, 1, 1, 0, 0 },
+		{ "late", true, CLOSING | FT_SHADOW_LATE, 1, 1, 0, 0 },
+		{ "looked at: as it was", false, EMBRYONIC, 0, 9 * HZ, 0, 0 },
+		{ "looked at: another class", false, ASSURED, 0, 9 * HZ, 0, 0 },
+		{ "looked at: it had a packet", false, EMBRYONIC, 9 * HZ,
+		  9 * HZ, 9 * HZ, 9 * HZ },
 	};
 	struct ft_shadows *shadows = shadows_make(test);
+	u32 base = (U32_MAX - HZ / 2) & FT_SHADOW_SEEN;
 	struct ft_shadow_key key = key_of(0);
-	u32 base = U32_MAX - HZ / 2;
 	struct ft_shadow *shadow;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		add(shadows, 0, EMBRYONIC, base);
 		rcu_read_lock();
+		ft_shadow_add(shadows, &key, EMBRYONIC, base, base);
 		shadow = ft_shadow_find(shadows, &key);
 		KUNIT_ASSERT_NOT_NULL(test, shadow);
-		ft_shadow_update(shadow, cases[i].class, base + cases[i].gain);
+		if (cases[i].packet)
+			ft_shadow_packet(shadow, cases[i].bits,
+					 base + cases[i].gain,
+					 base + cases[i].after);
+		else
+			ft_shadow_update(shadow, cases[i].bits,
+					 base + cases[i].gain,
+					 base + cases[i].after);
 		KUNIT_EXPECT_EQ_MSG(test, shadow->deadline,
 				    base + cases[i].want, "%s", cases[i].name);
-		KUNIT_EXPECT_EQ_MSG(test, shadow->class, cases[i].class, "%s",
-				    cases[i].name);
+		KUNIT_EXPECT_EQ_MSG(test, shadow->word & ~FT_SHADOW_SEEN,
+				    cases[i].bits, "%s", cases[i].name);
+		KUNIT_EXPECT_EQ_MSG(test, shadow->word & FT_SHADOW_SEEN,
+				    (base + cases[i].want_seen) &
+				    FT_SHADOW_SEEN, "%s", cases[i].name);
 		rcu_read_unlock();
 		KUNIT_EXPECT_TRUE(test, drop(shadows, 0));
 	}
@@ -158,10 +179,37 @@ static void updates(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, add(shadows, 0, ASSURED, base + 2 * HZ), -EEXIST);
 	rcu_read_lock();
 	shadow = ft_shadow_find(shadows, &key);
-	KUNIT_EXPECT_EQ(test, shadow->class, ASSURED);
+	KUNIT_EXPECT_EQ(test, ft_shadow_class(shadow->word), ASSURED);
 	KUNIT_EXPECT_EQ(test, ft_shadow_left(shadow, base), 2 * HZ);
 	rcu_read_unlock();
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(shadows), 1);
+}
+
+/* Never more than it was, whenever the packets came; and never much less. */
+static void idle(struct kunit *test)
+{
+	struct ft_shadow shadow = {};
+	u32 seed = get_random_u32();
+	u32 now, last = 0, real, i;
+	struct rnd_state rnd;
+
+	prandom_seed_state(&rnd, seed);
+	now = prandom_u32_state(&rnd);
+	for (i = 0; i < 20000; i++) {
+		now += prandom_u32_state(&rnd) % (i & 1 ? 7 * HZ : 50);
+		if (!i || prandom_u32_state(&rnd) % 2) {
+			ft_shadow_packet(&shadow, ASSURED, 0, now);
+			last = now;
+		}
+		real = now - last;
+		KUNIT_ASSERT_LE_MSG(test, ft_shadow_idle(shadow.word, now),
+				    real, "seed %u step %u", seed, i);
+		KUNIT_ASSERT_GE_MSG(test, ft_shadow_idle(shadow.word, now) +
+				    FT_SHADOW_STEP + 32, real,
+				    "seed %u step %u", seed, i);
+	}
+	/* A packet that another CPU saw a moment later. */
+	KUNIT_EXPECT_EQ(test, ft_shadow_idle(shadow.word, last - 1), 0);
 }
 
 #define TWIN_FLOWS	3000
@@ -376,6 +424,7 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(keys),
 	KUNIT_CASE(keys_differ),
 	KUNIT_CASE(updates),
+	KUNIT_CASE(idle),
 	KUNIT_CASE(twin),
 	KUNIT_CASE(samples),
 	KUNIT_CASE(walks),

@@ -111,6 +111,30 @@ def talks(net, n, proto="tcp", family=4):
     return out
 
 
+class Busy:
+    """Keep connections from being idle, which is something like three rounds a second."""
+
+    def __init__(self, talks):
+        self.talks, self.stop, self.problem = talks, threading.Event(), None
+
+    def work(self):
+        try:
+            while not self.stop.wait(0.3):
+                for talk in self.talks:
+                    talk.round(10)
+        except Failure as e:
+            self.problem = str(e)
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+        check(not self.problem, f"a connection in use: {self.problem}")
+
+
 def close(some):
     for talk in some:
         talk.close()
@@ -180,21 +204,41 @@ def _(net):
     kept = talks(net, 20)
     limit(20)
     before = net.r.tool_json("stats")
-    equal(connects(net, 2, timeout=1.5), 0, "connections served, fallback drop")
-    check(since(net, before).get("guard_drop", 0) >= 2, f"{since(net, before)}")
-    net.r.sysctl("full_fallback", "pass")
-    server = listen(net.s, Net.S[4], 53, "udp")
-    client = connect(net.c, Net.S[4], 53, "udp")
-    client.send(b"x")
-    # Without an entry there is no translation: it comes as it was sent.
-    equal(server.recvfrom(10)[1][0], Net.C[4], "source of the packet, fallback pass")
-    server.close()
-    client.close()
-    check(since(net, before).get("guard_pass", 0) >= 1, f"{since(net, before)}")
-    equal(net.r.conntrack_count(), 20, "entries")
-    for talk in kept:
-        talk.alive()
+    with Busy(kept):
+        equal(connects(net, 2, timeout=1.5), 0, "connections served, fallback drop")
+        check(since(net, before).get("guard_drop", 0) >= 2, f"{since(net, before)}")
+        net.r.sysctl("full_fallback", "pass")
+        server = listen(net.s, Net.S[4], 53, "udp")
+        client = connect(net.c, Net.S[4], 53, "udp")
+        client.send(b"x")
+        # Without an entry there is no translation: it comes as it was sent.
+        equal(server.recvfrom(10)[1][0], Net.C[4], "source of the packet, fallback pass")
+        server.close()
+        client.close()
+        check(since(net, before).get("guard_pass", 0) >= 1, f"{since(net, before)}")
+        equal(net.r.conntrack_count(), 20, "entries")
     close(kept)
+    equal(full_lines(net), [], "lines")
+
+
+@case("a greedy source keeps many connections: it makes room for others, who keep theirs", only="flowtrack")
+def _(net):
+    if "g" not in net.hosts:
+        net.host("g", 3)
+    greedy = net.hosts["g"]
+    before = fresh(net)
+    held = [Talk(greedy, net.s, Net.S[4], next(ports)) for _ in range(40)]
+    kept = talks(net, 4)
+    limit(44)
+    with Busy(kept):
+        # Idle for a moment, and found to be too many: that takes a second or two each.
+        busywait(15, lambda: connects(net, 1, timeout=1.2) == 1, "a new connection is served")
+        equal(connects(net, 4), 4, "new connections served")
+    told = since(net, before)
+    # One place does for all of them: each is closed before the next one opens.
+    check(told.get("guard_evict_assured", 0) >= 1, f"{told}")
+    check(net.r.conntrack_count() <= 44, f"{net.r.conntrack_count()} entries")
+    close(kept + held)
     equal(full_lines(net), [], "lines")
 
 

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Heavy sources among guarded flows: who would have to give if what there is
+ * was shared out, and how much unanswered newcomers may still take.
+ *
+ * As top.c does it for the table: from a sample, once a second while there is
+ * no room.
+ */
+#ifndef _FT_GUARD_HEAVY_H
+#define _FT_GUARD_HEAVY_H
+
+#include <linux/types.h>
+
+struct ft_net;
+struct ft_shadow_key;
+struct ft_source;
+
+void ft_guard_heavy_look(struct ft_net *tn);
+void ft_guard_heavy_forget(struct ft_net *tn);
+bool ft_guard_heavy_any(const struct ft_net *tn);
+bool ft_guard_heavy(const struct ft_net *tn, const struct ft_source *who);
+void ft_guard_source(struct ft_source *source, const struct ft_shadow_key *key);
+
+#endif /* _FT_GUARD_HEAVY_H */
