@@ -16,11 +16,11 @@ SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 
 # One directory per kernel and variant; its sources are symbolic links, its products stay there.
-B ?= $(CURDIR)/build/$(KREL)$(if $(filter 1,$(KUNIT)),-kunit)
-LINKED = Kbuild dkms.conf kmod uapi $(if $(filter 1,$(KUNIT)),kunit)
+B ?= $(CURDIR)/build/$(KREL)$(if $(filter 1,$(KUNIT)),-kunit)$(if $(filter 1,$(STRESS)),-stress)
+LINKED = Kbuild dkms.conf kmod uapi $(if $(filter 1,$(KUNIT) $(STRESS)),kunit) $(if $(filter 1,$(STRESS)),$(T)/stress)
 # A User-Mode Linux tree does not remember that it is one.
 KARCH = $(if $(shell grep -sx CONFIG_UML=y $(KDIR)/.config),ARCH=um)
-KBUILD = +$(MAKE) -C $(KDIR) $(KARCH) M=$(B) $(if $(KUNIT),KUNIT=$(KUNIT))
+KBUILD = +$(MAKE) -C $(KDIR) $(KARCH) M=$(B) $(if $(KUNIT),KUNIT=$(KUNIT)) $(if $(STRESS),STRESS=$(STRESS))
 
 T = tools/testing
 

@@ -6,12 +6,15 @@
  *
  * What must hold, whatever the order of things:
  *	- a flow that nobody ends is found by every lookup and every full walk;
+ *	- a flow that only one thread enters and ends is found by its lookups in
+ *	  between, and by none after that;
  *	- no two flows of one key are alive at once;
  *	- once all have ended no slot is left.
  */
 #ifndef _FT_STRESS_H
 #define _FT_STRESS_H
 
+#include <linux/bitmap.h>
 #include <linux/bottom_half.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -23,24 +26,26 @@
 #define FT_STRESS_STAY	500u	/* flows 0 to here: nobody ends them */
 #define FT_STRESS_KEYS	2000u	/* the others come and go */
 #define FT_STRESS_THREADS 16u
+#define FT_STRESS_OWN	8u	/* flows of a thread of its own */
 
 /**
  * struct ft_stress - a run, and what came of it
  * @table: the table; nobody else uses it
  * @held: by key: who holds the lock of a live flow of it
+ * @threads: that play packets
  * @lookups: done
  * @inserts: done
  * @ends: done; as many as @inserts in the end
  * @resizes: done
- * @missed: lookups of staying flows that missed
+ * @missed: lookups that missed a flow which was there
  * @unseen: full walks that did not see all of them
- * @twins: two live flows of one key
+ * @twins: two live flows of one key, or one that had ended
  * @left: slots that were left when all flows had ended
  */
 struct ft_stress {
 	struct ft_table *table;
 	atomic_t held[FT_STRESS_KEYS];
-	atomic_t lookups, inserts, ends, resizes;
+	atomic_t threads, lookups, inserts, ends, resizes;
 	atomic_t missed, unseen, twins, left;
 };
 
@@ -139,13 +144,41 @@ static inline void ft_stress_packet(struct ft_stress *s, u32 i, u32 dice)
 		ft_stress_end(s, flow, index, gen);
 }
 
+/* A flow that nobody else enters or ends; @in: it is in the table. */
+static inline bool ft_stress_own(struct ft_stress *s, u32 i, u32 dice, bool in)
+{
+	struct ft_flow *flow;
+	struct ft_key key;
+	u32 index;
+
+	ft_stress_key(&key, i);
+	flow = ft_table_lookup(s->table, &key,
+			       ft_key_hash(&key, ft_table_secret(s->table)),
+			       &index);
+	atomic_inc(&s->lookups);
+	if (in && !flow)
+		atomic_inc(&s->missed);
+	if (!in && flow)
+		atomic_inc(&s->twins);
+	if (!flow)
+		return ft_stress_enter(s, i, 3600 * HZ);
+	if (dice % 8)
+		return true;
+	ft_stress_end(s, flow, index, flow->gen);
+	return false;
+}
+
 static inline int ft_stress_packets(void *data)
 {
+	DECLARE_BITMAP(own, FT_STRESS_OWN) = {};
 	struct ft_stress *s = data;
 	struct rnd_state rnd;
-	u32 i, n;
+	u32 i, n, k, first;
+	bool in;
 
 	prandom_seed_state(&rnd, get_random_u64());
+	first = FT_STRESS_KEYS +
+		atomic_fetch_inc(&s->threads) * FT_STRESS_OWN;
 	while (!kthread_should_stop()) {
 		rcu_read_lock();
 		local_bh_disable();
@@ -155,6 +188,11 @@ static inline int ft_stress_packets(void *data)
 			if (n % 4 == 0)
 				i = FT_STRESS_STAY + i % 8;
 			ft_stress_packet(s, i, prandom_u32_state(&rnd) >> 8);
+			k = n % FT_STRESS_OWN;
+			in = ft_stress_own(s, first + k,
+					   prandom_u32_state(&rnd) >> 8,
+					   test_bit(k, own));
+			__assign_bit(k, own, in);
 		}
 		local_bh_enable();
 		rcu_read_unlock();

@@ -115,7 +115,10 @@ fi
 build_module() {
 	local version=$1 rel log=$LOGS/module-$1-build.log
 	rel=$(kernel_release "$version")
-	make -C "$TOP" module KDIR="/usr/src/linux-headers-$rel" -j"$JOBS" >"$log" 2>&1 || {
+	{
+		make -C "$TOP" module KDIR="/usr/src/linux-headers-$rel" -j"$JOBS" &&
+			make -C "$TOP" module STRESS=1 KDIR="/usr/src/linux-headers-$rel" -j"$JOBS"
+	} >"$log" 2>&1 || {
 		cat "$log" >&2
 		die "the module does not build for $version"
 	}
@@ -143,7 +146,8 @@ run_guest() {
 	shift
 	rm -rf "$results"
 	mkdir -p "$results"
-	FT_KO=${modules[$version]} "$TOP/tools/testing/vm.sh" run -m 2G -t "${SELFTEST_TIMEOUT:-1800}" -i "$(longest "$@")" \
+	FT_KO=${modules[$version]} FT_STRESS_KO=$TOP/build/$(kernel_release "$version")-stress/ft_stress.ko \
+		"$TOP/tools/testing/vm.sh" run -m 2G -t "${SELFTEST_TIMEOUT:-1800}" -i "$(longest "$@")" \
 		-o "$results" "$version" "$TOP/tools/testing/selftest.sh" --guest "$@"
 }
 
