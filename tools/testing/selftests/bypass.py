@@ -158,16 +158,37 @@ def synproxy_cookies(net):
     return sum(int(line.split()[column], 16) for line in lines[1:])
 
 
+def proxied(net, family):
+    """A connection, of which the client has answered a cookie."""
+    before = synproxy_cookies(net)
+    with Talk(net.c, net.s, Net.S[family], 80) as talk:
+        talk.alive()
+    equal(synproxy_cookies(net) - before, 1, f"IPv{family}: cookies that were right")
+
+
 @case("synproxy answers for the server until the client has")
 def _(net):
     net.r.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)
     net.reset(SYNPROXY.format(mark=MARK))
     for family in FAMILIES:
-        before = synproxy_cookies(net)
-        with Talk(net.c, net.s, Net.S[family], 80) as talk:
-            talk.alive()
-        equal(synproxy_cookies(net) - before, 1, f"IPv{family}: cookies that were right")
+        proxied(net, family)
     check(net.counters()["proxied"] >= 4, f"packets for synproxy: {net.counters()}")
+
+
+@case("SYNPROXY of iptables")
+def _(net):
+    net.r.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)
+    net.reset("")
+    for command, family in (("iptables-nft", 4), ("ip6tables-nft", 6), ("iptables-legacy", 4)):
+        web = "-p", "tcp", "--dport", "80"
+        net.r.run(command, "-t", "raw", "-A", "PREROUTING", *web, "-j", "MARK", "--set-mark", "0x100")
+        net.r.run(command, "-t", "raw", "-A", "PREROUTING", *web, "--syn", "-j", "CT", "--notrack")
+        net.r.run(command, "-A", "FORWARD", *web, "-m", "conntrack", "--ctstate", "INVALID,UNTRACKED", "-j", "SYNPROXY",
+                  "--sack-perm", "--timestamp", "--wscale", "7", "--mss", "1460")
+        net.r.run(command, "-A", "FORWARD", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP")
+        proxied(net, family)
+        for table in ("raw", "filter"):
+            net.r.run(command, "-t", table, "-F")
 
 
 @case("synproxy without the mark: the client's answer is picked up as a new connection", only="flowtrack")

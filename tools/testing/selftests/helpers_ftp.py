@@ -31,14 +31,6 @@ table inet filter {
 	}
 }
 """
-MASQUERADE = """
-table inet nat {
-	chain post {
-		type nat hook postrouting priority 100
-		oif rs masquerade
-	}
-}
-"""
 DNAT = """
 table inet nat {
 	chain pre {
@@ -141,6 +133,20 @@ def _(net):
 def _(net):
     net.reset(FILTER + DNAT)
     fetch_all(net, ((4, "PASV"), (6, "EPSV")), Net.RC)
+
+
+@case("iptables: CT --helper, and -m helper knows the data connection")
+def _(net):
+    net.reset(FILTER.replace('tcp dport 21 ct state new ct helper set "ftp"', ""))
+    for command, family in (("iptables-nft", 4), ("ip6tables-nft", 6)):
+        net.r.run(command, "-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", "21", "-j", "CT", "--helper", "ftp")
+        net.r.run(command, "-A", "FORWARD", "-m", "helper", "--helper", "ftp")
+        fetch(net, family, "EPSV")
+        rules = net.r.run(command, "-L", "FORWARD", "-nvx")[1]
+        seen = [int(m) for m in re.findall(r"^\s*(\d+).*helper match", rules, re.M)]
+        check(len(seen) == 1 and seen[0] > 20, f"{command}: packets of the data connection: {rules}")
+        net.where((0, 2), f"IPv{family}", proto="tcp")
+        net.forget()
 
 
 @case("without the helper: no data connection")

@@ -33,14 +33,6 @@ table inet filter {
 	}
 }
 """
-MASQUERADE = """
-table inet nat {
-	chain post {
-		type nat hook postrouting priority 100
-		oif rs masquerade
-	}
-}
-"""
 
 
 def setup():
@@ -101,7 +93,7 @@ def sip(net, ruleset, family):
                       **quiet)
     busywait(20, lambda: listening(net.s, "udp", 5060), "sipp listens")
     uac = net.c.popen("sipp", "-sn", "uac", f"{s}:5060", "-i", c, "-p", "5060", "-mi", c, "-mp", "7000", "-m", "1", "-d",
-                      "3000", "-nostdin", **quiet)
+                      "1500", "-nostdin", **quiet)
     media = connect(net.c, Net.S[family], 6000, "udp", timeout=0.1)
     plain = Talk(net.c, net.s, Net.S[family], 53, proto="udp")
 
@@ -136,6 +128,7 @@ def _(net):
 @case("SIP behind masquerade")
 def _(net):
     load_modules("nf_nat_sip")
+    # Over IPv6 nf_nat_sip does not get sipp's call across, with or without flowtrack.
     sip(net, RULES + MASQUERADE, 4)
 
 

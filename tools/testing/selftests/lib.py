@@ -32,6 +32,7 @@ ADOPT = os.environ.get("FT_ADOPT", "") if FLOWTRACK else ""  # always: see adopt
 PREFIX = "nf_flowtrack" if FLOWTRACK else "nf_conntrack"
 MODULE = "nf_flowtrack"
 
+CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -213,7 +214,7 @@ class Ns:
     def __init__(self, label):
         Ns.serial += 1
         self.name = f"ft-{label}-{os.getpid()}-{Ns.serial}"
-        run("ip", "netns", "add", self.name)
+        add_netns(self.name)
         self.fd = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
         self.outer = []
         self.children = []
@@ -306,7 +307,15 @@ class Ns:
         if FLOWTRACK:
             self.tool("flush")
         else:
-            self.run("conntrack", "-F")
+            self.conntrack_flush()
+
+    def conntrack_flush(self):
+        """conntrack -F, without starting a program."""
+        with self.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as sock:
+            sock.settimeout(60)
+            sock.send(struct.pack("=IHHIIBBH", 20, 1 << 8 | 2, NLM_F_REQUEST | NLM_F_ACK, 1, 0, socket.AF_UNSPEC, 0, 0))
+            error = struct.unpack_from("=i", sock.recv(4096), 16)[0]
+            check(error == 0, f"flushing nf_conntrack: error {error}")
 
     def delete(self):
         for p in self.children:
@@ -318,7 +327,9 @@ class Ns:
         self.children.clear()
         os.close(self.fd)
         Ns.all.remove(self)
-        run("ip", "netns", "del", self.name)
+        path = f"/run/netns/{self.name}"
+        call("umount2", path.encode(), 2)  # MNT_DETACH
+        os.unlink(path)
 
     @staticmethod
     def delete_all():
@@ -326,9 +337,31 @@ class Ns:
             ns.delete()
 
 
+def call(name, *args):
+    """A function of the C library that fails with -1 and errno."""
+    if getattr(libc, name)(*args) == -1:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{name}: {os.strerror(error)}")
+
+
 def setns(fd):
-    if libc.setns(fd, 0x40000000):
-        raise OSError(ctypes.get_errno(), "setns")
+    call("setns", fd, CLONE_NEWNET)
+
+
+def add_netns(name):
+    """ip netns add NAME, without starting a program but for the first one, which makes the directory."""
+    path = f"/run/netns/{name}"
+    if not os.path.ismount("/run/netns"):
+        run("ip", "netns", "add", name)
+        return
+    outer = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0))
+    try:
+        call("unshare", CLONE_NEWNET)
+        call("mount", b"/proc/thread-self/ns/net", path.encode(), b"none", 4096, None)  # MS_BIND
+    finally:
+        setns(outer)
+        os.close(outer)
 
 
 def set_link(name, up=True):

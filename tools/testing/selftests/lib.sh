@@ -23,7 +23,7 @@ export LC_ALL=C.UTF-8
 C4=10.8.1.2 R4C=10.8.1.1 R4S=10.8.2.1 S4=10.8.2.2
 C6=fd08:1::2 R6C=fd08:1::1 R6S=fd08:2::1 S6=fd08:2::2
 
-case_number=0 case_name='' case_failed=0 failures=0 skip_reason=
+case_number=0 case_name='' case_failed=0 case_start=0 failures=0 skip_reason=
 namespaces=()
 
 plan() {
@@ -37,7 +37,7 @@ note() {
 }
 
 begin() {
-	case_number=$((case_number + 1)) case_name=$1 case_failed=0 skip_reason=
+	case_number=$((case_number + 1)) case_name=$1 case_failed=0 case_start=${EPOCHREALTIME/./} skip_reason=
 }
 
 fail() {
@@ -50,6 +50,8 @@ skip() {
 }
 
 finish() {
+	local tenths=$(((${EPOCHREALTIME/./} - case_start) / 100000))
+	[ $tenths -le 30 ] || note "$((tenths / 10)).$((tenths % 10)) s:"
 	if [ -n "$skip_reason" ]; then
 		echo "ok $case_number $case_name # SKIP $skip_reason"
 	elif [ $case_failed = 0 ]; then
@@ -139,7 +141,7 @@ ns_add() {
 	ip netns add "$name" || exit 1
 	namespaces+=("$name")
 	ip -n "$name" link set lo up
-	ip netns exec "$name" sysctl -q -w net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
+	at "$name" sysctl -q -w net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
 		net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
 	echo_ns=$name
 }
@@ -153,9 +155,9 @@ ns_del() {
 	ip netns del "$1" 2>/dev/null
 }
 
-# at NAMESPACE COMMAND...
+# at NAMESPACE COMMAND...: not ip netns exec, which makes a mount namespace each time and mounts /sys in it.
 at() {
-	ip netns exec "$@"
+	nsenter --net="/run/netns/$1" "${@:2}"
 }
 
 # Client, router and server, all with kernels that answer.
@@ -219,24 +221,37 @@ expect_conntrack_empty() {
 	done
 }
 
-# listening NAMESPACE PROTOCOL(t|u) PORT
+# start NAMESPACE COMMAND...: in the background; its process is $started.
+start() {
+	(exec nsenter --net="/run/netns/$1" "${@:2}") >/dev/null 2>&1 &
+	started=$!
+}
+
+# listening PID PROTOCOL(t|u) PORT: on IPv6 in the namespace of a process. Without starting a program: whoever waits
+# must not take the processor from the server.
 listening() {
-	at "$1" ss -Hln"$2" "sport = :$3" | grep -q .
+	local port address state
+	local -A file=([t]=tcp6 [u]=udp6)
+	printf -v port '%04X' "$3"
+	while read -r _ address _ state _; do
+		[[ $address != *:$port || $state != 0[A7] ]] || return 0
+	done <"/proc/$1/net/${file[$2]}"
+	return 1
 }
 
 # http_server NAMESPACE PORT: serves the current directory on IPv4 and IPv6.
 http_server() {
-	at "$1" /usr/bin/python3 -m http.server --bind :: "$2" >/dev/null 2>&1 &
-	busywait 20 listening "$1" t "$2" || fail "no HTTP server on port $2"
+	start "$1" /usr/bin/python3 -m http.server --bind :: "$2"
+	busywait 20 listening $started t "$2" || fail "no HTTP server on port $2"
 }
 
 # server NAMESPACE tcp:PORT|udp:PORT...: see lib_server.py.
 server() {
 	local ns=$1 word
 	shift
-	at "$ns" /usr/bin/python3 "$LIB/lib_server.py" "$@" >/dev/null 2>&1 &
+	start "$ns" /usr/bin/python3 "$LIB/lib_server.py" "$@"
 	for word in "$@"; do
-		busywait 20 listening "$ns" "${word:0:1}" "${word#*:}" || fail "no server on $word"
+		busywait 20 listening $started "${word:0:1}" "${word#*:}" || fail "no server on $word"
 	done
 }
 

@@ -19,6 +19,15 @@ from lib import *
 
 FAMILIES = (4, 6)
 SERVERS = os.environ.get("FT_SERVERS", "")
+# For a ruleset of the router.
+MASQUERADE = """
+table inet nat {
+	chain post {
+		type nat hook postrouting priority 100
+		oif rs masquerade
+	}
+}
+"""
 
 
 def kind(family):
@@ -75,7 +84,7 @@ class Net:
     def forget(self):
         if FLOWTRACK:
             self.r.tool("flush")
-        self.r.run("conntrack", "-F")
+        self.r.conntrack_flush()
 
     def counters(self):
         """{name: packets} of the named counters."""
@@ -202,10 +211,10 @@ class Talk:
         return data
 
     def start(self):
-        """Go on in the background, without a pause."""
+        """Go on in the background: many at once shall leave the processor to others."""
         def work():
             try:
-                while not self.stopping.wait(0.002):
+                while not self.stopping.wait(0.02):
                     self.round()
             except Failure as e:
                 self.problem = str(e)

@@ -55,7 +55,7 @@ def _(rig):
 @case("masquerade of TCP: the whole connection", only="flowtrack")
 def _(rig):
     rig.reset(NAT)
-    rig.r.run("conntrack", "-F")
+    rig.r.conntrack_flush()
     c, s, rs = Rig.C[4], Rig.S[4], Rig.RS[4]
     out = rig.send("c", rig.packet("c", TCP, tcp(c, s, 2000, 80, "S", 100), 4))
     sport = addresses(out[0])[2]
@@ -82,7 +82,7 @@ def _(rig):
 @case("flows that are not translated are flowtrack's, with the right states", only="flowtrack")
 def _(rig):
     rig.reset(NAT)
-    rig.r.run("conntrack", "-F")
+    rig.r.conntrack_flush()
     for family in FAMILIES:
         rig.udp("c", family, 4000, 54, "new/o")
         rig.udp("s", family, 54, 4000, "est/r+s")
@@ -104,7 +104,7 @@ table inet m {
 		udp dport 55 ct mark set 5
 	}
 }""")
-    rig.r.run("conntrack", "-F")
+    rig.r.conntrack_flush()
     packet = rig.packet("c", UDP, udp(Rig.C[4], Rig.S[4], 5000, 55), 4)
     rig.expect("c", packet, "new/o")
     equal(rig.r.flow(osport=5000)["mark"], 5, "mark, set on the first packet")
@@ -122,7 +122,7 @@ table inet m {
 def _(rig):
     rig.r.nft("flush ruleset\n" + nft_stamps())
     rig.reset()
-    rig.r.run("conntrack", "-F")
+    rig.r.conntrack_flush()
     unload_nat()
     check(not os.path.isdir("/sys/module/nf_nat"), "nf_nat is still loaded")
     for family in FAMILIES:
@@ -155,7 +155,7 @@ table ip h {
 		tcp dport 21 ct state new ct helper set "ftp"
 	}
 }""")
-    rig.r.run("conntrack", "-F")
+    rig.r.conntrack_flush()
     t = Tcp(rig, 4, sport=8000, dport=21).open()
     # The helper reads from the second line on.
     t.send("c", "PA", "est/o+sa", 1, 1, data=b"USER x\r\n")
@@ -168,7 +168,7 @@ table ip h {
     data.send("c", "SA", "est/r+s", 0, 1)
     data.send("s", "A", "est/o+sa", 1, 1)
     rig.r.nft("flush ruleset\n" + nft_stamps())
-    rig.r.run("conntrack", "-F")
+    rig.r.conntrack_flush()
 
 
 main(Rig)

@@ -11,14 +11,6 @@ table inet nat {
 	}
 }
 """
-MASQUERADE = """
-table inet nat {
-	chain post {
-		type nat hook postrouting priority 100
-		oif rs masquerade
-	}
-}
-"""
 # A new connection only where one is expected: what is picked up in the middle would not get through.
 STRICT = """
 table inet filter {

@@ -133,6 +133,22 @@ table ip t {
 }""", try_it)
 
 
+@case("connlabel of iptables")
+def _(net):
+    def try_it(net, effective):
+        new, goes_on = (("-p", "udp", "--dport", "53", "-m", "conntrack", "--ctstate", state, "-m", "connlabel", "--label", "5")
+                        for state in ("NEW", "ESTABLISHED"))
+        net.r.run("iptables-nft", "-A", "FORWARD", *new, "--set")
+        net.r.run("iptables-nft", "-A", "FORWARD", *goes_on, "-j", "ACCEPT")
+        with Talk(net.c, net.s, Net.S[4], 53, proto="udp") as talk:
+            talk.alive()
+            rules = net.r.run("iptables-nft", "-L", "FORWARD", "-nvx")[1]
+            count = int(re.search(r"^\s*(\d+).* ACCEPT .*connlabel", rules, re.M)[1])
+            check(count >= 3 if effective else count == 0, f"packets with the label: {rules}")
+            net.where((0, 1) if effective else (1, 0), "the flow", odport=53)
+    three_ways(net, "", try_it)
+
+
 @case("CT --zone-orig of iptables: left to nf_conntrack")
 def _(net):
     net.reset("")

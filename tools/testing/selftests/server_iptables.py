@@ -43,7 +43,7 @@ def install(net, flavour):
     net.s.sysctl("max", MAX if FLOWTRACK else 65536)
     if FLOWTRACK:
         net.s.tool("flush")
-    net.s.run("conntrack", "-F")
+    net.s.conntrack_flush()
 
 
 def uninstall(net, flavour):

@@ -270,7 +270,7 @@ def _(rig):
     rig.r.sysctl("enable", 1)
     rig.udp("c", 4, 6201, 53, "new/o")
     equal((len(rig.r.flows()), rig.r.conntrack_count()), (1, 1), "flows here and in nf_conntrack")
-    rig.r.run("conntrack", "-F")
+    rig.r.conntrack_flush()
 
 
 @case("bypass_mark, bypass_mask: chosen packets are left to nf_conntrack", only="flowtrack")
@@ -291,7 +291,7 @@ table inet raw {
     equal(([f["orig"]["dport"] for f in rig.r.flows()], rig.r.conntrack_count()), ([54], 1),
           "flows here and in nf_conntrack")
     rig.r.sysctl("bypass_mask", 0)
-    rig.r.run("conntrack", "-F")
+    rig.r.conntrack_flush()
     rig.reset(nft_stamps())
 
 

@@ -42,7 +42,7 @@ def _(rig):
         rig.udp("c", 4, 1000 + n, 53, "new/o")
         load()
     equal(rig.r.flows(), [], "flows after loading")
-    rig.r.run("conntrack", "-F")
+    rig.r.conntrack_flush()
 
 
 @case("unload under a flood of new flows, five times", only="flowtrack")
@@ -58,7 +58,7 @@ def _(rig):
         load()
     rig.c.flush()
     rig.s.receive()
-    rig.r.run("conntrack", "-F")
+    rig.r.conntrack_flush()
 
 
 @case("unload under TCP connections: they go on", only="flowtrack")
@@ -97,7 +97,7 @@ def _(rig):
         rig.s.receive()
         load()
         rig.r.nft("flush ruleset\n" + nft_stamps())
-        rig.r.run("conntrack", "-F")
+        rig.r.conntrack_flush()
         rig.udp("c", 4, 3000, 53, "new/o")
         rig.udp("s", 4, 53, 3000, "est/r+s")
 
@@ -143,7 +143,7 @@ def _(rig):
         rig.udp("c", 4, 4000, 53, "new/o")
         unload()
         os.waitpid(pid, 0)
-        rig.r.run("conntrack", "-F")
+        rig.r.conntrack_flush()
     load()
 
 

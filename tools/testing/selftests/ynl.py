@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel's own YNL tool talks to the family by the spec: what the spec says is what the module does.
+"""The kernel's own YNL library and tool talk to the family by the spec: what the spec says is what the module does.
 
-FT_YNL is the directory tools/net/ynl of a kernel source; selftest.sh sets it.
+FT_YNL is the directory tools/net/ynl of a kernel source; selftest.sh sets it. The tool reads the spec anew each time,
+which takes seconds in an emulated machine: most of this asks its library.
 """
 
+import importlib.util
 import json
 import os
 
@@ -26,6 +28,19 @@ def ynl(ns, *args, wanted=0):
     return err + out
 
 
+def setup():
+    rig = Rig()
+    check(os.path.exists(f"{YNL}/cli.py"), "FT_YNL does not name tools/net/ynl of a kernel source")
+    # Its package is called lib, as ours is.
+    spec = importlib.util.spec_from_file_location("ynl_lib", f"{YNL}/lib/__init__.py",
+                                                  submodule_search_locations=[f"{YNL}/lib"])
+    module = sys.modules["ynl_lib"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with rig.r:
+        rig.family = module.YnlFamily(SPEC, "")
+    return rig
+
+
 @case("dump of the flows: as the tool shows them", only="flowtrack")
 def _(rig):
     rig.reset()
@@ -44,7 +59,7 @@ def _(rig):
 @case("do: one flow by its id; one that is not there", only="flowtrack")
 def _(rig):
     flow = rig.r.flow(proto="tcp", family=4)
-    got = ynl(rig.r, "--do", "flow-get", "--json", json.dumps({"id": int(flow["id"])}))
+    got = rig.family.do("flow-get", {"id": int(flow["id"])})
     equal(int(got["id"]), int(flow["id"]), "id")
     check("tcp-orig" in got, f"no TCP window: {got}")
     err = ynl(rig.r, "--do", "flow-get", "--json", '{"id": 12345}', wanted=1)
@@ -55,24 +70,24 @@ def _(rig):
 def _(rig):
     rig.reset()
     key = {"family": 2, "l4proto": 17, "orig": {"src4": 0xc0000201, "dst4": 0xc0000202, "sport": 7, "dport": 8}}
-    ynl(rig.r, "--do", "flow-add", "--json", json.dumps({**key, "timeout": 100000, "mark": 9}))
+    rig.family.do("flow-add", {**key, "timeout": 100000, "mark": 9})
     flow = rig.r.flow(proto="udp")
     equal((flow["mark"], flow["orig"]["sport"]), (9, 7), str(flow))
-    ynl(rig.r, "--do", "flow-del", "--json", json.dumps(key))
+    rig.family.do("flow-del", key)
     equal(rig.r.flows(), [], "flows")
 
 
 @case("do: counters and settings", only="flowtrack")
 def _(rig):
-    stats = ynl(rig.r, "--do", "stats-get")
+    stats = rig.family.do("stats-get", {})
     check(int(stats["insert"]) >= 1, f"stats: {stats}")
-    per_cpu = ynl(rig.r, "--dump", "stats-get")
+    per_cpu = rig.family.dump("stats-get", {})
     equal(len(per_cpu), os.cpu_count(), "processors")
-    settings = ynl(rig.r, "--do", "settings-get")
+    settings = rig.family.do("settings-get", {})
     shown = rig.r.tool_json("show")
     equal(len(settings), len(shown), f"number of settings: {sorted(settings)} {sorted(shown)}")
     equal(settings["udp-timeout"], shown["udp_timeout"], "udp-timeout")
-    ynl(rig.r, "--do", "settings-set", "--json", '{"udp-timeout": 44}')
+    rig.family.do("settings-set", {"udp-timeout": 44})
     equal(rig.r.sysctl("udp_timeout"), "44", "sysctl")
     rig.r.sysctl("udp_timeout", 30)
 
@@ -81,10 +96,10 @@ def _(rig):
 def _(rig):
     rig.reset()
     rig.udp("c", 4, 1000, 53, "new/o")
-    busywait(10, lambda: ynl(rig.r, "--do", "top-get", "--json", '{"limit": 3}')["total"] == 1, "a new report")
-    top = ynl(rig.r, "--do", "top-get", "--json", '{"kind": "service"}')
+    busywait(10, lambda: rig.family.do("top-get", {"limit": 3})["total"] == 1, "a new report")
+    top = rig.family.do("top-get", {"kind": "service"})
     entry = top["entry"][0] if isinstance(top["entry"], list) else top["entry"]
     equal((top["kind"], entry["l4proto"], entry["port"], entry["flows"]), ("service", 17, 53, 1), str(top))
 
 
-main(Rig)
+main(setup)
