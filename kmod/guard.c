@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/bitfield.h>
+#include <linux/bottom_half.h>
 #include <linux/cpumask.h>
 #include <linux/icmp.h>
 #include <linux/ip.h>
@@ -172,9 +174,73 @@ struct nf_conn *ft_guard_real(const struct ft_net *tn,
 	return NULL;
 }
 
+/* What its source is told of a flow. Return: FT_FLOW_* bits, the direction. */
+static u32 flow_key(const struct ft_shadow_key *key, struct ft_key *flow)
+{
+	bool from_hi = ft_key_set(flow, key->bits & FT_SHADOW_V6 ?
+				  NFPROTO_IPV6 : NFPROTO_IPV4, key->l4proto,
+				  key->zone, &key->addr[0], &key->addr[1],
+				  key->port[0], key->port[1]);
+
+	return from_hi ? FT_FLOW_ORIG_HI : 0;
+}
+
+/* Give back what a flow counts with its source. */
+static void uncount(struct ft_net *tn, const struct ft_shadow_key *key,
+		    u32 bits)
+{
+	struct ft_key flow;
+	u32 word;
+
+	if (likely(!(bits & FT_SHADOW_SOURCE)))
+		return;
+	word = flow_key(key, &flow) |
+	       FIELD_PREP(FT_FLOW_SOURCE, FIELD_GET(FT_SHADOW_SOURCE, bits));
+	rcu_read_lock();
+	local_bh_disable();
+	ft_source_release(tn, &flow, word);
+	local_bh_enable();
+	rcu_read_unlock();
+}
+
+/*
+ * Count a flow with its source, if that may have it. Return: the verdict; @bits
+ * set to how it is counted.
+ */
+static enum ft_source_verdict count(struct ft_net *tn,
+				    const struct ft_shadow_key *key,
+				    bool exempt, u32 *bits)
+{
+	enum ft_source_verdict verdict;
+	struct ft_key flow;
+	u32 word;
+
+	*bits = 0;
+	if (likely(!rcu_access_pointer(tn->sources.table)))
+		return FT_SOURCE_OK;
+	word = flow_key(key, &flow);
+	local_bh_disable();
+	verdict = ft_source_charge(tn, &flow, &word, exempt);
+	local_bh_enable();
+	if (verdict == FT_SOURCE_MAX || verdict == FT_SOURCE_RATE)
+		ft_source_refused(tn, &flow, word, verdict);
+	*bits = FIELD_PREP(FT_SHADOW_SOURCE, FIELD_GET(FT_FLOW_SOURCE, word));
+	return verdict;
+}
+
+static bool drop(struct ft_net *tn, const struct ft_shadow_key *key)
+{
+	u32 word;
+
+	if (!ft_shadow_drop(&tn->guard.shadows, key, &word))
+		return false;
+	uncount(tn, key, word);
+	return true;
+}
+
 static bool forget(struct ft_net *tn, const struct ft_shadow_key *key)
 {
-	if (!ft_shadow_drop(&tn->guard.shadows, key))
+	if (!drop(tn, key))
 		return false;
 	ft_stat_inc(tn, GUARD_FORGOT);
 	return true;
@@ -187,42 +253,102 @@ static void kick(struct ft_net *tn)
 	queue_delayed_work(system_unbound_wq, &tn->guard.work, SWEEP_PERIOD);
 }
 
+/* A newcomer that its source may not have. */
+static enum ft_guard_answer refuse_source(struct ft_net *tn)
+{
+	if (ft_setting(&tn->set, SRC_POLICY) != FLOWTRACK_POLICY_PASS)
+		return FT_GUARD_DROP;
+	ft_stat_inc(tn, SRC_PASS);
+	return FT_GUARD_PASS;
+}
+
 /**
  * ft_guard_feed() - a packet whose flow stays in nf_conntrack
  * @tn: namespace
  * @ct: its entry, confirmed or about to be
+ * @exempt: the limits for sources do not hold for this packet
  *
  * Context: RCU read side.
+ * Return: GO; else the flow is new, and its source has too many: PASS, the
+ * packet is to go on without the entry; DROP.
  */
-void ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct)
+enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
+				   bool exempt)
 {
 	unsigned int max = READ_ONCE(nf_conntrack_max);
+	enum ft_source_verdict verdict;
 	struct ft_shadow_key key;
 	struct ft_shadow *shadow;
-	u32 bits;
+	u32 bits, source;
 	int err;
 
 	if (!ft_setting(&tn->set, GUARD))
-		return;
+		return FT_GUARD_GO;
 	bits = bits_of(ct);
 	ft_shadow_key_set(&key, &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple,
 			  nf_ct_zone(ct));
 	shadow = ft_shadow_find(&tn->guard.shadows, &key);
 	if (shadow) {
 		ft_shadow_packet(shadow, bits, deadline_of(ct), ft_now());
-		return;
+		return FT_GUARD_GO;
 	}
 	/* Deleted, this was the last packet. */
 	if (nf_ct_is_dying(ct))
-		return;
+		return FT_GUARD_GO;
 	/* No more shadows than things that cast one. */
 	if (max && ft_shadow_count(&tn->guard.shadows) >= max)
-		return;
-	err = ft_shadow_add(&tn->guard.shadows, &key, bits, deadline_of(ct),
-			    ft_now());
-	if (err && err != -EEXIST)
+		return FT_GUARD_GO;
+	/* What is there, and what another flow has announced, is counted only. */
+	exempt |= nf_ct_is_confirmed(ct) || ct->master;
+	verdict = count(tn, &key, exempt, &source);
+	if (verdict == FT_SOURCE_MAX || verdict == FT_SOURCE_RATE)
+		return refuse_source(tn);
+	err = ft_shadow_add(&tn->guard.shadows, &key, bits | source,
+			    deadline_of(ct), ft_now());
+	if (err)
+		uncount(tn, &key, source);
+	if (verdict == FT_SOURCE_NOMEM || (err && err != -EEXIST))
 		ft_stat_inc(tn, NOMEM);
 	kick(tn);
+	return FT_GUARD_GO;
+}
+
+/* Count a flow that was there before its source's limits were. */
+static int recount_one(struct ft_shadow *shadow, void *arg)
+{
+	struct ft_shadow_key key = shadow->key;
+	struct ft_net *tn = arg;
+	u32 source;
+
+	if (count(tn, &key, true, &source) != FT_SOURCE_OK)
+		ft_stat_inc(tn, NOMEM);
+	/* One that is not counted must not look like it, two tables on. */
+	if (!ft_shadow_set_source(&tn->guard.shadows, &key, source))
+		uncount(tn, &key, source);
+	return 0;
+}
+
+/**
+ * ft_guard_recount() - count the guarded flows that there are by their sources
+ * @tn: namespace, with a new table of sources
+ *
+ * Context: may sleep.
+ */
+void ft_guard_recount(struct ft_net *tn)
+{
+	struct ft_shadow_cursor cursor = {};
+	int more;
+
+	do {
+		rcu_read_lock();
+		more = ft_shadow_walk(&tn->guard.shadows, &cursor, SWEEP_SLICE,
+				      recount_one, tn);
+		rcu_read_unlock();
+		/* Being resized: from the beginning, once that is done. */
+		if (more == -EAGAIN)
+			schedule_timeout_uninterruptible(1);
+		cond_resched();
+	} while (more);
 }
 
 /*
@@ -285,6 +411,7 @@ bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 		ft_shadow_key_set(&key, &tuple, zone);
 		ft_guard_source(&newcomer->source, &key);
 		newcomer->reserved = ft_flow_reserved(tn, skb->mark);
+		newcomer->exempt = newcomer->reserved || !skb->skb_iif;
 		return false;
 	}
 	nf_ct_put(nf_ct_tuplehash_to_ctrack(found));
@@ -335,7 +462,7 @@ static bool evict(struct ft_net *tn, const struct ft_newcomer *newcomer,
 	nf_ct_put(ct);
 	if (!deleted)
 		return false;
-	ft_shadow_drop(&tn->guard.shadows, &key);
+	drop(tn, &key);
 	count_rank(tn, newcomer, rank);
 	this_cpu_inc(tn->stats->v[FLOWTRACK_A_STATS_GUARD_EVICT_CLOSING +
 				  candidate.class]);
@@ -404,6 +531,9 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 	unsigned int victim, i;
 	enum ft_rank rank;
 
+	/* Who would be refused later must not cost another one its entry. */
+	if (!newcomer->exempt && ft_source_full(tn, &newcomer->source))
+		return refuse_source(tn);
 	if (newcomer->reserved && has_room(tn, true)) {
 		ft_stat_inc(tn, RESERVED);
 		return FT_GUARD_GO;
@@ -443,7 +573,7 @@ bool ft_guard_end(struct ft_net *tn, const struct ft_shadow_key *key,
 {
 	if (!nf_ct_delete(ct, 0, 0))
 		return false;
-	ft_shadow_drop(&tn->guard.shadows, key);
+	drop(tn, key);
 	return true;
 }
 

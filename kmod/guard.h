@@ -38,10 +38,12 @@ enum ft_guard_answer {
  * struct ft_guard_newcomer - a packet whose flow nf_conntrack does not know
  * @source: who sent it, the whole address
  * @reserved: has the reserved mark
+ * @exempt: the limits for sources do not hold for it
  */
 struct ft_guard_newcomer {
 	struct ft_source source;
 	bool reserved;
+	bool exempt;
 };
 
 /**
@@ -78,7 +80,9 @@ struct ft_guard {
 int ft_guard_init(struct ft_net *tn);
 void ft_guard_exit(struct ft_net *tn);
 
-void ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct);
+enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
+				   bool exempt);
+void ft_guard_recount(struct ft_net *tn);
 bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 		   const struct nf_conntrack_zone *zone,
 		   struct ft_guard_newcomer *newcomer);

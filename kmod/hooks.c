@@ -716,8 +716,19 @@ static unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 		return verdict;
 	}
 	/* What "reject" answers does not confirm what it carries. */
-	if (nf_ct_is_confirmed(ct) || CTINFO2DIR(ctinfo) == IP_CT_DIR_ORIGINAL)
-		ft_guard_feed(tn, ct);
+	if (!nf_ct_is_confirmed(ct) && CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
+		return NF_ACCEPT;
+	switch (ft_guard_feed(tn, ct, !skb->skb_iif ||
+			      ft_flow_reserved(tn, skb->mark))) {
+	case FT_GUARD_DROP:
+		return NF_DROP;
+	case FT_GUARD_PASS:
+		/* The unconfirmed nf_conn goes, and with it its place. */
+		ft_carrier_detach(skb);
+		break;
+	case FT_GUARD_GO:
+		break;
+	}
 	return NF_ACCEPT;
 }
 

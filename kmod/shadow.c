@@ -139,7 +139,7 @@ struct ft_shadow *ft_shadow_find(struct ft_shadows *shadows,
  * ft_shadow_add() - remember a flow
  * @shadows: of the namespace
  * @key: the flow
- * @bits: FT_SHADOW_CLASS, FT_SHADOW_LATE
+ * @bits: FT_SHADOW_CLASS, FT_SHADOW_LATE, FT_SHADOW_SOURCE
  * @deadline: jiffies32 when it ends
  * @now: jiffies32: a packet of it came
  *
@@ -165,17 +165,19 @@ int ft_shadow_add(struct ft_shadows *shadows, const struct ft_shadow_key *key,
 	kmem_cache_free(cache, shadow);
 	if (IS_ERR(old))
 		return PTR_ERR(old);
-	ft_shadow_packet(old, bits, deadline, now);
+	ft_shadow_packet(old, bits & ~FT_SHADOW_SOURCE, deadline, now);
 	return -EEXIST;
 }
 
 /* Two CPUs may be at it: each of them writes what was true a moment ago. */
 static void set_word(struct ft_shadow *shadow, u32 bits, u32 seen)
 {
-	u32 word = bits | (seen & FT_SHADOW_SEEN);
+	u32 old = READ_ONCE(shadow->word);
+	u32 word = bits | (seen & FT_SHADOW_SEEN) | (old & FT_SHADOW_SOURCE);
 
-	if (READ_ONCE(shadow->word) != word)
-		WRITE_ONCE(shadow->word, word);
+	/* If another one was faster, that is as good. */
+	if (old != word)
+		cmpxchg(&shadow->word, old, word);
 }
 
 static void set_deadline(struct ft_shadow *shadow, u32 deadline)
@@ -232,11 +234,13 @@ void ft_shadow_update(struct ft_shadow *shadow, u32 bits, u32 deadline, u32 now)
  * ft_shadow_drop() - forget a flow
  * @shadows: of the namespace
  * @key: the flow, not a part of its shadow
+ * @word: set to its bits, if it was there
  *
  * Context: any but hard interrupts.
  * Return: true for the one caller that did it.
  */
-bool ft_shadow_drop(struct ft_shadows *shadows, const struct ft_shadow_key *key)
+bool ft_shadow_drop(struct ft_shadows *shadows, const struct ft_shadow_key *key,
+		    u32 *word)
 {
 	struct ft_shadow *shadow;
 
@@ -247,11 +251,44 @@ bool ft_shadow_drop(struct ft_shadows *shadows, const struct ft_shadow_key *key)
 	if (shadow && rhashtable_remove_fast(&shadows->hash, &shadow->node,
 					     params))
 		shadow = NULL;
+	if (shadow)
+		*word = READ_ONCE(shadow->word);
 	spin_unlock_bh(&shadows->removal);
 	if (!shadow)
 		return false;
 	kmem_cache_free(cache, shadow);
 	return true;
+}
+
+/**
+ * ft_shadow_set_source() - note how the source of a flow counts it
+ * @shadows: of the namespace
+ * @key: the flow
+ * @source: FT_SHADOW_SOURCE
+ *
+ * Context: any but hard interrupts.
+ * Return: false if it is noted already, or there is no such flow.
+ */
+bool ft_shadow_set_source(struct ft_shadows *shadows,
+			  const struct ft_shadow_key *key, u32 source)
+{
+	struct ft_shadow *shadow;
+	bool set = false;
+	u32 old;
+
+	spin_lock_bh(&shadows->removal);
+	rcu_read_lock();
+	shadow = rhashtable_lookup(&shadows->hash, key, params);
+	rcu_read_unlock();
+	if (shadow) {
+		old = READ_ONCE(shadow->word);
+		do {
+			set = (old & FT_SHADOW_SOURCE) != source;
+		} while (set && !try_cmpxchg(&shadow->word, &old,
+					     (old & ~FT_SHADOW_SOURCE) | source));
+	}
+	spin_unlock_bh(&shadows->removal);
+	return set;
 }
 
 /**

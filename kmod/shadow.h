@@ -30,6 +30,7 @@ struct nf_conntrack_zone;
 /* Bits of ft_shadow.word. */
 #define FT_SHADOW_CLASS		GENMASK(1, 0)	/* enum flowtrack_class */
 #define FT_SHADOW_LATE		BIT(2)		/* its last packet is due */
+#define FT_SHADOW_SOURCE	GENMASK(4, 3)	/* how its source counts it */
 #define FT_SHADOW_SEEN		GENMASK(31, 5)	/* jiffies32 of a packet */
 
 /* A packet that comes sooner after the last one dirties no cache line. */
@@ -64,7 +65,8 @@ struct ft_shadow_key {
  * @key: the flow
  * @deadline: jiffies32 when nf_conntrack would end it; a hint
  * @word: class, FT_SHADOW_LATE, and when a packet came, no more than
- *	FT_SHADOW_STEP before the last one; hints
+ *	FT_SHADOW_STEP before the last one; hints. FT_SHADOW_SOURCE is none: it
+ *	changes under ft_shadows.removal only, and goes to who drops the shadow
  *
  * Type-stable: within an RCU read-side section a shadow that was found may
  * become that of another flow. The key is copied and the real entry looked up
@@ -129,7 +131,9 @@ void ft_shadow_packet(struct ft_shadow *shadow, u32 bits, u32 deadline,
 void ft_shadow_update(struct ft_shadow *shadow, u32 bits, u32 deadline,
 		      u32 now);
 bool ft_shadow_drop(struct ft_shadows *shadows,
-		    const struct ft_shadow_key *key);
+		    const struct ft_shadow_key *key, u32 *word);
+bool ft_shadow_set_source(struct ft_shadows *shadows,
+			  const struct ft_shadow_key *key, u32 source);
 unsigned int ft_shadow_sample(struct ft_shadows *shadows, u32 random,
 			      struct ft_shadow **out, unsigned int n);
 int ft_shadow_walk(struct ft_shadows *shadows, struct ft_shadow_cursor *cursor,

@@ -213,6 +213,46 @@ enum ft_source_verdict ft_source_charge(struct ft_net *tn,
 	return verdict;
 }
 
+/**
+ * ft_source_full() - would a new flow of a source be refused now?
+ * @tn: namespace
+ * @who: a whole address
+ *
+ * Context: RCU read side.
+ * Return: true if so. It is counted as refused then.
+ */
+bool ft_source_full(struct ft_net *tn, const struct ft_source *who)
+{
+	struct ft_source_table *table = rcu_dereference(tn->sources.table);
+	u32 max = ft_setting(&tn->set, SRC_MAX);
+	struct ft_source source = *who;
+	struct hlist_bl_head *bucket;
+	bool many = false, fast = false;
+	struct record *record;
+
+	if (likely(!table))
+		return false;
+	ft_source_cut(&source, table->prefix);
+	bucket = &table->bucket[siphash(&source, sizeof(source),
+					&table->secret) & table->mask];
+	local_bh_disable();
+	hlist_bl_lock(bucket);
+	record = find(bucket, &source);
+	if (record) {
+		many = max && record->count >= max;
+		fast = READ_ONCE(tn->sources.interval) &&
+		       record->due > ktime_get_ns() +
+				     READ_ONCE(tn->sources.tolerance);
+	}
+	hlist_bl_unlock(bucket);
+	local_bh_enable();
+	if (many)
+		ft_stat_inc(tn, SRC_MAX_REFUSED);
+	else if (fast)
+		ft_stat_inc(tn, SRC_RATE_REFUSED);
+	return many || fast;
+}
+
 static bool is_forgiven(const struct ft_net *tn, const struct record *record,
 			u64 now)
 {
@@ -622,6 +662,8 @@ void ft_source_apply(struct ft_net *tn, struct ft_source_table *next)
 	table_free(old);
 	if (next)
 		recount_all(tn, next);
+	if (next)
+		ft_guard_recount(tn);
 }
 
 /**

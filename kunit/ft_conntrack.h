@@ -73,11 +73,15 @@ static inline void ft_ct_drop(struct kunit *test, struct nf_conn *ct)
 	nf_ct_put(ct);
 }
 
-static inline void ft_ct_feed(struct ft_net *tn, struct nf_conn *ct)
+static inline enum ft_guard_answer ft_ct_feed(struct ft_net *tn,
+					      struct nf_conn *ct)
 {
+	enum ft_guard_answer answer;
+
 	rcu_read_lock();
-	ft_guard_feed(tn, ct);
+	answer = ft_guard_feed(tn, ct, false);
 	rcu_read_unlock();
+	return answer;
 }
 
 static inline bool ft_ct_has(u32 i)

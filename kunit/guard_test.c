@@ -540,6 +540,82 @@ static void budget(struct kunit *test)
 	ft_ct_end_all();
 }
 
+/* The first packet of flow @i of a source: what becomes of it? */
+static enum ft_guard_answer first_packet(struct kunit *test, struct ft_net *tn,
+					 __be32 who, u32 i, bool exempt)
+{
+	struct nf_conntrack_tuple orig, reply;
+	enum ft_guard_answer answer;
+	struct nf_conn *ct;
+
+	ft_ct_tuple(&orig, 0);
+	orig.src.u3.ip = who;
+	orig.src.u.udp.port = htons(1000 + i);
+	nf_ct_invert_tuple(&reply, &orig);
+	ct = nf_conntrack_alloc(&init_net, &nf_ct_zone_dflt, &orig, &reply,
+				GFP_KERNEL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ct);
+	ct->timeout = 500 * HZ;
+	rcu_read_lock();
+	answer = ft_guard_feed(tn, ct, exempt);
+	rcu_read_unlock();
+	nf_conntrack_free(ct);
+	return answer;
+}
+
+/* Limits of a source hold for its guarded flows, those there were included. */
+static void sources(struct kunit *test)
+{
+	const __be32 one = FT_IP(10, 1, 1, 1), two = FT_IP(10, 1, 1, 2);
+	struct ft_guard_newcomer who = { .source.family = NFPROTO_IPV4 };
+	struct ft_net *tn = guard_net(test);
+	u32 i;
+
+	who.source.addr[0] = one;
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, i, false),
+				FT_GUARD_GO);
+	KUNIT_ASSERT_EQ(test, ft_settings_set(tn, FLOWTRACK_A_SETTINGS_SRC_MAX,
+					      3, NULL), 0);
+	KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, 2, false),
+			FT_GUARD_GO);
+	KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, 2, false),
+			FT_GUARD_GO);
+	KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, 3, false),
+			FT_GUARD_DROP);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 3);
+	KUNIT_EXPECT_EQ(test, first_packet(test, tn, two, 0, false),
+			FT_GUARD_GO);
+	/* It displaces nobody, either. */
+	KUNIT_EXPECT_EQ(test, make_room_for(tn, &who), FT_GUARD_DROP);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_FULL)), 0);
+	tn->set.v[FLOWTRACK_A_SETTINGS_SRC_POLICY] = FLOWTRACK_POLICY_PASS;
+	KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, 3, false),
+			FT_GUARD_PASS);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(SRC_PASS)), 1);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(SRC_MAX_REFUSED)), 3);
+	KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, 4, true),
+			FT_GUARD_GO);
+	/* By another prefix both are one source. */
+	KUNIT_ASSERT_EQ(test, ft_settings_set(tn,
+					      FLOWTRACK_A_SETTINGS_SRC_PREFIX4,
+					      24, NULL), 0);
+	KUNIT_EXPECT_EQ(test, first_packet(test, tn, two, 1, false),
+			FT_GUARD_PASS);
+	/* Nothing of it is in nf_conntrack: forgotten, and given back. */
+	KUNIT_EXPECT_EQ(test, ft_source_count(tn), 1);
+	sweep(tn);
+	sweep(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
+	KUNIT_EXPECT_EQ(test, ft_source_count(tn), 0);
+	KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, 9, false),
+			FT_GUARD_GO);
+	sweep(tn);
+	sweep(tn);
+	KUNIT_ASSERT_EQ(test, ft_settings_set(tn, FLOWTRACK_A_SETTINGS_SRC_MAX,
+					      0, NULL), 0);
+}
+
 static void switched_off(struct kunit *test)
 {
 	struct ft_net *tn = guard_net(test);
@@ -569,6 +645,7 @@ static struct kunit_case guard_cases[] = {
 	KUNIT_CASE(idle),
 	KUNIT_CASE(heavy),
 	KUNIT_CASE(budget),
+	KUNIT_CASE(sources),
 	KUNIT_CASE(switched_off),
 	{}
 };

@@ -56,8 +56,9 @@ static int add(struct ft_shadows *shadows, u32 i, enum flowtrack_class class,
 static bool drop(struct ft_shadows *shadows, u32 i)
 {
 	struct ft_shadow_key key = key_of(i);
+	u32 word;
 
-	return ft_shadow_drop(shadows, &key);
+	return ft_shadow_drop(shadows, &key, &word);
 }
 
 /* From a flow of nf_conntrack to a key and back: nothing is lost. */
@@ -212,6 +213,34 @@ static void idle(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_shadow_idle(shadow.word, last - 1), 0);
 }
 
+/* How a source counts a flow outlives packets, and goes to who drops it. */
+static void sources(struct kunit *test)
+{
+	const u32 mark[2] = { BIT(3), BIT(4) };
+	struct ft_shadows *shadows = shadows_make(test);
+	struct ft_shadow_key key = key_of(0), other = key_of(1);
+	struct ft_shadow *shadow;
+	u32 word = 0;
+
+	rcu_read_lock();
+	ft_shadow_add(shadows, &key, EMBRYONIC | mark[0], 1, 1);
+	shadow = ft_shadow_find(shadows, &key);
+	ft_shadow_packet(shadow, ASSURED, 9 * HZ, 9 * HZ);
+	ft_shadow_update(shadow, CLOSING, 99 * HZ, 99 * HZ);
+	/* A second one of the same flow is counted by who brought it. */
+	KUNIT_EXPECT_EQ(test, ft_shadow_add(shadows, &key, CLOSING | mark[1],
+					    99 * HZ, 99 * HZ), -EEXIST);
+	KUNIT_EXPECT_EQ(test, shadow->word & FT_SHADOW_SOURCE, mark[0]);
+	rcu_read_unlock();
+	KUNIT_EXPECT_FALSE(test, ft_shadow_set_source(shadows, &key, mark[0]));
+	KUNIT_EXPECT_TRUE(test, ft_shadow_set_source(shadows, &key, mark[1]));
+	KUNIT_EXPECT_FALSE(test, ft_shadow_set_source(shadows, &other, mark[1]));
+	KUNIT_EXPECT_TRUE(test, ft_shadow_drop(shadows, &key, &word));
+	KUNIT_EXPECT_EQ(test, word & FT_SHADOW_SOURCE, mark[1]);
+	KUNIT_EXPECT_EQ(test, word & FT_SHADOW_CLASS, CLOSING);
+	KUNIT_EXPECT_FALSE(test, ft_shadow_drop(shadows, &key, &word));
+}
+
 #define TWIN_FLOWS	3000
 #define TWIN_STEPS	60000
 
@@ -323,13 +352,13 @@ static void samples(struct kunit *test)
 static int visit(struct ft_shadow *shadow, void *arg)
 {
 	struct ft_shadow_key key = shadow->key;
-	u32 i = number_of(shadow);
+	u32 i = number_of(shadow), word;
 	u8 *seen = arg;
 
 	seen[i]++;
 	if (i % 7)
 		ft_shadow_drop((void *)*(unsigned long *)(arg + TWIN_FLOWS),
-			       &key);
+			       &key, &word);
 	return 0;
 }
 
@@ -425,6 +454,7 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(keys_differ),
 	KUNIT_CASE(updates),
 	KUNIT_CASE(idle),
+	KUNIT_CASE(sources),
 	KUNIT_CASE(twin),
 	KUNIT_CASE(samples),
 	KUNIT_CASE(walks),

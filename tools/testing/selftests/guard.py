@@ -270,6 +270,36 @@ def _(net):
     equal(full_lines(net), [], "lines")
 
 
+@case("src_max behind NAT: what a source holds in nf_conntrack counts, and it displaces nobody for more", only="flowtrack")
+def _(net):
+    if "g" not in net.hosts:
+        net.host("g", 3)
+    fresh(net)
+    held = talks(net, 4)
+    others = [Talk(net.hosts["g"], net.s, Net.S[4], next(ports)) for _ in range(2)]
+    try:
+        net.r.sysctl("src_max", 6)
+        before = net.r.tool_json("stats")
+        # Those that were there count.
+        held += talks(net, 2)
+        equal(connects(net, 2, timeout=1.2), 0, "connections over src_max")
+        others.append(Talk(net.hosts["g"], net.s, Net.S[4], next(ports)))
+        # Nor do they take the place of others in a full table.
+        limit(9)
+        equal(connects(net, 1, timeout=1.2), 0, "connections over src_max, table full")
+        told = since(net, before)
+        check("guard_evict_assured" not in told, f"{told}")
+        check(net.r.tool_json("stats")["src_max_refused"] - before["src_max_refused"] >= 3, "refused newcomers")
+        limit(100)
+        net.r.tool("del", "guarded", "sport", str(held[0].near.getsockname()[1]))
+        equal(connects(net, 1), 1, "connections after one was deleted")
+        for talk in held[1:] + others:
+            talk.alive()
+    finally:
+        net.r.sysctl("src_max", 0)
+    close(held + others)
+
+
 @case("an hour's worth of flows, and both sides have the same number", only="flowtrack")
 def _(net):
     fresh(net)
