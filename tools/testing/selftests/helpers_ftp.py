@@ -88,7 +88,8 @@ def fetch(net, family, way, to=None):
     with open(net.dir + "/got", "rb") as f:
         equal(hashlib.sha256(f.read()).hexdigest(), hashlib.sha256(FILE).hexdigest(), "the file")
     equal(now["related"] - before["related"], 1, f"{way} over IPv{family}: data connections that were related")
-    check(now["established"] - before["established"] > 20, f"{way} over IPv{family}: packets of the data connection "
+    # Few, where segments travel in large pieces; an ACK, the data, and two FINs at least.
+    check(now["established"] - before["established"] >= 4, f"{way} over IPv{family}: packets of the data connection "
           f"in state established: {now['established'] - before['established']}")
     equal(now["refused"], 0, "packets that no rule wanted")
 
