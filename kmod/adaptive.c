@@ -92,28 +92,7 @@ void ft_adaptive_init(struct ft_adaptive *adaptive)
 		adaptive->factor[i] = FT_ADAPTIVE_WHOLE;
 	adaptive->scarce = false;
 	adaptive->short_of_room = false;
-	atomic_set(&adaptive->budget, FT_ADAPTIVE_BUDGET_MIN);
 	adaptive->hopeless = ft_now() - 1;
-}
-
-/**
- * ft_adaptive_budget() - how many idle flows may unanswered ones displace?
- * @census: flows by class
- * @room: how many there may be
- *
- * Forged first packets cost their sender nothing. What they can take of idle
- * connections is bounded by what unanswered flows hold: once that is one in
- * FT_ADAPTIVE_SHARE, they displace only their like.
- *
- * Context: any; pure.
- * Return: how many in the next second.
- */
-u32 ft_adaptive_budget(const struct ft_census *census, u32 room)
-{
-	u32 embryonic = census->n[FLOWTRACK_CLASS_EMBRYONIC];
-	u32 share = max_t(u32, room / FT_ADAPTIVE_SHARE, FT_ADAPTIVE_BUDGET_MIN);
-
-	return share > embryonic ? share - embryonic : 0;
 }
 
 /**
@@ -144,7 +123,6 @@ bool ft_adaptive_update(struct ft_adaptive *adaptive,
 		shrunk |= factor < FT_ADAPTIVE_WHOLE;
 	}
 
-	atomic_set(&adaptive->budget, ft_adaptive_budget(census, room));
 	if (READ_ONCE(adaptive->scarce)) {
 		WRITE_ONCE(adaptive->scarce, false);
 		adaptive->scarce_since = now;

@@ -6,7 +6,6 @@
 #ifndef _FT_ADAPTIVE_H
 #define _FT_ADAPTIVE_H
 
-#include <linux/atomic.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/types.h>
 
@@ -25,8 +24,6 @@
  * @scarce_since: ft_now() when gc_work last saw it set; touched by gc_work only
  * @short_of_room: what readers are shown of it: displacement goes down to the
  *	floors, and has done so in the last FT_ADAPTIVE_MEMORY
- * @budget: flows that had an answer which newcomers that had none may still
- *	displace before the next round of gc_work
  * @hopeless: ft_now() when a search for a victim last failed
  */
 struct ft_adaptive {
@@ -34,16 +31,8 @@ struct ft_adaptive {
 	bool scarce;
 	bool short_of_room;
 	u32 scarce_since;
-	atomic_t budget;
 	u32 hopeless;
 };
-
-/*
- * Unanswered flows may take the places of answered ones that are idle until
- * they hold one in so many, or so many in a small table.
- */
-#define FT_ADAPTIVE_SHARE	8
-#define FT_ADAPTIVE_BUDGET_MIN	64
 
 /* How long the last shortage is shown, in jiffies. */
 #define FT_ADAPTIVE_MEMORY	(10 * HZ)
@@ -63,7 +52,6 @@ bool ft_adaptive_update(struct ft_adaptive *adaptive,
 			const struct ft_census *census, u32 room, u32 start,
 			u32 end, u32 now);
 void ft_adaptive_scarce(struct ft_adaptive *adaptive);
-u32 ft_adaptive_budget(const struct ft_census *census, u32 room);
 u32 ft_adaptive_shown(const struct ft_adaptive *adaptive,
 		      enum flowtrack_class class);
 

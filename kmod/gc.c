@@ -95,11 +95,13 @@ static void gc_work(struct work_struct *work)
 					 gc_work);
 	struct ft_cursor *cursor = &tn->gc_cursor;
 	struct ft_census census = {};
+	u32 lent;
 	int more;
 
 	*cursor = (struct ft_cursor){
 		.generation = ft_table_generation(tn->table),
 	};
+	lent = atomic_read(&tn->loan.lent);
 	do {
 		rcu_read_lock();
 		more = ft_table_expired(tn->table, cursor, GC_SLICE, expire_one,
@@ -115,16 +117,20 @@ static void gc_work(struct work_struct *work)
 			       ft_setting(&tn->set, ADAPTIVE_START),
 			       ft_setting(&tn->set, ADAPTIVE_END), ft_now()))
 		shrink(tn);
+	ft_loan_update(&tn->loan, lent, census.n[FLOWTRACK_CLASS_EMBRYONIC],
+		       ft_flow_room(&tn->set));
 	ft_watermark_update(tn, &census);
 	if (!ft_setting(&tn->set, BUCKETS) &&
 	    ft_table_wanted(tn->table, atomic_read(&tn->count)) !=
 	    ft_table_buckets(tn->table))
 		queue_work(system_unbound_wq, &tn->resize_work);
 	/* An empty namespace costs nothing: the next flow starts it again. */
-	if (atomic_read(&tn->count))
+	if (atomic_read(&tn->count)) {
 		ft_gc_kick(tn);
-	else
+	} else {
 		ft_adaptive_init(&tn->adaptive);
+		ft_loan_init(&tn->loan);
+	}
 }
 
 /**

@@ -115,22 +115,13 @@ static void describe(const struct ft_net *tn,
 		     const struct ft_guard_newcomer *who,
 		     struct ft_newcomer *newcomer)
 {
-	bool trusted = atomic_read(&tn->guard.budget) > 0;
+	bool trusted = ft_loan_open(&tn->guard.loan);
 
 	newcomer->class = FLOWTRACK_CLASS_EMBRYONIC;
 	newcomer->heavy = ft_guard_heavy(tn, &who->source);
 	newcomer->idle = trusted && ft_adaptive_on(&tn->set);
 	/* Its own flows it may take in any case. */
 	newcomer->fair = trusted || newcomer->heavy;
-}
-
-/* What flows that had an answer lose to those that had none is counted. */
-static void count_rank(struct ft_net *tn, const struct ft_newcomer *newcomer,
-		       enum ft_rank rank)
-{
-	if (rank == FT_RANK_IDLE_REPLIED || rank == FT_RANK_IDLE_ASSURED ||
-	    (rank == FT_RANK_IDLE_HEAVY && !newcomer->heavy))
-		atomic_dec(&tn->guard.budget);
 }
 
 static enum ft_decision decide(const struct ft_net *tn,
@@ -289,7 +280,8 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
 			  nf_ct_zone(ct));
 	shadow = ft_shadow_find(&tn->guard.shadows, &key);
 	if (shadow) {
-		ft_shadow_packet(shadow, bits, deadline_of(ct), ft_now());
+		if (ft_shadow_packet(shadow, bits, deadline_of(ct), ft_now()))
+			ft_loan_repay(&tn->guard.loan);
 		return FT_GUARD_GO;
 	}
 	/* Deleted, this was the last packet. */
@@ -427,6 +419,30 @@ static void log_full(struct ft_net *tn, const char *done)
 }
 
 /*
+ * Delete an entry, if the newcomer may displace what it is now; for one that
+ * nobody answered, its place may be a loan. Return: true if that was us.
+ */
+static bool delete_for(struct ft_net *tn, const struct ft_newcomer *newcomer,
+		       const struct ft_candidate *candidate, struct nf_conn *ct)
+{
+	unsigned int victim;
+	enum ft_rank rank;
+	bool lent;
+
+	if (decide(tn, newcomer, candidate, 1, &victim, &rank) !=
+	    FT_DECISION_EVICT)
+		return false;
+	lent = ft_pressure_borrows(newcomer, rank);
+	if (lent && !ft_loan_take(&tn->guard.loan))
+		return false;
+	if (nf_ct_delete(ct, 0, 0))
+		return true;
+	if (lent)
+		ft_loan_repay(&tn->guard.loan);
+	return false;
+}
+
+/*
  * Delete a shadow's flow, if that is still allowed and frees its place. Return:
  * true if so.
  */
@@ -435,10 +451,8 @@ static bool evict(struct ft_net *tn, const struct ft_newcomer *newcomer,
 {
 	struct ft_shadow_key key = shadow->key;
 	struct ft_candidate candidate;
-	bool deleted = false;
-	unsigned int victim;
-	enum ft_rank rank;
 	struct nf_conn *ct;
+	bool deleted;
 
 	ct = ft_guard_real(tn, &key);
 	if (!ct) {
@@ -453,17 +467,14 @@ static bool evict(struct ft_net *tn, const struct ft_newcomer *newcomer,
 	 * its place would be free only after them. Another key: the shadow has
 	 * become that of another flow, whose idle time says nothing.
 	 */
-	if (!test_bit(IPS_OFFLOAD_BIT, &ct->status) &&
-	    refcount_read(&ct->ct_general.use) <= 2 &&
-	    !memcmp(&shadow->key, &key, sizeof(key)) &&
-	    decide(tn, newcomer, &candidate, 1, &victim, &rank) ==
-	    FT_DECISION_EVICT)
-		deleted = nf_ct_delete(ct, 0, 0);
+	deleted = !test_bit(IPS_OFFLOAD_BIT, &ct->status) &&
+		  refcount_read(&ct->ct_general.use) <= 2 &&
+		  !memcmp(&shadow->key, &key, sizeof(key)) &&
+		  delete_for(tn, newcomer, &candidate, ct);
 	nf_ct_put(ct);
 	if (!deleted)
 		return false;
 	drop(tn, &key);
-	count_rank(tn, newcomer, rank);
 	this_cpu_inc(tn->stats->v[FLOWTRACK_A_STATS_GUARD_EVICT_CLOSING +
 				  candidate.class]);
 	return true;
@@ -716,7 +727,7 @@ int ft_guard_init(struct ft_net *tn)
 	guard->verify = false;
 	guard->refused = false;
 	RCU_INIT_POINTER(guard->heavy, NULL);
-	atomic_set(&guard->budget, FT_ADAPTIVE_BUDGET_MIN);
+	ft_loan_init(&guard->loan);
 	return 0;
 }
 

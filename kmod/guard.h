@@ -13,6 +13,7 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+#include "loan.h"
 #include "shadow.h"
 #include "source.h"
 
@@ -60,8 +61,7 @@ struct ft_guard_newcomer {
  * @verify: this pass looks every shadow up, not only those that are due;
  *	touched by @work only
  * @refused: a newcomer found no room since @work looked last
- * @budget: flows that had an answer which newcomers may still displace before
- *	@work looks again, see ft_adaptive_budget()
+ * @loan: places of idle flows that unanswered newcomers took, see loan.c
  * @heavy: sources that hold too much, or NULL; see guard_heavy.c
  */
 struct ft_guard {
@@ -73,7 +73,7 @@ struct ft_guard {
 	bool settled;
 	bool verify;
 	bool refused;
-	atomic_t budget;
+	struct ft_loan loan;
 	struct ft_guard_heavy __rcu *heavy;
 };
 

@@ -4,7 +4,6 @@
 #include <linux/sort.h>
 #include <net/netfilter/nf_conntrack.h>
 
-#include "adaptive.h"
 #include "guard_heavy.h"
 #include "net.h"
 #include "top.h"
@@ -134,20 +133,12 @@ static void publish(struct ft_net *tn, struct ft_guard_heavy *heavy)
 		kfree_rcu(old, rcu);
 }
 
-/* How many flows that had an answer may those without one displace? */
-static void set_budget(struct ft_net *tn, const struct survey *survey)
+/* Shadows of flows that are not answered, as far as a sample can tell. */
+static u32 unanswered(struct ft_net *tn, const struct survey *survey)
 {
-	struct ft_census census = {};
-	u64 embryonic;
+	u64 n = (u64)survey->embryonic * ft_shadow_count(&tn->guard.shadows);
 
-	if (survey && survey->n) {
-		embryonic = (u64)survey->embryonic *
-			    ft_shadow_count(&tn->guard.shadows);
-		census.n[FLOWTRACK_CLASS_EMBRYONIC] =
-			div_u64(embryonic, survey->n);
-	}
-	atomic_set(&tn->guard.budget,
-		   ft_adaptive_budget(&census, READ_ONCE(nf_conntrack_max)));
+	return survey->n ? div_u64(n, survey->n) : 0;
 }
 
 /**
@@ -158,6 +149,7 @@ static void set_budget(struct ft_net *tn, const struct survey *survey)
  */
 void ft_guard_heavy_look(struct ft_net *tn)
 {
+	u32 lent = atomic_read(&tn->guard.loan.lent);
 	struct ft_guard_heavy *heavy;
 	struct survey *survey;
 
@@ -174,7 +166,8 @@ void ft_guard_heavy_look(struct ft_net *tn)
 	};
 	take(tn, survey, heavy->prefix);
 	find(heavy, survey);
-	set_budget(tn, survey);
+	ft_loan_update(&tn->guard.loan, lent, unanswered(tn, survey),
+		       READ_ONCE(nf_conntrack_max));
 	publish(tn, heavy);
 out:
 	kvfree(survey);
@@ -188,7 +181,7 @@ out:
  */
 void ft_guard_heavy_forget(struct ft_net *tn)
 {
-	set_budget(tn, NULL);
+	ft_loan_init(&tn->guard.loan);
 	publish(tn, NULL);
 }
 

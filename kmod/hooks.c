@@ -231,7 +231,8 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	ft_flow_unlock(flow, step->word);
 
 	if (nearer || (step->word ^ before) & FT_FLOW_CLASS)
-		ft_flow_class_changed(tn, flow, found->index, found->hash);
+		ft_flow_class_changed(tn, flow, found->index, found->hash,
+				      before, step->word);
 	if (step->update &&
 	    (*verdict == FT_VERDICT_ACCEPT || *verdict == FT_VERDICT_KEEP))
 		notify_update(tn, found);
@@ -558,7 +559,7 @@ static void write_back(struct ft_net *tn, const struct ft_carrier *carrier)
 	u32 mark = READ_ONCE(carrier->ct->mark);
 	struct ft_flow *flow;
 	bool closed, nearer;
-	u32 timeout, word;
+	u32 timeout, was, word;
 
 	flow = ft_table_at(tn->table, carrier->index);
 	if (!flow)
@@ -569,6 +570,7 @@ static void write_back(struct ft_net *tn, const struct ft_carrier *carrier)
 		ft_flow_unlock(flow, word);
 		return;
 	}
+	was = word;
 	nearer = false;
 	if (mark != carrier->mark)
 		WRITE_ONCE(flow->mark, mark);
@@ -592,7 +594,8 @@ static void write_back(struct ft_net *tn, const struct ft_carrier *carrier)
 
 		ft_flow_key(flow, &key);
 		ft_flow_class_changed(tn, flow, carrier->index,
-				      ft_key_hash(&key, ft_table_secret(tn->table)));
+				      ft_key_hash(&key, ft_table_secret(tn->table)),
+				      was, word);
 	}
 }
 

@@ -182,11 +182,8 @@ static bool evict(struct ft_net *tn, const struct ft_candidate *victim,
 }
 
 /* Why a flow was displaced, where its class does not say so. */
-static void count_rank(struct ft_net *tn, const struct ft_newcomer *newcomer,
-		       enum ft_rank rank)
+static void count_rank(struct ft_net *tn, enum ft_rank rank)
 {
-	bool answered = newcomer->class > FLOWTRACK_CLASS_EMBRYONIC;
-
 	switch (rank) {
 	case FT_RANK_EXPIRED:
 		ft_stat_inc(tn, EVICT_EXPIRED);
@@ -195,20 +192,33 @@ static void count_rank(struct ft_net *tn, const struct ft_newcomer *newcomer,
 	case FT_RANK_IDLE_ASSURED:
 		ft_stat_inc(tn, EVICT_IDLE);
 		ft_adaptive_scarce(&tn->adaptive);
-		if (!answered)
-			atomic_dec(&tn->adaptive.budget);
 		break;
 	case FT_RANK_IDLE_HEAVY:
-		ft_stat_inc(tn, EVICT_HEAVY);
-		if (!answered && !newcomer->heavy)
-			atomic_dec(&tn->adaptive.budget);
-		break;
 	case FT_RANK_EMBRYONIC_HEAVY:
 		ft_stat_inc(tn, EVICT_HEAVY);
 		break;
 	default:
 		break;
 	}
+}
+
+/* As evict(); for a newcomer that nobody answered, its place may be a loan. */
+static bool evict_for(struct ft_net *tn, struct ft_newcomer *newcomer,
+		      const struct ft_candidate *victim, enum ft_rank rank)
+{
+	bool lent = ft_pressure_borrows(newcomer, rank);
+
+	if (lent && !ft_loan_take(&tn->loan)) {
+		/* Others were faster: among its like, then. */
+		newcomer->idle = false;
+		newcomer->fair = newcomer->heavy;
+		return false;
+	}
+	if (evict(tn, victim, rank))
+		return true;
+	if (lent)
+		ft_loan_repay(&tn->loan);
+	return false;
 }
 
 static enum ft_admission refuse(struct ft_net *tn, const struct ft_birth *birth,
@@ -250,7 +260,7 @@ static void describe(const struct ft_net *tn, const struct ft_birth *birth,
 	newcomer->heavy = ft_top_any_heavy(tn) &&
 			  ft_top_heavy(tn, &birth->key, birth->word);
 	trusted = newcomer->class > FLOWTRACK_CLASS_EMBRYONIC ||
-		  atomic_read(&tn->adaptive.budget) > 0;
+		  ft_loan_open(&tn->loan);
 	newcomer->idle = trusted && ft_adaptive_on(&tn->set);
 	/* Its own flows it may take in any case. */
 	newcomer->fair = trusted || newcomer->heavy;
@@ -297,9 +307,9 @@ static enum ft_decision displace(struct ft_net *tn,
 		}
 		if (tries < EVICT_SEARCHES && !ft_pressure_settled(&here, rank))
 			continue;
-		if (!evict(tn, &victim, rank))
+		if (!evict_for(tn, &newcomer, &victim, rank))
 			continue;
-		count_rank(tn, &newcomer, rank);
+		count_rank(tn, rank);
 		if (!one_more)
 			return FT_DECISION_EVICT;
 		one_more = false;
@@ -669,12 +679,21 @@ u32 ft_flow_end_all(struct ft_net *tn, enum flowtrack_reason reason)
  * @flow: the flow, whose class changed or whose deadline came nearer
  * @index: its index
  * @hash: its hash
+ * @from: its word, as it was
+ * @to: and as it is
+ *
+ * Who has completed a handshake was no forgery, and pays back the place that it
+ * may have taken of an idle flow. An answer alone proves nothing: that of a UDP
+ * service goes to whom it was asked for.
  *
  * Context: BH disabled, RCU read side; the flow's lock is not held.
  */
 void ft_flow_class_changed(struct ft_net *tn, struct ft_flow *flow, u32 index,
-			   u64 hash)
+			   u64 hash, u32 from, u32 to)
 {
+	if (ft_word_class(from) == FLOWTRACK_CLASS_EMBRYONIC &&
+	    ft_word_class(to) == FLOWTRACK_CLASS_ASSURED)
+		ft_loan_repay(&tn->loan);
 	ft_table_hint(tn->table, index, hash);
 }
 
@@ -706,6 +725,7 @@ int ft_lifecycle_init(struct ft_net *tn, u32 buckets)
 {
 	atomic_set(&tn->count, 0);
 	ft_adaptive_init(&tn->adaptive);
+	ft_loan_init(&tn->loan);
 	INIT_WORK(&tn->resize_work, resize_work);
 	ratelimit_state_init(&tn->full_log, 10 * HZ, 1);
 	ratelimit_set_flags(&tn->full_log, RATELIMIT_MSG_ON_RELEASE);

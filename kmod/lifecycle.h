@@ -64,7 +64,7 @@ bool ft_flow_end(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
 		 enum flowtrack_reason reason);
 u32 ft_flow_end_all(struct ft_net *tn, enum flowtrack_reason reason);
 void ft_flow_class_changed(struct ft_net *tn, struct ft_flow *flow, u32 index,
-			   u64 hash);
+			   u64 hash, u32 from, u32 to);
 
 int ft_lifecycle_init(struct ft_net *tn, u32 buckets);
 void ft_lifecycle_exit(struct ft_net *tn);

@@ -14,6 +14,7 @@
 
 #include "adaptive.h"
 #include "guard.h"
+#include "loan.h"
 #include "settings.h"
 #include "source.h"
 #include "stats.h"
@@ -41,6 +42,7 @@ struct ctl_table;
  * @gc_cursor: where expiry stands; touched by @gc_work only
  * @shrink_cursor: where adaptive timeouts stand; touched by @gc_work only
  * @adaptive: adaptive timeouts
+ * @loan: places of idle flows that unanswered newcomers took, see loan.c
  * @resize_work: follows the number of flows with the number of buckets
  * @sources: flows by source, see source.c
  * @top: who holds most flows, see top.c
@@ -65,6 +67,7 @@ struct ft_net {
 	struct ft_cursor gc_cursor;
 	struct ft_cursor shrink_cursor;
 	struct ft_adaptive adaptive;
+	struct ft_loan loan;
 	struct work_struct resize_work;
 	struct ft_sources sources;
 	struct ft_top top;

@@ -4,6 +4,7 @@
 #include <linux/minmax.h>
 
 #include "adaptive.h"
+#include "loan.h"
 #include "pressure.h"
 
 /* A flow of a heavy source has no more than this, in jiffies. */
@@ -163,7 +164,7 @@ static unsigned int select_best(const struct ft_candidate *candidates,
  * @candidates: the sample, as the slots have it
  * @n: how many
  *
- * The budget of ft_adaptive knows only what was a second ago, and a flood can
+ * What may be lent follows from a count that is a second old, and a flood can
  * fill the table in less.
  *
  * Context: any; pure.
@@ -177,10 +178,28 @@ void ft_pressure_crowd(struct ft_newcomer *newcomer,
 		return;
 	for (i = 0; i < n; i++)
 		embryonic += candidates[i].class == FLOWTRACK_CLASS_EMBRYONIC;
-	if (embryonic < 2 || embryonic * FT_ADAPTIVE_SHARE <= n)
+	if (embryonic < 2 || embryonic * FT_LOAN_SHARE <= n)
 		return;
 	newcomer->idle = false;
 	newcomer->fair = newcomer->heavy;
+}
+
+/**
+ * ft_pressure_borrows() - is the victim's place lent to the newcomer?
+ * @newcomer: who takes it
+ * @rank: why it may
+ *
+ * What had an answer gives way to what had none, and may never have one.
+ *
+ * Context: any; pure.
+ * Return: true if ft_loan_take() has to agree.
+ */
+bool ft_pressure_borrows(const struct ft_newcomer *newcomer, enum ft_rank rank)
+{
+	if (newcomer->class > FLOWTRACK_CLASS_EMBRYONIC)
+		return false;
+	return rank == FT_RANK_IDLE_REPLIED || rank == FT_RANK_IDLE_ASSURED ||
+	       (rank == FT_RANK_IDLE_HEAVY && !newcomer->heavy);
 }
 
 /**

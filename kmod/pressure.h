@@ -87,6 +87,7 @@ typedef void (*ft_look_fn)(const void *arg, struct ft_candidate *candidates,
 
 void ft_pressure_crowd(struct ft_newcomer *newcomer,
 		       const struct ft_candidate *candidates, unsigned int n);
+bool ft_pressure_borrows(const struct ft_newcomer *newcomer, enum ft_rank rank);
 bool ft_pressure_settled(const struct ft_newcomer *newcomer, enum ft_rank rank);
 enum ft_decision ft_pressure_choose(enum flowtrack_policy fallback,
 				    const struct ft_newcomer *newcomer,

@@ -169,15 +169,19 @@ int ft_shadow_add(struct ft_shadows *shadows, const struct ft_shadow_key *key,
 	return -EEXIST;
 }
 
-/* Two CPUs may be at it: each of them writes what was true a moment ago. */
-static void set_word(struct ft_shadow *shadow, u32 bits, u32 seen)
+/*
+ * Two CPUs may be at it: each of them writes what was true a moment ago. Return:
+ * true for the one that wrote that a handshake has been completed.
+ */
+static bool set_word(struct ft_shadow *shadow, u32 bits, u32 seen)
 {
 	u32 old = READ_ONCE(shadow->word);
 	u32 word = bits | (seen & FT_SHADOW_SEEN) | (old & FT_SHADOW_SOURCE);
 
 	/* If another one was faster, that is as good. */
-	if (old != word)
-		cmpxchg(&shadow->word, old, word);
+	return old != word && cmpxchg(&shadow->word, old, word) == old &&
+	       ft_shadow_class(old) == FLOWTRACK_CLASS_EMBRYONIC &&
+	       ft_shadow_class(word) == FLOWTRACK_CLASS_ASSURED;
 }
 
 static void set_deadline(struct ft_shadow *shadow, u32 deadline)
@@ -197,16 +201,17 @@ static void set_deadline(struct ft_shadow *shadow, u32 deadline)
  *
  * Context: RCU read side. Writes to no cache line when the bits have not changed
  * and less than FT_SHADOW_STEP has passed.
+ * Return: true for the packet that completed its handshake.
  */
-void ft_shadow_packet(struct ft_shadow *shadow, u32 bits, u32 deadline, u32 now)
+bool ft_shadow_packet(struct ft_shadow *shadow, u32 bits, u32 deadline, u32 now)
 {
 	u32 seen = READ_ONCE(shadow->word) & FT_SHADOW_SEEN;
 	s32 since = now - seen;
 
 	if (since < 0 || since >= FT_SHADOW_STEP)
 		seen = now;
-	set_word(shadow, bits, seen);
 	set_deadline(shadow, deadline);
+	return set_word(shadow, bits, seen);
 }
 
 /**

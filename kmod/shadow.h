@@ -126,7 +126,7 @@ struct ft_shadow *ft_shadow_find(struct ft_shadows *shadows,
 				 const struct ft_shadow_key *key);
 int ft_shadow_add(struct ft_shadows *shadows, const struct ft_shadow_key *key,
 		  u32 bits, u32 deadline, u32 now);
-void ft_shadow_packet(struct ft_shadow *shadow, u32 bits, u32 deadline,
+bool ft_shadow_packet(struct ft_shadow *shadow, u32 bits, u32 deadline,
 		      u32 now);
 void ft_shadow_update(struct ft_shadow *shadow, u32 bits, u32 deadline,
 		      u32 now);

@@ -122,34 +122,12 @@ static void shortage_is_shown(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_adaptive_shown(&a, ASSURED), 1000);
 }
 
-/* Forged packets get an eighth of the table from idle flows, and no more. */
-static void budget(struct kunit *test)
-{
-	struct ft_census census = {};
-	struct ft_adaptive a;
-
-	KUNIT_EXPECT_EQ(test, ft_adaptive_budget(&census, 65536), 8192);
-	KUNIT_EXPECT_EQ(test, ft_adaptive_budget(&census, 80), 64);
-	census.n[EMBRYONIC] = 8000;
-	KUNIT_EXPECT_EQ(test, ft_adaptive_budget(&census, 65536), 192);
-	census.n[EMBRYONIC] = 8192;
-	KUNIT_EXPECT_EQ(test, ft_adaptive_budget(&census, 65536), 0);
-	census.n[EMBRYONIC] = U32_MAX;
-	KUNIT_EXPECT_EQ(test, ft_adaptive_budget(&census, 65536), 0);
-
-	census.n[EMBRYONIC] = 8190;
-	ft_adaptive_init(&a);
-	ft_adaptive_update(&a, &census, 65536, 60, 120, 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&a.budget), 2);
-}
-
 static struct kunit_case adaptive_cases[] = {
 	KUNIT_CASE(factor_table),
 	KUNIT_CASE(factor_falls),
 	KUNIT_CASE(limits),
 	KUNIT_CASE(by_class),
 	KUNIT_CASE(shortage_is_shown),
-	KUNIT_CASE(budget),
 	{}
 };
 

@@ -402,15 +402,17 @@ static void idle(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_GO);
 	KUNIT_EXPECT_FALSE(test, ft_ct_has(23));
 	nf_conntrack_max = 29 + cpus - 1;
-	atomic_set(&tn->guard.budget, 0);
+	/* It had the place of one that was idle. */
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->guard.loan.lent), 1);
+	tn->guard.loan.limit = 1;
 	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_DROP);
-	atomic_set(&tn->guard.budget, 1);
+	tn->guard.loan.limit = 2;
 	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_GO);
 	KUNIT_EXPECT_FALSE(test, ft_ct_has(7));
-	KUNIT_EXPECT_EQ(test, atomic_read(&tn->guard.budget), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->guard.loan.lent), 2);
 	/* The others are in use. */
 	nf_conntrack_max = 28 + cpus - 1;
-	atomic_set(&tn->guard.budget, 10);
+	tn->guard.loan.limit = 10;
 	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_DROP);
 	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 28);
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_EVICT_REPLIED)), 1);
@@ -488,9 +490,9 @@ static void heavy(struct kunit *test)
 	tn->set.v[FLOWTRACK_A_SETTINGS_SRC_PREFIX4] = 32;
 	sweep(tn);
 
-	atomic_set(&tn->guard.budget, 5);
+	tn->guard.loan.limit = 5;
 	for (i = 0; i < 15; i++) {
-		/* Others up to the budget; he himself always. */
+		/* Others up to the limit; he himself always. */
 		if (i == 5)
 			KUNIT_EXPECT_EQ(test, make_room_for(tn, &somebody),
 					FT_GUARD_DROP);
@@ -500,7 +502,7 @@ static void heavy(struct kunit *test)
 		nf_conntrack_max--;
 	}
 	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 85);
-	KUNIT_EXPECT_EQ(test, atomic_read(&tn->guard.budget), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->guard.loan.lent), 5);
 	for (i = 0; i < 40; i++) {
 		struct nf_conntrack_tuple_hash *found;
 		struct nf_conntrack_tuple tuple;
@@ -517,12 +519,12 @@ static void heavy(struct kunit *test)
 	sweep(tn);
 	sweep(tn);
 	KUNIT_EXPECT_FALSE(test, is_heavy(tn, greedy));
-	KUNIT_EXPECT_GT(test, atomic_read(&tn->guard.budget), 0);
+	KUNIT_EXPECT_TRUE(test, ft_loan_open(&tn->guard.loan));
 	ft_ct_end_all();
 }
 
 /* Unanswered flows that hold their share take nothing more of answered ones. */
-static void budget(struct kunit *test)
+static void loan(struct kunit *test)
 {
 	struct ft_net *tn = guard_net(test);
 	struct nf_conn *ct;
@@ -536,7 +538,21 @@ static void budget(struct kunit *test)
 	}
 	sweep(tn);
 	/* An eighth of 800, of which 40 are there. */
-	KUNIT_EXPECT_EQ(test, atomic_read(&tn->guard.budget), 60);
+	KUNIT_EXPECT_EQ(test, tn->guard.loan.limit, 60);
+	/* A handshake that is completed pays back, an answer to UDP does not. */
+	atomic_set(&tn->guard.loan.lent, 2);
+	ct = ft_ct_udp(test, 1000, 0, 500 * HZ);
+	ft_ct_feed(tn, ct);
+	ct->status |= IPS_SEEN_REPLY;
+	ft_ct_feed(tn, ct);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->guard.loan.lent), 2);
+	ct->status &= ~IPS_SEEN_REPLY;
+	ft_ct_feed(tn, ct);
+	ct->status |= ASSURED;
+	ft_ct_feed(tn, ct);
+	ft_ct_feed(tn, ct);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->guard.loan.lent), 1);
+	ft_ct_drop(test, ct);
 	ft_ct_end_all();
 }
 
@@ -644,7 +660,7 @@ static struct kunit_case guard_cases[] = {
 	KUNIT_CASE(opens),
 	KUNIT_CASE(idle),
 	KUNIT_CASE(heavy),
-	KUNIT_CASE(budget),
+	KUNIT_CASE(loan),
 	KUNIT_CASE(sources),
 	KUNIT_CASE(switched_off),
 	{}

@@ -148,9 +148,66 @@ static void policy_evict_idle(struct kunit *test)
 		ft_kunit_admit(tn, i, EMBRYONIC, 1000 * HZ);
 	for (i = 0; i < 200; i++)
 		kept += ft_kunit_has(tn, i);
-	KUNIT_EXPECT_GE(test, kept, 200 - FT_ADAPTIVE_BUDGET_MIN);
+	KUNIT_EXPECT_GE(test, kept, 200 - FT_LOAN_MIN);
 	KUNIT_EXPECT_LT(test, kept, 200);
 	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 200);
+}
+
+/* A flow becomes another class, as ft_track() does it. */
+static void reclass(struct kunit *test, struct ft_net *tn, u32 i,
+		    enum flowtrack_class class)
+{
+	struct ft_birth birth;
+	struct ft_flow *flow;
+	u32 index, from, to;
+
+	ft_kunit_birth(tn, &birth, i, class, HZ);
+	local_bh_disable();
+	rcu_read_lock();
+	flow = ft_table_lookup(tn->table, &birth.key, birth.hash, &index);
+	if (!flow) {
+		KUNIT_FAIL(test, "flow %u is not there", i);
+		goto out;
+	}
+	ft_flow_lock(flow);
+	from = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
+	to = (from & ~FT_FLOW_CLASS) | class << 5;
+	ft_flow_unlock(flow, to);
+	ft_flow_class_changed(tn, flow, index, birth.hash, from, to);
+out:
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+/* Who completes a handshake leaves its loan to the next one, at once. */
+static void handshakes_pay_back(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 400);
+	u32 i;
+
+	set_policy(tn, FLOWTRACK_POLICY_EVICT, FLOWTRACK_POLICY_DROP);
+	tn->set.v[FLOWTRACK_A_SETTINGS_UDP_TIMEOUT] = 1000;
+	for (i = 0; i < 400; i++)
+		ft_kunit_admit(tn, i, ASSURED, (1000 - 62) * HZ);
+	for (i = 1000; i < 1000 + 3 * FT_LOAN_MIN; i++) {
+		KUNIT_ASSERT_EQ_MSG(test,
+				    ft_kunit_admit(tn, i, EMBRYONIC, 1000 * HZ),
+				    FT_ADMIT_OK, "newcomer %u", i - 1000);
+		KUNIT_ASSERT_EQ(test, atomic_read(&tn->loan.lent), 1);
+		reclass(test, tn, i, ASSURED);
+		KUNIT_ASSERT_EQ(test, atomic_read(&tn->loan.lent), 0);
+	}
+	/* An answer alone is no proof. */
+	ft_kunit_admit(tn, 2000, EMBRYONIC, 1000 * HZ);
+	reclass(test, tn, 2000, REPLIED);
+	reclass(test, tn, 2000, ASSURED);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->loan.lent), 1);
+	/* What is not lent can't be paid back. */
+	reclass(test, tn, 1000, EMBRYONIC);
+	reclass(test, tn, 1000, ASSURED);
+	reclass(test, tn, 1001, EMBRYONIC);
+	reclass(test, tn, 1001, ASSURED);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->loan.lent), 0);
 }
 
 /* The oldest of those that are looked at: a handshake has time to complete. */
@@ -381,6 +438,7 @@ static struct kunit_case lifecycle_cases[] = {
 	KUNIT_CASE(policy_evict),
 	KUNIT_CASE(policy_evict_fallback),
 	KUNIT_CASE(policy_evict_idle),
+	KUNIT_CASE(handshakes_pay_back),
 	KUNIT_CASE(policy_evict_oldest),
 	KUNIT_CASE(max_lowered),
 	KUNIT_CASE(refusals_by_reason),

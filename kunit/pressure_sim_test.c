@@ -13,7 +13,7 @@
 #include <linux/prandom.h>
 #include <linux/vmalloc.h>
 
-#include "adaptive.h"
+#include "loan.h"
 #include "pressure.h"
 
 #define ROOM		4096
@@ -45,7 +45,7 @@ struct sim {
 	struct list_head order[FT_CLASSES];
 	struct ft_census census;
 	u32 count;
-	s64 budget;
+	struct ft_loan loan;
 	u32 now;
 	bool exact;
 	u64 born[KINDS];
@@ -99,9 +99,9 @@ static struct entry *exact_victim(struct sim *sim)
 			continue;
 		if (!class || sim->now - e->last > floor[class]) {
 			if (class < FLOWTRACK_CLASS_REPLIED ||
-			    (sim->budget > 0 &&
+			    (ft_loan_open(&sim->loan) &&
 			     sim->census.n[FLOWTRACK_CLASS_EMBRYONIC] *
-			     FT_ADAPTIVE_SHARE <= ROOM))
+			     FT_LOAN_SHARE <= ROOM))
 				return e;
 		} else if (class == FLOWTRACK_CLASS_EMBRYONIC) {
 			young = e;
@@ -149,8 +149,8 @@ static struct entry *sampled_victim(struct sim *sim)
 {
 	struct ft_newcomer here, who = {
 		.class = FLOWTRACK_CLASS_EMBRYONIC,
-		.idle = sim->budget > 0,
-		.fair = sim->budget > 0,
+		.idle = ft_loan_open(&sim->loan),
+		.fair = ft_loan_open(&sim->loan),
 	};
 	enum flowtrack_class wanted = FLOWTRACK_CLASS_ASSURED;
 	struct ft_candidate c[FT_PRESSURE_SAMPLE], victim;
@@ -191,7 +191,7 @@ static struct entry *arrive(struct sim *sim, enum kind kind,
 			return NULL;
 		}
 		if (e->class >= FLOWTRACK_CLASS_REPLIED)
-			sim->budget--;
+			ft_loan_take(&sim->loan);
 		/* What is over can't be lost; nor is a client that was served. */
 		if (e->class != FLOWTRACK_CLASS_CLOSING)
 			sim->lost[e->kind]++;
@@ -206,8 +206,11 @@ static struct entry *arrive(struct sim *sim, enum kind kind,
 static void go_on(struct sim *sim, struct entry *e, u32 serial,
 		  enum flowtrack_class class)
 {
-	if (e && e->serial == serial)
-		touch(sim, e, class);
+	if (!e || e->serial != serial)
+		return;
+	if (e->class == FLOWTRACK_CLASS_EMBRYONIC)
+		ft_loan_repay(&sim->loan);
+	touch(sim, e, class);
 }
 
 /* What has to happen later, in the order in which it will. */
@@ -232,6 +235,7 @@ static void run(struct sim *sim, const struct flood *flood,
 	for (i = 0; i < FT_CLASSES; i++)
 		INIT_LIST_HEAD(&sim->order[i]);
 	prandom_seed_state(&sim->rnd, 99);
+	ft_loan_init(&sim->loan);
 	memset(answers, 0, sizeof(*answers));
 	memset(closes, 0, sizeof(*closes));
 	sim->now = 3600 * HZ;
@@ -252,7 +256,10 @@ static void run(struct sim *sim, const struct flood *flood,
 	for (tick = 0; tick < flood->seconds * HZ; tick++) {
 		sim->now++;
 		if (tick % HZ == 0)
-			sim->budget = ft_adaptive_budget(&sim->census, ROOM);
+			ft_loan_update(&sim->loan,
+				       atomic_read(&sim->loan.lent),
+				       sim->census.n[FLOWTRACK_CLASS_EMBRYONIC],
+				       ROOM);
 		/* The busy ones by turns; those that were displaced are gone. */
 		for (i = tick % (20 * HZ); i < flood->active; i += 20 * HZ)
 			go_on(sim, &sim->entry[i], i + 1,

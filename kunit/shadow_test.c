@@ -158,9 +158,12 @@ static void updates(struct kunit *test)
 		shadow = ft_shadow_find(shadows, &key);
 		KUNIT_ASSERT_NOT_NULL(test, shadow);
 		if (cases[i].packet)
-			ft_shadow_packet(shadow, cases[i].bits,
-					 base + cases[i].gain,
-					 base + cases[i].after);
+			KUNIT_EXPECT_EQ_MSG(test,
+					    ft_shadow_packet(shadow, cases[i].bits,
+							     base + cases[i].gain,
+							     base + cases[i].after),
+					    cases[i].bits == ASSURED, "%s",
+					    cases[i].name);
 		else
 			ft_shadow_update(shadow, cases[i].bits,
 					 base + cases[i].gain,

@@ -123,8 +123,8 @@ def _(rig):
     rig.c.flush()
     rig.s.receive()
     left = len(old & there(rig))
-    # An eighth; but up to 64 in a small table.
-    check(maximum - 64 <= left < maximum, f"{left} of {maximum} left")
+    # An eighth, but up to 64 in a small table. Those that were on their way while the worker counted, it missed.
+    check(maximum - 72 <= left < maximum, f"{left} of {maximum} left")
 
 
 @case("a finished connection gives way before one whose last ACK is due", only="flowtrack")
