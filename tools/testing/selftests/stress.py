@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The table under stress from two processors, while it is resized up and down: kunit/ft_stress.h, as a module.
+"""The table under stress from two processors, while it is resized up and down: kunit/ft_stress.h, as a module. And
+the limit of flows per source, which both meet at once.
 
 FT_STRESS_KO is the module; selftest.sh sets it.
 """
@@ -10,7 +11,7 @@ import os
 from lib import *
 
 PARAMETERS = "/sys/module/ft_stress/parameters"
-ENOUGH = {"lookups": 2000, "inserts": 500, "resizes": 5}
+ENOUGH = {"lookups": 2000, "inserts": 500, "resizes": 5, "source_granted": 10000, "source_refused": 100}
 
 
 def enough(seen):
@@ -68,6 +69,12 @@ def _(seen):
     print(f"# {sum(sections)} sections; not longer than, in ns: {told}; the longest {seen['longest_ns']}")
     # An emulated processor is slow, and others take it away for milliseconds: that is in the longest ones.
     check(told[0.5] <= 131072, f"half of the sections took longer than 131 us: {sections}")
+
+
+@case("a source never had one flow more than src_max, and none was remembered for longer than it had one", only="flowtrack")
+def _(seen):
+    print(f"# granted: {seen['source_granted']}, refused: {seen['source_refused']}")
+    equal((seen["source_over"], seen["source_kept"]), (0, 0), f"results: {seen}")
 
 
 main(setup)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The stress of kunit/ft_stress.h as a module, for kernels that have no KUnit,
- * but several CPUs. It runs while it is loaded; afterwards its parameters say
- * what came of it.
+ * but several CPUs; and that of sources.c, for which one CPU would not do. It
+ * runs while it is loaded; afterwards its parameters say what came of it.
  *
  * Besides it tells for how long the table keeps BHs off: there a resize moves
  * one bucket, with its lock held, and this is all that it may delay a packet
@@ -17,6 +17,7 @@
 
 #include "clock.h"
 #include "ft_stress.h"
+#include "sources.h"
 
 /* The functions below are those that the table is given; here are the others. */
 #undef local_bh_disable
@@ -52,6 +53,17 @@ module_param(longest_ns, uint, 0444);
 MODULE_PARM_DESC(longest_ns, "Result: the longest section with BHs off, in nanoseconds");
 module_param_array(sections, uint, NULL, 0444);
 MODULE_PARM_DESC(sections, "Result: how many there were, by the logarithm of their length in nanoseconds");
+
+static struct ft_stress_sources sources;
+
+module_param_named(source_granted, sources.granted, uint, 0444);
+MODULE_PARM_DESC(source_granted, "Result: flows that a source was allowed");
+module_param_named(source_refused, sources.refused, uint, 0444);
+MODULE_PARM_DESC(source_refused, "Result: flows that a source was refused");
+module_param_named(source_over, sources.over, uint, 0444);
+MODULE_PARM_DESC(source_over, "Result: how often a source had one flow too many");
+module_param_named(source_kept, sources.kept, uint, 0444);
+MODULE_PARM_DESC(source_kept, "Result: sources left when all flows had ended");
 
 /**
  * struct clock - sections with BHs off, of one CPU
@@ -137,6 +149,8 @@ static int __init stress_init(void)
 	left = atomic_read(&s->left);
 	ft_table_destroy(s->table);
 	sum_up_clocks();
+	if (!err)
+		err = ft_stress_sources(&sources, ms / 3);
 out_free:
 	kfree(s);
 out_cache:
@@ -152,4 +166,4 @@ module_init(stress_init);
 module_exit(stress_exit);
 
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("Stress for the flow table of nf_flowtrack");
+MODULE_DESCRIPTION("Stress for the flow table and the sources of nf_flowtrack");
