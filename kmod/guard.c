@@ -557,7 +557,14 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 			log_full(tn, "a less valuable one was deleted");
 			return FT_GUARD_GO;
 		}
+		if (decision == FT_DECISION_EVICT)
+			continue;
+		/* In vain, only one packet in a jiffy searches on. */
+		if (READ_ONCE(tn->guard.hopeless) == ft_now())
+			break;
 	}
+	if (decision != FT_DECISION_EVICT)
+		WRITE_ONCE(tn->guard.hopeless, ft_now());
 	/* The fallback: what is decided when nobody is in reach. */
 	decision = decide(tn, &who, NULL, 0, &victim, &rank);
 	if (decision == FT_DECISION_PASS) {
@@ -728,6 +735,7 @@ int ft_guard_init(struct ft_net *tn)
 	guard->refused = false;
 	RCU_INIT_POINTER(guard->heavy, NULL);
 	ft_loan_init(&guard->loan);
+	guard->hopeless = ft_now() - 1;
 	return 0;
 }
 

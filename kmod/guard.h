@@ -61,6 +61,7 @@ struct ft_guard_newcomer {
  * @verify: this pass looks every shadow up, not only those that are due;
  *	touched by @work only
  * @refused: a newcomer found no room since @work looked last
+ * @hopeless: ft_now() when a search for a victim last failed
  * @loan: places of idle flows that unanswered newcomers took, see loan.c
  * @heavy: sources that hold too much, or NULL; see guard_heavy.c
  */
@@ -73,6 +74,7 @@ struct ft_guard {
 	bool settled;
 	bool verify;
 	bool refused;
+	u32 hopeless;
 	struct ft_loan loan;
 	struct ft_guard_heavy __rcu *heavy;
 };

@@ -96,6 +96,20 @@ static inline bool ft_ct_has(u32 i)
 	return found;
 }
 
+/* As nf_conntrack does it by itself: without telling. */
+static inline void ft_ct_delete(u32 i)
+{
+	struct nf_conntrack_tuple_hash *found;
+	struct nf_conntrack_tuple tuple;
+
+	ft_ct_tuple(&tuple, i);
+	found = nf_conntrack_find_get(&init_net, &nf_ct_zone_dflt, &tuple);
+	if (!found)
+		return;
+	nf_ct_delete(nf_ct_tuplehash_to_ctrack(found), 0, 0);
+	nf_ct_put(nf_ct_tuplehash_to_ctrack(found));
+}
+
 static inline int ft_ct_any(struct nf_conn *ct, void *arg)
 {
 	return 1;

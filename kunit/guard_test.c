@@ -377,6 +377,52 @@ static void age(struct ft_net *tn, struct nf_conn *ct, u32 ago)
 	rcu_read_unlock();
 }
 
+/* How often of @tries is one flow found among others that are in use? */
+static u32 found_among(struct kunit *test, struct ft_net *tn, u32 tries,
+		       bool hopeless)
+{
+	struct nf_conn *ct;
+	u32 i, found = 0;
+
+	for (i = 0; i < tries; i++) {
+		ct = ft_ct_udp(test, 1000 + i, 0, 20 * HZ);
+		ft_ct_feed(tn, ct);
+		age(tn, ct, 5 * HZ);
+		ft_ct_drop(test, ct);
+		nf_conntrack_max = nf_conntrack_count(&init_net);
+		tn->guard.hopeless = ft_now() - !hopeless;
+		if (make_room(tn) == FT_GUARD_GO) {
+			found++;
+			continue;
+		}
+		KUNIT_EXPECT_LE(test, ft_now() - tn->guard.hopeless, HZ);
+		ft_ct_delete(1000 + i);
+		sweep(tn);
+	}
+	return found;
+}
+
+/* While searches are in vain, a flood must not make each packet search. */
+static void hopeless(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	struct nf_conn *ct;
+	u32 i, found;
+
+	for (i = 0; i < 64; i++) {
+		ct = ft_ct_udp(test, i, ASSURED, 500 * HZ);
+		ft_ct_feed(tn, ct);
+		ft_ct_drop(test, ct);
+	}
+	/* A sample has half of them: 7 in 8 with three, and half with one. */
+	found = found_among(test, tn, 300, false);
+	KUNIT_EXPECT_GE(test, found, 225);
+	found = found_among(test, tn, 300, true);
+	KUNIT_EXPECT_LE(test, found, 205);
+	KUNIT_EXPECT_GE(test, found, 95);
+	ft_ct_end_all();
+}
+
 /* Idle for a minute: they go before a newcomer is refused, up to a limit. */
 static void idle(struct kunit *test)
 {
@@ -658,6 +704,7 @@ static struct kunit_case guard_cases[] = {
 	KUNIT_CASE(gone_already),
 	KUNIT_CASE(reserved),
 	KUNIT_CASE(opens),
+	KUNIT_CASE(hopeless),
 	KUNIT_CASE(idle),
 	KUNIT_CASE(heavy),
 	KUNIT_CASE(loan),
