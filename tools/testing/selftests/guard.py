@@ -435,8 +435,11 @@ def _(net):
     for talk in far:
         talk.alive()
     equal(trackers(), (0, 3), "flows listed: own and guarded")
+    # An ACK that a client has delayed would make nf_conntrack pick up its connection again.
+    net.r.nft("table inet still { chain f { type filter hook forward priority 0; policy drop; }; }")
     equal(tool("del", "--all", "guarded")["deleted"], 3, "deleted guarded flows")
     equal(net.r.conntrack_count(), 0, "entries")
+    net.r.nft("delete table inet still")
     close(near + far)
 
 
