@@ -139,6 +139,27 @@ longest() {
 	echo $((max + 60))
 }
 
+# Programs that tests start over and over.
+WARM=(bash ip nft conntrack python3 iptables-nft iptables-legacy iptables-nft-restore modprobe sysctl timeout ping curl ss tc
+	sleep sed grep cat cut head tail mktemp rm)
+
+# What a guest shall have in its memory: programs, the libraries of them, and Python's.
+warm_files() {
+	local program
+	{
+		for program in "${WARM[@]}" "$FT_TOOL"; do
+			program=$(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin command -v "$program") || continue
+			echo "$program"
+			ldd "$program" | grep -o '/[^ ]*' || true
+		done
+		echo /etc/ld.so.cache
+		PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$TOP/tools/testing/selftests "$PYTHON" -c '
+import sys, hashlib, lib_net
+for module in list(sys.modules.values()):
+    print(getattr(module, "__cached__", None) or getattr(module, "__file__", None))'
+	} | xargs -d '\n' realpath -q -e | sort -u
+}
+
 # Downloads and builds, one kernel after the other.
 prepare() {
 	modules[$1]=$(build_module "$1")
@@ -152,7 +173,7 @@ run_guest() {
 	mkdir -p "$results"
 	FT_KO=${modules[$version]} FT_STRESS_KO=$TOP/build/$(kernel_release "$version")-stress/ft_stress.ko \
 		"$TOP/tools/testing/vm.sh" run -m 2G -t "${SELFTEST_TIMEOUT:-1800}" -i "$(longest "$@")" \
-		-o "$results" "$version" "$TOP/tools/testing/selftest.sh" --guest "$@"
+		-o "$results" -w "$LOGS/warm" "$version" "$TOP/tools/testing/selftest.sh" --guest "$@"
 }
 
 # Names of the tests whose cases failed in a guest that came to its end.
@@ -224,6 +245,7 @@ FT_YNL=$(kernel_source 6.12)/tools/net/ynl
 # What no test starts by the name of an installed program.
 FT_SERVERS=$(servers)
 export FT_YNL FT_SERVERS FT_TOOL=$TOP/tools/flowtrack/flowtrack
+warm_files >"$LOGS/warm" || true
 declare -A modules guests ended
 for kernel in "${kernels[@]}"; do
 	prepare "$kernel"
