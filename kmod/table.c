@@ -249,6 +249,12 @@ struct ft_flow *ft_table_at(const struct ft_table *table, u32 index)
 	return ft_arena_at(table->arena4, index);
 }
 
+static unsigned int tagged_bit(const struct bucket *line, unsigned int i,
+			       u16 tag)
+{
+	return (slot_tag(READ_ONCE(line->slot[i])) == tag) << i;
+}
+
 /*
  * Slots of a line that have a tag, one bit each. Which one it is nobody can
  * predict, and a branch on it would keep the CPU from going on before the line
@@ -256,21 +262,12 @@ struct ft_flow *ft_table_at(const struct ft_table *table, u32 index)
  */
 static unsigned int line_tagged(const struct bucket *line, u16 tag)
 {
-	unsigned int tagged = 0;
-	unsigned int i;
+	static_assert(FT_SLOTS == 7);
 
-	for (i = 0; i < FT_SLOTS; i++)
-		tagged |= (slot_tag(READ_ONCE(line->slot[i])) == tag) << i;
-	return tagged;
-}
-
-/* All lines of a flow that a packet of that key will need, at once. */
-static void flow_prefetch(const struct ft_flow *flow, const struct ft_key *key)
-{
-	if (key->family == NFPROTO_IPV6)
-		prefetch(ft_flow_addr6((struct ft_flow *)flow));
-	if (key->l4proto == IPPROTO_TCP || key->l4proto == IPPROTO_SCTP)
-		prefetchw(&flow->born);
+	return tagged_bit(line, 0, tag) | tagged_bit(line, 1, tag) |
+	       tagged_bit(line, 2, tag) | tagged_bit(line, 3, tag) |
+	       tagged_bit(line, 4, tag) | tagged_bit(line, 5, tag) |
+	       tagged_bit(line, 6, tag);
 }
 
 /* Find a live flow in a bucket. */
@@ -279,6 +276,9 @@ static struct ft_flow *bucket_find(const struct ft_table *table,
 				   const struct ft_key *key, u16 tag,
 				   u32 *index)
 {
+	bool stateful = key->l4proto == IPPROTO_TCP ||
+			key->l4proto == IPPROTO_SCTP;
+	bool ipv6 = key->family == NFPROTO_IPV6;
 	unsigned int tagged;
 	struct ft_flow *flow;
 	u64 slot;
@@ -293,7 +293,11 @@ static struct ft_flow *bucket_find(const struct ft_table *table,
 			flow = ft_table_at(table, slot_index(slot));
 			if (unlikely(!flow))
 				continue;
-			flow_prefetch(flow, key);
+			/* All lines that the packet will need, at once. */
+			if (ipv6)
+				prefetch(ft_flow_addr6(flow));
+			if (stateful)
+				prefetchw(&flow->born);
 			if (likely(ft_flow_matches(flow, key) &&
 				   ft_flow_left(flow, ft_now()) > 0)) {
 				*index = slot_index(slot);
