@@ -227,8 +227,9 @@ static enum ft_invalid read_ipv4(const struct sk_buff *skb, unsigned int nhoff,
 	return FT_INVALID_NONE;
 }
 
-static enum ft_invalid read_ipv6(const struct sk_buff *skb, unsigned int nhoff,
-				 struct ft_pkt *pkt, unsigned int *end)
+static noinline_for_stack enum ft_invalid
+read_ipv6(const struct sk_buff *skb, unsigned int nhoff, struct ft_pkt *pkt,
+	  unsigned int *end)
 {
 	unsigned int off = nhoff + sizeof(struct ipv6hdr);
 	const struct ipv6_opt_hdr *ext;
@@ -314,8 +315,9 @@ static enum ft_parse invalid(enum ft_invalid *reason, enum ft_invalid why)
 	return FT_PARSE_INVALID;
 }
 
-static enum ft_parse read_icmp(const struct sk_buff *skb, struct ft_pkt *pkt,
-			       enum ft_invalid *reason)
+static noinline_for_stack enum ft_parse
+read_icmp(const struct sk_buff *skb, struct ft_pkt *pkt,
+	  enum ft_invalid *reason)
 {
 	/* What is read of it is the same in ICMP and ICMPv6. */
 	const struct icmphdr *icmph;
@@ -353,8 +355,9 @@ static enum ft_parse read_icmp(const struct sk_buff *skb, struct ft_pkt *pkt,
  * its key or call id is no reason to refuse the packet: nf_conntrack takes it
  * as one without.
  */
-static enum ft_parse read_gre(const struct sk_buff *skb, struct ft_pkt *pkt,
-			      enum ft_invalid *reason)
+static noinline_for_stack enum ft_parse
+read_gre(const struct sk_buff *skb, struct ft_pkt *pkt,
+	 enum ft_invalid *reason)
 {
 	const struct gre_base_hdr *greh;
 	struct gre_base_hdr buf;

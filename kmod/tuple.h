@@ -129,7 +129,9 @@ static inline u64 ft_key_hash(const struct ft_key *key,
 {
 	if (key->family == NFPROTO_IPV4)
 		return siphash(key, FT_KEY_HEAD, secret);
-	return siphash(key, sizeof(*key), secret);
+	/* All but addr4, which follows from addr6. */
+	return siphash(&key->port, sizeof(*key) - offsetof(struct ft_key, port),
+		       secret);
 }
 
 #endif /* _FT_TUPLE_H */
