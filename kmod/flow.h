@@ -109,7 +109,8 @@ struct ft_stream {
 };
 
 /**
- * union ft_proto_state - what the flow's protocol keeps, 56 bytes
+ * union ft_proto_state - what the flow's protocol keeps, 56 bytes; what else
+ *	is in them may be left from another flow
  * @tcp: TCP
  * @sctp: SCTP
  * @stream: all others
@@ -131,7 +132,7 @@ union ft_proto_state {
  * @bytes: by direction, while accounting is on; of the IP packets
  * @key: identity; the IPv6 addresses are in ft_flow6.addr6
  * @key.addr4: see ft_key
- * @born: when the first packet was seen, ktime_get_boottime_ns(), exact if
+ * @born: when the first packet was accepted, ktime_get_boottime_ns(), exact if
  *	the setting timestamp was on, else to the tick
  * @proto: what the protocol keeps
  */

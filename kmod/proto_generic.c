@@ -16,13 +16,12 @@
 /**
  * ft_generic_begin() - state of a new flow
  * @step: the first packet's
- * @state: filled
+ * @state: its stream is filled
  *
  * Context: any.
  */
 void ft_generic_begin(struct ft_step *step, union ft_proto_state *state)
 {
-	memset(state, 0, sizeof(*state));
 	state->stream.since = step->now;
 	step->update = false;
 	ft_step_set(step, FLOWTRACK_FLOW_STATE_UNREPLIED,
