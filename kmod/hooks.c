@@ -37,7 +37,8 @@
 #define REFRESH_STEP	HZ
 
 /**
- * struct found - what a packet met in the table
+ * struct found - what a packet met in the table, and what it will carry
+ * @carrier: that; NULL: none is to be had
  * @flow: the flow; it may end at any time
  * @index: its index
  * @gen: its generation
@@ -45,6 +46,7 @@
  * @view: what to publish
  */
 struct found {
+	struct ft_carrier *carrier;
 	struct ft_flow *flow;
 	u32 index;
 	u32 gen;
@@ -52,17 +54,24 @@ struct found {
 	struct ft_view view;
 };
 
+static unsigned int drop_uncarried(struct ft_net *tn)
+{
+	ft_stat_inc(tn, CARRIER_NONE);
+	return NF_DROP;
+}
+
 /* Publish INVALID: past nf_conntrack as if untracked, see ft_uncover(). */
-static unsigned int publish_invalid(struct ft_net *tn, struct sk_buff *skb,
-				    const struct nf_hook_state *state,
-				    u8 l4proto, enum ft_invalid reason)
+static noinline_for_stack unsigned int
+publish_invalid(struct ft_net *tn, struct sk_buff *skb,
+		const struct nf_hook_state *state, u8 l4proto,
+		enum ft_invalid reason)
 {
 	struct ft_carrier *carrier;
 
 	ft_invalid(tn, skb, state, l4proto, reason);
 	carrier = ft_carrier_get(tn);
 	if (!carrier)
-		return NF_DROP;
+		return drop_uncarried(tn);
 	carrier->invalid = true;
 	ft_carrier_attach(carrier, skb, IP_CT_UNTRACKED);
 	return NF_ACCEPT;
@@ -80,10 +89,10 @@ static unsigned int publish_found(struct ft_net *tn, struct sk_buff *skb,
 				  const struct found *found,
 				  enum ip_conntrack_info ctinfo)
 {
-	struct ft_carrier *carrier = ft_carrier_get(tn);
+	struct ft_carrier *carrier = found->carrier;
 
 	if (!carrier)
-		return NF_DROP;
+		return drop_uncarried(tn);
 	carrier->index = found->index;
 	carrier->gen = found->gen;
 	ft_carrier_fill(carrier, &found->view);
@@ -143,7 +152,8 @@ static bool steady_needs_lock(const struct ft_net *tn,
 	return ft_setting(&tn->set, ACCT) || gain < 0 || gain >= REFRESH_STEP;
 }
 
-static void notify_update(struct ft_net *tn, struct found *found)
+static noinline_for_stack void notify_update(struct ft_net *tn,
+					     struct found *found)
 {
 	struct ft_flow6 copy;
 
@@ -239,22 +249,36 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	return true;
 }
 
+/* In pieces, inline: each newcomer pays for what memcpy() costs. */
+static void copy_key(struct ft_key *to, const struct ft_key *from)
+{
+	to->addr4[0] = from->addr4[0];
+	to->addr4[1] = from->addr4[1];
+	to->port[0] = from->port[0];
+	to->port[1] = from->port[1];
+	to->zone = from->zone;
+	to->l4proto = from->l4proto;
+	to->family = from->family;
+	to->addr6[0] = from->addr6[0];
+	to->addr6[1] = from->addr6[1];
+}
+
 /*
  * First packet of a flow: publish NEW, and keep what ft_confirm() will need to
  * @enter it, unless it is to go on without an entry.
  */
 static unsigned int track_new(struct ft_net *tn, struct sk_buff *skb,
 			      const struct nf_hook_state *state,
-			      const struct ft_pkt *pkt, u64 hash,
-			      struct ft_step *step, bool enter)
+			      const struct ft_pkt *pkt,
+			      const struct found *found, struct ft_step *step,
+			      bool enter)
 {
+	struct ft_carrier *carrier = found->carrier;
 	struct ft_view view __uninitialized;
-	struct ft_carrier *carrier;
 	struct ft_birth *birth;
 
-	carrier = ft_carrier_get(tn);
 	if (!carrier)
-		return NF_DROP;
+		return drop_uncarried(tn);
 	birth = &carrier->birth;
 	step->word = 0;
 	step->dir = FT_DIR_ORIG;
@@ -262,12 +286,10 @@ static unsigned int track_new(struct ft_net *tn, struct sk_buff *skb,
 		return publish_invalid(tn, skb, state, pkt->key.l4proto,
 				       step->reason);
 
-	birth->key = pkt->key;
-	birth->hash = hash;
+	copy_key(&birth->key, &pkt->key);
+	birth->hash = found->hash;
 	birth->word = step->word | (pkt->from_hi ? FT_FLOW_ORIG_HI : 0);
 	birth->timeout = step->timeout;
-	birth->born = ft_setting(&tn->set, TIMESTAMP) ?
-		      ktime_get_boottime_ns() : ktime_get_coarse_boottime_ns();
 	view.acct = ft_setting(&tn->set, ACCT);
 	birth->packets[FT_DIR_ORIG] = view.acct;
 	birth->bytes[FT_DIR_ORIG] = view.acct ? skb->len : 0;
@@ -278,14 +300,16 @@ static unsigned int track_new(struct ft_net *tn, struct sk_buff *skb,
 	view.word = birth->word;
 	view.left = birth->timeout;
 	view.mark = 0;
-	memcpy(view.packets, birth->packets, sizeof(view.packets));
-	memcpy(view.bytes, birth->bytes, sizeof(view.bytes));
+	view.packets[FT_DIR_ORIG] = birth->packets[FT_DIR_ORIG];
+	view.packets[FT_DIR_REPLY] = 0;
+	view.bytes[FT_DIR_ORIG] = birth->bytes[FT_DIR_ORIG];
+	view.bytes[FT_DIR_REPLY] = 0;
 	carrier->pending = enter;
 	if (enter)
-		ft_flow_admit_soon(tn, hash);
+		ft_flow_admit_soon(tn, found->hash);
 	ft_carrier_fill(carrier, &view);
 	ft_carrier_attach(carrier, skb, IP_CT_NEW);
-	ft_stat_inc(tn, NEW);
+	ft_stat_inc_bh(tn, NEW);
 	return NF_ACCEPT;
 }
 
@@ -293,10 +317,12 @@ static unsigned int track_new(struct ft_net *tn, struct sk_buff *skb,
  * Adopting: a packet that met no flow of ours is nf_conntrack's, if that has
  * room for it or knows its flow.
  */
-static unsigned int leave(struct ft_net *tn, struct sk_buff *skb,
-			  const struct nf_hook_state *state,
-			  const struct ft_pkt *pkt, u64 hash,
-			  struct ft_step *step)
+static noinline_for_stack unsigned int leave(struct ft_net *tn,
+					     struct sk_buff *skb,
+					     const struct nf_hook_state *state,
+					     const struct ft_pkt *pkt,
+					     const struct found *found,
+					     struct ft_step *step)
 {
 	struct ft_guard_newcomer newcomer;
 	struct nf_conntrack_zone zone;
@@ -313,7 +339,7 @@ static unsigned int leave(struct ft_net *tn, struct sk_buff *skb,
 				       step->reason);
 	switch (ft_guard_make_room(tn, &newcomer)) {
 	case FT_GUARD_PASS:
-		return track_new(tn, skb, state, pkt, hash, step, false);
+		return track_new(tn, skb, state, pkt, found, step, false);
 	case FT_GUARD_DROP:
 		return NF_DROP;
 	case FT_GUARD_GO:
@@ -332,9 +358,9 @@ static enum ip_conntrack_info ctinfo_of(const struct ft_step *step)
 }
 
 /* An ICMP error: RELATED to the flow it is about, or INVALID. */
-static unsigned int track_error(struct ft_net *tn, struct sk_buff *skb,
-				const struct nf_hook_state *state,
-				const struct ft_pkt *pkt)
+static noinline_for_stack unsigned int
+track_error(struct ft_net *tn, struct sk_buff *skb,
+	    const struct nf_hook_state *state, const struct ft_pkt *pkt)
 {
 	enum ft_invalid reason = FT_INVALID_NONE;
 	struct ft_pkt inner;
@@ -378,6 +404,7 @@ static unsigned int track_error(struct ft_net *tn, struct sk_buff *skb,
 		goto invalid;
 	}
 	ft_stat_inc(tn, RELATED);
+	found.carrier = ft_carrier_get(tn);
 	return publish_found(tn, skb, &found, dir == FT_DIR_ORIG ?
 			     IP_CT_RELATED_REPLY : IP_CT_RELATED);
 invalid:
@@ -400,6 +427,12 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 				ft_setting(&tn->set, CHECKSUM));
 	if (reason)
 		return publish_invalid(tn, skb, state, pkt->key.l4proto, reason);
+	/* And while the packet gets what it will carry, if the sender opened
+	 * the flow or is about to.
+	 */
+	found.carrier = ft_carrier_get(tn);
+	if (likely(found.carrier))
+		ft_carrier_aim(found.carrier, &pkt->key, pkt->from_hi);
 
 	found.flow = ft_table_lookup(tn->table, &pkt->key, found.hash,
 				     &found.index);
@@ -409,7 +442,7 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 	switch (verdict) {
 	case FT_VERDICT_ACCEPT:
 	case FT_VERDICT_KEEP:
-		ft_stat_inc(tn, FOUND);
+		ft_stat_inc_bh(tn, FOUND);
 		return publish_found(tn, skb, &found, ctinfo_of(&step));
 	case FT_VERDICT_REOPEN:
 		ft_flow_end(tn, found.flow, found.index, found.gen,
@@ -427,12 +460,12 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 
 miss:
 	if (ft_mode_adopting(tn))
-		return leave(tn, skb, state, pkt, found.hash, &step);
+		return leave(tn, skb, state, pkt, &found, &step);
 	if (ft_mode_held(tn, skb, state->pf, pkt->key.zone)) {
 		ft_stat_inc(tn, BYPASS);
 		return NF_ACCEPT;
 	}
-	return track_new(tn, skb, state, pkt, found.hash, &step, true);
+	return track_new(tn, skb, state, pkt, &found, &step, true);
 }
 
 /* Does the ruleset want this packet left to nf_conntrack? */
@@ -452,9 +485,10 @@ static bool is_fragment(const struct sk_buff *skb,
 }
 
 /* What is left to nf_conntrack, whatever flow it is of. */
-static unsigned int bypassed(struct ft_net *tn, struct sk_buff *skb,
-			     const struct nf_hook_state *state,
-			     const struct nf_conntrack_zone *zone)
+static noinline_for_stack unsigned int
+bypassed(struct ft_net *tn, struct sk_buff *skb,
+	 const struct nf_hook_state *state,
+	 const struct nf_conntrack_zone *zone)
 {
 	struct ft_guard_newcomer newcomer;
 
@@ -553,8 +587,15 @@ static bool comes_back(const struct nf_hook_state *state)
 		netif_is_l3_master(state->out));
 }
 
+static u64 born_now(const struct ft_net *tn)
+{
+	return ft_setting(&tn->set, TIMESTAMP) ? ktime_get_boottime_ns() :
+						 ktime_get_coarse_boottime_ns();
+}
+
 /* Store what the ruleset did to the conntrack of a packet's flow. */
-static void write_back(struct ft_net *tn, const struct ft_carrier *carrier)
+static noinline_for_stack void write_back(struct ft_net *tn,
+					  const struct ft_carrier *carrier)
 {
 	u32 mark = READ_ONCE(carrier->ct->mark);
 	struct ft_flow *flow;
@@ -621,6 +662,7 @@ static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
 	if (carrier->pending && ctinfo == IP_CT_NEW) {
 		carrier->pending = false;
 		carrier->birth.mark = READ_ONCE(carrier->ct->mark);
+		carrier->birth.born = born_now(tn);
 		carrier->birth.reserved = ft_flow_reserved(tn, skb->mark);
 		/* Opened by this machine itself: no source to be limited. */
 		carrier->birth.exempt = !skb->skb_iif;
@@ -642,8 +684,10 @@ static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
  * A new flow that nf_conntrack has seen first, and that neither NAT nor a
  * helper wanted: ours from here on.
  */
-static unsigned int adopt(struct ft_net *tn, struct sk_buff *skb,
-			  struct nf_conn *ct, const struct nf_hook_state *state)
+static noinline_for_stack unsigned int adopt(struct ft_net *tn,
+					     struct sk_buff *skb,
+					     struct nf_conn *ct,
+					     const struct nf_hook_state *state)
 {
 	struct ft_step step = { .set = &tn->set, .now = ft_now() };
 	enum ft_invalid reason = FT_INVALID_NONE;
@@ -663,8 +707,7 @@ static unsigned int adopt(struct ft_net *tn, struct sk_buff *skb,
 	birth.timeout = step.timeout;
 	birth.mark = READ_ONCE(ct->mark);
 	birth.reserved = ft_flow_reserved(tn, skb->mark);
-	birth.born = ft_setting(&tn->set, TIMESTAMP) ?
-		     ktime_get_boottime_ns() : ktime_get_coarse_boottime_ns();
+	birth.born = born_now(tn);
 	if (ft_setting(&tn->set, ACCT)) {
 		birth.packets[FT_DIR_ORIG] = 1;
 		birth.bytes[FT_DIR_ORIG] = skb->len;

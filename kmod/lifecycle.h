@@ -23,7 +23,7 @@
  * @timeout: jiffies from now
  * @mark: conntrack mark
  * @reserved: may take a reserved entry, see ft_flow_reserved()
- * @born: ktime_get_boottime_ns() of the first packet
+ * @born: ktime_get_boottime_ns() when the first packet was accepted
  * @packets: counted so far, by direction
  * @bytes: likewise
  * @proto: what the protocol keeps

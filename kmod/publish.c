@@ -49,8 +49,7 @@ struct ring {
 
 static DEFINE_PER_CPU(struct ring, rings);
 
-/* Its address in nat_bysource.pprev tells a carrier from a conntrack. */
-static struct hlist_node *carrier_magic;
+struct hlist_node *ft_carrier_magic;
 
 static struct ft_carrier *carrier_create(struct net *net)
 {
@@ -71,7 +70,7 @@ static struct ft_carrier *carrier_create(struct net *net)
 	/* nf_ct_set_closing(), called by "reject", takes it. */
 	spin_lock_init(&ct->lock);
 	ct->nat_bysource.next = (struct hlist_node *)carrier;
-	ct->nat_bysource.pprev = &carrier_magic;
+	ct->nat_bysource.pprev = &ft_carrier_magic;
 	ct->status = CARRIER_STATUS;
 	carrier->ct = ct;
 	return carrier;
@@ -112,7 +111,7 @@ static bool carrier_is_free(const struct ft_carrier *carrier)
  * ft_carrier_get() - a carrier for one packet
  * @tn: namespace of the packet
  *
- * The caller fills it and attaches it with ft_carrier_attach().
+ * The caller fills it and attaches it with ft_carrier_attach(), or leaves it.
  *
  * Context: BH disabled, from here until it is attached.
  * Return: the carrier, or NULL: no memory, or too many packets in flight.
@@ -131,12 +130,12 @@ struct ft_carrier *ft_carrier_get(struct ft_net *tn)
 				goto found;
 		}
 		if (ring->count >= RING_MAX)
-			goto none;
+			return NULL;
 	}
 
 	carrier = carrier_create(tn->net);
 	if (!carrier)
-		goto none;
+		return NULL;
 	if (ring->cursor) {
 		carrier->next = ring->cursor->next;
 		ring->cursor->next = carrier;
@@ -151,24 +150,9 @@ found:
 	carrier->index = FT_INDEX_NONE;
 	carrier->invalid = false;
 	carrier->pending = false;
+	carrier->aim = FT_AIM_NONE;
 	write_pnet(&carrier->ct->ct_net, tn->net);
 	return carrier;
-none:
-	ft_stat_inc(tn, CARRIER_NONE);
-	return NULL;
-}
-
-/**
- * ft_carrier_of() - is this conntrack one of our carriers?
- * @ct: what a packet has attached
- *
- * Return: the carrier, or NULL: it is nf_conntrack's.
- */
-struct ft_carrier *ft_carrier_of(const struct nf_conn *ct)
-{
-	if (ct->nat_bysource.pprev != &carrier_magic)
-		return NULL;
-	return (struct ft_carrier *)ct->nat_bysource.next;
 }
 
 /* Addresses and ports of one direction, as nf_conntrack would have them. */
@@ -228,8 +212,32 @@ static void fill_counters(struct ft_carrier *carrier, const struct ft_view *view
 }
 
 /**
- * ft_carrier_fill() - make a carrier say what a flow is
+ * ft_carrier_aim() - make a carrier say between whom a flow is
  * @carrier: from ft_carrier_get()
+ * @key: the flow's identity
+ * @orig_hi: the upper endpoint is the initiator
+ *
+ * Needs no flow, so that it can be done while one is still being looked for.
+ *
+ * Context: BH disabled.
+ */
+void ft_carrier_aim(struct ft_carrier *carrier, const struct ft_key *key,
+		    bool orig_hi)
+{
+	struct nf_conn *ct = carrier->ct;
+
+	fill_tuple(&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple, key, orig_hi, false);
+	fill_tuple(&ct->tuplehash[IP_CT_DIR_REPLY].tuple, key, !orig_hi, true);
+#ifdef CONFIG_NF_CONNTRACK_ZONES
+	nf_ct_zone_init(&ct->zone, key->zone, NF_CT_DEFAULT_ZONE_DIR, 0);
+#endif
+	carrier->aim = orig_hi ? FT_AIM_HI : FT_AIM_LO;
+}
+
+/**
+ * ft_carrier_fill() - make a carrier say what a flow is
+ * @carrier: from ft_carrier_get(), and maybe through ft_carrier_aim() with the
+ *	key of @view
  * @view: the flow
  *
  * Context: BH disabled.
@@ -237,60 +245,27 @@ static void fill_counters(struct ft_carrier *carrier, const struct ft_view *view
 void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view)
 {
 	bool orig_hi = view->word & FT_FLOW_ORIG_HI;
-	const struct ft_key *key = view->key;
-	struct nf_conn *ct = carrier->ct;
 	unsigned long status = CARRIER_STATUS;
+	struct nf_conn *ct = carrier->ct;
 
-	fill_tuple(&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple, key, orig_hi, false);
-	fill_tuple(&ct->tuplehash[IP_CT_DIR_REPLY].tuple, key, !orig_hi, true);
-
+	if (carrier->aim != (orig_hi ? FT_AIM_HI : FT_AIM_LO))
+		ft_carrier_aim(carrier, view->key, orig_hi);
 	if (view->word & FT_FLOW_SEEN_REPLY)
 		status |= IPS_SEEN_REPLY;
 	if (view->word & FT_FLOW_ASSURED)
 		status |= IPS_ASSURED;
 	WRITE_ONCE(ct->status, status);
 	WRITE_ONCE(ct->timeout, nfct_time_stamp + view->left);
-#ifdef CONFIG_NF_CONNTRACK_ZONES
-	nf_ct_zone_init(&ct->zone, key->zone, NF_CT_DEFAULT_ZONE_DIR, 0);
-#endif
 #ifdef CONFIG_NF_CONNTRACK_MARK
 	WRITE_ONCE(ct->mark, view->mark);
 #endif
 	carrier->mark = view->mark;
 	/* Only nfnetlink reads it, and "reject" sets it, see hooks.c. */
-	if (key->l4proto == IPPROTO_TCP)
+	if (view->key->l4proto == IPPROTO_TCP)
 		ct->proto.tcp.state = ft_word_state(view->word);
 
 	if (view->acct || carrier->counted)
 		fill_counters(carrier, view);
-}
-
-/**
- * ft_carrier_attach() - give a carrier to a packet
- * @carrier: from ft_carrier_get(), filled
- * @skb: the packet; a template that it has is put
- * @ctinfo: what the packet is to its flow
- *
- * Context: BH disabled, on the CPU of ft_carrier_get().
- */
-void ft_carrier_attach(struct ft_carrier *carrier, struct sk_buff *skb,
-		       enum ip_conntrack_info ctinfo)
-{
-	nf_conntrack_put(skb_nfct(skb));
-	nf_conntrack_get(&carrier->ct->ct_general);
-	nf_ct_set(skb, carrier->ct, ctinfo);
-}
-
-/**
- * ft_carrier_detach() - take what a packet carries away from it
- * @skb: the packet
- */
-void ft_carrier_detach(struct sk_buff *skb)
-{
-	struct nf_conntrack *nfct = skb_nfct(skb);
-
-	skb->_nfct = 0;
-	nf_conntrack_put(nfct);
 }
 
 /**

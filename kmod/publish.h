@@ -16,6 +16,18 @@
 #include "lifecycle.h"
 
 /**
+ * enum ft_aim - what the tuples of a carrier are
+ * @FT_AIM_NONE: those of an earlier packet
+ * @FT_AIM_LO: the lower endpoint of the flow's key is the initiator
+ * @FT_AIM_HI: the upper one is
+ */
+enum ft_aim {
+	FT_AIM_NONE,
+	FT_AIM_LO,
+	FT_AIM_HI,
+};
+
+/**
  * struct ft_carrier - one carrier
  * @ct: what the packet carries. Free for the next packet while its reference
  *	count is 1; its nat_bysource, which no carrier needs for NAT, leads back
@@ -28,6 +40,7 @@
  * @invalid: the packet is INVALID; the carrier only gets it past nf_conntrack
  * @pending: no flow yet: @birth is what ft_flow_admit() will be asked for
  * @counted: the counters of @ct are not zero
+ * @aim: enum ft_aim
  * @padto: ct->proto.tmpl_padto as allocated, needed to free it
  * @birth: the flow to be, while @pending
  *
@@ -43,6 +56,7 @@ struct ft_carrier {
 	bool invalid;
 	bool pending;
 	bool counted;
+	u8 aim;
 	u16 padto;
 	struct ft_birth birth;
 };
@@ -70,10 +84,53 @@ struct ft_view {
 void ft_publish_exit(void);
 
 struct ft_carrier *ft_carrier_get(struct ft_net *tn);
-struct ft_carrier *ft_carrier_of(const struct nf_conn *ct);
+void ft_carrier_aim(struct ft_carrier *carrier, const struct ft_key *key,
+		    bool orig_hi);
 void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view);
-void ft_carrier_attach(struct ft_carrier *carrier, struct sk_buff *skb,
-		       enum ip_conntrack_info ctinfo);
-void ft_carrier_detach(struct sk_buff *skb);
+
+/* Its address in nat_bysource.pprev tells a carrier from a conntrack. */
+extern struct hlist_node *ft_carrier_magic;
+
+/**
+ * ft_carrier_of() - is this conntrack one of our carriers?
+ * @ct: what a packet has attached
+ *
+ * Return: the carrier, or NULL: it is nf_conntrack's.
+ */
+static inline struct ft_carrier *ft_carrier_of(const struct nf_conn *ct)
+{
+	if (ct->nat_bysource.pprev != &ft_carrier_magic)
+		return NULL;
+	return (struct ft_carrier *)ct->nat_bysource.next;
+}
+
+/**
+ * ft_carrier_attach() - give a carrier to a packet
+ * @carrier: from ft_carrier_get(), filled
+ * @skb: the packet; a template that it has is put
+ * @ctinfo: what the packet is to its flow
+ *
+ * Context: BH disabled, on the CPU of ft_carrier_get().
+ */
+static inline void ft_carrier_attach(struct ft_carrier *carrier,
+				     struct sk_buff *skb,
+				     enum ip_conntrack_info ctinfo)
+{
+	nf_conntrack_put(skb_nfct(skb));
+	nf_conntrack_get(&carrier->ct->ct_general);
+	nf_ct_set(skb, carrier->ct, ctinfo);
+}
+
+/**
+ * ft_carrier_detach() - take what a packet carries away from it
+ * @skb: the packet
+ */
+static inline void ft_carrier_detach(struct sk_buff *skb)
+{
+	struct nf_conntrack *nfct = skb_nfct(skb);
+
+	skb->_nfct = 0;
+	nf_conntrack_put(nfct);
+}
 
 #endif /* _FT_PUBLISH_H */

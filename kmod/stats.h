@@ -21,6 +21,12 @@ struct ft_stats {
 /* Count an event of namespace @tn; any context. */
 #define ft_stat_inc(tn, name) \
 	this_cpu_inc((tn)->stats->v[FLOWTRACK_A_STATS_##name])
+/*
+ * The same for what is counted with BHs disabled and nowhere else: cheaper,
+ * where the CPU does not add to memory in one instruction.
+ */
+#define ft_stat_inc_bh(tn, name) \
+	__this_cpu_inc((tn)->stats->v[FLOWTRACK_A_STATS_##name])
 #define ft_stat_add(tn, name, n) \
 	this_cpu_add((tn)->stats->v[FLOWTRACK_A_STATS_##name], (n))
 

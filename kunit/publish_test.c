@@ -92,6 +92,50 @@ static void carrier_says_what_the_flow_is(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refcount_read(&ct->ct_general.use), 1);
 }
 
+/* Whatever it was aimed at, and by whichever packet: what counts is the flow. */
+static void carrier_is_aimed_again(struct kunit *test)
+{
+	static const u32 words[] = { 0, FT_FLOW_ORIG_HI };
+	struct ft_net *tn = ft_kunit_net(test, 10);
+	union nf_inet_addr lo = { .ip = FT_IP(192, 0, 2, 1) };
+	union nf_inet_addr hi = { .ip = FT_IP(203, 0, 113, 9) };
+	const struct nf_conntrack_tuple *orig, *reply;
+	struct ft_carrier *carrier;
+	unsigned int aimed, i;
+	struct ft_key key;
+	bool from_hi;
+
+	ft_key_set(&key, NFPROTO_IPV4, IPPROTO_UDP, 0, &lo, &hi, htons(1),
+		   htons(2));
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		struct ft_view view = { .key = &key, .word = words[i] };
+
+		for (aimed = FT_AIM_NONE; aimed <= FT_AIM_HI; aimed++) {
+			local_bh_disable();
+			carrier = ft_carrier_get(tn);
+			if (carrier && aimed != FT_AIM_NONE)
+				ft_carrier_aim(carrier, &key,
+					       aimed == FT_AIM_HI);
+			if (carrier)
+				ft_carrier_fill(carrier, &view);
+			local_bh_enable();
+			KUNIT_ASSERT_NOT_NULL(test, carrier);
+			from_hi = words[i];
+			orig = nf_ct_tuple(carrier->ct, IP_CT_DIR_ORIGINAL);
+			reply = nf_ct_tuple(carrier->ct, IP_CT_DIR_REPLY);
+			KUNIT_EXPECT_EQ(test, orig->src.u3.ip,
+					from_hi ? hi.ip : lo.ip);
+			KUNIT_EXPECT_EQ(test, orig->dst.u.udp.port,
+					htons(from_hi ? 1 : 2));
+			KUNIT_EXPECT_EQ(test, reply->src.u3.ip, orig->dst.u3.ip);
+			KUNIT_EXPECT_EQ(test, reply->dst.u.udp.port,
+					orig->src.u.udp.port);
+			KUNIT_EXPECT_EQ(test, orig->dst.dir, IP_CT_DIR_ORIGINAL);
+			KUNIT_EXPECT_EQ(test, reply->dst.dir, IP_CT_DIR_REPLY);
+		}
+	}
+}
+
 /* A conntrack of nf_conntrack's own is never taken for a carrier. */
 static void carrier_is_told_apart(struct kunit *test)
 {
@@ -174,6 +218,7 @@ static void template_is_put(struct kunit *test)
 
 static struct kunit_case publish_cases[] = {
 	KUNIT_CASE(carrier_says_what_the_flow_is),
+	KUNIT_CASE(carrier_is_aimed_again),
 	KUNIT_CASE(carrier_is_told_apart),
 	KUNIT_CASE(one_carrier_one_packet),
 	KUNIT_CASE(template_is_put),
