@@ -10,6 +10,7 @@ harness and the hooks' own walk cost, which is subtracted. All three see the sam
 import argparse
 import json
 import os
+import select
 import statistics
 import subprocess
 import sys
@@ -86,6 +87,16 @@ def slabs():
             name, _, objects, size = line.split()[:4]
             out[name] = int(objects) * int(size)
     return out
+
+
+def wait_for_ends(stream, wanted, deadline):
+    """Read a listener's lines until it has told of so many ends, or for too long. Returns how many it told of."""
+    told, rest = 0, b""
+    while told < wanted and select.select([stream], [], [], max(deadline - time.monotonic(), 0))[0]:
+        lines = (rest + os.read(stream.fileno(), 1 << 16)).split(b"\n")
+        rest = lines.pop()
+        told += sum(b"destroy" in line.lower() and b"dport=%d" % PORT_NEW in line for line in lines)
+    return told
 
 
 def kworkers():
@@ -355,6 +366,24 @@ class Bench:
         self.result["cases"][f"idle/{flows}"] = {"both": used, "unit": "CPU, both tables"}
         self.say(f"{f'idle/{flows}':34} {used * 100:.2f} % of a CPU for both tables")
 
+    def told(self, flows):
+        """Some flows expire beside @flows that stay: until a listener knows of the end of the last one."""
+        some, timeout = max(flows // 50, 2000), 4
+        with subprocess.Popen(["nsenter", f"--net=/run/netns/{NAMES[FT]}", self.args.tool, "monitor"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as listener:
+            time.sleep(1)
+            sysctl(FT, nf_flowtrack_udp_timeout=timeout)
+            self.run(FT, some, NEW, first=5 * flows, flows=some, port=PORT_NEW)
+            last = time.monotonic() + timeout
+            told = wait_for_ends(listener.stdout, some, last + 60)
+            lag = time.monotonic() - last
+            listener.terminate()
+        sysctl(FT, nf_flowtrack_udp_timeout=LONG)
+        if told != some:
+            raise Void(f"{told} of {some} flows were said to have ended")
+        # nf_conntrack's collector takes minutes to get to them: see expiry-lag.
+        self.pair(f"expiry-told/udp4/{flows}", 0, lag, "s after the last deadline", told=some)
+
     def expiry(self, flows):
         """From the deadline of the last flow to an empty table, and what that costs the CPU."""
         lag, cpu = {}, {}
@@ -388,6 +417,7 @@ class Bench:
                     self.lists(flows)
                     self.resize(flows)
                     self.idle(flows, self.args.idle)
+                    self.told(flows)
                     self.full_kept(flows)
                     self.flushes(flows)
                 self.flush()
