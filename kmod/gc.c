@@ -9,7 +9,7 @@
 #include "lifecycle.h"
 #include "proto.h"
 
-/* A scan a second: with the slots' one-second hints, two seconds at most. */
+/* A scan a second: who expires is gone within that, and what the scan takes. */
 #define GC_PERIOD	HZ
 /* Buckets between two chances for others to run: 64 KiB of bucket lines. */
 #define GC_SLICE	1024

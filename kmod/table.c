@@ -136,17 +136,24 @@ void ft_table_cache_exit(void)
 }
 
 /* Seconds in step with jiffies, which deadlines are counted in. */
-static u32 coarse_now(void)
+static u32 coarse_in(u32 left)
 {
-	return (u32)div_u64(get_jiffies_64(), HZ);
+	return (u32)div_u64(get_jiffies_64() + left, HZ);
 }
 
-/* Class and coarse deadline of a flow as a slot has them: never too early. */
+static u32 coarse_now(void)
+{
+	return coarse_in(0);
+}
+
+/*
+ * Class and coarse deadline of a flow as a slot has them. It is early by less
+ * than a second, and never late: an expired flow is found by the next scan.
+ */
 static u64 slot_hint(const struct ft_flow *flow)
 {
 	s32 left = max(ft_flow_left(flow, ft_now()), 0);
-	u32 deadline = coarse_now() +
-		       min_t(u32, left / HZ + 1, FT_HINT_MAX_SECONDS);
+	u32 deadline = coarse_in(min(left, FT_HINT_MAX_SECONDS * HZ));
 	u64 class = ft_word_class(atomic_read(&flow->word));
 
 	return (u64)(deadline & SLOT_DEADLINE_MASK) << SLOT_DEADLINE_SHIFT |
@@ -735,7 +742,8 @@ static bool visit_expired(struct ft_flow *flow, u64 *p, u64 slot)
 		return true;
 	renewed = slot_make(slot_index(slot), slot_tag(slot), slot_hint(flow));
 	/* Whoever changed the slot meanwhile knows better. */
-	cmpxchg64(p, slot, renewed);
+	if (renewed != slot)
+		cmpxchg64(p, slot, renewed);
 	return false;
 }
 
