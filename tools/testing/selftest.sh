@@ -140,8 +140,8 @@ longest() {
 }
 
 # Programs that tests start over and over.
-WARM=(bash ip nft conntrack python3 iptables-nft iptables-legacy iptables-nft-restore modprobe sysctl timeout ping curl ss tc
-	sleep sed grep cat cut head tail mktemp rm)
+WARM=(bash ip nft conntrack python3 iptables-nft iptables-legacy iptables-nft-restore modprobe sysctl timeout nsenter ping curl nc ss
+	tc iperf3 ipvsadm sleep sed grep cat cut head tail mktemp rm)
 
 # What a guest shall have in its memory: programs, the libraries of them, and Python's.
 warm_files() {
@@ -154,7 +154,7 @@ warm_files() {
 		done
 		echo /etc/ld.so.cache
 		PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$TOP/tools/testing/selftests "$PYTHON" -c '
-import sys, hashlib, lib_net
+import sys, hashlib, http.server, selectors, yaml, lib_net
 for module in list(sys.modules.values()):
     print(getattr(module, "__cached__", None) or getattr(module, "__file__", None))'
 	} | xargs -d '\n' realpath -q -e | sort -u
