@@ -101,8 +101,11 @@ class Net:
 
     def where(self, wanted, what, **want):
         """Who tracks the flows: (here, in nf_conntrack). Without flowtrack all are nf_conntrack's."""
-        equal(self.tracked(**want), wanted if FLOWTRACK else (0, sum(wanted)),
-              f"{what}: flows here and in nf_conntrack")
+        try:
+            equal(self.tracked(**want), wanted if FLOWTRACK else (0, sum(wanted)),
+                  f"{what}: flows here and in nf_conntrack")
+        except Failure as e:
+            raise Failure(f"{e}, of {self.r.flows()}") from None
 
 
 def listening(ns, proto, port):
