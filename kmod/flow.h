@@ -238,9 +238,64 @@ static inline bool ft_flow_matches(const struct ft_flow *flow,
 	return !(atomic_read(&flow->word) & FT_FLOW_DEAD);
 }
 
-void ft_flow_lock(struct ft_flow *flow);
-bool ft_flow_lock_key(struct ft_flow *flow, const struct ft_key *key);
-void ft_flow_unlock(struct ft_flow *flow, u32 word);
+/**
+ * ft_flow_lock() - lock a flow object, whatever it is by now
+ * @flow: the object
+ *
+ * Innermost of all locks but for the one of the table's bucket, inside of which
+ * it may be taken, never the other way round.
+ *
+ * Context: BH disabled, or a packet on this CPU could spin on its own lock for
+ * good. Preemption is disabled here, too: on PREEMPT_RT disabling BH does not.
+ * RCU read side, unless the object is the caller's own.
+ */
+static inline void ft_flow_lock(struct ft_flow *flow)
+{
+	preempt_disable();
+	/* Acquire pairs with the release in ft_flow_unlock(). */
+	while (atomic_fetch_or_acquire(FT_FLOW_LOCK, &flow->word) &
+	       FT_FLOW_LOCK) {
+		while (atomic_read(&flow->word) & FT_FLOW_LOCK)
+			cpu_relax();
+	}
+}
+
+/**
+ * ft_flow_unlock() - unlock a flow and store its bits
+ * @flow: the flow
+ * @word: all bits, FT_FLOW_*; the lock bit is ignored
+ *
+ * Others can only have tried to set the lock bit meanwhile, so a plain store
+ * loses nothing.
+ */
+static inline void ft_flow_unlock(struct ft_flow *flow, u32 word)
+{
+	/* Release pairs with the acquire in ft_flow_lock(). */
+	atomic_set_release(&flow->word, word & ~FT_FLOW_LOCK);
+	preempt_enable();
+}
+
+/**
+ * ft_flow_lock_key() - lock a flow if it still is the one of a key
+ * @flow: an object that a lookup found
+ * @key: identity wanted
+ *
+ * An expired flow is refused: its successor may be in the table already, and
+ * refreshing it would make two of them.
+ *
+ * Context: BH disabled, RCU read side.
+ * Return: true with the lock held, or false: it ended meanwhile.
+ */
+static inline bool ft_flow_lock_key(struct ft_flow *flow,
+				    const struct ft_key *key)
+{
+	ft_flow_lock(flow);
+	if (ft_flow_matches(flow, key) && ft_flow_left(flow, ft_now()) > 0)
+		return true;
+	ft_flow_unlock(flow, atomic_read(&flow->word));
+	return false;
+}
+
 bool ft_flow_kill(struct ft_flow *flow, u32 gen);
 void ft_flow_key(const struct ft_flow *flow, struct ft_key *key);
 bool ft_flow_peek(const struct ft_flow *flow, struct ft_key *key, u32 *word);

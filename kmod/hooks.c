@@ -209,7 +209,8 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	bool nearer = false;
 	u32 before;
 
-	if (step_steady(tn, pkt, found, step)) {
+	if (ft_proto_lockless(pkt->key.l4proto) &&
+	    step_steady(tn, pkt, found, step)) {
 		*verdict = FT_VERDICT_ACCEPT;
 		return true;
 	}

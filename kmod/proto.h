@@ -72,6 +72,18 @@ static inline void ft_step_set(struct ft_step *step, u8 state,
 	step->word |= (u32)state << 8 | (u32)class << 5;
 }
 
+/**
+ * ft_proto_lockless() - may a packet change nothing of its flow?
+ * @l4proto: IPPROTO_*
+ *
+ * Return: false for TCP and SCTP, which keep something of every packet: asking
+ * ft_proto_steady() is futile.
+ */
+static inline bool ft_proto_lockless(u8 l4proto)
+{
+	return l4proto != IPPROTO_TCP && l4proto != IPPROTO_SCTP;
+}
+
 /* Checks of header and checksum that need no flow; on every packet. */
 enum ft_invalid ft_proto_check(struct sk_buff *skb,
 			       const struct ft_pkt *pkt, unsigned int hook,
