@@ -56,29 +56,32 @@ when_idle() {
 	fi
 }
 
-# begin_beside NAME COMMAND... and end_beside NAME: a part beside others, of which nothing depends on time.
+# begin_beside NAME COMMAND... and end_beside NAME: a part beside others, in which nothing depends on time.
 begin_beside() {
 	local name=$1 dir=$WORK/$1
 	shift
 	mkdir "$dir"
 	# A process group of its own, which can be killed as a whole.
 	set -m
-	run_part "$dir" when_idle "$@" </dev/null >"$dir/out" 2>&1 &
+	run_part "$dir" "$@" </dev/null >"$dir/out" 2>&1 &
 	set +m
-	beside=$!
+	beside[$name]=$!
 }
 
 end_beside() {
 	local name=$1 dir=$WORK/$1
-	wait "$beside" || true
-	beside=
+	wait "${beside[$name]}" || true
+	unset "beside[$name]"
 	printf '\n== %s\n' "$name"
 	cat "$dir/out"
 	sum_up "$name" "$dir"
 }
 
 clean_up() {
-	[ -z "$beside" ] || kill -- "-$beside" 2>/dev/null || true
+	local pid
+	for pid in "${beside[@]}"; do
+		kill -- "-$pid" 2>/dev/null || true
+	done
 	rm -rf "$WORK"
 }
 
@@ -88,19 +91,24 @@ deps() {
 
 [ "$(id -u)" -eq 0 ] || die "must be root: it installs packages, and the guests share the file system: sudo make check"
 mkdir -p "$LOGS"
-WORK=$(mktemp -d) beside=
+WORK=$(mktemp -d)
+declare -A beside=()
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
 part deps deps
-# Half of the compiling that there is. A guest leaves most of a second CPU to it.
-begin_beside lint "$TOP/tools/testing/lint.sh"
+# The module with its suites is compiled once, for two parts.
+export FLOWTRACK_KUNIT_LOG=$WORK/kunit-build.log
+# Half of the compiling that there is: it takes whatever the others leave of the CPUs.
+begin_beside lint when_idle "$TOP/tools/testing/lint.sh"
 part tool "$TOP/tools/testing/tool.sh"
+# Two User-Mode Linuxes, of one CPU each.
+begin_beside bench "$TOP/tools/bench/bench.sh" --quick
 part kunit "$TOP/tools/testing/kunit.sh"
+end_beside bench
 part selftest "$TOP/tools/testing/selftest.sh"
 part scenarios "$TOP/tools/testing/scenarios.sh" --quick
 end_beside lint
-part bench "$TOP/tools/bench/bench.sh" --quick
 
 printf '\n'
 printf '%s\n' "${summary[@]}"
