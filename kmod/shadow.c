@@ -356,9 +356,34 @@ static struct ft_shadow *next_in_bucket(struct bucket_table *table, u32 bucket,
 }
 
 /**
+ * ft_shadow_begin() - begin a walk anywhere
+ * @shadows: of the namespace
+ * @cursor: filled
+ * @random: where
+ *
+ * Such a walk ends with the last bucket: from there it may be sent on to the
+ * first one.
+ *
+ * Context: RCU read side.
+ * Return: how many buckets there are.
+ */
+u32 ft_shadow_begin(struct ft_shadows *shadows,
+		    struct ft_shadow_cursor *cursor, u32 random)
+{
+	struct rhashtable *hash = &shadows->hash;
+	const struct bucket_table *table = rht_dereference_rcu(hash->tbl, hash);
+
+	*cursor = (struct ft_shadow_cursor){
+		.table = table,
+		.bucket = random & (table->size - 1),
+	};
+	return table->size;
+}
+
+/**
  * ft_shadow_walk() - a part of all shadows
  * @shadows: of the namespace
- * @cursor: zero to begin with; moved
+ * @cursor: where it stands; moved
  * @buckets: how many of them
  * @fn: called for each shadow, may drop it; ends the call if it returns an
  *	error

@@ -101,6 +101,8 @@ struct ft_shadows {
  * @last: the shadow of @bucket that was visited last: those of a bucket are
  *	visited by address; compared, never followed
  * @bucket: next bucket
+ *
+ * Zero, or from ft_shadow_begin(), to begin with.
  */
 struct ft_shadow_cursor {
 	const void *table;
@@ -136,6 +138,8 @@ bool ft_shadow_set_source(struct ft_shadows *shadows,
 			  const struct ft_shadow_key *key, u32 source);
 unsigned int ft_shadow_sample(struct ft_shadows *shadows, u32 random,
 			      struct ft_shadow **out, unsigned int n);
+u32 ft_shadow_begin(struct ft_shadows *shadows,
+		    struct ft_shadow_cursor *cursor, u32 random);
 int ft_shadow_walk(struct ft_shadows *shadows, struct ft_shadow_cursor *cursor,
 		   u32 buckets, ft_shadow_fn fn, void *arg);
 

@@ -407,6 +407,58 @@ static void walks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(shadows), left);
 }
 
+static int count(struct ft_shadow *shadow, void *arg)
+{
+	u8 *seen = arg;
+
+	seen[number_of(shadow)]++;
+	return 0;
+}
+
+/* From any bucket to the last one, and from the first one to there. */
+static void walk_around(struct kunit *test)
+{
+	struct ft_shadows *shadows = shadows_make(test);
+	struct ft_shadow_cursor cursor;
+	u32 i, buckets, begin;
+	u8 *seen;
+	int more;
+
+	seen = kunit_kzalloc(test, TWIN_FLOWS, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	for (i = 1; i < 200; i++)
+		KUNIT_ASSERT_EQ(test, add(shadows, i, EMBRYONIC, i), 0);
+	flush_work(&shadows->hash.run_work);
+	rcu_read_lock();
+	for (i = 0; i < 100; i++) {
+		buckets = ft_shadow_begin(shadows, &cursor, get_random_u32());
+		begin = cursor.bucket;
+		KUNIT_ASSERT_LT(test, begin, buckets);
+		more = ft_shadow_walk(shadows, &cursor, buckets - begin, count,
+				      seen);
+		KUNIT_ASSERT_EQ(test, more, 0);
+		cursor.bucket = 0;
+		more = ft_shadow_walk(shadows, &cursor, begin, count, seen);
+		KUNIT_ASSERT_EQ(test, more, 1);
+	}
+	rcu_read_unlock();
+	for (i = 1; i < 200; i++)
+		KUNIT_EXPECT_EQ_MSG(test, seen[i], 100, "%u", i);
+	/* No walk of a table that has been replaced since. */
+	rcu_read_lock();
+	ft_shadow_begin(shadows, &cursor, 5);
+	rcu_read_unlock();
+	for (; i < 20 * buckets; i++) {
+		while (add(shadows, i, EMBRYONIC, i) == -EBUSY)
+			flush_work(&shadows->hash.run_work);
+	}
+	flush_work(&shadows->hash.run_work);
+	rcu_read_lock();
+	KUNIT_EXPECT_EQ(test, ft_shadow_walk(shadows, &cursor, 1, count, seen),
+			-EAGAIN);
+	rcu_read_unlock();
+}
+
 /* A message that is full after three shadows. */
 struct message {
 	u8 *seen;
@@ -461,6 +513,7 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(twin),
 	KUNIT_CASE(samples),
 	KUNIT_CASE(walks),
+	KUNIT_CASE(walk_around),
 	KUNIT_CASE(walk_stops),
 	{}
 };
