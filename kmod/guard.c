@@ -165,8 +165,15 @@ struct nf_conn *ft_guard_real(const struct ft_net *tn,
 	return NULL;
 }
 
-/* What its source is told of a flow. Return: FT_FLOW_* bits, the direction. */
-static u32 flow_key(const struct ft_shadow_key *key, struct ft_key *flow)
+/**
+ * ft_guard_key() - the identity that a guarded flow would have in the table
+ * @key: the flow
+ * @flow: filled; with the addresses that the initiator sends, before NAT
+ *
+ * Context: any; pure.
+ * Return: FT_FLOW_* bits: the direction.
+ */
+u32 ft_guard_key(const struct ft_shadow_key *key, struct ft_key *flow)
 {
 	bool from_hi = ft_key_set(flow, key->bits & FT_SHADOW_V6 ?
 				  NFPROTO_IPV6 : NFPROTO_IPV4, key->l4proto,
@@ -185,7 +192,7 @@ static void uncount(struct ft_net *tn, const struct ft_shadow_key *key,
 
 	if (likely(!(bits & FT_SHADOW_SOURCE)))
 		return;
-	word = flow_key(key, &flow) |
+	word = ft_guard_key(key, &flow) |
 	       FIELD_PREP(FT_FLOW_SOURCE, FIELD_GET(FT_SHADOW_SOURCE, bits));
 	rcu_read_lock();
 	local_bh_disable();
@@ -209,7 +216,7 @@ static enum ft_source_verdict count(struct ft_net *tn,
 	*bits = 0;
 	if (likely(!rcu_access_pointer(tn->sources.table)))
 		return FT_SOURCE_OK;
-	word = flow_key(key, &flow);
+	word = ft_guard_key(key, &flow);
 	local_bh_disable();
 	verdict = ft_source_charge(tn, &flow, &word, exempt);
 	local_bh_enable();
@@ -235,6 +242,20 @@ static bool forget(struct ft_net *tn, const struct ft_shadow_key *key)
 		return false;
 	ft_stat_inc(tn, GUARD_FORGOT);
 	return true;
+}
+
+/* A flow began, for those who want to know who opens most. */
+static void born(struct ft_net *tn, const struct ft_shadow_key *key)
+{
+	struct ft_key flow;
+	u32 word;
+
+	if (likely(!rcu_access_pointer(tn->top.rings)))
+		return;
+	word = ft_guard_key(key, &flow);
+	local_bh_disable();
+	ft_top_born(tn, &flow, word);
+	local_bh_enable();
 }
 
 static void kick(struct ft_net *tn)
@@ -299,6 +320,8 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
 			    deadline_of(ct), ft_now());
 	if (err)
 		uncount(tn, &key, source);
+	else if (!nf_ct_is_confirmed(ct))
+		born(tn, &key);
 	if (verdict == FT_SOURCE_NOMEM || (err && err != -EEXIST))
 		ft_stat_inc(tn, NOMEM);
 	kick(tn);
@@ -740,16 +763,26 @@ int ft_guard_init(struct ft_net *tn)
 }
 
 /**
- * ft_guard_exit() - forget what was guarded in a namespace
+ * ft_guard_stop() - compare shadows with reality no more
  * @tn: namespace, with dying set; no packet is in a hook any more
+ *
+ * The shadows stay, for those who count them: see ft_top_exit().
+ *
+ * Context: may sleep.
+ */
+void ft_guard_stop(struct ft_net *tn)
+{
+	cancel_delayed_work_sync(&tn->guard.work);
+	ft_guard_heavy_forget(tn);
+}
+
+/**
+ * ft_guard_exit() - forget what was guarded in a namespace
+ * @tn: namespace, after ft_guard_stop() and ft_lifecycle_exit()
  *
  * Context: may sleep.
  */
 void ft_guard_exit(struct ft_net *tn)
 {
-	struct ft_guard *guard = &tn->guard;
-
-	cancel_delayed_work_sync(&guard->work);
-	ft_guard_heavy_forget(tn);
-	ft_shadows_exit(&guard->shadows);
+	ft_shadows_exit(&tn->guard.shadows);
 }

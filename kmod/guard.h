@@ -80,6 +80,7 @@ struct ft_guard {
 };
 
 int ft_guard_init(struct ft_net *tn);
+void ft_guard_stop(struct ft_net *tn);
 void ft_guard_exit(struct ft_net *tn);
 
 enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
@@ -95,5 +96,6 @@ struct nf_conn *ft_guard_real(const struct ft_net *tn,
 bool ft_guard_end(struct ft_net *tn, const struct ft_shadow_key *key,
 		  struct nf_conn *ct);
 u32 ft_guard_word(const struct nf_conn *ct);
+u32 ft_guard_key(const struct ft_shadow_key *key, struct ft_key *flow);
 
 #endif /* _FT_GUARD_H */

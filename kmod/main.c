@@ -222,6 +222,7 @@ err_hooks:
 err_sysctl:
 	ft_sysctl_exit(tn);
 err_guard:
+	ft_guard_stop(tn);
 	ft_guard_exit(tn);
 err_lifecycle:
 	ft_lifecycle_exit(tn);
@@ -247,8 +248,10 @@ static void __net_exit ft_net_exit(struct net *net)
 	struct ft_net *tn = ft_net(net);
 
 	ft_hooks_exit(tn);
-	ft_guard_exit(tn);
+	/* Its work gives back what sources count; top looks at its shadows. */
+	ft_guard_stop(tn);
 	ft_lifecycle_exit(tn);
+	ft_guard_exit(tn);
 	ft_stats_exit(tn);
 }
 

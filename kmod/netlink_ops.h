@@ -87,7 +87,7 @@ int ft_netlink_stats_dump(struct sk_buff *skb, struct netlink_callback *cb);
 /* netlink_top.c */
 #define FT_NETLINK_TOP_ENTRY_SIZE					\
 	(nla_total_size(0) + nla_total_size(sizeof(struct in6_addr)) +	\
-	 7 * nla_total_size(sizeof(u32)))
+	 8 * nla_total_size(sizeof(u32)))
 
 int ft_netlink_put_top_entry(struct sk_buff *skb, unsigned int attr,
 			     const struct ft_top_report *report,

@@ -63,7 +63,7 @@ static int put_first(struct sk_buff *skb, const struct ft_net *tn,
 		return 0;
 	return ft_netlink_put_top_entry(skb, attr,
 					rcu_dereference(tn->top.report), entry,
-					kind, FLOWTRACK_TOP_ORDER_FLOWS);
+					kind, FT_TOP_ORDER_OWN);
 }
 
 static int put_event(struct sk_buff *skb, const struct ft_net *tn,

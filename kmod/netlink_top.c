@@ -15,7 +15,7 @@
 #define DEFAULT_LIMIT	10
 
 /* The attributes before the entries, at most. */
-#define HEAD_SIZE	(9 * nla_total_size(sizeof(u32)))
+#define HEAD_SIZE	(10 * nla_total_size(sizeof(u32)))
 
 static int put_host(struct sk_buff *skb, const struct ft_source *host,
 		    u8 prefix)
@@ -57,7 +57,8 @@ static int put_key(struct sk_buff *skb, const struct ft_top_report *report,
  * @report: what the entry is from
  * @entry: the entry
  * @kind: enum flowtrack_top_kind of the list
- * @order: enum flowtrack_top_order of the list
+ * @order: enum flowtrack_top_order of the list, or FT_TOP_ORDER_OWN: guarded
+ *	flows are left out
  *
  * Return: 0 or -EMSGSIZE.
  */
@@ -67,18 +68,28 @@ int ft_netlink_put_top_entry(struct sk_buff *skb, unsigned int attr,
 			     u8 order)
 {
 	struct nlattr *nest = nla_nest_start(skb, attr);
-	u64 part = entry->held, whole = report->sampled;
+	bool own = order == FT_TOP_ORDER_OWN;
+	u32 flows = entry->flows;
+	u64 part, whole;
 
-	if (order == FLOWTRACK_TOP_ORDER_RATE) {
+	if (own) {
+		flows -= entry->guarded;
+		part = entry->held;
+		whole = report->own.sampled;
+	} else if (order == FLOWTRACK_TOP_ORDER_RATE) {
 		part = entry->rate;
 		whole = report->rate;
+	} else {
+		part = flows;
+		whole = (u64)report->own.total + report->guarded.total;
 	}
 	/* Rounded, parts may come to more than the whole. */
 	part = whole ? min_t(u64, div64_u64(part * 1000, whole), 1000) : 0;
 	if (!nest || put_key(skb, report, &entry->key, kind) ||
-	    nla_put_u32(skb, E(FLOWS), entry->flows) ||
+	    nla_put_u32(skb, E(FLOWS), flows) ||
 	    (report->window && nla_put_u32(skb, E(RATE), entry->rate)) ||
-	    nla_put_u32(skb, E(SHARE), part)) {
+	    nla_put_u32(skb, E(SHARE), part) ||
+	    (!own && nla_put_u32(skb, E(GUARDED), entry->guarded))) {
 		nla_nest_cancel(skb, nest);
 		return -EMSGSIZE;
 	}
@@ -95,9 +106,12 @@ static int put_report(struct sk_buff *skb, const struct ft_top_report *report,
 
 	if (nla_put_u8(skb, A(KIND), kind) ||
 	    nla_put_u8(skb, A(ORDER), order) ||
-	    nla_put_u32(skb, A(TOTAL), report->total) ||
-	    nla_put_u32(skb, A(SAMPLED), report->sampled) ||
-	    nla_put_u8(skb, A(EXACT), report->exact))
+	    nla_put_u32(skb, A(TOTAL),
+			report->own.total + report->guarded.total) ||
+	    nla_put_u32(skb, A(SAMPLED),
+			report->own.sampled + report->guarded.sampled) ||
+	    nla_put_u8(skb, A(EXACT), report->exact) ||
+	    nla_put_u32(skb, A(GUARDED), report->guarded.total))
 		return -EMSGSIZE;
 	if (report->window &&
 	    (nla_put_u32(skb, A(WINDOW), report->window) ||

@@ -16,6 +16,12 @@
 /* Buckets between two chances for others to run. */
 #define TOP_SLICE	256
 
+/* So many jiffies shadows may be resized before they are looked at all the same. */
+#define TOP_PATIENCE	5
+
+/* Shadows looked at in one place then. */
+#define TOP_CLUSTER	64
+
 /* How long the rings stay after the last one who asked. */
 #define TOP_LINGER	(60 * HZ)
 
@@ -23,9 +29,13 @@
 #define RATE_SHIFT	16
 
 /* Slots of the hash that counts; what is counted fits into half of it. */
-#define COUNT_SLOTS	BIT(16)
+#define COUNT_SLOTS	BIT(17)
 
-static_assert(FT_TOP_SAMPLE + FT_TOP_BIRTHS <= COUNT_SLOTS / 2);
+/* Flows of both tables, and births. */
+#define NOTES		(2 * FT_TOP_SAMPLE + FT_TOP_BIRTHS)
+
+/* The hash has their indexes plus one. */
+static_assert(NOTES <= COUNT_SLOTS / 2 && NOTES <= U16_MAX);
 static_assert(sizeof(struct ft_top_key) == 24);
 
 /**
@@ -69,12 +79,14 @@ struct ft_top_rings {
 /**
  * struct count - a key and how often it was met
  * @key: the key
- * @held: flows in the sample
+ * @own: own flows in the sample
+ * @guarded: guarded flows in the sample
  * @rate: sum of the weights of its births, with RATE_SHIFT bits of fraction
  */
 struct count {
 	struct ft_top_key key;
-	u32 held;
+	u32 own;
+	u32 guarded;
 	u64 rate;
 };
 
@@ -82,7 +94,8 @@ struct count {
  * struct survey - a report in the making
  * @report: the report
  * @seed: of the hash
- * @n: flows and births noted so far; flows first
+ * @n: own flows, guarded flows and births noted so far, in this order
+ * @own: of these are own flows
  * @flows: of these are flows
  * @note: what was noted
  * @weight: by note: what a birth adds to a rate
@@ -94,11 +107,12 @@ struct survey {
 	struct ft_top_report *report;
 	u32 seed;
 	u32 n;
+	u32 own;
 	u32 flows;
-	struct birth note[FT_TOP_SAMPLE + FT_TOP_BIRTHS];
+	struct birth note[NOTES];
 	u64 weight[FT_TOP_BIRTHS];
 	u32 counts;
-	struct count count[FT_TOP_SAMPLE + FT_TOP_BIRTHS];
+	struct count count[NOTES];
 	u16 slot[COUNT_SLOTS];
 };
 
@@ -162,9 +176,10 @@ static int note_flow(struct ft_flow *flow, u32 index, void *arg)
 /*
  * Note the flows of buckets in a row, from a random one on. The hash is keyed:
  * which flows share a bucket, or are neighbours, is as good as random, so this
- * is a uniform sample, and the bucket lines are read in sequence.
+ * is a uniform sample, and the bucket lines are read in sequence. Return: true
+ * if all flows were noted.
  */
-static void note_flows(struct ft_net *tn, struct survey *survey)
+static bool note_flows(struct ft_net *tn, struct survey *survey)
 {
 	u32 buckets = ft_table_buckets(tn->table);
 	u32 limit = min(buckets, FT_TOP_LINES);
@@ -195,15 +210,106 @@ static void note_flows(struct ft_net *tn, struct survey *survey)
 			cursor.slot = 0;
 		}
 	}
-	survey->flows = survey->n;
-	survey->report->sampled = survey->n;
-	survey->report->total = atomic_read(&tn->count);
+	survey->own = survey->n;
+	survey->report->own.sampled = survey->n;
+	survey->report->own.total = atomic_read(&tn->count);
 	/* An odd generation: a resize is under way. */
-	if (looked == buckets && !(cursor.generation & 1) &&
-	    cursor.generation == ft_table_generation(tn->table)) {
-		survey->report->exact = true;
-		survey->report->total = survey->n;
+	if (looked < buckets || cursor.generation & 1 ||
+	    cursor.generation != ft_table_generation(tn->table))
+		return false;
+	survey->report->own.total = survey->n;
+	return true;
+}
+
+static int note_shadow(struct ft_shadow *shadow, void *arg)
+{
+	struct survey *survey = arg;
+	/* Of a flow that was there a moment ago, or of two. */
+	struct ft_shadow_key shadowed = shadow->key;
+	struct ft_key key;
+	u32 word;
+
+	if (survey->n - survey->own == FT_TOP_SAMPLE)
+		return -ENOSPC;
+	word = ft_guard_key(&shadowed, &key);
+	describe(&survey->note[survey->n++], &key, word);
+	return 0;
+}
+
+/*
+ * Note the shadows of buckets in a row, from a random one on, which are a
+ * uniform sample as those of the table are. Return: 0: of all buckets; -ENOSPC:
+ * of as many as were needed, or as may be looked at; -EAGAIN: the hash table is
+ * being resized.
+ */
+static int walk_shadows(struct ft_shadows *shadows, struct survey *survey)
+{
+	bool all = ft_shadow_count(shadows) <= FT_TOP_SAMPLE;
+	u32 buckets, limit, looked, slice;
+	struct ft_shadow_cursor cursor;
+	int more;
+
+	rcu_read_lock();
+	buckets = ft_shadow_begin(shadows, &cursor, all ? 0 : get_random_u32());
+	rcu_read_unlock();
+	limit = min(buckets, FT_TOP_LINES);
+	for (looked = 0; looked < limit; looked += slice) {
+		slice = min3((u32)TOP_SLICE, buckets - cursor.bucket,
+			     limit - looked);
+		rcu_read_lock();
+		more = ft_shadow_walk(shadows, &cursor, slice, note_shadow,
+				      survey);
+		rcu_read_unlock();
+		cond_resched();
+		if (more < 0)
+			return more;
+		if (!more)
+			cursor.bucket = 0;
 	}
+	return looked == buckets ? 0 : -ENOSPC;
+}
+
+/*
+ * Note as many of them, here and there, some twice: while they are resized. They
+ * are in two hash tables then, one of which may still be empty.
+ */
+static void sample_shadows(struct ft_shadows *shadows, struct survey *survey)
+{
+	struct ft_shadow *cluster[TOP_CLUSTER];
+	u32 i, k, n;
+
+	for (i = 0; i < 2 * FT_TOP_SAMPLE / TOP_CLUSTER; i++) {
+		rcu_read_lock();
+		n = ft_shadow_sample(shadows, get_random_u32(), cluster,
+				     TOP_CLUSTER);
+		for (k = 0; k < n; k++)
+			note_shadow(cluster[k], survey);
+		rcu_read_unlock();
+		cond_resched();
+	}
+}
+
+/* Note guarded flows. Return: true if it was all of them. */
+static bool note_guarded(struct ft_net *tn, struct survey *survey)
+{
+	struct ft_shadows *shadows = &tn->guard.shadows;
+	struct ft_top_part *part = &survey->report->guarded;
+	unsigned int tries;
+	int err;
+
+	for (tries = 0; tries < TOP_PATIENCE; tries++) {
+		err = walk_shadows(shadows, survey);
+		if (err != -EAGAIN)
+			break;
+		survey->n = survey->own;
+		schedule_timeout_uninterruptible(1);
+	}
+	if (err == -EAGAIN)
+		sample_shadows(shadows, survey);
+	survey->flows = survey->n;
+	part->sampled = survey->n - survey->own;
+	part->total = err ? ft_shadow_count(shadows) : part->sampled;
+	return !err;
 }
 
 /* Note a CPU's births since its older mark, @limit of them at most. */
@@ -312,7 +418,8 @@ static struct count *count_of(struct survey *survey,
 		if (!*slot) {
 			count = &survey->count[survey->counts];
 			count->key = *key;
-			count->held = 0;
+			count->own = 0;
+			count->guarded = 0;
 			count->rate = 0;
 			*slot = ++survey->counts;
 			return count;
@@ -335,8 +442,10 @@ static void count_kind(struct survey *survey, enum flowtrack_top_kind kind)
 	for (i = 0; i < survey->n; i++) {
 		key_of(&key, &survey->note[i], kind, survey->report->prefix);
 		count = count_of(survey, &key);
-		if (i < survey->flows)
-			count->held++;
+		if (i < survey->own)
+			count->own++;
+		else if (i < survey->flows)
+			count->guarded++;
 		else
 			count->rate += survey->weight[i - survey->flows];
 		if (i % 1024 == 0)
@@ -344,18 +453,21 @@ static void count_kind(struct survey *survey, enum flowtrack_top_kind kind)
 	}
 }
 
-static u64 worth(const struct ft_top_entry *entry,
-		 enum flowtrack_top_order order)
+static u64 worth(const struct ft_top_entry *entry, unsigned int order)
 {
-	if (order == FLOWTRACK_TOP_ORDER_RATE)
-		return (u64)entry->rate << 32 | entry->held;
-	return (u64)entry->held << 32 | entry->rate;
+	switch (order) {
+	case FLOWTRACK_TOP_ORDER_FLOWS:
+		return (u64)entry->flows << 32 | entry->rate;
+	case FLOWTRACK_TOP_ORDER_RATE:
+		return (u64)entry->rate << 32 | entry->flows;
+	default:
+		return (u64)entry->held << 32 | entry->rate;
+	}
 }
 
 /* Put an entry in its place in a list, if it is among the first. */
 static void list_add_entry(struct ft_top_list *list,
-			   const struct ft_top_entry *entry,
-			   enum flowtrack_top_order order)
+			   const struct ft_top_entry *entry, unsigned int order)
 {
 	u64 value = worth(entry, order);
 	u32 i = list->n;
@@ -374,6 +486,12 @@ static void list_add_entry(struct ft_top_list *list,
 	list->entry[i] = *entry;
 }
 
+/* Of a part's flows, if so many are among those that were looked at. */
+static u32 estimate(u32 n, const struct ft_top_part *part)
+{
+	return n ? div_u64((u64)n * part->total, part->sampled) : 0;
+}
+
 static void list_kind(struct survey *survey, enum flowtrack_top_kind kind)
 {
 	struct ft_top_report *report = survey->report;
@@ -385,12 +503,12 @@ static void list_kind(struct survey *survey, enum flowtrack_top_kind kind)
 	for (i = 0; i < survey->counts; i++) {
 		count = &survey->count[i];
 		entry.key = count->key;
-		entry.held = count->held;
-		entry.flows = !count->held ? 0 :
-			      div_u64((u64)count->held * report->total,
-				      report->sampled);
+		entry.held = count->own;
+		entry.guarded = estimate(count->guarded, &report->guarded);
+		entry.flows = estimate(count->own, &report->own) +
+			      entry.guarded;
 		entry.rate = (count->rate + BIT(RATE_SHIFT - 1)) >> RATE_SHIFT;
-		for (order = 0; order < FT_TOP_ORDERS; order++)
+		for (order = 0; order <= FT_TOP_ORDER_OWN; order++)
 			list_add_entry(&report->list[kind][order], &entry,
 				       order);
 		if (i % 1024 == 0)
@@ -400,7 +518,7 @@ static void list_kind(struct survey *survey, enum flowtrack_top_kind kind)
 
 /**
  * ft_top_heavy_count() - how many of the first sources are heavy
- * @held: flows in the sample by source, in descending order
+ * @held: flows in the sample of a table by source, in descending order
  * @n: how many sources
  * @sampled: flows in the sample
  *
@@ -431,17 +549,21 @@ unsigned int ft_top_heavy_count(const u32 *held, unsigned int n, u32 sampled)
 	return room > 0 ? k : 0;
 }
 
+/*
+ * Of the own table only: what fills nf_conntrack's is no reason to displace a
+ * flow here. Who is heavy there is found by guard_heavy.c.
+ */
 static void find_heavy(struct ft_top_report *report)
 {
 	const struct ft_top_list *list =
-		&report->list[FLOWTRACK_TOP_KIND_SOURCE][FLOWTRACK_TOP_ORDER_FLOWS];
+		&report->list[FLOWTRACK_TOP_KIND_SOURCE][FT_TOP_ORDER_OWN];
 	u32 held[FT_TOP_HEAVY + 1];
 	u32 i, n;
 
 	n = min_t(u32, list->n, ARRAY_SIZE(held));
 	for (i = 0; i < n; i++)
 		held[i] = list->entry[i].held;
-	report->n_heavy = ft_top_heavy_count(held, n, report->sampled);
+	report->n_heavy = ft_top_heavy_count(held, n, report->own.sampled);
 	for (i = 0; i < report->n_heavy; i++)
 		report->heavy[i] = list->entry[i].key.host;
 }
@@ -544,7 +666,8 @@ static int make_report(struct ft_net *tn)
 	survey->report = report;
 	survey->seed = get_random_u32();
 	survey->n = 0;
-	note_flows(tn, survey);
+	report->exact = note_flows(tn, survey);
+	report->exact &= note_guarded(tn, survey);
 	if (rings) {
 		note_all_births(rings, survey);
 		mark_rings(rings);
@@ -673,23 +796,23 @@ void ft_top_refused(struct ft_net *tn)
 }
 
 /**
- * ft_top_first() - who is first in a list of the last report
+ * ft_top_first_own() - who had most flows in the table at the last report
  * @tn: namespace
  * @kind: source, destination or service
- * @order: by flows or by rate
+ *
+ * Guarded flows do not count: they are not in this table.
  *
  * Context: RCU read side, and the entry is good for as long.
  * Return: the entry, or NULL if there is none.
  */
-const struct ft_top_entry *ft_top_first(const struct ft_net *tn,
-					enum flowtrack_top_kind kind,
-					enum flowtrack_top_order order)
+const struct ft_top_entry *ft_top_first_own(const struct ft_net *tn,
+					    enum flowtrack_top_kind kind)
 {
 	const struct ft_top_report *report = rcu_dereference(tn->top.report);
 
-	if (!report || !report->list[kind][order].n)
+	if (!report || !report->list[kind][FT_TOP_ORDER_OWN].n)
 		return NULL;
-	return &report->list[kind][order].entry[0];
+	return &report->list[kind][FT_TOP_ORDER_OWN].entry[0];
 }
 
 /**

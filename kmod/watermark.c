@@ -158,13 +158,13 @@ static u32 births_per_second(const struct ft_net *tn)
 	return min_t(u64, div64_ul(born * HZ, window), U32_MAX);
 }
 
-/* Per mille of the flows that were looked at. */
+/* Per mille of the own flows that were looked at. */
 static u32 share_of(const struct ft_top_report *report,
 		    const struct ft_top_entry *entry)
 {
-	if (!entry || !report->sampled)
+	if (!entry || !report->own.sampled)
 		return 0;
-	return div_u64((u64)entry->held * 1000, report->sampled);
+	return div_u64((u64)entry->held * 1000, report->own.sampled);
 }
 
 static const struct {
@@ -264,10 +264,8 @@ static void tell(struct ft_net *tn, struct ft_watermark_event *event)
 	ft_top_look(tn);
 	rcu_read_lock();
 	report = rcu_dereference(tn->top.report);
-	event->source = ft_top_first(tn, FLOWTRACK_TOP_KIND_SOURCE,
-				     FLOWTRACK_TOP_ORDER_FLOWS);
-	event->service = ft_top_first(tn, FLOWTRACK_TOP_KIND_SERVICE,
-				      FLOWTRACK_TOP_ORDER_FLOWS);
+	event->source = ft_top_first_own(tn, FLOWTRACK_TOP_KIND_SOURCE);
+	event->service = ft_top_first_own(tn, FLOWTRACK_TOP_KIND_SERVICE);
 	event->help = ft_watermark_help(&event->census,
 					share_of(report, event->source),
 					event->service ?

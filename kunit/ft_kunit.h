@@ -25,8 +25,10 @@ static inline void ft_kunit_net_free(void *data)
 {
 	struct ft_net *tn = data;
 
-	ft_guard_exit(tn);
+	WRITE_ONCE(tn->dying, true);
+	ft_guard_stop(tn);
 	ft_lifecycle_exit(tn);
+	ft_guard_exit(tn);
 	ft_stats_exit(tn);
 }
 

@@ -473,12 +473,55 @@ static void deletes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ack.bad, i);
 }
 
+/* Who holds most counts all flows, and says how many are guarded. */
+static void top(struct kunit *test)
+{
+	struct nlattr *tb[FLOWTRACK_A_TOP_MAX + 1];
+	struct nlattr *entry[FLOWTRACK_A_TOP_ENTRY_MAX + 1];
+	struct ft_talk *talk = begin(test);
+	struct ft_top_report *report;
+	const struct nlmsghdr *nlh;
+	struct sk_buff *skb;
+	u32 i;
+
+	for (i = 0; i < 30; i++)
+		guarded(test, i);
+	for (i = 0; i < 10; i++)
+		KUNIT_ASSERT_EQ(test, ft_talk_add(talk, i), 0);
+	/* What went before may have left tables that are too large. */
+	settle();
+	ft_top_look(ft_net(&init_net));
+	skb = ft_talk_begin(talk, FLOWTRACK_CMD_TOP_GET, 0);
+	nla_put_u8(skb, FLOWTRACK_A_TOP_KIND, FLOWTRACK_TOP_KIND_SERVICE);
+	nlh = ft_talk(talk, &(struct ft_ack){});
+	ft_talk_parse(talk, nlh, tb, FLOWTRACK_A_TOP_MAX);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[FLOWTRACK_A_TOP_TOTAL]), 40);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[FLOWTRACK_A_TOP_SAMPLED]), 40);
+	KUNIT_EXPECT_EQ(test, nla_get_u8(tb[FLOWTRACK_A_TOP_EXACT]), 1);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[FLOWTRACK_A_TOP_GUARDED]), 30);
+	ft_talk_nest(talk, tb[FLOWTRACK_A_TOP_ENTRY], entry,
+		     FLOWTRACK_A_TOP_ENTRY_MAX);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(entry[FLOWTRACK_A_TOP_ENTRY_FLOWS]),
+			40);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(entry[FLOWTRACK_A_TOP_ENTRY_GUARDED]),
+			30);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(entry[FLOWTRACK_A_TOP_ENTRY_SHARE]),
+			1000);
+	/* The next one who asks gets a new report. */
+	rcu_read_lock();
+	report = rcu_dereference(ft_net(&init_net)->top.report);
+	report->when = jiffies - HZ;
+	rcu_read_unlock();
+	ft_talk_flush(talk);
+}
+
 static struct kunit_case netlink_guarded_cases[] = {
 	KUNIT_CASE(dumps),
 	KUNIT_CASE(dump_interrupted),
 	KUNIT_CASE(gets),
 	KUNIT_CASE(extensions),
 	KUNIT_CASE(deletes),
+	KUNIT_CASE(top),
 	{}
 };
 

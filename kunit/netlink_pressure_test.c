@@ -60,6 +60,32 @@ static void fill(struct kunit *test, struct ft_talk *ctl, u32 from, u32 to)
 	flush_delayed_work(&ft_net(&init_net)->gc_work);
 }
 
+/* The shadows of guarded flows, of one source, to one service. */
+static void guarded(struct kunit *test, bool there)
+{
+	struct ft_shadows *shadows = &ft_net(&init_net)->guard.shadows;
+	struct ft_shadow_key key = {
+		.addr = { { .ip = FT_IP(10, 0, 7, 7) },
+			  { .ip = FT_IP(192, 0, 2, 1) } },
+		.port = { 0, htons(443) },
+		.l4proto = IPPROTO_TCP,
+	};
+	u32 i, word;
+
+	for (i = 0; i < 50; i++) {
+		key.port[0] = htons(i);
+		if (!there) {
+			ft_shadow_drop(shadows, &key, &word);
+			continue;
+		}
+		rcu_read_lock();
+		KUNIT_EXPECT_EQ(test,
+				ft_shadow_add(shadows, &key, 0,
+					      ft_now() + HZ, ft_now()), 0);
+		rcu_read_unlock();
+	}
+}
+
 static void up_and_down(struct kunit *test)
 {
 	struct nlattr *tb[FLOWTRACK_A_PRESSURE_MAX + 1];
@@ -69,10 +95,13 @@ static void up_and_down(struct kunit *test)
 	struct ft_talk *talk = listen(test);
 	unsigned int i;
 
+	/* Of those it says nothing: it is not they who fill this table. */
+	guarded(test, true);
 	fill(test, ctl, 1, 18);
 	KUNIT_EXPECT_FALSE(test, ft_talk_recv(talk));
 	fill(test, ctl, 18, 19);
 	expect_event(talk, FLOWTRACK_LEVEL_HIGH, tb);
+	guarded(test, false);
 	for (i = A(LEVEL); i <= A(SYSCTL); i++)
 		KUNIT_ASSERT_NOT_NULL_MSG(test, tb[i], "attribute %u", i);
 	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(COUNT)]), 18);
@@ -93,6 +122,11 @@ static void up_and_down(struct kunit *test)
 	KUNIT_EXPECT_EQ(test,
 			ntohs(nla_get_be16(top[FLOWTRACK_A_TOP_ENTRY_PORT])),
 			53);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(top[FLOWTRACK_A_TOP_ENTRY_FLOWS]),
+			18);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(top[FLOWTRACK_A_TOP_ENTRY_SHARE]),
+			1000);
+	KUNIT_EXPECT_NULL(test, top[FLOWTRACK_A_TOP_ENTRY_GUARDED]);
 	KUNIT_EXPECT_STREQ(test, nla_data(tb[A(SYSCTL)]),
 			   "nf_flowtrack_udp_timeout");
 

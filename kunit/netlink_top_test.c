@@ -61,6 +61,7 @@ static void lists(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(TOTAL)]), 80);
 	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(SAMPLED)]), 80);
 	KUNIT_EXPECT_EQ(test, nla_get_u8(tb[A(EXACT)]), 1);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(GUARDED)]), 0);
 	KUNIT_EXPECT_EQ(test, entries(nlh), 1);
 	ft_talk_nest(talk, tb[A(ENTRY)], entry, E(MAX));
 	KUNIT_EXPECT_EQ(test, nla_get_u8(entry[E(L4PROTO)]), IPPROTO_UDP);

@@ -3,7 +3,7 @@
 #include <linux/prandom.h>
 #include <linux/sort.h>
 
-#include "ft_kunit.h"
+#include "ft_conntrack.h"
 
 #define FLOWS	FLOWTRACK_TOP_ORDER_FLOWS
 #define RATE	FLOWTRACK_TOP_ORDER_RATE
@@ -29,28 +29,36 @@ struct opening {
 	bool v6;
 };
 
+static void set_addresses(const struct opening *opening,
+			  union nf_inet_addr *src, union nf_inet_addr *dst)
+{
+	memset(src, 0, sizeof(*src));
+	memset(dst, 0, sizeof(*dst));
+	if (opening->v6) {
+		src->ip6[0] = htonl(0x20010db8);
+		src->ip6[1] = htonl(opening->source);
+		src->ip6[3] = htonl(opening->sport);
+		dst->ip6[0] = htonl(0x20010db8);
+		dst->ip6[2] = htonl(opening->dest);
+	} else {
+		/* Half of them have the lower address. */
+		src->ip = htonl(0x0a000000 + opening->source);
+		dst->ip = htonl((opening->dest & 1 ? 0x09000000 : 0x0b000000) +
+				opening->dest);
+	}
+}
+
 static enum ft_admission open_flow(struct ft_net *tn,
 				   const struct opening *opening)
 {
-	union nf_inet_addr src = {}, dst = {};
 	enum ft_admission admission;
+	union nf_inet_addr src, dst;
 	struct ft_birth birth = {
 		.timeout = 300 * HZ,
 		.word = FLOWTRACK_CLASS_EMBRYONIC << 5,
 	};
 
-	if (opening->v6) {
-		src.ip6[0] = htonl(0x20010db8);
-		src.ip6[1] = htonl(opening->source);
-		src.ip6[3] = htonl(opening->sport);
-		dst.ip6[0] = htonl(0x20010db8);
-		dst.ip6[2] = htonl(opening->dest);
-	} else {
-		/* Half of them have the lower address. */
-		src.ip = htonl(0x0a000000 + opening->source);
-		dst.ip = htonl((opening->dest & 1 ? 0x09000000 : 0x0b000000) +
-			       opening->dest);
-	}
+	set_addresses(opening, &src, &dst);
 	if (ft_key_set(&birth.key, opening->v6 ? NFPROTO_IPV6 : NFPROTO_IPV4,
 		       opening->l4proto, 0, &src, &dst, htons(opening->sport),
 		       htons(opening->port)))
@@ -62,6 +70,30 @@ static enum ft_admission open_flow(struct ft_net *tn,
 	local_bh_enable();
 	rcu_read_unlock();
 	return admission;
+}
+
+/* The shadow of a flow that nf_conntrack would have. */
+static bool guard_flow(struct ft_net *tn, const struct opening *opening)
+{
+	struct ft_shadows *shadows = &tn->guard.shadows;
+	struct ft_shadow_key key = {
+		.port = { htons(opening->sport), htons(opening->port) },
+		.l4proto = opening->l4proto,
+		.bits = NF_CT_DEFAULT_ZONE_DIR |
+			(opening->v6 ? FT_SHADOW_V6 : 0),
+	};
+	int err;
+
+	set_addresses(opening, &key.addr[0], &key.addr[1]);
+	for (;;) {
+		rcu_read_lock();
+		err = ft_shadow_add(shadows, &key, FLOWTRACK_CLASS_EMBRYONIC,
+				    ft_now() + 300 * HZ, ft_now());
+		rcu_read_unlock();
+		if (err != -EBUSY)
+			return !err;
+		flush_work(&shadows->hash.run_work);
+	}
 }
 
 /* The report as of now; nobody replaces it while a test looks at it. */
@@ -79,6 +111,7 @@ static struct ft_top_report *survey_now(struct kunit *test, struct ft_net *tn)
 static void follow_size(struct ft_net *tn)
 {
 	flush_work(&tn->resize_work);
+	flush_work(&tn->guard.shadows.hash.run_work);
 }
 
 static const struct {
@@ -183,6 +216,10 @@ static u32 zipf(struct rnd_state *rnd, u32 n)
 	return prandom_u32_state(rnd) % (v + 1);
 }
 
+/* Who is greedy in nf_conntrack, and for what. */
+#define GREEDY		7u
+#define GREEDY_PORT	9u
+
 /**
  * struct census - an exact count of the flows that a test opened
  * @total: all
@@ -199,8 +236,10 @@ struct census {
 	u32 portless;
 };
 
+/* Own flows, or guarded ones: a fifth of those are of one greedy source. */
 static void populate(struct kunit *test, struct ft_net *tn,
-		     struct rnd_state *rnd, u32 n, struct census *census)
+		     struct rnd_state *rnd, u32 n, struct census *census,
+		     bool guarded)
 {
 	struct opening o = {};
 	u32 i;
@@ -210,6 +249,10 @@ static void populate(struct kunit *test, struct ft_net *tn,
 		o.source = zipf(rnd, PEERS);
 		o.dest = zipf(rnd, PEERS);
 		o.port = zipf(rnd, PEERS);
+		if (guarded && i % 5 == 0) {
+			o.source = GREEDY;
+			o.port = GREEDY_PORT;
+		}
 		o.sport = prandom_u32_state(rnd);
 		o.v6 = o.source % 4 == 3;
 		o.l4proto = i % 16 == 0 ? IPPROTO_GRE :
@@ -217,7 +260,8 @@ static void populate(struct kunit *test, struct ft_net *tn,
 		/* One service each: the port says which protocol. */
 		if (o.l4proto != IPPROTO_GRE)
 			o.l4proto = o.port % 2 ? IPPROTO_TCP : IPPROTO_UDP;
-		if (open_flow(tn, &o) != FT_ADMIT_OK)
+		if (guarded ? !guard_flow(tn, &o) :
+			      open_flow(tn, &o) != FT_ADMIT_OK)
 			continue;
 		census->total++;
 		census->source[o.source]++;
@@ -230,7 +274,7 @@ static void populate(struct kunit *test, struct ft_net *tn,
 			follow_size(tn);
 	}
 	follow_size(tn);
-	KUNIT_ASSERT_GT(test, census->total, n / 2);
+	KUNIT_ASSERT_GE(test, census->total, n / 2);
 }
 
 /* How many flows of an entry the census has; @found counts what it named. */
@@ -252,95 +296,288 @@ static u32 census_of(const struct census *census, unsigned int kind,
 	}
 }
 
-/* A table that the sample covers: all numbers are exact, and in order. */
+/* Tables that the samples cover: all numbers are exact, and in order. */
 static void exact_when_small(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 20000);
 	const struct ft_top_report *report;
+	const struct ft_top_entry *entry;
 	const struct ft_top_list *list;
 	u32 seed = get_random_u32();
+	u32 own, guarded;
 	struct census *census;
 	struct rnd_state rnd;
 	unsigned int kind, i;
 
-	census = kunit_kzalloc(test, sizeof(*census), GFP_KERNEL);
+	census = kunit_kcalloc(test, 2, sizeof(*census), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, census);
 	prandom_seed_state(&rnd, seed);
-	populate(test, tn, &rnd, 6000, census);
+	populate(test, tn, &rnd, 6000, &census[0], false);
+	populate(test, tn, &rnd, 3000, &census[1], true);
 	report = survey_now(test, tn);
 	KUNIT_EXPECT_TRUE(test, report->exact);
-	KUNIT_EXPECT_EQ(test, report->sampled, census->total);
-	KUNIT_EXPECT_EQ(test, report->total, census->total);
+	KUNIT_EXPECT_EQ(test, report->own.sampled, census[0].total);
+	KUNIT_EXPECT_EQ(test, report->own.total, census[0].total);
+	KUNIT_EXPECT_EQ(test, report->guarded.sampled, census[1].total);
+	KUNIT_EXPECT_EQ(test, report->guarded.total, census[1].total);
 	for (kind = 0; kind < FT_TOP_KINDS; kind++) {
 		list = &report->list[kind][FLOWS];
 		KUNIT_ASSERT_EQ(test, list->n, FT_TOP_MAX);
 		for (i = 0; i < list->n; i++) {
+			entry = &list->entry[i];
+			own = census_of(&census[0], kind, &entry->key);
+			guarded = census_of(&census[1], kind, &entry->key);
 			/* A destination has IPv4 and IPv6 flows; see below. */
-			if (kind != DEST)
-				KUNIT_EXPECT_EQ_MSG(test, list->entry[i].flows,
-						    census_of(census, kind,
-							      &list->entry[i].key),
+			if (kind != DEST) {
+				KUNIT_EXPECT_EQ_MSG(test, entry->held, own,
 						    "seed %u, kind %u, entry %u",
 						    seed, kind, i);
-			else
-				KUNIT_EXPECT_LE(test, list->entry[i].flows,
-						census_of(census, kind,
-							  &list->entry[i].key));
-			KUNIT_EXPECT_EQ(test, list->entry[i].flows,
-					list->entry[i].held);
+				KUNIT_EXPECT_EQ_MSG(test, entry->guarded,
+						    guarded,
+						    "seed %u, kind %u, entry %u",
+						    seed, kind, i);
+			} else {
+				KUNIT_EXPECT_LE(test, entry->held, own);
+				KUNIT_EXPECT_LE(test, entry->guarded, guarded);
+			}
+			KUNIT_EXPECT_EQ(test, entry->flows,
+					entry->held + entry->guarded);
 			if (i)
-				KUNIT_EXPECT_GE(test, list->entry[i - 1].flows,
-						list->entry[i].flows);
+				KUNIT_EXPECT_GE(test, entry[-1].flows,
+						entry->flows);
 		}
+		list = &report->list[kind][FT_TOP_ORDER_OWN];
+		for (i = 1; i < list->n; i++)
+			KUNIT_EXPECT_GE(test, list->entry[i - 1].held,
+					list->entry[i].held);
 	}
 }
 
-/*
- * Four times more flows than the sample: how far off is it, over many samples?
- * 95 of 100 must be within the bound, and none far beyond it.
- */
-static void within_the_bound(struct kunit *test)
+/* How far off an entry is, in parts in a million of all flows. */
+static s64 error_of(u32 told, u32 truth, u32 total)
 {
-	struct ft_net *tn = ft_kunit_net(test, 100000);
-	const struct ft_top_report *report;
-	unsigned int round, kind, i, tries = 0, within = 0;
-	const struct ft_top_entry *entry;
-	u32 seed = get_random_u32();
-	s64 truth, told, bound;
-	struct census *census;
-	struct rnd_state rnd;
+	return abs(div_s64(1000000 * ((s64)told - truth), total));
+}
 
-	census = kunit_kzalloc(test, sizeof(*census), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, census);
-	prandom_seed_state(&rnd, seed);
-	populate(test, tn, &rnd, 70000, census);
-	KUNIT_ASSERT_GT(test, census->total, 3 * FT_TOP_SAMPLE);
-	for (round = 0; round < 25; round++) {
+/*
+ * How far off are samples of which? 95 of 100 numbers must be within the bound,
+ * and none far beyond it: not all of the samples are of different flows.
+ */
+static void expect_bound(struct kunit *test, struct ft_net *tn,
+			 const struct census *census, u32 seed)
+{
+	u32 own = census[0].total, guarded = census[1].total;
+	unsigned int round, kind, i, tries = 0, within = 0;
+	/* Parts in a million: 0.98 / sqrt(16384) is 7656. */
+	const s64 bound = 7656;
+	const struct ft_top_report *report;
+	const struct ft_top_entry *entry;
+	u32 truth[2];
+	s64 error;
+
+	for (round = 0; round < 15; round++) {
 		report = survey_now(test, tn);
 		KUNIT_EXPECT_FALSE(test, report->exact);
-		KUNIT_ASSERT_EQ(test, report->sampled, FT_TOP_SAMPLE);
-		KUNIT_EXPECT_EQ(test, report->total, census->total);
-		/* Parts in a million: 0.98 / sqrt(16384) is 7656. */
-		bound = 7656;
+		KUNIT_EXPECT_EQ(test, report->own.total, own);
+		KUNIT_EXPECT_EQ(test, report->guarded.total, guarded);
+		KUNIT_ASSERT_EQ(test, report->own.sampled,
+				min(own, FT_TOP_SAMPLE));
+		KUNIT_ASSERT_EQ(test, report->guarded.sampled,
+				min(guarded, FT_TOP_SAMPLE));
 		for (kind = 0; kind < FT_TOP_KINDS; kind++) {
 			if (kind == DEST)
 				continue;
 			for (i = 0; i < 10; i++) {
 				entry = &report->list[kind][FLOWS].entry[i];
-				told = div_u64(1000000ULL * entry->held,
-					       report->sampled);
-				truth = div_u64(1000000ULL *
-						census_of(census, kind,
-							  &entry->key),
-						census->total);
+				truth[0] = census_of(&census[0], kind,
+						     &entry->key);
+				truth[1] = census_of(&census[1], kind,
+						     &entry->key);
+				error = error_of(entry->flows,
+						 truth[0] + truth[1],
+						 own + guarded);
 				tries++;
-				within += abs(told - truth) <= bound;
-				KUNIT_EXPECT_LE_MSG(test, abs(told - truth),
-						    2 * bound, "seed %u", seed);
+				within += error <= bound;
+				KUNIT_EXPECT_LE_MSG(test, error, 3 * bound,
+						    "seed %u", seed);
+				if (!guarded)
+					continue;
+				error = error_of(entry->guarded, truth[1],
+						 guarded);
+				tries++;
+				within += error <= bound;
+				KUNIT_EXPECT_LE_MSG(test, error, 3 * bound,
+						    "seed %u", seed);
 			}
 		}
 	}
 	KUNIT_EXPECT_GE_MSG(test, within * 100, tries * 95, "seed %u", seed);
+}
+
+/* Own and guarded flows; four times more than a sample are a large table. */
+static const struct {
+	u32 own;
+	u32 guarded;
+} mixes[] = {
+	{ 70000, 0 },
+	{ 70000, 3000 },
+	{ 3000, 70000 },
+	{ 30000, 70000 },
+};
+
+static void within_the_bound(struct kunit *test)
+{
+	u32 seed = get_random_u32();
+	struct census *census;
+	struct rnd_state rnd;
+	struct ft_net *tn;
+	unsigned int i;
+
+	census = kunit_kcalloc(test, 2, sizeof(*census), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, census);
+	prandom_seed_state(&rnd, seed);
+	for (i = 0; i < ARRAY_SIZE(mixes); i++) {
+		tn = ft_kunit_net(test, 100000);
+		populate(test, tn, &rnd, mixes[i].own, &census[0], false);
+		populate(test, tn, &rnd, mixes[i].guarded, &census[1], true);
+		expect_bound(test, tn, census, seed);
+	}
+}
+
+/*
+ * A resize of the shadows that does not end: they are not left out. An insertion
+ * into a full table begins it, and the worker waits for the mutex.
+ */
+static void while_resized(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 1000);
+	struct rhashtable *hash = &tn->guard.shadows.hash;
+	struct ft_shadow_cursor cursor = {};
+	struct opening o = { .l4proto = IPPROTO_UDP, .port = 53 };
+	const struct ft_top_report *report;
+	const struct ft_top_entry *entry;
+	u32 i, n;
+	int more;
+
+	for (n = 0; n < 40000; n++) {
+		o.source = n % 4 ? 1 : 2;
+		o.sport = n;
+		KUNIT_ASSERT_TRUE(test, guard_flow(tn, &o));
+	}
+	follow_size(tn);
+	mutex_lock(&hash->mutex);
+	for (i = 0; i < 100000; i++, n++) {
+		o.source = n % 4 ? 1 : 2;
+		o.sport = n;
+		o.dest = n >> 16 << 1;
+		KUNIT_ASSERT_TRUE(test, guard_flow(tn, &o));
+		rcu_read_lock();
+		cursor = (struct ft_shadow_cursor){};
+		more = ft_shadow_walk(&tn->guard.shadows, &cursor, 0, NULL,
+				      NULL);
+		rcu_read_unlock();
+		if (more == -EAGAIN)
+			break;
+	}
+	n++;
+	report = survey_now(test, tn);
+	mutex_unlock(&hash->mutex);
+	KUNIT_ASSERT_EQ(test, more, -EAGAIN);
+	KUNIT_EXPECT_FALSE(test, report->exact);
+	KUNIT_EXPECT_EQ(test, report->guarded.total, n);
+	KUNIT_EXPECT_EQ(test, report->guarded.sampled, FT_TOP_SAMPLE);
+	KUNIT_ASSERT_EQ(test, report->list[SOURCE][FLOWS].n, 2);
+	entry = report->list[SOURCE][FLOWS].entry;
+	/* Three quarters, give or take eight standard deviations. */
+	KUNIT_EXPECT_LE(test, error_of(entry->flows, n - n / 4, n), 40000);
+	KUNIT_EXPECT_EQ(test, entry->guarded, entry->flows);
+	follow_size(tn);
+	KUNIT_EXPECT_EQ(test, survey_now(test, tn)->guarded.sampled,
+			FT_TOP_SAMPLE);
+}
+
+static const struct {
+	const char *name;
+	struct opening opening;
+	__be16 port;
+} guarded_table[] = {
+	{ "the initiator has the lower address",
+	  { 1, 2, 80, 5000, IPPROTO_TCP }, htons(80) },
+	{ "it has the upper one", { 1, 3, 443, 5000, IPPROTO_TCP }, htons(443) },
+	{ "and the upper port", { 1, 3, 5000, 80, IPPROTO_UDP }, htons(5000) },
+	{ "IPv6", { 1, 2, 53, 5000, IPPROTO_UDP, true }, htons(53) },
+	{ "SCTP, IPv6", { 70000, 2, 36412, 36412, IPPROTO_SCTP, true },
+	  htons(36412) },
+	{ "a ping: type and id are no ports",
+	  { 1, 3, ICMP_ECHO << 8, 77, IPPROTO_ICMP } },
+	{ "a ping, IPv6", { 1, 2, 128 << 8, 77, IPPROTO_ICMPV6, true } },
+	{ "GRE: nor are keys", { 1, 3, 9, 8, IPPROTO_GRE } },
+	{ "a protocol without ports", { 1, 2, 0, 0, IPPROTO_ESP } },
+};
+
+/* What is told of a single guarded flow, as its initiator sends it. */
+static void guarded_by_table(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	const struct ft_top_list (*list)[FT_TOP_ORDERS + 1];
+	const struct ft_top_report *report;
+	struct ft_source source, dest;
+	union nf_inet_addr src, dst;
+	struct ft_shadow_key key;
+	unsigned int i, kind;
+	u8 family;
+	u32 word;
+
+	for (i = 0; i < ARRAY_SIZE(guarded_table); i++) {
+		const struct opening *o = &guarded_table[i].opening;
+		const char *name = guarded_table[i].name;
+
+		KUNIT_ASSERT_TRUE(test, guard_flow(tn, o));
+		report = survey_now(test, tn);
+		KUNIT_EXPECT_TRUE(test, report->exact);
+		list = report->list;
+		for (kind = 0; kind < FT_TOP_KINDS; kind++) {
+			KUNIT_ASSERT_EQ_MSG(test, list[kind][FLOWS].n, 1, "%s",
+					    name);
+			KUNIT_EXPECT_EQ(test, list[kind][FLOWS].entry[0].flows,
+					1);
+			KUNIT_EXPECT_EQ(test,
+					list[kind][FLOWS].entry[0].guarded, 1);
+			KUNIT_EXPECT_EQ(test, list[kind][FT_TOP_ORDER_OWN].n,
+					0);
+		}
+		set_addresses(o, &src, &dst);
+		family = o->v6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+		source = (struct ft_source){ .family = family };
+		dest = source;
+		memcpy(source.addr, &src, sizeof(src));
+		memcpy(dest.addr, &dst, sizeof(dst));
+		/* By default an IPv6 source is a /64. */
+		if (o->v6)
+			memset(&source.addr[2], 0, 2 * sizeof(__be32));
+		KUNIT_EXPECT_MEMEQ_MSG(test,
+				       &list[SOURCE][FLOWS].entry[0].key.host,
+				       &source, sizeof(source), "%s", name);
+		KUNIT_EXPECT_MEMEQ_MSG(test,
+				       &list[DEST][FLOWS].entry[0].key.host,
+				       &dest, sizeof(dest), "%s", name);
+		KUNIT_EXPECT_EQ_MSG(test,
+				    list[SERVICE][FLOWS].entry[0].key.port,
+				    guarded_table[i].port, "%s", name);
+		KUNIT_EXPECT_EQ_MSG(test,
+				    list[SERVICE][FLOWS].entry[0].key.l4proto,
+				    o->l4proto, "%s", name);
+		memset(&key, 0, sizeof(key));
+		key.addr[0] = src;
+		key.addr[1] = dst;
+		key.port[0] = htons(o->sport);
+		key.port[1] = htons(o->port);
+		key.l4proto = o->l4proto;
+		key.bits = NF_CT_DEFAULT_ZONE_DIR |
+			   (o->v6 ? FT_SHADOW_V6 : 0);
+		KUNIT_ASSERT_TRUE(test, ft_shadow_drop(&tn->guard.shadows, &key,
+						       &word));
+	}
 }
 
 /* Two samples are of different flows, and between them all can be met. */
@@ -445,6 +682,44 @@ static void rates_beyond_the_ring(struct kunit *test)
 	KUNIT_EXPECT_LE_MSG(test, part, 320, "seed %u", seed);
 }
 
+/* A flow that begins in nf_conntrack is a birth, one that was there is none. */
+static void rates_of_guarded(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct nf_conntrack_tuple orig, reply;
+	const struct ft_top_report *report;
+	const struct ft_top_list *list;
+	struct nf_conn *ct;
+	u32 i;
+
+	ct = ft_ct_udp(test, 0, 0, 60 * HZ);
+	survey_now(test, tn);
+	ft_ct_feed(tn, ct);
+	for (i = 1; i < 9; i++) {
+		ft_ct_tuple(&orig, i < 7 ? 1 : 2);
+		orig.src.u.udp.port = htons(i);
+		nf_ct_invert_tuple(&reply, &orig);
+		ct = nf_conntrack_alloc(&init_net, &nf_ct_zone_dflt, &orig,
+					&reply, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ct);
+		ft_ct_feed(tn, ct);
+		/* Its second packet. */
+		ft_ct_feed(tn, ct);
+		nf_conntrack_free(ct);
+	}
+	msleep(1100);
+	report = survey_now(test, tn);
+	KUNIT_EXPECT_EQ(test, report->births, 8);
+	KUNIT_EXPECT_EQ(test, report->rate, 8000 / report->window);
+	list = &report->list[SOURCE][RATE];
+	KUNIT_ASSERT_EQ(test, list->n, 2);
+	KUNIT_EXPECT_EQ(test, list->entry[0].key.host.addr[0],
+			htonl(0x0a000001));
+	KUNIT_EXPECT_EQ(test, report->list[SERVICE][RATE].entry[0].key.port,
+			htons(53));
+	ft_ct_end_all();
+}
+
 /* However many ask, there is one report a second. */
 static void once_a_second(struct kunit *test)
 {
@@ -498,7 +773,7 @@ static void look(struct kunit *test)
 		o.source = n;
 		KUNIT_ASSERT_EQ(test, open_flow(tn, &o), FT_ADMIT_OK);
 		ft_top_look(tn);
-		KUNIT_EXPECT_EQ(test, rcu_dereference_raw(tn->top.report)->total,
+		KUNIT_EXPECT_EQ(test, rcu_dereference_raw(tn->top.report)->own.total,
 				n);
 		KUNIT_EXPECT_EQ(test, delayed_work_pending(&tn->top.work),
 				n == 90);
@@ -547,6 +822,17 @@ static void heavy_sources(struct kunit *test)
 		o.source = i % 5 == 1 ? 100 + i : i % 5;
 		KUNIT_ASSERT_EQ(test, open_flow(tn, &o), FT_ADMIT_OK);
 	}
+	/* Who fills nf_conntrack's table is not heavy in this one. */
+	for (i = 0; i < 3000; i++) {
+		o.sport = i;
+		o.v6 = false;
+		o.source = i % 2 ? 50 : 2;
+		o.port = 443;
+		KUNIT_ASSERT_TRUE(test, guard_flow(tn, &o));
+	}
+	o.source = 4;
+	o.sport = 999;
+	o.port = 80;
 	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&tn->top.work));
 	KUNIT_EXPECT_FALSE(test, is_heavy(tn, 2, 0, false));
 	KUNIT_EXPECT_EQ(test, open_flow(tn, &o), FT_ADMIT_CLASH);
@@ -562,14 +848,20 @@ static void heavy_sources(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_heavy(tn, 1, 77777, true));
 	KUNIT_EXPECT_FALSE(test, is_heavy(tn, 0, 0, false));
 	KUNIT_EXPECT_FALSE(test, is_heavy(tn, 101, 0, false));
+	KUNIT_EXPECT_FALSE(test, is_heavy(tn, 50, 0, false));
 	rcu_read_lock();
 	KUNIT_EXPECT_TRUE(test, ft_top_any_heavy(tn));
-	first = ft_top_first(tn, SERVICE, FLOWS);
+	first = ft_top_first_own(tn, SERVICE);
 	KUNIT_EXPECT_NOT_NULL(test, first);
 	if (first) {
 		KUNIT_EXPECT_EQ(test, first->key.port, htons(80));
-		KUNIT_EXPECT_EQ(test, first->flows, 1000);
+		KUNIT_EXPECT_EQ(test, first->held, 1000);
 	}
+	first = rcu_dereference(tn->top.report)->list[SERVICE][FLOWS].entry;
+	KUNIT_EXPECT_EQ(test, first->key.port, htons(443));
+	KUNIT_EXPECT_EQ(test, first->flows, 3000);
+	first = rcu_dereference(tn->top.report)->list[SOURCE][FLOWS].entry;
+	KUNIT_EXPECT_EQ(test, first->flows, 1700);
 	rcu_read_unlock();
 
 	/* It goes on by itself while the table is full, and ends with that. */
@@ -587,9 +879,12 @@ static struct kunit_case top_cases[] = {
 	KUNIT_CASE(heavy_by_twin),
 	KUNIT_CASE(exact_when_small),
 	KUNIT_CASE_SLOW(within_the_bound),
+	KUNIT_CASE_SLOW(while_resized),
+	KUNIT_CASE(guarded_by_table),
 	KUNIT_CASE_SLOW(samples_differ),
 	KUNIT_CASE_SLOW(rates),
 	KUNIT_CASE_SLOW(rates_beyond_the_ring),
+	KUNIT_CASE_SLOW(rates_of_guarded),
 	KUNIT_CASE_SLOW(once_a_second),
 	KUNIT_CASE(rings_end),
 	KUNIT_CASE(look),

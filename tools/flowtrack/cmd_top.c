@@ -78,6 +78,9 @@ void top_take_entry(struct top_entry *e, const struct nlattr *nest)
 		case FLOWTRACK_A_TOP_ENTRY_SHARE:
 			e->share = number(a);
 			break;
+		case FLOWTRACK_A_TOP_ENTRY_GUARDED:
+			e->guarded = number(a);
+			break;
 		}
 	}
 }
@@ -110,6 +113,9 @@ static int top_message(const struct nlmsghdr *nlh, void *data)
 		case FLOWTRACK_A_TOP_ENTRY:
 			if (top->n < TOP_MAX)
 				top_take_entry(&top->entry[top->n++], a);
+			break;
+		case FLOWTRACK_A_TOP_GUARDED:
+			top->guarded = number(a);
 			break;
 		}
 	}
@@ -190,6 +196,9 @@ void top_title(const struct top *top, char *buf, size_t size)
 	int len;
 
 	len = snprintf(buf, size, "%u flows", top->total);
+	if (top->guarded)
+		len += snprintf(buf + len, size - len, ", %u guarded",
+				top->guarded);
 	if (!top->exact)
 		len += snprintf(buf + len, size - len, ", %u looked at",
 				top->sampled);
@@ -205,8 +214,8 @@ void top_title(const struct top *top, char *buf, size_t size)
  */
 void top_head(const struct top *top, char *buf, size_t size)
 {
-	snprintf(buf, size, "%10s %10s %7s  %s", "flows", "new/s", "share",
-		 name_of(&top_kind_names, top->kind));
+	snprintf(buf, size, "%10s %10s %10s %7s  %s", "flows", "guarded",
+		 "new/s", "share", name_of(&top_kind_names, top->kind));
 }
 
 /**
@@ -224,8 +233,8 @@ void top_line(const struct top *top, unsigned int i, char *buf, size_t size)
 	top_entry_name(e, name, sizeof(name));
 	if (top->window)
 		snprintf(rate, sizeof(rate), "%u", e->rate);
-	snprintf(buf, size, "%10u %10s %5u.%u%%  %s", e->flows, rate,
-		 e->share / 10, e->share % 10, name);
+	snprintf(buf, size, "%10u %10u %10s %5u.%u%%  %s", e->flows, e->guarded,
+		 rate, e->share / 10, e->share % 10, name);
 }
 
 static void print_text(const struct top *top)
@@ -271,7 +280,8 @@ static void print_json(const struct top *top)
 
 		out_str(&std, i ? ",\n{" : "\n{");
 		top_json_who(&std, e);
-		out_fmt(&std, ",\"flows\":%u", e->flows);
+		out_fmt(&std, ",\"flows\":%u,\"guarded\":%u", e->flows,
+			e->guarded);
 		if (top->window)
 			out_fmt(&std, ",\"rate\":%u", e->rate);
 		out_fmt(&std, ",\"share\":%u.%03u}", e->share / 1000,
@@ -282,8 +292,10 @@ static void print_json(const struct top *top)
 
 static void print_json_title(const struct top *top)
 {
-	out_fmt(&std, "{\"total\":%u,\"sampled\":%u,\"exact\":%s,\"order\":\"%s\"",
-		top->total, top->sampled, top->exact ? "true" : "false",
+	out_fmt(&std, "{\"total\":%u,\"guarded\":%u,\"sampled\":%u", top->total,
+		top->guarded, top->sampled);
+	out_fmt(&std, ",\"exact\":%s,\"order\":\"%s\"",
+		top->exact ? "true" : "false",
 		name_of(&top_order_names, top->order));
 	if (top->window)
 		out_fmt(&std, ",\"window_ms\":%u,\"births\":%u,\"rate\":%u",

@@ -379,6 +379,7 @@ static const char * const top_attr[] = {
 	[FLOWTRACK_A_TOP_BIRTHS] = "births",
 	[FLOWTRACK_A_TOP_RATE] = "rate",
 	[FLOWTRACK_A_TOP_ENTRY] = "entry",
+	[FLOWTRACK_A_TOP_GUARDED] = "guarded",
 };
 
 const struct attr_names top_attrs = ATTRS(top_attr);

@@ -25,7 +25,8 @@ struct out;
  * @prefix: bits of it
  * @l4proto: service: IPPROTO_*
  * @port: service: port, in host byte order; 0: none
- * @flows: flows in the table
+ * @flows: flows, own and guarded; in a notification own ones only
+ * @guarded: of these are guarded
  * @rate: new flows per second
  * @share: per mille of what the list is ordered by
  */
@@ -36,6 +37,7 @@ struct top_entry {
 	__u8 l4proto;
 	__u16 port;
 	__u32 flows;
+	__u32 guarded;
 	__u32 rate;
 	__u32 share;
 };
@@ -44,7 +46,8 @@ struct top_entry {
  * struct top - a list
  * @kind: enum flowtrack_top_kind
  * @order: enum flowtrack_top_order
- * @total: flows in the table
+ * @total: flows, own and guarded
+ * @guarded: of these are guarded
  * @sampled: of these were looked at
  * @exact: all were
  * @window: milliseconds that rates are of; 0: there are none yet
@@ -57,6 +60,7 @@ struct top {
 	__u8 kind;
 	__u8 order;
 	__u32 total;
+	__u32 guarded;
 	__u32 sampled;
 	bool exact;
 	__u32 window;

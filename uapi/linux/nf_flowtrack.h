@@ -355,13 +355,14 @@ enum {
 	FLOWTRACK_A_TOP_KIND = 1,	/* u8: enum flowtrack_top_kind */
 	FLOWTRACK_A_TOP_ORDER,		/* u8: enum flowtrack_top_order */
 	FLOWTRACK_A_TOP_LIMIT,		/* u32: entries at most; requests only */
-	FLOWTRACK_A_TOP_TOTAL,		/* u32: flows in the table */
+	FLOWTRACK_A_TOP_TOTAL,		/* u32: flows, own and guarded */
 	FLOWTRACK_A_TOP_SAMPLED,	/* u32: flows that were looked at */
 	FLOWTRACK_A_TOP_EXACT,		/* u8: 1: all were; 0: a sample */
 	FLOWTRACK_A_TOP_WINDOW,		/* u32: milliseconds that rates are of */
 	FLOWTRACK_A_TOP_BIRTHS,		/* u32: new flows that were looked at */
 	FLOWTRACK_A_TOP_RATE,		/* u32: new flows per second, all */
 	FLOWTRACK_A_TOP_ENTRY,		/* nest: top-entry, one for each */
+	FLOWTRACK_A_TOP_GUARDED,	/* u32: guarded flows */
 
 	__FLOWTRACK_A_TOP_MAX,
 	FLOWTRACK_A_TOP_MAX = (__FLOWTRACK_A_TOP_MAX - 1)
@@ -375,9 +376,10 @@ enum {
 	FLOWTRACK_A_TOP_ENTRY_PREFIX,	/* u8: bits of the address */
 	FLOWTRACK_A_TOP_ENTRY_L4PROTO,	/* u8: of a service: IPPROTO_* */
 	FLOWTRACK_A_TOP_ENTRY_PORT,	/* u16, network byte order: likewise */
-	FLOWTRACK_A_TOP_ENTRY_FLOWS,	/* u32: flows in the table */
+	FLOWTRACK_A_TOP_ENTRY_FLOWS,	/* u32: flows, own and guarded */
 	FLOWTRACK_A_TOP_ENTRY_RATE,	/* u32: new flows per second */
 	FLOWTRACK_A_TOP_ENTRY_SHARE,	/* u32: per mille of what it is ordered by */
+	FLOWTRACK_A_TOP_ENTRY_GUARDED,	/* u32: of flows, guarded ones */
 
 	__FLOWTRACK_A_TOP_ENTRY_MAX,
 	FLOWTRACK_A_TOP_ENTRY_MAX = (__FLOWTRACK_A_TOP_ENTRY_MAX - 1)

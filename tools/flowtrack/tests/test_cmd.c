@@ -495,10 +495,10 @@ static void top(void)
 	EXPECT_INT(request_number(FLOWTRACK_A_TOP_ORDER),
 		   FLOWTRACK_TOP_ORDER_FLOWS);
 	EXPECT_INT(request_number(FLOWTRACK_A_TOP_LIMIT), 10);
-	EXPECT_STR(out, "65536 flows, 16384 looked at, 50 new a second\n"
-		   "     flows      new/s   share  service\n"
-		   "      4000         40     6.1%  tcp 443\n"
-		   "      3999         41     6.0%  icmp\n");
+	EXPECT_STR(out, "65536 flows, 5000 guarded, 16384 looked at, 50 new a second\n"
+		   "     flows    guarded      new/s   share  service\n"
+		   "      4000        300         40     6.1%  tcp 443\n"
+		   "      3999        299         41     6.0%  icmp\n");
 	out = run_verb(cmd_top, &five, "rate source", &code);
 	EXPECT_INT(code, EXIT_OK);
 	EXPECT_INT(request_number(FLOWTRACK_A_TOP_ORDER),
@@ -507,16 +507,18 @@ static void top(void)
 	EXPECT(strstr(out, "  192.0.2.7\n"));
 	EXPECT(strstr(out, "  2001:db8::/64\n"));
 	out = run_verb(cmd_top, &plain, "", &code);
-	EXPECT(strstr(out, "\n\n     flows      new/s   share  destination\n"));
+	EXPECT(strstr(out, "\n\n     flows    guarded      new/s   share  destination\n"));
 	EXPECT(strstr(out, "  2001:db8::\n"));
 
 	j = run_json(cmd_top, "");
 	EXPECT_INT(field(j, "total"), 65536);
+	EXPECT_INT(field(j, "guarded"), 5000);
 	EXPECT(json_is_false(json_object_get(j, "exact")));
 	EXPECT_INT(field(j, "window_ms"), 1000);
 	list = json_object_get(j, "source");
 	EXPECT_INT(json_array_size(list), 2);
 	EXPECT_INT(field(json_array_get(list, 1), "prefix"), 64);
+	EXPECT_INT(field(json_array_get(list, 1), "guarded"), 299);
 	EXPECT_STR(json_string_value(json_object_get(json_array_get(list, 0),
 						     "address")), "192.0.2.7");
 	EXPECT(json_real_value(json_object_get(json_array_get(list, 0),

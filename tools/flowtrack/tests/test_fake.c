@@ -184,6 +184,7 @@ static void put_top(struct nlmsghdr *nlh, const struct nlmsghdr *req)
 	mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_TOTAL, 65536);
 	mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_SAMPLED, 16384);
 	mnl_attr_put_u8(nlh, FLOWTRACK_A_TOP_EXACT, 0);
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_GUARDED, 5000);
 	if (rates) {
 		mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_WINDOW, 1000);
 		mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_BIRTHS, 50);
@@ -206,6 +207,7 @@ static void put_top(struct nlmsghdr *nlh, const struct nlmsghdr *req)
 			mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_ENTRY_RATE,
 					 40 + i);
 		mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_ENTRY_SHARE, 61 - i);
+		mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_ENTRY_GUARDED, 300 - i);
 		mnl_attr_nest_end(nlh, nest);
 	}
 }
