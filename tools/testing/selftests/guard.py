@@ -3,6 +3,9 @@
 """Guarding: flows that stay in nf_conntrack, its full table, and whether shadows and reality agree."""
 # TIMEOUT: 300
 
+import collections
+import time
+
 from lib_net import *
 
 MAX = 300
@@ -443,10 +446,76 @@ def _(net):
     close(near + far)
 
 
+def ask(ns, addr, port, n):
+    """n UDP flows to one service."""
+    socks = [ns.socket(socket.AF_INET6 if ":" in addr else socket.AF_INET, socket.SOCK_DGRAM) for _ in range(n)]
+    for sock in socks:
+        sock.sendto(b"x", (addr, port))
+    for sock in socks:
+        sock.close()
+
+
+def real(net):
+    """What conntrack -L knows, counted by source and by service."""
+    with net.r:
+        flows = conntrack_flows()
+    sources = collections.Counter(f["orig"]["src"] for f in flows)
+    return len(flows), sources, collections.Counter((f["proto"], f["orig"].get("dport")) for f in flows)
+
+
+@case("flowtrack top: who fills nf_conntrack's table, with own flows beside, as conntrack -L has it", only="flowtrack")
+def _(net):
+    if "g" not in net.hosts:
+        net.host("g", 3)
+    greedy = net.hosts["g"]
+    fresh(net)
+    near = [Talk(net.c, net.r, Net.RC[4], next(ports)) for _ in range(4)]
+    ask(net.c, Net.RC[4], 53, 20)
+    ask(greedy, Net.S[4], 53, 90)
+    ask(greedy, Net.S[4], 123, 7)
+    ask(net.c, Net.S[4], 53, 25)
+    ask(net.c, Net.S[6], 123, 30)
+    far = talks(net, 3)
+    greedy.run("ping", "-c", "1", "-W", "5", Net.S[4])
+    agree(net, 156)
+    top = net.r.tool_json("top", "--once")
+    count, by_source, by_service = real(net)
+    equal((count, int(net.r.sysctl("count"))), (156, 24), "entries of nf_conntrack, and own flows")
+    equal((top["total"], top["guarded"], top["sampled"], top["exact"]), (180, 156, 180, True), f"title: {top}")
+    host = address(3, 2, 4)
+    equal([(s["address"], s["prefix"], s["flows"], s["guarded"]) for s in top["source"]],
+          [(host, 32, 98, 98), (Net.C[4], 32, 52, 28), ("fd09:1::", 64, 30, 30)], "sources")
+    equal([s["guarded"] for s in top["source"]], [by_source[a] for a in (host, Net.C[4], Net.C[6])],
+          "guarded flows by source, and entries")
+    equal([(s["proto"], s.get("port"), s["flows"], s["guarded"]) for s in top["service"]][:2],
+          [("udp", 53, 135, 115), ("udp", 123, 37, 37)], "services that hold most")
+    for service in top["service"][2:]:
+        if service["guarded"] and "port" in service:
+            equal((service["guarded"], by_service[service["proto"], service["port"]]), (1, 1), f"{service}, and entries")
+    equal([(s.get("port"), s["flows"], s["guarded"]) for s in top["service"] if s["proto"] == "icmp"], [(None, 1, 1)],
+          "pings")
+    # Where they are sent to, whatever NAT makes of it.
+    equal([(s["address"], s["flows"], s["guarded"]) for s in top["destination"]],
+          [(Net.S[4], 126, 126), (Net.S[6], 30, 30), (Net.RC[4], 24, 0)], "destinations")
+    # Who opens most: births of both kinds.
+    end = time.monotonic() + 20
+    while True:
+        ask(greedy, Net.S[4], 53, 12)
+        ask(net.c, Net.RC[4], 53, 4)
+        top = net.r.tool_json("top", "rate", "source", "-N", "2")
+        if [s["address"] for s in top["source"]] == [host, Net.C[4]]:
+            break
+        check(time.monotonic() < end, f"no rates: {top}")
+    check(abs(top["source"][0]["share"] - 0.75) < 0.15 and top["rate"] >= 5, f"rates: {top}")
+    line = net.r.tool("top", "service", "--once", "-N", "1")[1].splitlines()[2].split()
+    check(int(line[1]) > 115 and line[-2:] == ["udp", "53"], f"the first service: {line}")
+    close(near + far)
+
+
 @case("a namespace that goes away with guarded flows leaves nothing", only="flowtrack")
 def _(net):
     fresh(net)
-    for _ in range(3):
+    for i in range(3):
         ns = Ns("gone")
         ns.nft("table ip nat { chain out { type nat hook postrouting priority srcnat; ip daddr 127.0.0.2 "
                "snat to 127.0.0.9; }; }")
@@ -456,6 +525,9 @@ def _(net):
             sock.sendto(b"x", ("127.0.0.2", port))
         sock.close()
         check(int(ns.sysctl("guarded")) >= 500, f"{ns.sysctl('guarded')} guarded")
+        if i == 0:
+            # Reports are made, and births noted, for a minute after that.
+            equal(ns.tool_json("top", "source")["source"][0]["guarded"], 500, "guarded flows")
         ns.delete()
     agree(net, 0)
 
