@@ -174,7 +174,7 @@ enum ft_invalid ft_tcp_check(const struct sk_buff *skb,
 			     const struct ft_pkt *pkt)
 {
 	const struct tcphdr *tcph;
-	struct tcphdr buf;
+	struct tcphdr buf __uninitialized;
 
 	tcph = header(skb, pkt, &buf);
 	if (!tcph)
@@ -271,9 +271,9 @@ static void read_options(struct ft_tcp_seg *seg, const u8 *opts,
 static bool read_segment(const struct sk_buff *skb, const struct ft_pkt *pkt,
 			 struct ft_tcp_seg *seg)
 {
-	__be32 buf[MAX_TCP_OPTION_SPACE / sizeof(__be32)];
+	__be32 buf[MAX_TCP_OPTION_SPACE / sizeof(__be32)] __uninitialized;
 	const struct tcphdr *tcph;
-	struct tcphdr header_buf;
+	struct tcphdr header_buf __uninitialized;
 	unsigned int len;
 	const u8 *opts;
 

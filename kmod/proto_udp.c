@@ -31,7 +31,7 @@ enum ft_invalid ft_udp_check(struct sk_buff *skb, const struct ft_pkt *pkt,
 			     unsigned int hook, bool checksum)
 {
 	const struct udphdr *udph;
-	struct udphdr buf;
+	struct udphdr buf __uninitialized;
 	unsigned int len;
 
 	udph = skb_header_pointer(skb, pkt->l4off, sizeof(buf), &buf);
@@ -67,7 +67,7 @@ enum ft_invalid ft_udplite_check(struct sk_buff *skb, const struct ft_pkt *pkt,
 				 unsigned int hook, bool checksum)
 {
 	const struct udphdr *udph;
-	struct udphdr buf;
+	struct udphdr buf __uninitialized;
 	unsigned int len;
 
 	udph = skb_header_pointer(skb, pkt->l4off, sizeof(buf), &buf);

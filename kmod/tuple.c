@@ -209,7 +209,7 @@ static enum ft_invalid read_ipv4(const struct sk_buff *skb, unsigned int nhoff,
 				 struct ft_pkt *pkt, unsigned int *end)
 {
 	const struct iphdr *iph;
-	struct iphdr buf;
+	struct iphdr buf __uninitialized;
 
 	iph = skb_header_pointer(skb, nhoff, sizeof(buf), &buf);
 	if (!iph)
@@ -235,7 +235,7 @@ read_ipv6(const struct sk_buff *skb, unsigned int nhoff, struct ft_pkt *pkt,
 	const struct ipv6_opt_hdr *ext;
 	const struct ipv6hdr *ip6h;
 	struct ipv6_opt_hdr extbuf;
-	struct ipv6hdr buf;
+	struct ipv6hdr buf __uninitialized;
 	unsigned int i;
 	u8 nexthdr;
 
@@ -402,7 +402,7 @@ static enum ft_parse read_l4(const struct sk_buff *skb, struct ft_pkt *pkt,
 			     enum ft_invalid *reason)
 {
 	const __be16 *port;
-	__be16 buf[2];
+	__be16 buf[2] __uninitialized;
 
 	switch (pkt->key.l4proto) {
 	case IPPROTO_TCP:
