@@ -595,7 +595,8 @@ int nl_batch(struct nl *nl, const void *batch, size_t len, unsigned int n,
 int nl_subscribe(struct nl *nl, bool pressure)
 {
 	const __u32 *group = pressure ? &nl->pressure : &nl->events;
-	int size = 8 << 20, on = 1, fd = mnl_socket_get_fd(nl->sk);
+	/* A limit: tens of thousands of flows may end in one moment. */
+	int size = 32 << 20, on = 1, fd = mnl_socket_get_fd(nl->sk);
 
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
