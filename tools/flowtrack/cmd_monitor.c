@@ -20,6 +20,9 @@
 #include "nl.h"
 #include "print.h"
 
+/* Events between two looks for a signal. */
+#define BATCH	256
+
 static char *put_time(char *p, bool json)
 {
 	struct timespec ts;
@@ -170,28 +173,42 @@ int monitor_message(const struct nlmsghdr *nlh, void *data)
 	return count_event(m);
 }
 
-/* Takes one datagram. Return: false to end. */
-static bool take(struct monitor *m, struct nl *nl)
+/* Takes one datagram. Return: false if there was none, or to end. */
+static bool take_one(struct monitor *m, struct nl *nl, bool *more)
 {
 	const struct nlmsghdr *nlh;
-	long n = nl_receive(nl);
-	bool more = true;
+	long n = nl_receive_now(nl);
 	int len = n;
 
 	if (n == -EINTR || n == -EAGAIN)
-		return true;
+		return false;
 	if (n == -ENOBUFS) {
 		monitor_lost(m);
-		return out_flush(m->o);
+		return true;
 	}
 	if (n < 0) {
 		err_set(EXIT_REFUSED, "cannot receive: %s", strerror(-n));
+		*more = false;
 		return false;
 	}
-	for (nlh = (const void *)nl->buf; more && mnl_nlmsg_ok(nlh, len);
+	for (nlh = (const void *)nl->buf; *more && mnl_nlmsg_ok(nlh, len);
 	     nlh = mnl_nlmsg_next(nlh, &len))
 		if (nlh->nlmsg_type == nl->family)
-			more = monitor_message(nlh, m) == 0;
+			*more = monitor_message(nlh, m) == 0;
+	return *more;
+}
+
+/*
+ * Takes what is there, and writes it at once: a reader shall see an event when
+ * it comes, but of a thousand not each one by itself. Return: false to end.
+ */
+static bool take(struct monitor *m, struct nl *nl)
+{
+	unsigned int n = 0;
+	bool more = true;
+
+	while (n < BATCH && take_one(m, nl, &more))
+		n++;
 	return out_flush(m->o) && more;
 }
 

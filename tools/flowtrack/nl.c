@@ -405,6 +405,20 @@ long nl_receive(struct nl *nl)
 	return n < 0 ? -errno : n;
 }
 
+/**
+ * nl_receive_now() - as nl_receive(), but without a wait
+ * @nl: socket
+ *
+ * Return: its length, or a negative errno; -EAGAIN: there is none.
+ */
+long nl_receive_now(struct nl *nl)
+{
+	ssize_t n = recv(mnl_socket_get_fd(nl->sk), nl->buf, sizeof(nl->buf),
+			 MSG_DONTWAIT);
+
+	return n < 0 ? -errno : n;
+}
+
 /* How a request goes on after a datagram. */
 enum {
 	GO_ON = -1,	/* or an exit code */

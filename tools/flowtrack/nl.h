@@ -64,6 +64,7 @@ int nl_batch(struct nl *nl, const void *batch, size_t len, unsigned int n,
 int nl_subscribe(struct nl *nl, bool pressure);
 int nl_fd(const struct nl *nl);
 long nl_receive(struct nl *nl);
+long nl_receive_now(struct nl *nl);
 
 int nl_error(const struct nlmsghdr *req, const struct nlmsghdr *err);
 
