@@ -281,10 +281,10 @@ static enum ft_decision displace(struct ft_net *tn,
 	enum flowtrack_class wanted = FLOWTRACK_CLASS_ASSURED;
 	u32 fallback = ft_setting(&tn->set, FULL_FALLBACK);
 	enum ft_decision decision = FT_DECISION_DROP;
+	struct ft_candidate victim, spare = {};
+	enum ft_rank rank, spare_rank = FT_RANK_NEVER;
 	struct ft_newcomer newcomer, here;
-	struct ft_candidate victim;
 	unsigned int n, tries;
-	enum ft_rank rank;
 	bool one_more;
 
 	describe(tn, birth, &newcomer);
@@ -301,12 +301,25 @@ static enum ft_decision displace(struct ft_net *tn,
 		wanted = newcomer.idle ? FLOWTRACK_CLASS_CLOSING :
 					 FLOWTRACK_CLASS_EMBRYONIC;
 		if (decision != FT_DECISION_EVICT) {
-			if (READ_ONCE(tn->adaptive.hopeless) == ft_now())
+			if (spare_rank == FT_RANK_NEVER &&
+			    READ_ONCE(tn->adaptive.hopeless) == ft_now())
 				return decision;
+			if (spare_rank == FT_RANK_NEVER ||
+			    tries < EVICT_SEARCHES)
+				continue;
+			/* Then whom an earlier search had found. */
+			decision = FT_DECISION_EVICT;
+			victim = spare;
+			rank = spare_rank;
+			spare_rank = FT_RANK_NEVER;
+		} else if (tries < EVICT_SEARCHES &&
+			   !ft_pressure_settled(&here, rank)) {
+			if (rank <= spare_rank) {
+				spare = victim;
+				spare_rank = rank;
+			}
 			continue;
 		}
-		if (tries < EVICT_SEARCHES && !ft_pressure_settled(&here, rank))
-			continue;
 		if (!evict_for(tn, &newcomer, &victim, rank))
 			continue;
 		count_rank(tn, rank);

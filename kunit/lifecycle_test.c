@@ -179,6 +179,21 @@ out:
 	local_bh_enable();
 }
 
+/* So much is left of a flow's time. */
+static void age(struct ft_net *tn, u32 i, u32 left)
+{
+	struct ft_birth birth;
+	struct ft_flow *flow;
+	u32 index;
+
+	ft_kunit_birth(tn, &birth, i, ASSURED, HZ);
+	rcu_read_lock();
+	flow = ft_table_lookup(tn->table, &birth.key, birth.hash, &index);
+	if (flow)
+		WRITE_ONCE(flow->deadline, ft_now() + left);
+	rcu_read_unlock();
+}
+
 /* Who completes a handshake leaves its loan to the next one, at once. */
 static void handshakes_pay_back(struct kunit *test)
 {
@@ -208,6 +223,31 @@ static void handshakes_pay_back(struct kunit *test)
 	reclass(test, tn, 1001, EMBRYONIC);
 	reclass(test, tn, 1001, ASSURED);
 	KUNIT_EXPECT_EQ(test, atomic_read(&tn->loan.lent), 0);
+}
+
+/* One idle flow in twenty: whoever was found by any of the searches goes. */
+static void policy_evict_found(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 400);
+	u32 i, admitted = 0;
+
+	set_policy(tn, FLOWTRACK_POLICY_EVICT, FLOWTRACK_POLICY_DROP);
+	tn->set.v[FLOWTRACK_A_SETTINGS_UDP_TIMEOUT] = 1000;
+	for (i = 0; i < 380; i++)
+		ft_kunit_admit(tn, i, ASSURED, 1000 * HZ);
+	for (; i < 400; i++)
+		ft_kunit_admit(tn, i, ASSURED, (1000 - 62) * HZ);
+	for (i = 1000; i < 1300; i++) {
+		tn->adaptive.hopeless = ft_now() - 1;
+		if (ft_kunit_admit(tn, i, EMBRYONIC, 1000 * HZ) != FT_ADMIT_OK)
+			continue;
+		admitted++;
+		/* Answered for good, and idle: as many as there were. */
+		reclass(test, tn, i, ASSURED);
+		age(tn, i, (1000 - 62) * HZ);
+	}
+	/* Nine of ten; by the last two searches alone it was every second. */
+	KUNIT_EXPECT_GE(test, admitted, 215);
 }
 
 /* The oldest of those that are looked at: a handshake has time to complete. */
@@ -439,6 +479,7 @@ static struct kunit_case lifecycle_cases[] = {
 	KUNIT_CASE(policy_evict_fallback),
 	KUNIT_CASE(policy_evict_idle),
 	KUNIT_CASE(handshakes_pay_back),
+	KUNIT_CASE(policy_evict_found),
 	KUNIT_CASE(policy_evict_oldest),
 	KUNIT_CASE(max_lowered),
 	KUNIT_CASE(refusals_by_reason),

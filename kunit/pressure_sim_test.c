@@ -153,8 +153,8 @@ static struct entry *sampled_victim(struct sim *sim)
 		.fair = ft_loan_open(&sim->loan),
 	};
 	enum flowtrack_class wanted = FLOWTRACK_CLASS_ASSURED;
-	struct ft_candidate c[FT_PRESSURE_SAMPLE], victim;
-	enum ft_rank rank;
+	struct ft_candidate c[FT_PRESSURE_SAMPLE], victim, spare = {};
+	enum ft_rank rank, spare_rank = FT_RANK_NEVER;
 	u32 n, tries;
 
 	for (tries = 0; tries < 5; tries++) {
@@ -163,13 +163,19 @@ static struct entry *sampled_victim(struct sim *sim)
 		ft_pressure_crowd(&here, c, n);
 		wanted = who.idle ? FLOWTRACK_CLASS_CLOSING :
 				    FLOWTRACK_CLASS_EMBRYONIC;
-		if (ft_pressure_choose(FLOWTRACK_POLICY_DROP, &here, c, n,
-				       sim_look, sim, &victim, &rank) ==
-		    FT_DECISION_EVICT &&
+		ft_pressure_choose(FLOWTRACK_POLICY_DROP, &here, c, n,
+				   sim_look, sim, &victim, &rank);
+		if (rank != FT_RANK_NEVER &&
 		    (tries >= 3 || ft_pressure_settled(&here, rank)))
 			return &sim->entry[victim.index];
+		if (tries >= 3 && spare_rank != FT_RANK_NEVER)
+			break;
+		if (rank < FT_RANK_NEVER && rank <= spare_rank) {
+			spare = victim;
+			spare_rank = rank;
+		}
 	}
-	return NULL;
+	return spare_rank == FT_RANK_NEVER ? NULL : &sim->entry[spare.index];
 }
 
 static struct entry *arrive(struct sim *sim, enum kind kind,
