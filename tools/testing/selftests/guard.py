@@ -190,7 +190,8 @@ def _(net):
     flood(net, 10, base=30000)
     told = since(net, before)
     # One entry for each CPU is kept free, so a few more than there were newcomers.
-    check(9 <= told.get("guard_evict_closing", 0) <= 10, f"after as many as are closing: {told}")
+    # And of the last ones a sample of 32 may have none; then what is embryonic for more than three seconds goes.
+    check(6 <= told.get("guard_evict_closing", 0) <= 10, f"after as many as are closing: {told}")
     flood(net, 20, base=40000)
     told = since(net, before)
     equal(told.get("guard_evict_closing"), 10, f"closing, of {told}")
