@@ -563,6 +563,7 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 	enum ft_decision decision = FT_DECISION_EVICT;
 	struct ft_newcomer who;
 	unsigned int victim, i;
+	bool found = false;
 	enum ft_rank rank;
 
 	/* Who would be refused later must not cost another one its entry. */
@@ -580,13 +581,12 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 			log_full(tn, "a less valuable one was deleted");
 			return FT_GUARD_GO;
 		}
-		if (decision == FT_DECISION_EVICT)
-			continue;
+		found |= decision == FT_DECISION_EVICT;
 		/* In vain, only one packet in a jiffy searches on. */
-		if (READ_ONCE(tn->guard.hopeless) == ft_now())
+		if (!found && READ_ONCE(tn->guard.hopeless) == ft_now())
 			break;
 	}
-	if (decision != FT_DECISION_EVICT)
+	if (!found)
 		WRITE_ONCE(tn->guard.hopeless, ft_now());
 	/* The fallback: what is decided when nobody is in reach. */
 	decision = decide(tn, &who, NULL, 0, &victim, &rank);
