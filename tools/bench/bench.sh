@@ -33,7 +33,7 @@ fi
 
 # On Debian's kernel with two CPUs, as the system tests: its times are an emulator's, but not what CPUs wait for.
 smp() {
-	local rel kdir harness results=$LOGS/bench-smp log=$LOGS/bench-smp-build.log
+	local rel kdir harness machine results=$LOGS/bench-smp log=$LOGS/bench-smp-build.log
 	rel=$(kernel_release 6.12)
 	kdir=/usr/src/linux-headers-$rel harness=$TOP/build/$rel-bench-harness
 	rm -rf "$results"
@@ -44,9 +44,11 @@ smp() {
 		cat "$log"
 		return 1
 	fi
-	"$TOP/tools/testing/vm.sh" run -m 2G -t 600 -i 120 -o "$results" 6.12 "$TOP/tools/bench/smp.py" \
-		--module "$TOP/build/$rel/nf_flowtrack.ko" --harness "$harness/ft_bench.ko" \
-		--tool "$TOP/tools/flowtrack/flowtrack" --out /run/results/bench-smp.json "${smp_options[@]}" || return
+	machine=("$TOP/tools/testing/vm.sh" run -m 2G -t 600 -i 120 -o "$results" 6.12 "$TOP/tools/bench/smp.py"
+		--module "$TOP/build/$rel/nf_flowtrack.ko" --harness "$harness/ft_bench.ko"
+		--tool "$TOP/tools/flowtrack/flowtrack" --out /run/results/bench-smp.json "${smp_options[@]}")
+	# Not in one whose CPUs take turns: it is about two that do not.
+	"${machine[@]}" || { [ $? -eq $EMULATOR_FAULT ] && "${machine[@]}"; } || return
 	cp "$results/bench-smp.json" "$TOP/build/"
 }
 

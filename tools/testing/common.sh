@@ -86,6 +86,10 @@ cache_prune() {
 	done
 }
 
+# What vm.sh ends with when the emulator killed a guest, and the emulator that does not: its CPUs take turns.
+EMULATOR_FAULT=123
+ONE_AT_A_TIME=tcg,thread=single
+
 # The source of a kernel series, as Debian ships it: for UML, checkpatch, ynl and trees that clang can build against.
 kernel_source() {
 	local v=$1

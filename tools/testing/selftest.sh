@@ -4,7 +4,8 @@
 # The system tests: one guest per kernel, in it every selftests/*.sh and *.py, one after the other. The guests run
 # side by side: one takes four fifths of a CPU. Where both want more, a test that measures time may fail for want of it:
 # a few that failed run once more, in a guest that has the machine for itself, and that says so. Only what the kernel
-# complained of in the first run still counts.
+# complained of in the first run still counts. A guest that its emulator killed is another matter: the rest of the tests
+# run in one whose CPUs take turns.
 #
 #   selftest.sh [--update] [-k VERSION] [TEST...]
 #
@@ -186,6 +187,50 @@ failed_tests() {
 	done
 }
 
+# set_aside VERSION NAME: what a guest left, for the guest that follows it.
+set_aside() {
+	local results=$LOGS/${TESTS##*/}-$1
+	rm -rf "$results-$2"
+	mv "$results" "$results-$2"
+	mv "$LOGS/vm-$1-console.log" "$LOGS/vm-$1-$2.log"
+}
+
+# bring_back VERSION NAME SUFFIX TEST...: as one, what was set aside, and for these tests the guest's since then. Both
+# logs, each under the names of its tests.
+bring_back() {
+	local results=$LOGS/${TESTS##*/}-$1 version=$1 aside=$2 suffix=$3 name
+	shift 3
+	rm -rf "$results-$suffix"
+	mv "$results" "$results-$suffix"
+	mv "$results-$aside" "$results"
+	for name in "$@"; do
+		cp "$results-$suffix/$name".{status,log,seconds} "$results/" || rm -f "$results/$name.status"
+		# What was wrong the first time stays so.
+		cp -n "$results-$suffix/$name".{taint,leftover} "$results/" 2>/dev/null || true
+	done
+	cat "$results-$suffix/kmsg" >>"$results/kmsg"
+	cat "$LOGS/vm-$version-console.log" >>"$LOGS/vm-$version-$aside.log"
+	mv "$LOGS/vm-$version-$aside.log" "$LOGS/vm-$version-console.log"
+}
+
+# From the test on that the emulator interrupted. What its kernel said then is not counted, only shown.
+go_on_elsewhere() {
+	local version=$1 results=$LOGS/${TESTS##*/}-$1 status=0 log
+	shift
+	while [ -e "$results/$1.status" ]; do
+		shift
+	done
+	echo "# [$version] the emulator killed the guest during $1:"
+	grep -a -A 12 'int3: 0000' "$LOGS/vm-$version-console.log" || true
+	set_aside "$version" killed
+	for log in "$results-killed/kmsg" "$LOGS/vm-$version-killed.log"; do
+		sed -i -e "/flowtrack-selftest: begin $1\$/,\$d" -e '/int3: 0000 \[#1\]/,$d' "$log"
+	done
+	FLOWTRACK_ACCEL=$ONE_AT_A_TIME run_guest "$version" "$@" || status=$?
+	bring_back "$version" killed "then" "$@"
+	return $status
+}
+
 again_alone() {
 	local version=$1 results=$LOGS/${TESTS##*/}-$1 name late
 	shift
@@ -195,18 +240,9 @@ again_alone() {
 		echo "# [$version] $name failed beside the other guest:"
 		grep -A 8 '^not ok' "$results/$name.log" | head -n 20 || true
 	done
-	mv "$results" "$results-beside"
-	mv "$LOGS/vm-$version-console.log" "$LOGS/vm-$version-beside.log"
+	set_aside "$version" beside
 	run_guest "$version" "${late[@]}" || note "the $version guest for these alone ended with status $?"
-	mv "$results" "$results-alone"
-	mv "$results-beside" "$results"
-	for name in "${late[@]}"; do
-		cp "$results-alone/$name".{status,log,seconds} "$results/" || rm -f "$results/$name.status"
-	done
-	# Both logs, each under the names of its tests.
-	cat "$results-alone/kmsg" >>"$results/kmsg"
-	cat "$LOGS/vm-$version-console.log" >>"$LOGS/vm-$version-beside.log"
-	mv "$LOGS/vm-$version-beside.log" "$LOGS/vm-$version-console.log"
+	bring_back "$version" beside alone "${late[@]}"
 }
 
 judge_guest() {
@@ -259,6 +295,13 @@ for kernel in "${kernels[@]}"; do
 	status=0
 	wait "${guests[$kernel]}" || status=$?
 	ended[$kernel]=$status
+done
+for kernel in "${kernels[@]}"; do
+	if [ "${ended[$kernel]}" -eq $EMULATOR_FAULT ]; then
+		status=0
+		go_on_elsewhere "$kernel" "${names[@]}" || status=$?
+		ended[$kernel]=$status
+	fi
 done
 for kernel in "${kernels[@]}"; do
 	if [ ${#kernels[@]} -gt 1 ] && [ "${ended[$kernel]}" -eq 0 ]; then

@@ -9,7 +9,7 @@
 #                                          FILE names files that the guest copies into its memory first: opening
 #                                          and mapping one there costs a tenth of what it does on the host's.
 #                                          124: it did not end in time (-t), or said nothing for a while (-i).
-#                                          125: it died.
+#                                          125: it died. 123: the emulator killed it, see killed_by_emulator().
 # VERSION: 6.1 or 6.12. DIR is shared with the guest, writable, as /run/results: what the guest leaves there stays.
 # The command's environment: what `export` says here under FT_, KERNEL, and RESULTS=/run/results.
 
@@ -151,6 +151,16 @@ INIT
 	chmod 755 "$out/.init"
 }
 
+# QEMU before 8.1 (its commit deba78709ae8) may run an int3 that is no longer there: one that the kernel put into its
+# text for a moment, to change it (a tracepoint, a jump label), while another CPU ran it. The kernel finds nothing that
+# it stands for, and dies. What tells: the byte in front of the one that was to be next is none.
+killed_by_emulator() {
+	[[ $(accel) = *thread=multi ]] && awk '
+		/int3: 0000 \[#1\]/ { int3 = 1 }
+		int3 && /Code: / { for (i = 2; i <= NF; i++) if ($i ~ /^</) { found = $(i - 1) != "cc"; exit } }
+		END { exit !found }' "$1"
+}
+
 # A guest that hangs must not cost the sum of what all its tests are allowed.
 watch_progress() {
 	local pid=$1 file=$2 idle=$3
@@ -220,6 +230,9 @@ run() {
 		if [ "$status" = 124 ] || [ "$status" -gt 128 ]; then
 			note "the $1 guest did not end within $seconds s, or was silent for $idle s; console: $console"
 			status=124
+		elif killed_by_emulator "$console"; then
+			note "the $1 guest was killed by the emulator, which ran an int3 that is not there; console: $console"
+			status=$EMULATOR_FAULT
 		else
 			note "the $1 guest died before the command ended (qemu: $status); console: $console"
 			status=125
