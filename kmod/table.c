@@ -8,6 +8,12 @@
  * line of a chain is ever unlinked, when it is empty: so a reader that scans a
  * bucket while it is changed misses nothing that was there before and is there
  * after, and a position in a chain keeps its meaning.
+ *
+ * Beside the buckets there is a word for each, a filter after Bloom: the bits of
+ * all tags that are in the bucket. A key whose bits are not set is not in, and its
+ * bucket need not be read. Sixteen filters are in a cache line, so that what is
+ * looked for in vain, which is what a flood is made of, costs no miss where
+ * filters fit into the CPU's cache and buckets do not.
  */
 #include <linux/bitops.h>
 #include <linux/bottom_half.h>
@@ -38,6 +44,9 @@ static_assert(sizeof(unsigned long) == sizeof(u64));
 #define HEAD_LOCK	0	/* bit number: bit lock */
 #define HEAD_MOVED	BIT(1)	/* a resize took this bucket's flows along */
 #define HEAD_LINK	(~63UL)	/* next line, or 0 */
+
+/* The filter of a bucket whose flows have moved: look at the bucket. */
+#define FILTER_MOVED	U32_MAX
 
 /* A slot's fields. */
 #define SLOT_TAG_SHIFT		32
@@ -84,12 +93,15 @@ static_assert(sizeof(struct bucket) == 64);
  * @overflow: overflow lines in use
  * @next: where a resize moves the flows to
  * @b: the buckets
+ * @filter: one for each bucket: tag_bits() of all that is in it, or
+ *	FILTER_MOVED. Written under the bucket's lock, read by anyone
  */
 struct array {
 	u32 mask;
 	atomic_t overflow;
 	struct array __rcu *next;
 	struct bucket *b;
+	u32 *filter;
 };
 
 /**
@@ -188,6 +200,35 @@ static s32 slot_left(u64 slot, u32 now)
 static u16 hash_tag(u64 hash)
 {
 	return hash >> 48;
+}
+
+/* What a tag sets in its bucket's filter: two bits, or one. */
+static u32 tag_bits(u16 tag)
+{
+	return BIT(tag & 31) | BIT(tag >> 5 & 31);
+}
+
+/* May there be a flow of that hash in its bucket? */
+static bool filter_passes(const struct array *array, u64 hash)
+{
+	u32 bits = tag_bits(hash_tag(hash));
+
+	return (READ_ONCE(array->filter[(u32)hash & array->mask]) & bits) ==
+	       bits;
+}
+
+static u32 *filter_of(const struct array *array, const struct bucket *bucket)
+{
+	return &array->filter[bucket - array->b];
+}
+
+/* With the bucket's lock held. */
+static void filter_add(const struct array *array, const struct bucket *bucket,
+		       u16 tag)
+{
+	u32 *filter = filter_of(array, bucket);
+
+	WRITE_ONCE(*filter, *filter | tag_bits(tag));
 }
 
 static struct bucket *link_of(unsigned long head)
@@ -316,7 +357,7 @@ static struct ft_flow *bucket_find(const struct ft_table *table,
 }
 
 /**
- * ft_table_prefetch() - bring in the bucket of a hash
+ * ft_table_prefetch() - bring in the bucket of a hash, and its filter
  * @table: the table
  * @hash: ft_key_hash()
  *
@@ -325,8 +366,10 @@ static struct ft_flow *bucket_find(const struct ft_table *table,
 void ft_table_prefetch(const struct ft_table *table, u64 hash)
 {
 	const struct array *array = rcu_dereference(table->cur);
+	u32 b = (u32)hash & array->mask;
 
-	prefetch(&array->b[(u32)hash & array->mask]);
+	prefetch(&array->filter[b]);
+	prefetch(&array->b[b]);
 }
 
 /**
@@ -348,6 +391,13 @@ struct ft_flow *ft_table_lookup(const struct ft_table *table,
 	struct ft_flow *flow;
 
 	for (;;) {
+		/*
+		 * What is in a bucket has its bits in the filter from before
+		 * the bucket is unlocked until after it has been taken out; and
+		 * once flows of the bucket can be elsewhere all bits are set.
+		 */
+		if (!filter_passes(array, hash))
+			return NULL;
 		bucket = &array->b[(u32)hash & array->mask];
 		flow = bucket_find(table, bucket, key, hash_tag(hash), index);
 		if (likely(flow))
@@ -539,6 +589,7 @@ again:
 	line_append(array, last, line, slot);
 	line = NULL;
 wake:
+	filter_add(array, bucket, tag);
 	/*
 	 * Inside the bucket's lock: neither a resize nor an insert of the same
 	 * key may meet it dead. A stale reader may hold its lock for a moment.
@@ -566,6 +617,48 @@ static u64 *bucket_slot_of(struct bucket *line, u32 index)
 	return NULL;
 }
 
+/* Make a locked bucket's filter anew, of the tags that are in. */
+static void filter_renew(const struct array *array, const struct bucket *bucket)
+{
+	u32 *filter = filter_of(array, bucket);
+	const struct bucket *line;
+	unsigned int i;
+	u32 bits = 0;
+	u64 slot;
+
+	for (line = bucket; line; line = link_of(line->head)) {
+		for (i = 0; i < FT_SLOTS; i++) {
+			slot = READ_ONCE(line->slot[i]);
+			if ((u32)slot)
+				bits |= tag_bits(slot_tag(slot));
+		}
+	}
+	WRITE_ONCE(*filter, bits);
+}
+
+#ifdef CONFIG_NF_FLOWTRACK_KUNIT
+/**
+ * ft_table_filters_stale() - filters that say more, or less, than is in
+ * @table: the table, at rest
+ *
+ * Context: RCU read side.
+ * Return: how many.
+ */
+u32 ft_table_filters_stale(const struct ft_table *table)
+{
+	const struct array *array = rcu_dereference(table->cur);
+	u32 stale = 0;
+	u32 b, was;
+
+	for (b = 0; b <= array->mask; b++) {
+		was = array->filter[b];
+		filter_renew(array, &array->b[b]);
+		stale += array->filter[b] != was;
+	}
+	return stale;
+}
+#endif
+
 /**
  * ft_table_remove() - take a flow out of the table
  * @table: the table
@@ -583,8 +676,10 @@ bool ft_table_remove(struct ft_table *table, u32 index, u64 hash)
 
 	bucket = lock_for(table, hash, &array);
 	slot = bucket_slot_of(bucket, index);
-	if (slot)
+	if (slot) {
 		WRITE_ONCE(*slot, 0);
+		filter_renew(array, bucket);
+	}
 	bucket_unlock(bucket);
 	return slot;
 }
@@ -1016,6 +1111,7 @@ static void array_destroy(struct array *array)
 		if (b % RESIZE_BATCH == 0)
 			cond_resched();
 	}
+	kvfree(array->filter);
 	kvfree(array->b);
 	kfree(array);
 }
@@ -1040,17 +1136,29 @@ bool ft_table_fits(u32 buckets, u64 *need, u64 *have)
 {
 	s64 pages = si_mem_available();
 
-	*need = (u64)round_buckets(buckets) * sizeof(struct bucket);
+	*need = (u64)round_buckets(buckets) *
+		(sizeof(struct bucket) + sizeof(u32));
 	pages = max_t(s64, pages, 0);
 	*have = ((u64)pages << PAGE_SHIFT) / 8 * 7;
 	return *need <= *have;
 }
 
-static struct array *array_create(u32 buckets)
+/*
+ * Huge pages, for fewer TLB misses: those that the kernel maps its own memory by
+ * or, beyond what the page allocator has in one piece, where the architecture
+ * maps them in vmalloc().
+ */
+static void *array_memory(size_t bytes)
 {
 	const gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN |
 			  __GFP_RETRY_MAYFAIL;
-	size_t bytes = (size_t)buckets * sizeof(struct bucket);
+
+	return bytes > KMALLOC_MAX_SIZE ? vmalloc_huge(bytes, gfp) :
+					  kvmalloc(bytes, gfp);
+}
+
+static struct array *array_create(u32 buckets)
+{
 	struct array *array;
 	u64 need, have;
 
@@ -1060,21 +1168,20 @@ static struct array *array_create(u32 buckets)
 	array = kzalloc(sizeof(*array), GFP_KERNEL);
 	if (!array)
 		return NULL;
-	/*
-	 * Huge pages, for fewer TLB misses: those that the kernel maps its own
-	 * memory by or, beyond what the page allocator has in one piece, where
-	 * the architecture maps them in vmalloc().
-	 */
-	if (bytes > KMALLOC_MAX_SIZE)
-		array->b = vmalloc_huge(bytes, gfp);
-	else
-		array->b = kvmalloc(bytes, gfp);
-	if (!array->b) {
-		kfree(array);
-		return NULL;
-	}
+	array->b = array_memory(buckets * sizeof(*array->b));
+	if (!array->b)
+		goto err_array;
+	array->filter = array_memory(buckets * sizeof(*array->filter));
+	if (!array->filter)
+		goto err_buckets;
 	array->mask = buckets - 1;
 	return array;
+
+err_buckets:
+	kvfree(array->b);
+err_array:
+	kfree(array);
+	return NULL;
 }
 
 /**
@@ -1260,6 +1367,7 @@ static void slot_move(struct ft_table *table, struct array *next, u64 slot,
 		slot_set(free, slot);
 	else
 		line_append(next, last, spare_take(spare), slot);
+	filter_add(next, bucket, slot_tag(slot));
 	bucket_unlock(bucket);
 }
 
@@ -1275,8 +1383,9 @@ static unsigned int bucket_lines(const struct bucket *line)
 }
 
 /* Move one bucket into the new array; its slots stay for readers. */
-static void bucket_move(struct ft_table *table, struct array *next,
-			struct bucket *bucket, struct spare *spare)
+static void bucket_move(struct ft_table *table, const struct array *old,
+			struct array *next, struct bucket *bucket,
+			struct spare *spare)
 {
 	struct bucket *line;
 	unsigned int i;
@@ -1305,6 +1414,7 @@ static void bucket_move(struct ft_table *table, struct array *next,
 	 * sees array.next and the slots in there.
 	 */
 	smp_store_release(&bucket->head, bucket->head | HEAD_MOVED);
+	WRITE_ONCE(*filter_of(old, bucket), FILTER_MOVED);
 	bucket_unlock(bucket);
 	local_bh_enable();
 	rcu_read_unlock();
@@ -1370,7 +1480,7 @@ int ft_table_resize(struct ft_table *table, u32 buckets)
 	WRITE_ONCE(table->generation, table->generation + 1);
 	rcu_assign_pointer(old->next, next);
 	for (b = 0; b <= old->mask; b++) {
-		bucket_move(table, next, &old->b[b], &spare);
+		bucket_move(table, old, next, &old->b[b], &spare);
 		if (b % RESIZE_BATCH == 0)
 			cond_resched();
 	}
@@ -1401,7 +1511,8 @@ size_t ft_table_bytes(const struct ft_table *table)
 	array = rcu_dereference(table->cur);
 	bytes = sizeof(*table) + sizeof(*array) +
 		((size_t)array->mask + 1 + atomic_read(&array->overflow)) *
-		sizeof(struct bucket);
+		sizeof(struct bucket) +
+		((size_t)array->mask + 1) * sizeof(*array->filter);
 	rcu_read_unlock();
 	return bytes + ft_arena_bytes(table->arena4) +
 	       ft_arena_bytes(table->arena6);

@@ -9,6 +9,9 @@
  * without leaving the line, then check the flow's own key and deadline. So a
  * stale slot costs a look and never a wrong answer.
  *
+ * Beside each bucket there is a word that says which tags may be in it, so that
+ * most keys that are not in cost no look at their bucket.
+ *
  * Lookups are lockless under RCU. Insert and remove lock one bucket. A resize
  * moves bucket after bucket into a new array while readers go on: a reader
  * that finds nothing in a bucket and then sees it marked as moved looks in the
@@ -25,7 +28,7 @@
 
 #define FT_SLOTS		7		/* slots in a bucket line */
 #define FT_BUCKETS_MIN		64u
-#define FT_BUCKETS_MAX		BIT(26)		/* 4 GiB of buckets */
+#define FT_BUCKETS_MAX		BIT(26)		/* 4 GiB, and 256 MiB of filters */
 #define FT_CHAIN_MAX		64u		/* lines in a bucket, overflow included */
 #define FT_HINT_MAX_SECONDS	4095		/* the slot's coarse deadline: 13 bits, signed */
 
@@ -116,5 +119,8 @@ bool ft_table_fits(u32 buckets, u64 *need, u64 *have);
 int ft_table_resize(struct ft_table *table, u32 buckets);
 u32 ft_table_wanted(const struct ft_table *table, u32 count);
 size_t ft_table_bytes(const struct ft_table *table);
+#ifdef CONFIG_NF_FLOWTRACK_KUNIT
+u32 ft_table_filters_stale(const struct ft_table *table);
+#endif
 
 #endif /* _FT_TABLE_H */
