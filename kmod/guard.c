@@ -503,19 +503,38 @@ static bool evict(struct ft_net *tn, const struct ft_newcomer *newcomer,
 	return true;
 }
 
+/* Likewise. Return: true if there is room now, whoever made it. */
+static bool displace(struct ft_net *tn, const struct ft_newcomer *newcomer,
+		     struct ft_shadow *shadow)
+{
+	bool deleted = evict(tn, newcomer, shadow);
+
+	/* While reserved places are in use, one goes for one. */
+	return has_room(tn, false) || (deleted && has_room(tn, true));
+}
+
+/*
+ * Who may go if no other sample has a better one. Looked at anew by then: within
+ * the read-side section the shadow may become that of another flow.
+ */
+struct spare {
+	struct ft_shadow *shadow;
+	enum ft_rank rank;
+};
+
 /*
  * One sample: true if there is room now. Unless it is the last one, nobody goes
- * for whom another sample may have a better one.
+ * for whom another sample may have a better one: kept as @spare until then.
  */
 static bool evict_any(struct ft_net *tn, const struct ft_newcomer *who,
-		      bool last, enum ft_decision *decision)
+		      bool last, struct spare *spare,
+		      enum ft_decision *decision)
 {
 	struct ft_candidate candidates[SAMPLE];
 	struct ft_newcomer newcomer = *who;
 	struct ft_shadow *shadows[SAMPLE];
 	unsigned int n, i, looks, victim;
 	enum ft_rank rank;
-	bool deleted;
 
 	n = ft_shadow_sample(&tn->guard.shadows, get_random_u32(), shadows,
 			     SAMPLE);
@@ -525,18 +544,20 @@ static bool evict_any(struct ft_net *tn, const struct ft_newcomer *who,
 	for (looks = 0; looks < LOOKS; looks++) {
 		*decision = decide(tn, &newcomer, candidates, n, &victim,
 				   &rank);
-		if (*decision != FT_DECISION_EVICT ||
-		    (!last && !ft_pressure_settled(&newcomer, rank)))
+		if (*decision != FT_DECISION_EVICT)
+			break;
+		if (!last && !ft_pressure_settled(&newcomer, rank)) {
+			if (rank <= spare->rank)
+				*spare = (struct spare){ shadows[victim], rank };
 			return false;
-		/* While reserved places are in use, one goes for one. */
-		deleted = evict(tn, &newcomer, shadows[victim]);
-		if (has_room(tn, false) || (deleted && has_room(tn, true)))
+		}
+		if (displace(tn, &newcomer, shadows[victim]))
 			return true;
 		n--;
 		shadows[victim] = shadows[n];
 		candidates[victim] = candidates[n];
 	}
-	return false;
+	return last && spare->shadow && displace(tn, who, spare->shadow);
 }
 
 /* Find out who fills the table: at once, but once a second at most. */
@@ -561,6 +582,7 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 					const struct ft_guard_newcomer *newcomer)
 {
 	enum ft_decision decision = FT_DECISION_EVICT;
+	struct spare spare = { .rank = FT_RANK_NEVER };
 	struct ft_newcomer who;
 	unsigned int victim, i;
 	bool found = false;
@@ -577,7 +599,7 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 	note_refused(tn);
 	describe(tn, newcomer, &who);
 	for (i = 0; i < SAMPLES; i++) {
-		if (evict_any(tn, &who, i == SAMPLES - 1, &decision)) {
+		if (evict_any(tn, &who, i == SAMPLES - 1, &spare, &decision)) {
 			log_full(tn, "a less valuable one was deleted");
 			return FT_GUARD_GO;
 		}

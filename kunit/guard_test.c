@@ -377,18 +377,32 @@ static void age(struct ft_net *tn, struct nf_conn *ct, u32 ago)
 	rcu_read_unlock();
 }
 
-/* How often of @tries is one flow found among others that are in use? */
+/* Flows in use: so many that a sample has half of them. */
+static void in_use(struct kunit *test, struct ft_net *tn)
+{
+	struct nf_conn *ct;
+	u32 i;
+
+	for (i = 0; i < 64; i++) {
+		ct = ft_ct_udp(test, i, ASSURED, 500 * HZ);
+		ft_ct_feed(tn, ct);
+		ft_ct_drop(test, ct);
+	}
+}
+
+/* How often of @tries is one flow, idle for @ago, found among in_use()? */
 static u32 found_among(struct kunit *test, struct ft_net *tn, u32 tries,
-		       bool hopeless)
+		       unsigned long status, u32 ago, bool hopeless)
 {
 	struct nf_conn *ct;
 	u32 i, found = 0;
 
 	for (i = 0; i < tries; i++) {
-		ct = ft_ct_udp(test, 1000 + i, 0, 20 * HZ);
+		ct = ft_ct_udp(test, 1000 + i, status, 500 * HZ);
 		ft_ct_feed(tn, ct);
-		age(tn, ct, 5 * HZ);
+		age(tn, ct, ago);
 		ft_ct_drop(test, ct);
+		atomic_set(&tn->guard.loan.lent, 0);
 		nf_conntrack_max = nf_conntrack_count(&init_net);
 		tn->guard.hopeless = ft_now() - !hopeless;
 		if (make_room(tn) == FT_GUARD_GO) {
@@ -406,20 +420,41 @@ static u32 found_among(struct kunit *test, struct ft_net *tn, u32 tries,
 static void hopeless(struct kunit *test)
 {
 	struct ft_net *tn = guard_net(test);
-	struct nf_conn *ct;
-	u32 i, found;
+	u32 found;
 
-	for (i = 0; i < 64; i++) {
-		ct = ft_ct_udp(test, i, ASSURED, 500 * HZ);
-		ft_ct_feed(tn, ct);
-		ft_ct_drop(test, ct);
-	}
-	/* A sample has half of them: 7 in 8 with three, and half with one. */
-	found = found_among(test, tn, 300, false);
+	in_use(test, tn);
+	/* 7 in 8 with three samples, and half with one. */
+	found = found_among(test, tn, 300, 0, 5 * HZ, false);
 	KUNIT_EXPECT_GE(test, found, 225);
-	found = found_among(test, tn, 300, true);
+	found = found_among(test, tn, 300, 0, 5 * HZ, true);
 	KUNIT_EXPECT_LE(test, found, 205);
 	KUNIT_EXPECT_GE(test, found, 95);
+	ft_ct_end_all();
+}
+
+/* Who had an answer goes, too, whichever of the samples had it. */
+static void spare(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+
+	in_use(test, tn);
+	/* By the last sample alone it was half of them. */
+	KUNIT_EXPECT_GE(test,
+			found_among(test, tn, 300, ASSURED, 62 * HZ, false),
+			215);
+	ft_ct_end_all();
+}
+
+/* Nor is a search given up that has found somebody. */
+static void spare_hopeless(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+
+	in_use(test, tn);
+	/* Half are in the first sample; a quarter in the second one as well. */
+	KUNIT_EXPECT_GE(test,
+			found_among(test, tn, 300, ASSURED, 62 * HZ, true),
+			105);
 	ft_ct_end_all();
 }
 
@@ -705,6 +740,8 @@ static struct kunit_case guard_cases[] = {
 	KUNIT_CASE(reserved),
 	KUNIT_CASE(opens),
 	KUNIT_CASE(hopeless),
+	KUNIT_CASE(spare),
+	KUNIT_CASE(spare_hopeless),
 	KUNIT_CASE(idle),
 	KUNIT_CASE(heavy),
 	KUNIT_CASE(loan),
