@@ -377,7 +377,7 @@ enum {
 	FLOWTRACK_A_TOP_ENTRY_L4PROTO,	/* u8: of a service: IPPROTO_* */
 	FLOWTRACK_A_TOP_ENTRY_PORT,	/* u16, network byte order: likewise */
 	FLOWTRACK_A_TOP_ENTRY_FLOWS,	/* u32: flows, own and guarded */
-	FLOWTRACK_A_TOP_ENTRY_RATE,	/* u32: new flows per second */
+	FLOWTRACK_A_TOP_ENTRY_RATE,	/* u32: new ones per second, of both */
 	FLOWTRACK_A_TOP_ENTRY_SHARE,	/* u32: per mille of what it is ordered by */
 	FLOWTRACK_A_TOP_ENTRY_GUARDED,	/* u32: of flows, guarded ones */
 
@@ -391,7 +391,7 @@ enum {
 	FLOWTRACK_A_PRESSURE_COUNT,	/* u32: flows */
 	FLOWTRACK_A_PRESSURE_ROOM,	/* u32: max-flows less reserved */
 	FLOWTRACK_A_PRESSURE_FILL,	/* u32: count, per mille of room */
-	FLOWTRACK_A_PRESSURE_RATE,	/* u32: new flows per second */
+	FLOWTRACK_A_PRESSURE_RATE,	/* u32: new own flows per second */
 	FLOWTRACK_A_PRESSURE_CLOSING,	/* u32: flows, by class */
 	FLOWTRACK_A_PRESSURE_EMBRYONIC,
 	FLOWTRACK_A_PRESSURE_REPLIED,
