@@ -33,6 +33,19 @@ def number(value):
     return "-" if value is None else f"{value:.3f}" if value < 10 else f"{value:,.0f}"
 
 
+def flat(cases):
+    """How much more a packet costs at four times as many flows, beyond what two dependent reads cost more."""
+    try:
+        more = cases["floor/4000000"]["ns"] - cases["floor/1000000"]["ns"]
+        for name in ("established/udp4", "established/tcp4", "established/tcp6", "new/udp4", "dropped/udp4"):
+            one, four = cases[f"{name}/1000000"], cases[f"{name}/4000000"]
+            yield (f"{name}: at 4 M flows {(four['ft_ns'] - more) / one['ft_ns']:.2f} × what it costs at 1 M, without the "
+                   f"{more:.0f} ns that two dependent reads cost more (nf_conntrack: "
+                   f"{(four['ct_ns'] - more) / one['ct_ns']:.2f} ×; must for established packets: ≤ 1.35).")
+    except KeyError:
+        return
+
+
 def table(result):
     cases = result["cases"]
     lines = ["| work / protocol / flows | nf_conntrack | nf_flowtrack | ratio | must | unit |", "|---|--:|--:|--:|--:|---|"]
@@ -48,6 +61,8 @@ def table(result):
             if own:
                 lines += ["", f"{name}: an established packet costs {own['ft_ns'] / case['ns']:.2f} × two dependent reads "
                               f"(nf_conntrack: {own['ct_ns'] / case['ns']:.2f} ×)."]
+    for line in flat(cases):
+        lines += ["", line]
     harness = [case["harness_ns"] for case in cases.values() if "harness_ns" in case]
     if harness:
         lines += ["", f"Subtracted for harness and hooks: {min(harness):.0f} to {max(harness):.0f} ns per packet. "
