@@ -16,21 +16,28 @@ ENOUGH = {"lookups": 2000, "inserts": 500, "resizes": 5, "source_granted": 10000
 
 def enough(seen):
     return all(seen.get(name, 0) >= least for name, least in ENOUGH.items())
+# A table of some tens of thousands of flows, and one for millions of them.
+BIG = {"flows": 40000, "buckets": 1 << 20}
+
+
+def stress(seen, **what):
+    """What came of one run, added to what there is."""
+    run("insmod", os.environ["FT_STRESS_KO"], *(f"{name}={value}" for name, value in what.items()))
+    for name in os.listdir(PARAMETERS):
+        with open(f"{PARAMETERS}/{name}") as f:
+            values = [int(v) for v in f.read().split(",")]
+        if name == "sections":
+            seen[name] = [a + b for a, b in zip(values, seen.get(name, [0] * len(values)))]
+        else:
+            seen[name] = seen.get(name, 0) + values[0]
+    run("rmmod", "ft_stress")
 
 
 def setup():
     """What came of it, added up; a slow machine gets more time."""
     seen = {}
     for ms in (3000, 6000, 12000, 24000):
-        run("insmod", os.environ["FT_STRESS_KO"], f"ms={ms}")
-        for name in os.listdir(PARAMETERS):
-            with open(f"{PARAMETERS}/{name}") as f:
-                values = [int(v) for v in f.read().split(",")]
-            if name == "sections":
-                seen[name] = [a + b for a, b in zip(values, seen.get(name, [0] * len(values)))]
-            else:
-                seen[name] = seen.get(name, 0) + values[0]
-        run("rmmod", "ft_stress")
+        stress(seen, ms=ms)
         if enough(seen):
             break
     return seen
@@ -69,6 +76,19 @@ def _(seen):
     print(f"# {sum(sections)} sections; not longer than, in ns: {told}; the longest {seen['longest_ns']}")
     # An emulated processor is slow, and others take it away for milliseconds: that is in the longest ones.
     check(told[0.5] <= 131072, f"half of the sections took longer than 131 us: {sections}")
+
+
+@case("a resize to a million buckets and back: no lookup misses, and nobody waits for long", only="flowtrack")
+def _(seen):
+    big = {}
+    stress(big, **BIG)
+    print(f"# {big['big_lookups']} lookups; up {big['big_up_ms']} ms, down {big['big_down_ms']} ms; somebody waited for "
+          f"{big['big_gap_us']} us; BHs off for at most {big['longest_ns']} ns, one half of {sum(big['sections'])} times "
+          f"not longer than {quantile(big['sections'], 0.5)}")
+    check(big["big_lookups"] > 1000 and sum(big["sections"]) > BIG["buckets"], f"results: {big}")
+    equal(big["big_missed"], 0, f"results: {big}")
+    # Moving it takes seconds here: whoever had to wait for all of it would wait longer than that.
+    check(big["big_gap_us"] < min(500000, 1000 * (big["big_up_ms"] + big["big_down_ms"]) / 2), f"results: {big}")
 
 
 @case("a source never had one flow more than src_max, and none was remembered for longer than it had one", only="flowtrack")

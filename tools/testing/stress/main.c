@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The stress of kunit/ft_stress.h as a module, for kernels that have no KUnit,
- * but several CPUs; and that of sources.c, for which one CPU would not do. It
- * runs while it is loaded; afterwards its parameters say what came of it.
+ * but several CPUs; and that of sources.c, for which one CPU would not do. Or, if
+ * told how many flows, that of big.c instead. It runs while it is loaded;
+ * afterwards its parameters say what came of it.
  *
  * Besides it tells for how long the table keeps BHs off: there a resize moves
  * one bucket, with its lock held, and this is all that it may delay a packet
@@ -15,6 +16,7 @@
 #include <linux/prandom.h>
 #include <linux/timekeeping.h>
 
+#include "big.h"
 #include "clock.h"
 #include "ft_stress.h"
 #include "sources.h"
@@ -28,6 +30,14 @@
 static unsigned int ms = 3000;
 module_param(ms, uint, 0444);
 MODULE_PARM_DESC(ms, "For how long, in milliseconds");
+
+static unsigned int flows;
+module_param(flows, uint, 0444);
+MODULE_PARM_DESC(flows, "That many in one table, which is resized to that many buckets and back, and nothing else");
+
+static unsigned int buckets = 1 << 20;
+module_param(buckets, uint, 0444);
+MODULE_PARM_DESC(buckets, "See flows");
 
 static unsigned int lookups, inserts, ends, resizes, missed, unseen, twins, left;
 static unsigned int longest_ns;
@@ -53,6 +63,19 @@ module_param(longest_ns, uint, 0444);
 MODULE_PARM_DESC(longest_ns, "Result: the longest section with BHs off, in nanoseconds");
 module_param_array(sections, uint, NULL, 0444);
 MODULE_PARM_DESC(sections, "Result: how many there were, by the logarithm of their length in nanoseconds");
+
+static struct ft_stress_big big;
+
+module_param_named(big_up_ms, big.up_ms, uint, 0444);
+MODULE_PARM_DESC(big_up_ms, "Result: how long it took to make a large table larger, in milliseconds");
+module_param_named(big_down_ms, big.down_ms, uint, 0444);
+MODULE_PARM_DESC(big_down_ms, "Result: and smaller, in milliseconds");
+module_param_named(big_gap_us, big.gap_us, uint, 0444);
+MODULE_PARM_DESC(big_gap_us, "Result: the longest that another thread waited for its turn meanwhile, in microseconds");
+module_param_named(big_lookups, big.lookups, uint, 0444);
+MODULE_PARM_DESC(big_lookups, "Result: lookups of that thread");
+module_param_named(big_missed, big.missed, uint, 0444);
+MODULE_PARM_DESC(big_missed, "Result: those that missed a flow that was there");
 
 static struct ft_stress_sources sources;
 
@@ -129,6 +152,11 @@ static int __init stress_init(void)
 	err = ft_table_cache_init();
 	if (err)
 		return err;
+	if (flows) {
+		err = ft_stress_big(&big, flows, buckets);
+		sum_up_clocks();
+		goto out_cache;
+	}
 	err = -ENOMEM;
 	s = kzalloc(sizeof(*s), GFP_KERNEL);
 	if (!s)
