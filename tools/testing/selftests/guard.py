@@ -296,7 +296,7 @@ def _(net):
         check("guard_evict_assured" not in told, f"{told}")
         check(net.r.tool_json("stats")["src_max_refused"] - before["src_max_refused"] >= 3, "refused newcomers")
         limit(100)
-        net.r.tool("del", "guarded", "sport", str(held[0].near.getsockname()[1]))
+        net.r.tool("del", "guarded", "sport", str(held[0].near.getsockname()[1]), "dport", str(held[0].local[1]))
         equal(connects(net, 1), 1, "connections after one was deleted")
         for talk in held[1:] + others:
             talk.alive()
@@ -410,18 +410,20 @@ def _(net):
     equal(trackers("tcp", "state", "established", "class", "assured"), (2, 3), "with a filter")
     equal(trackers("udp", "dport", "20100-20199"), (0, 100), "with a filter")
     equal(sorted(trackers("zone", "1") + trackers("ipv6")), [0] * 4, "with filters that none matches")
-    sport = far[0].near.getsockname()[1]
-    flow, = tool("list", "guarded", "sport", str(sport))
-    entry, = [f for f in net.r.run("conntrack", "-L", "-p", "tcp", "--orig-port-src", str(sport), "-o", "id")[1].splitlines()]
+    # To other destinations there may be flows from the same port.
+    sport, dport = far[0].near.getsockname()[1], far[0].local[1]
+    flow, = tool("list", "guarded", "tcp", "sport", str(sport), "dport", str(dport))
+    entry, = net.r.run("conntrack", "-L", "-p", "tcp", "--orig-port-src", str(sport), "--orig-port-dst", str(dport),
+                       "-o", "id")[1].splitlines()
     check(f"id={flow['id']}" in entry.split(), f"{flow['id']} in {entry}")
     equal((flow["orig"]["src"], flow["reply"]["dst"], flow["reply"]["dport"]), (Net.C[4], Net.RS[4], far[0].peer[1]),
           "addresses and port that masquerading leads to")
     equal((flow["state"], flow["assured"]), ("established", True), "state")
-    words = ("src", Net.C[4], "dst", Net.S[4], "sport", str(sport), "dport", str(far[0].local[1]))
+    words = ("src", Net.C[4], "dst", Net.S[4], "sport", str(sport), "dport", str(dport))
     equal(tool("get", "tcp", *words)["id"], flow["id"], "flow by tuple")
-    words = ("src", Net.S[4], "dst", Net.RS[4], "sport", str(far[0].local[1]), "dport", str(far[0].peer[1]))
+    words = ("src", Net.S[4], "dst", Net.RS[4], "sport", str(dport), "dport", str(far[0].peer[1]))
     equal(tool("get", "tcp", *words)["id"], flow["id"], "flow by the tuple of its answers")
-    line = [x for x in net.r.tool("-o", "list")[1].splitlines() if f"sport={sport} " in x]
+    line = [x for x in net.r.tool("-o", "list")[1].splitlines() if f" sport={sport} dport={dport} " in x]
     check(len(line) == 1 and f" reply-dst={Net.RS[4]} " in line[0] and " tracker=guarded " in line[0], str(line))
     # 5000 flows take many messages.
     flood(net, 5000, base=21000)
@@ -434,7 +436,8 @@ def _(net):
     equal(len(tool("del", "--dry-run", "guarded", "udp")), 5300, "flows that would be deleted")
     equal(tool("del", "guarded", "udp")["deleted"], 5300, "deleted guarded flows")
     equal(both(net), (3, 3), "entries and shadows")
-    equal(tool("del", "tcp", "sport", str(near[0].near.getsockname()[1]))["deleted"], 1, "deleted own flows")
+    words = ("sport", str(near[0].near.getsockname()[1]), "dport", str(near[0].local[1]))
+    equal(tool("del", "tcp", *words)["deleted"], 1, "deleted own flows")
     equal(tool("flush")["deleted"], 1, "flushed own flows")
     for talk in far:
         talk.alive()
