@@ -275,13 +275,13 @@ static void buckets(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, ft_kunit_has(tn, i));
 	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(COUNT)), 100);
 
-	/* Four GiB of buckets: refused, with the reason, and nothing changed. */
+	/* Four GiB of buckets, and their filters: refused, with the reason, and nothing changed. */
 	if (totalram_pages() < (4ULL << 30) >> PAGE_SHIFT) {
 		KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(BUCKETS),
 						      FT_BUCKETS_MAX, &extack),
 				-ENOMEM);
 		KUNIT_ASSERT_NOT_NULL(test, extack._msg);
-		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(extack._msg, "need 4096 MiB"),
+		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(extack._msg, "need 4352 MiB"),
 					  "%s", extack._msg);
 	}
 	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(BUCKETS)), 1024);
