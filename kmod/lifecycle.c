@@ -52,22 +52,41 @@ static bool take_place(atomic_t *count, u32 limit)
 }
 
 /*
+ * Take one of the places of all namespaces. The machine's own admin gets in
+ * however much the others hold; theirs do not, or the sum had no bound.
+ */
+static bool take_total(const struct ft_net *tn, bool reserved, bool *kept)
+{
+	u32 beyond = ft_setting(&tn->set, RESERVED);
+
+	if (take_place(&total, ft_params.total_max))
+		return true;
+	*kept = true;
+	return reserved && net_eq(tn->net, &init_net) &&
+	       take_place(&total, ft_params.total_max + beyond);
+}
+
+/*
  * Take a place. The last ones are kept for packets with the reserved mark; max
  * may fall below what is reserved for a moment, while both change.
  */
 static bool reserve(struct ft_net *tn, bool reserved)
 {
 	u32 max = ft_setting(&tn->set, MAX_FLOWS);
+	bool kept = false;
 
 	if (!take_place(&tn->count, ft_flow_room(&tn->set))) {
+		kept = true;
 		if (!reserved || !take_place(&tn->count, max))
 			return false;
-		ft_stat_inc(tn, RESERVED);
 	}
-	if (take_place(&total, ft_params.total_max))
-		return true;
-	atomic_dec(&tn->count);
-	return false;
+	if (!take_total(tn, reserved, &kept)) {
+		atomic_dec(&tn->count);
+		return false;
+	}
+	if (kept)
+		ft_stat_inc(tn, RESERVED);
+	return true;
 }
 
 static void unreserve(struct ft_net *tn)
@@ -87,11 +106,20 @@ static const char * const policy_words[] = {
 
 static void log_full(struct ft_net *tn, const char *done)
 {
+	u32 count = atomic_read(&tn->count);
+
 	if (!__ratelimit(&tn->full_log))
 		return;
-	pr_warn("nf_flowtrack: netns %u: table full, %d of %u flows, policy %s: %s; raise net.netfilter.nf_flowtrack_max or lower its timeouts\n",
-		tn->net->ns.inum, atomic_read(&tn->count),
-		ft_setting(&tn->set, MAX_FLOWS),
+	if (count < ft_flow_room(&tn->set) &&
+	    (u32)atomic_read(&total) >= ft_params.total_max) {
+		pr_warn("nf_flowtrack: netns %u: table full, %u flows of all namespaces, policy %s: %s; load the module with more than total_max=%u, or lower nf_flowtrack_max of some\n",
+			tn->net->ns.inum, atomic_read(&total),
+			policy_words[ft_setting(&tn->set, FULL_POLICY)], done,
+			ft_params.total_max);
+		return;
+	}
+	pr_warn("nf_flowtrack: netns %u: table full, %u of %u flows, policy %s: %s; raise net.netfilter.nf_flowtrack_max or lower its timeouts\n",
+		tn->net->ns.inum, count, ft_setting(&tn->set, MAX_FLOWS),
 		policy_words[ft_setting(&tn->set, FULL_POLICY)], done);
 }
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Module parameters: what is refused, what they do, how they are described."""
 
+import contextlib
 import os
 import re
 import socket
@@ -120,6 +121,42 @@ def _():
     equal(int(second.sysctl("count")), 3, "count after another namespace's flush")
     first.delete()
     second.delete()
+    unload()
+
+
+@case("total_max: what it says in the log, and who gets in nevertheless", only="flowtrack")
+def _():
+    def knock(ns, port, mark=0):
+        """The number of flows that a datagram with that mark adds."""
+        before = int(sysctl(ns, "count"))
+        with ns:
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+        try:
+            s.sendto(b"x", ("127.0.0.1", port))
+        except PermissionError:
+            pass
+        s.close()
+        return int(sysctl(ns, "count")) - before
+
+    def sysctl(ns, name, value=None):
+        with ns, open(f"/proc/sys/net/netfilter/nf_flowtrack_{name}", "r+" if value else "r") as f:
+            return f.write(str(value)) if value else f.read()
+
+    unloaded()
+    load("total_max=10", "full_policy=drop")
+    host, other = contextlib.nullcontext(), Ns("other")
+    for ns in (host, other):
+        for name, value in (("reserved", 2), ("reserved_mark", 0x22), ("reserved_mask", 0xff)):
+            sysctl(ns, name, value)
+    log = Kmsg()
+    equal(sum(knock(other, port) for port in range(1000, 1012)), 10, "flows of another namespace")
+    full = [line for line in log.read() if "table full" in line]
+    check(len(full) == 1 and "10 flows of all namespaces" in full[0] and "total_max=10" in full[0], f"log: {full}")
+    equal((knock(host, 2000), knock(other, 2000, 0x22)), (0, 0), "flows of others")
+    equal([knock(host, port, 0x22) for port in (3000, 3001, 3002)], [1, 1, 0], "flows with the reserved mark")
+    log.close()
+    other.delete()
     unload()
 
 
