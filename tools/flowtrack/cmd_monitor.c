@@ -173,29 +173,40 @@ int monitor_message(const struct nlmsghdr *nlh, void *data)
 	return count_event(m);
 }
 
-/* Takes one datagram. Return: false if there was none, or to end. */
-static bool take_one(struct monitor *m, struct nl *nl, bool *more)
+/* Prints one notification. Return: false to end. */
+static bool show(struct monitor *m, const struct nl *nl, int i)
 {
-	const struct nlmsghdr *nlh;
-	long n = nl_receive_now(nl);
-	int len = n;
+	const struct nlmsghdr *nlh = (const void *)(nl->buf + i * NL_EVENT_SIZE);
+	bool more = true;
+	int len;
+
+	for (len = nl->len[i]; more && mnl_nlmsg_ok(nlh, len);
+	     nlh = mnl_nlmsg_next(nlh, &len))
+		if (nlh->nlmsg_type == nl->family)
+			more = monitor_message(nlh, m) == 0;
+	return more;
+}
+
+/* Takes some. Return: how many; 0: there were none, or it is to end. */
+static int take_some(struct monitor *m, struct nl *nl, bool *more)
+{
+	int n = nl_receive_events(nl);
+	int i;
 
 	if (n == -EINTR || n == -EAGAIN)
-		return false;
+		return 0;
 	if (n == -ENOBUFS) {
 		monitor_lost(m);
-		return true;
+		return 1;
 	}
 	if (n < 0) {
 		err_set(EXIT_REFUSED, "cannot receive: %s", strerror(-n));
 		*more = false;
-		return false;
+		return 0;
 	}
-	for (nlh = (const void *)nl->buf; *more && mnl_nlmsg_ok(nlh, len);
-	     nlh = mnl_nlmsg_next(nlh, &len))
-		if (nlh->nlmsg_type == nl->family)
-			*more = monitor_message(nlh, m) == 0;
-	return *more;
+	for (i = 0; *more && i < n; i++)
+		*more = show(m, nl, i);
+	return n;
 }
 
 /*
@@ -204,11 +215,13 @@ static bool take_one(struct monitor *m, struct nl *nl, bool *more)
  */
 static bool take(struct monitor *m, struct nl *nl)
 {
-	unsigned int n = 0;
+	int n = 0, some = 1;
 	bool more = true;
 
-	while (n < BATCH && take_one(m, nl, &more))
-		n++;
+	while (more && some && n < BATCH) {
+		some = take_some(m, nl, &more);
+		n += some;
+	}
 	return out_flush(m->o) && more;
 }
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "err.h"
@@ -406,17 +407,32 @@ long nl_receive(struct nl *nl)
 }
 
 /**
- * nl_receive_now() - as nl_receive(), but without a wait
- * @nl: socket
+ * nl_receive_events() - receive the notifications that are there
+ * @nl: socket; its buf and len are filled
  *
- * Return: its length, or a negative errno; -EAGAIN: there is none.
+ * As many as fit, with one system call: it costs more than what it fetches.
+ *
+ * Return: how many, or a negative errno; -EAGAIN: there is none.
  */
-long nl_receive_now(struct nl *nl)
+int nl_receive_events(struct nl *nl)
 {
-	ssize_t n = recv(mnl_socket_get_fd(nl->sk), nl->buf, sizeof(nl->buf),
-			 MSG_DONTWAIT);
+	struct mmsghdr msgs[NL_EVENTS] = {};
+	struct iovec iov[NL_EVENTS];
+	int i, n;
 
-	return n < 0 ? -errno : n;
+	for (i = 0; i < NL_EVENTS; i++) {
+		iov[i].iov_base = nl->buf + i * NL_EVENT_SIZE;
+		iov[i].iov_len = NL_EVENT_SIZE;
+		msgs[i].msg_hdr.msg_iov = &iov[i];
+		msgs[i].msg_hdr.msg_iovlen = 1;
+	}
+	n = recvmmsg(mnl_socket_get_fd(nl->sk), msgs, NL_EVENTS, MSG_DONTWAIT,
+		     NULL);
+	if (n < 0)
+		return -errno;
+	for (i = 0; i < n; i++)
+		nl->len[i] = msgs[i].msg_len;
+	return n;
 }
 
 /* How a request goes on after a datagram. */

@@ -20,6 +20,8 @@ struct nlmsghdr;
 #define NL_ALIGNED	__attribute__((aligned(8)))
 #define NL_REQUEST_SIZE	4096
 #define NL_BUF_SIZE	(64 * 1024)	/* the kernel fills at most 32 KiB */
+#define NL_EVENT_SIZE	(4 * 1024)	/* a notification: the kernel's are shorter */
+#define NL_EVENTS	(NL_BUF_SIZE / NL_EVENT_SIZE)
 
 /**
  * struct nl - a socket of the family, in one network namespace
@@ -31,6 +33,7 @@ struct nlmsghdr;
  * @interrupted: a dump was inconsistent in spite of the repetitions
  * @req: the request being made
  * @buf: what is received
+ * @len: lengths of notifications: each has NL_EVENT_SIZE of @buf
  */
 struct nl {
 	struct mnl_socket *sk;
@@ -41,6 +44,7 @@ struct nl {
 	bool interrupted;
 	char req[NL_REQUEST_SIZE] NL_ALIGNED;
 	char buf[NL_BUF_SIZE] NL_ALIGNED;
+	unsigned int len[NL_EVENTS];
 };
 
 /* Returns negative to stop; with no message set, that is a success. */
@@ -64,7 +68,7 @@ int nl_batch(struct nl *nl, const void *batch, size_t len, unsigned int n,
 int nl_subscribe(struct nl *nl, bool pressure);
 int nl_fd(const struct nl *nl);
 long nl_receive(struct nl *nl);
-long nl_receive_now(struct nl *nl);
+int nl_receive_events(struct nl *nl);
 
 int nl_error(const struct nlmsghdr *req, const struct nlmsghdr *err);
 
