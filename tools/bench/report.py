@@ -51,7 +51,7 @@ def table(result):
     lines = ["| work / protocol / flows | nf_conntrack | nf_flowtrack | ratio | must | unit |", "|---|--:|--:|--:|--:|---|"]
     for name, case in cases.items():
         ct = case.get("ct_ns", case.get("ct"))
-        ft = case.get("ft_ns", case.get("ft", case.get("ns", case.get("both"))))
+        ft = case.get("ft_ns", case.get("ft", case.get("ns")))
         must, ratio = goal(name), case.get("ratio")
         mark = "" if not must or not ratio else f"≤ {must}" + ("" if ratio <= must else " **missed**")
         lines.append(f"| {name} | {number(ct)} | {number(ft)} | {number(ratio)} | {mark} | {case['unit']} |")
