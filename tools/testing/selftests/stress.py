@@ -12,12 +12,12 @@ from lib import *
 
 PARAMETERS = "/sys/module/ft_stress/parameters"
 ENOUGH = {"lookups": 2000, "inserts": 500, "resizes": 5, "source_granted": 10000, "source_refused": 100}
+# A table of some tens of thousands of flows, and one for millions of them.
+BIG = {"flows": 40000, "buckets": 1 << 20}
 
 
 def enough(seen):
     return all(seen.get(name, 0) >= least for name, least in ENOUGH.items())
-# A table of some tens of thousands of flows, and one for millions of them.
-BIG = {"flows": 40000, "buckets": 1 << 20}
 
 
 def stress(seen, **what):
