@@ -74,8 +74,14 @@ static_assert(sizeof(unsigned long) == sizeof(u64));
 /* Overflow lines freed at once, after a grace period. */
 #define TRASH_LINES	29
 
-/* Buckets moved by a resize before others get a chance to run. */
-#define RESIZE_BATCH	256
+/* Buckets looked at before others get a chance to run. */
+#define SCAN_BATCH	16
+/*
+ * How many buckets ahead of the one that it moves a resize fetches where their
+ * flows will go, and the flows themselves.
+ */
+#define MOVE_AHEAD	4
+#define MOVE_AHEAD_FLOWS (2 * MOVE_AHEAD)
 
 /**
  * struct bucket - a cache line of slots: a bucket, or what overflows from one
@@ -1115,7 +1121,7 @@ static void array_destroy(struct array *array)
 			kmem_cache_free(line_cache, line);
 			atomic_dec(&array->overflow);
 		}
-		if (b % RESIZE_BATCH == 0)
+		if (b % SCAN_BATCH == 0)
 			cond_resched();
 	}
 	kvfree(array->filter);
@@ -1427,6 +1433,71 @@ static void bucket_move(struct ft_table *table, const struct array *old,
 	rcu_read_unlock();
 }
 
+/* Bring in the flows of a line that is to be moved. */
+static void fetch_flows(const struct ft_table *table,
+			const struct bucket *line)
+{
+	struct ft_flow *flow;
+	unsigned int i;
+	u64 slot;
+
+	for (i = 0; i < FT_SLOTS; i++) {
+		slot = READ_ONCE(line->slot[i]);
+		if (!(u32)slot)
+			continue;
+		flow = ft_table_at(table, slot_index(slot));
+		prefetchw(flow);
+		if (flow && slot_index(slot) & FT_INDEX_V6)
+			prefetch(ft_flow_addr6(flow));
+	}
+}
+
+/* And the buckets that they will be moved to. */
+static void fetch_targets(const struct ft_table *table,
+			  const struct array *next, const struct bucket *line)
+{
+	const struct ft_flow *flow;
+	struct ft_key key;
+	unsigned int i;
+	u32 word, to;
+	u64 slot;
+
+	for (i = 0; i < FT_SLOTS; i++) {
+		slot = READ_ONCE(line->slot[i]);
+		if (!(u32)slot)
+			continue;
+		flow = ft_table_at(table, slot_index(slot));
+		if (!flow || !ft_flow_peek(flow, &key, &word))
+			continue;
+		to = (u32)ft_key_hash(&key, &table->secret) & next->mask;
+		prefetchw(&next->b[to]);
+		prefetchw(&next->filter[to]);
+	}
+}
+
+/*
+ * What moving a bucket will need, so that it stays locked for as short as can
+ * be: packets spin on it meanwhile. Few buckets have more than one line; where
+ * one does, there may be 448 flows, too many to be fetched ahead of others.
+ * Nothing is said by this: what is moved is looked at under the lock.
+ */
+static void move_ahead(const struct ft_table *table, const struct array *old,
+		       const struct array *next, u32 b)
+{
+	const struct bucket *line;
+
+	rcu_read_lock();
+	if (b + MOVE_AHEAD_FLOWS <= old->mask)
+		fetch_flows(table, &old->b[b + MOVE_AHEAD_FLOWS]);
+	if (b + MOVE_AHEAD <= old->mask)
+		fetch_targets(table, next, &old->b[b + MOVE_AHEAD]);
+	for (line = line_next(&old->b[b]); line; line = line_next(line))
+		fetch_flows(table, line);
+	for (line = line_next(&old->b[b]); line; line = line_next(line))
+		fetch_targets(table, next, line);
+	rcu_read_unlock();
+}
+
 /* Slots taken: how many flows a smaller array would have to hold. */
 static u64 array_used(const struct array *array)
 {
@@ -1442,7 +1513,7 @@ static u64 array_used(const struct array *array)
 				used += !!READ_ONCE(line->slot[i]);
 		}
 		rcu_read_unlock();
-		if (b % RESIZE_BATCH == 0)
+		if (b % SCAN_BATCH == 0)
 			cond_resched();
 	}
 	return used;
@@ -1487,9 +1558,9 @@ int ft_table_resize(struct ft_table *table, u32 buckets)
 	WRITE_ONCE(table->generation, table->generation + 1);
 	rcu_assign_pointer(old->next, next);
 	for (b = 0; b <= old->mask; b++) {
+		move_ahead(table, old, next, b);
 		bucket_move(table, old, next, &old->b[b], &spare);
-		if (b % RESIZE_BATCH == 0)
-			cond_resched();
+		cond_resched();
 	}
 	rcu_assign_pointer(table->cur, next);
 	WRITE_ONCE(table->generation, table->generation + 1);
