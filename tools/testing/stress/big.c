@@ -8,6 +8,7 @@
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
+#include <linux/minmax.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -107,13 +108,15 @@ static int resize(struct ft_table *table, u32 buckets, unsigned int *ms)
  * ft_stress_big() - run it
  * @result: zeroed; filled
  * @flows: that are in the table all the time
- * @buckets: how many it gets; before and after, a quarter of @flows
+ * @buckets: how many it gets; afterwards, one for FT_STRESS_LOAD flows
+ * @load: flows to a bucket before: the more, the longer are the chains that are
+ *	moved under one lock
  *
  * Context: may sleep.
  * Return: 0, -ENOMEM, or why a thread could not be started.
  */
 int ft_stress_big(struct ft_stress_big *result, unsigned int flows,
-		  unsigned int buckets)
+		  unsigned int buckets, unsigned int load)
 {
 	struct looker looker = { .flows = flows, .result = result };
 	struct ft_cursor cursor = {};
@@ -124,7 +127,7 @@ int ft_stress_big(struct ft_stress_big *result, unsigned int flows,
 	s = kzalloc(sizeof(*s), GFP_KERNEL);
 	if (!s)
 		return -ENOMEM;
-	s->table = ft_table_create(flows / 4);
+	s->table = ft_table_create(flows / clamp(load, 1u, 400u));
 	if (IS_ERR(s->table)) {
 		err = PTR_ERR(s->table);
 		goto out_free;
@@ -140,7 +143,7 @@ int ft_stress_big(struct ft_stress_big *result, unsigned int flows,
 	}
 	err = resize(s->table, buckets, &result->up_ms);
 	if (!err)
-		err = resize(s->table, flows / 4, &result->down_ms);
+		err = resize(s->table, flows / FT_STRESS_LOAD, &result->down_ms);
 	kthread_stop(thread);
 out_table:
 	rcu_read_lock();

@@ -5,6 +5,9 @@
 #ifndef _FT_STRESS_BIG_H
 #define _FT_STRESS_BIG_H
 
+/* Flows to a bucket, unless a run asks for more. */
+#define FT_STRESS_LOAD	4
+
 /**
  * struct ft_stress_big - what came of it
  * @up_ms: how long it took to make it larger, in milliseconds
@@ -24,6 +27,6 @@ struct ft_stress_big {
 };
 
 int ft_stress_big(struct ft_stress_big *result, unsigned int flows,
-		  unsigned int buckets);
+		  unsigned int buckets, unsigned int load);
 
 #endif /* _FT_STRESS_BIG_H */

@@ -39,6 +39,10 @@ static unsigned int buckets = 1 << 20;
 module_param(buckets, uint, 0444);
 MODULE_PARM_DESC(buckets, "See flows");
 
+static unsigned int load = FT_STRESS_LOAD;
+module_param(load, uint, 0444);
+MODULE_PARM_DESC(load, "See flows: how many of them there are to a bucket before, 400 at most");
+
 static unsigned int lookups, inserts, ends, resizes, missed, unseen, twins, left;
 static unsigned int longest_ns;
 static unsigned int sections[HISTOGRAM];
@@ -153,7 +157,7 @@ static int __init stress_init(void)
 	if (err)
 		return err;
 	if (flows) {
-		err = ft_stress_big(&big, flows, buckets);
+		err = ft_stress_big(&big, flows, buckets, load);
 		sum_up_clocks();
 		goto out_cache;
 	}
