@@ -246,13 +246,10 @@ class Bench:
             self.run(who, flows, ESTABLISHED, family=family, kind=orig, flows=flows)
         self.step += flows
 
-    def packets(self, flows):
-        return min(max(flows, 50000), self.args.packets)
-
     def protocol(self, proto, flows):
         family, opener, _, (orig, reply) = PROTOCOLS[proto]
         tag = f"{proto}/{flows}"
-        packets = self.packets(flows)
+        packets = self.args.packets
         same = {"family": family, "flows": flows}
         self.limits(flows)
         self.fill(proto, flows)
@@ -281,7 +278,7 @@ class Bench:
 
     def floor(self, flows):
         buckets = 1 << max(flows // 5, 64).bit_length()
-        reads = self.packets(flows)
+        reads = self.args.packets
         ns = statistics.median(control(f"floor {buckets} {flows} {reads}")[0] / 1000 for _ in range(self.args.rounds))
         self.result["cases"][f"floor/{flows}"] = {"ns": ns, "unit": "ns for two dependent reads"}
         self.say(f"{f'floor/{flows}':34} {ns:8.1f} ns for two dependent reads")
@@ -370,7 +367,7 @@ class Bench:
         if proto == "udp4":
             self.settle(proto, flows)
             self.case(f"established-acct/{proto}/{flows}",
-                      self.rounds(self.packets(flows), ESTABLISHED, flows=flows))
+                      self.rounds(self.args.packets, ESTABLISHED, flows=flows))
         for who, prefix in ((CT, "nf_conntrack"), (FT, "nf_flowtrack")):
             sysctl(who, **{f"{prefix}_acct": 0})
         write("/proc/sys/vm/percpu_pagelist_high_fraction", 0)
@@ -481,8 +478,9 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--sizes", type=numbers, default=[10000, 100000, 1000000, 4000000])
     parser.add_argument("--main", type=int, default=1000000, help="size for all that is measured at one size only")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--packets", type=int, default=300000)
+    parser.add_argument("--rounds", type=int, default=5)
+    # A round finds the cache full of what the other site's packets have read: that must not last for most of it.
+    parser.add_argument("--packets", type=int, default=600000)
     parser.add_argument("--quick", action="store_true", help="do not wait for what nf_conntrack takes long for")
     parser.add_argument("--idle", type=int, default=20)
     bench = Bench(parser.parse_args())
