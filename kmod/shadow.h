@@ -183,13 +183,20 @@ static inline enum flowtrack_class ft_shadow_class(u32 word)
  * @word: ft_shadow.word
  * @now: jiffies32
  *
- * Return: jiffies, at least; up to FT_SHADOW_STEP too few.
+ * A flood turns a table over within a second or two, and its victims have their
+ * SYN-ACKs sent again after one: a handshake that is on its way is told from
+ * them by tenths of a second. So what is not known counts against a flow that
+ * nobody answered, where it counts in favour of others.
+ *
+ * Return: jiffies, at least; up to FT_SHADOW_STEP too few. EMBRYONIC: at most; up
+ * to FT_SHADOW_STEP too many.
  */
 static inline u32 ft_shadow_idle(u32 word, u32 now)
 {
-	s32 since = now - (word & FT_SHADOW_SEEN) - FT_SHADOW_STEP -
-		    ~(u32)FT_SHADOW_SEEN;
+	s32 since = now - (word & FT_SHADOW_SEEN);
 
+	if (ft_shadow_class(word) != FLOWTRACK_CLASS_EMBRYONIC)
+		since -= FT_SHADOW_STEP + ~(u32)FT_SHADOW_SEEN;
 	return max(since, 0);
 }
 

@@ -361,8 +361,8 @@ static void opens(struct kunit *test)
 	kfree_skb(skb);
 }
 
-/* As if the last packet of flow @i had come @ago jiffies before. */
-static void age(struct ft_net *tn, struct nf_conn *ct, u32 ago)
+/* As if the packet of a flow that its shadow knows had come @ago jiffies before. */
+static void known_since(struct ft_net *tn, struct nf_conn *ct, u32 ago)
 {
 	struct ft_shadow_key key;
 	struct ft_shadow *shadow;
@@ -372,9 +372,14 @@ static void age(struct ft_net *tn, struct nf_conn *ct, u32 ago)
 	rcu_read_lock();
 	shadow = ft_shadow_find(&tn->guard.shadows, &key);
 	shadow->word = (shadow->word & ~FT_SHADOW_SEEN) |
-		       ((ft_now() - ago - FT_SHADOW_STEP - 32) &
-			FT_SHADOW_SEEN);
+		       ((ft_now() - ago) & FT_SHADOW_SEEN);
 	rcu_read_unlock();
+}
+
+/* As if the last packet of a flow had come @ago jiffies before. */
+static void age(struct ft_net *tn, struct nf_conn *ct, u32 ago)
+{
+	known_since(tn, ct, ago + FT_SHADOW_STEP + 32);
 }
 
 /* Flows in use: so many that a sample has half of them. */
@@ -455,6 +460,29 @@ static void spare_hopeless(struct kunit *test)
 	KUNIT_EXPECT_GE(test,
 			found_among(test, tn, 300, ASSURED, 62 * HZ, true),
 			105);
+	ft_ct_end_all();
+}
+
+/* A flood turns the table over within a second: who is older goes first even so. */
+static void young(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	struct nf_conn *ct;
+	u32 i;
+
+	/* So many that a sample has them all. */
+	for (i = 0; i < 30; i++) {
+		ct = ft_ct_udp(test, i, 0, 500 * HZ);
+		ft_ct_feed(tn, ct);
+		known_since(tn, ct, i == 17 ? 0 : 64 + i);
+		ft_ct_drop(test, ct);
+	}
+	for (i = 29; i; i--) {
+		nf_conntrack_max = i + num_online_cpus();
+		KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_GO);
+		KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), i);
+		KUNIT_EXPECT_TRUE_MSG(test, ft_ct_has(17), "%u left", i);
+	}
 	ft_ct_end_all();
 }
 
@@ -742,6 +770,7 @@ static struct kunit_case guard_cases[] = {
 	KUNIT_CASE(hopeless),
 	KUNIT_CASE(spare),
 	KUNIT_CASE(spare_hopeless),
+	KUNIT_CASE(young),
 	KUNIT_CASE(idle),
 	KUNIT_CASE(heavy),
 	KUNIT_CASE(loan),

@@ -189,10 +189,13 @@ static void updates(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(shadows), 1);
 }
 
-/* Never more than it was, whenever the packets came; and never much less. */
+/*
+ * Never more than it was, whenever the packets came, and never much less; of a
+ * flow that nobody answered never less, and never much more.
+ */
 static void idle(struct kunit *test)
 {
-	struct ft_shadow shadow = {};
+	struct ft_shadow shadow = {}, embryonic = {};
 	u32 seed = get_random_u32();
 	u32 now, last = 0, real, i;
 	struct rnd_state rnd;
@@ -203,6 +206,7 @@ static void idle(struct kunit *test)
 		now += prandom_u32_state(&rnd) % (i & 1 ? 7 * HZ : 50);
 		if (!i || prandom_u32_state(&rnd) % 2) {
 			ft_shadow_packet(&shadow, ASSURED, 0, now);
+			ft_shadow_packet(&embryonic, EMBRYONIC, 0, now);
 			last = now;
 		}
 		real = now - last;
@@ -211,9 +215,15 @@ static void idle(struct kunit *test)
 		KUNIT_ASSERT_GE_MSG(test, ft_shadow_idle(shadow.word, now) +
 				    FT_SHADOW_STEP + 32, real,
 				    "seed %u step %u", seed, i);
+		KUNIT_ASSERT_GE_MSG(test, ft_shadow_idle(embryonic.word, now),
+				    real, "seed %u step %u", seed, i);
+		KUNIT_ASSERT_LE_MSG(test, ft_shadow_idle(embryonic.word, now),
+				    real + FT_SHADOW_STEP + 32,
+				    "seed %u step %u", seed, i);
 	}
 	/* A packet that another CPU saw a moment later. */
 	KUNIT_EXPECT_EQ(test, ft_shadow_idle(shadow.word, last - 1), 0);
+	KUNIT_EXPECT_LE(test, ft_shadow_idle(embryonic.word, last - 32), 0);
 }
 
 /* How a source counts a flow outlives packets, and goes to who drops it. */
