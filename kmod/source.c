@@ -480,6 +480,20 @@ static bool wanted(const struct ft_settings *set)
 	return ft_setting(set, SRC_MAX) || ft_setting(set, SRC_RATE);
 }
 
+static u32 buckets_for(const struct ft_settings *set)
+{
+	u32 buckets = roundup_pow_of_two(ft_setting(set, MAX_FLOWS) / 4 + 1);
+
+	return clamp_t(u32, buckets, FT_SOURCE_BUCKETS_MIN,
+		       FT_SOURCE_BUCKETS_MAX);
+}
+
+/* Would a table do for so many buckets, or would most of it lie idle? */
+static bool fits(const struct ft_source_table *table, u32 buckets)
+{
+	return table->mask >= buckets - 1 && table->mask / 8 < buckets;
+}
+
 /**
  * ft_source_prepare() - do what can fail for new settings
  * @tn: namespace
@@ -498,16 +512,14 @@ int ft_source_prepare(struct ft_net *tn, const struct ft_settings *set,
 		.v4 = ft_setting(set, SRC_PREFIX4),
 		.v6 = ft_setting(set, SRC_PREFIX6),
 	};
-	u32 buckets;
+	u32 buckets = buckets_for(set);
 
 	lockdep_assert_held(&tn->settings_lock);
 	*next = NULL;
 	if (!wanted(set) ||
-	    (old && old->prefix.v4 == prefix.v4 && old->prefix.v6 == prefix.v6))
+	    (old && old->prefix.v4 == prefix.v4 &&
+	     old->prefix.v6 == prefix.v6 && fits(old, buckets)))
 		return 0;
-	buckets = ft_setting(set, MAX_FLOWS) / 4 + 1;
-	buckets = roundup_pow_of_two(buckets);
-	buckets = clamp(buckets, FT_SOURCE_BUCKETS_MIN, FT_SOURCE_BUCKETS_MAX);
 	table = ft_fault(FT_FAULT_SOURCE) ? NULL :
 		kvzalloc(struct_size(table, bucket, buckets),
 			 GFP_KERNEL_ACCOUNT);
@@ -665,6 +677,22 @@ void ft_source_apply(struct ft_net *tn, struct ft_source_table *next)
 	if (next)
 		ft_guard_recount(tn);
 }
+
+#ifdef CONFIG_NF_FLOWTRACK_KUNIT
+/**
+ * ft_source_buckets() - how large is the table of sources?
+ * @tn: namespace, its settings at rest
+ *
+ * Return: buckets; 0 while sources are not counted.
+ */
+u32 ft_source_buckets(const struct ft_net *tn)
+{
+	const struct ft_source_table *table;
+
+	table = rcu_dereference_protected(tn->sources.table, true);
+	return table ? table->mask + 1 : 0;
+}
+#endif
 
 /**
  * ft_source_init() - prepare a namespace

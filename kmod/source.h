@@ -16,6 +16,7 @@
 #ifndef _FT_SOURCE_H
 #define _FT_SOURCE_H
 
+#include <linux/bits.h>
 #include <linux/ratelimit_types.h>
 #include <linux/string.h>
 #include <linux/types.h>
@@ -25,9 +26,9 @@
 
 /* Sources without a flow that a bucket remembers. */
 #define FT_SOURCE_IDLE		4
-/* Buckets: one for four flows of the setting max. */
+/* Buckets: one for four flows of the setting max; 8 MiB at most. */
 #define FT_SOURCE_BUCKETS_MIN	64u
-#define FT_SOURCE_BUCKETS_MAX	65536u
+#define FT_SOURCE_BUCKETS_MAX	BIT(20)
 
 struct ft_net;
 struct ft_settings;
@@ -114,5 +115,8 @@ int ft_source_prepare(struct ft_net *tn, const struct ft_settings *set,
 void ft_source_apply(struct ft_net *tn, struct ft_source_table *next);
 void ft_source_init(struct ft_net *tn);
 void ft_source_exit(struct ft_net *tn);
+#ifdef CONFIG_NF_FLOWTRACK_KUNIT
+u32 ft_source_buckets(const struct ft_net *tn);
+#endif
 
 #endif /* _FT_SOURCE_H */

@@ -253,6 +253,41 @@ static void recount(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_source_count(tn), 0);
 }
 
+/* There is a bucket for four flows, whatever max was when it all began. */
+static void sizes(struct kunit *test)
+{
+	static const struct {
+		const char *name;
+		u32 max, want;
+	} cases[] = {
+		{ "to begin with", 4000, 1024 },
+		{ "raised a little", 4095, 1024 },
+		{ "raised", 4096, 2048 },
+		{ "by far", 1000000, 262144 },
+		{ "lowered", 130000, 262144 },
+		{ "lowered by far", 60000, 16384 },
+		{ "a few", 100, 64 },
+		{ "as few as there are", 3, 64 },
+		{ "too many", 100000000, FT_SOURCE_BUCKETS_MAX },
+	};
+	struct ft_net *tn = ft_kunit_net(test, 4000);
+	unsigned int i;
+
+	set(test, tn, S(SRC_MAX), 3);
+	for (i = 0; i < 3; i++)
+		KUNIT_ASSERT_EQ(test, open_from(tn, 1, i), FT_ADMIT_OK);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		set(test, tn, S(MAX_FLOWS), cases[i].max);
+		KUNIT_EXPECT_EQ_MSG(test, ft_source_buckets(tn), cases[i].want,
+				    "%s", cases[i].name);
+		KUNIT_EXPECT_EQ_MSG(test, open_from(tn, 1, 3), FT_ADMIT_DROP,
+				    "%s", cases[i].name);
+		KUNIT_EXPECT_EQ(test, ft_source_count(tn), 1);
+	}
+	KUNIT_EXPECT_TRUE(test, close_from(tn, 1, 2));
+	KUNIT_EXPECT_EQ(test, open_from(tn, 1, 3), FT_ADMIT_OK);
+}
+
 /* Random openings, ends and changes against arrays. */
 static void twin(struct kunit *test)
 {
@@ -478,6 +513,7 @@ static struct kunit_case source_cases[] = {
 	KUNIT_CASE(max_is_exact),
 	KUNIT_CASE(refused_is_not_counted),
 	KUNIT_CASE(recount),
+	KUNIT_CASE(sizes),
 	KUNIT_CASE(twin),
 	KUNIT_CASE_SLOW(rate),
 	KUNIT_CASE_SLOW(bounded),
