@@ -110,24 +110,6 @@ def wait_for_ends(stream, wanted, deadline):
     return told
 
 
-def kworkers():
-    """Seconds of CPU that the kernel's workers have used: expiry runs in them.
-
-    The kernel shares what a task ran for among user and system time as ticks have seen them. One that no tick has
-    seen in either, such as a worker that always starts with a tick, has all of it in user time.
-    """
-    ticks = 0
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-                head, tail = f.read().rsplit(")", 1)
-        except OSError:
-            continue
-        if "(kworker/" in head:
-            ticks += sum(int(word) for word in tail.split()[11:13])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 class Bench:
     def __init__(self, args):
         self.args = args
@@ -389,10 +371,13 @@ class Bench:
         self.flush()
 
     def taken(self, seconds):
-        """What part of the CPU others take from one that gives way to all of them."""
+        """What part of the CPU others take from one that gives way to all of them.
+
+        Ticks would not do: a worker that starts with one, and is done before the next, is seen by all of them or none.
+        """
         nice = os.nice(0)
         os.setpriority(os.PRIO_PROCESS, 0, 19)
-        ns, = control(f"spin {seconds * 1000}")
+        ns, = control(f"spin {round(seconds * 1000)}")
         os.setpriority(os.PRIO_PROCESS, 0, nice)
         return ns / 1e9 / seconds
 
@@ -423,14 +408,13 @@ class Bench:
         lag[CT] = cpu[CT] = 0
         # nf_conntrack takes up to a minute to look at all of its table.
         for who in (FT,) if self.args.quick else (CT, FT):
-            before = kworkers()
             self.run(who, flows, NEW, flows=flows)
             last = time.monotonic() + timeout
+            used = 0
             while count(who) and time.monotonic() < last + 150:
-                time.sleep(0.05)
+                used += self.taken(0.05) * 0.05
             lag[who] = time.monotonic() - last
-            time.sleep(0.2)
-            cpu[who] = (kworkers() - before) / flows * 1e9
+            cpu[who] = used / flows * 1e9
             if count(who):
                 raise Void(f"{NAMES[who]}: {count(who)} flows have not expired")
         self.pair(f"expiry/udp4/{flows}", cpu[CT], cpu[FT], "ns of CPU per flow")
