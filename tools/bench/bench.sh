@@ -57,6 +57,11 @@ status=0
 "$TOP/tools/testing/uml.sh" run -m $memory -t $seconds bench "$TOP/tools/bench/bench.py" \
 	--module "$TOP/build/uml-bench/nf_flowtrack.ko" --harness "$harness/ft_bench.ko" \
 	--tool "$TOP/tools/flowtrack/flowtrack" --out "$TOP/build/bench.json" "${options[@]}" "$@" || status=$?
+if [ $status -eq $NO_UML ]; then
+	echo "not ok bench: not run, since User-Mode Linux cannot run on this machine (see above)"
+	report_counts 0 1 0
+	exit 1
+fi
 [ $status -eq 0 ] || note "the User-Mode Linux ended with status $status"
 smp || { status=$?; note "the guest with two CPUs ended with status $status"; }
 out=$("$PYTHON" "$TOP/tools/bench/report.py" "$TOP/build/bench.json" "$TOP/build/bench-smp.json" \

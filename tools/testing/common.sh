@@ -90,21 +90,53 @@ cache_prune() {
 EMULATOR_FAULT=123
 ONE_AT_A_TIME=tcg,thread=single
 
-# The source of a kernel series, as Debian ships it: for UML, checkpatch, ynl and trees that clang can build against.
+# What uml.sh ends with where a User-Mode Linux cannot run: nothing that is tested in one is to blame then.
+NO_UML=126
+
+# The source of a kernel series, as Debian ships it, with the patches of uml/ that are for it: for UML, checkpatch, ynl
+# and trees that clang can build against.
 kernel_source() {
-	local v=$1
-	cache_make "source-$v" "$(package_version "linux-source-$v") $(declare -f source_fill)" source_fill "$v"
+	local v=$1 patches
+	mapfile -t patches < <(find "$TOP/tools/testing/uml" -name "$v-*.patch" | sort)
+	cache_make "source-$v" "$(package_version "linux-source-$v") $(declare -f source_fill) $(cat /dev/null "${patches[@]}")" \
+		source_fill "$v" "${patches[@]}"
 }
 
 source_fill() {
-	local dir=$1 v=$2
+	local dir=$1 v=$2 patch
+	shift 2
 	# The register headers of one graphics driver and the device trees are a third of the tree, and nothing here
 	# compiles them. Kconfig files stay: every one of them is read.
 	tar -C "$dir" --strip-components=1 -xf "/usr/src/linux-source-$v.tar.xz" \
 		--exclude='*/drivers/gpu/drm/*.[ch]' --exclude='*/arch/*/boot/dts/*' --exclude='*/sound/*.c' \
 		--exclude='*/drivers/net/ethernet/*.[ch]' --exclude='*/drivers/media/*.[ch]' \
 		--exclude='*/drivers/net/wireless/*.[ch]' --exclude='*/drivers/staging/*.[ch]' \
-		--exclude='*/drivers/scsi/*.[ch]'
+		--exclude='*/drivers/scsi/*.[ch]' || return 1
+	for patch in "$@"; do
+		patch -d "$dir" -p1 -s <"$patch" || return 1
+	done
+}
+
+# An option that Kconfig silently dropped would silently weaken the tests: every line asked for must be there.
+check_config() {
+	local config=$1 line name want bad=0
+	shift
+	while read -r line; do
+		case $line in
+		CONFIG_*=n) name=${line%=n} want="# ${line%=n} is not set" ;;
+		CONFIG_*) name=${line%%=*} want=$line ;;
+		'# CONFIG_'*' is not set') name=${line#\# } name=${name%% *} want=$line ;;
+		*) continue ;;
+		esac
+		grep -qxF -- "$want" "$config" && continue
+		# An option that does not exist or cannot be enabled is not written at all: that is "not set".
+		if [[ $want == '#'* ]] && ! grep -q "^$name=" "$config"; then
+			continue
+		fi
+		note "not in the final config: $want"
+		bad=1
+	done < <(cat "$@")
+	return $bad
 }
 
 # Servers that tests start in a guest: unpacked, not installed, because an installed one serves this machine as well.

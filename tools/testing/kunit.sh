@@ -57,7 +57,21 @@ rm -f "$log"
 status=0
 FLOWTRACK_UML_DMESG=$log "$TOP/tools/testing/uml.sh" run -t "${KUNIT_TIMEOUT:-300}" kunit \
 	"$TOP/tools/testing/kunit.sh" --guest "$TOP/build/uml-kunit/nf_flowtrack.ko" "$suite" || status=$?
+if [ $status -eq $NO_UML ]; then
+	echo "not ok kunit: not run, since User-Mode Linux cannot run on this machine (see above)"
+	report_counts 0 1 0
+	exit 1
+fi
 [ $status -eq 0 ] || note "the User-Mode Linux ended with status $status"
 judge kunit --expected "$TOP/kunit/expected" "${update[@]}" ${suite:+--only "$suite"} "$log" || status=1
-report_counts "${judged[@]}"
+counts=("${judged[@]}")
+if [ -z "$suite" ]; then
+	hosts=$LOGS/uml-hosts.log hosts_status=0
+	"$TOP/tools/testing/uml/hosts.sh" >"$hosts" 2>&1 || hosts_status=$?
+	judge plain "$hosts" $hosts_status || status=1
+	for i in 0 1 2; do
+		counts[i]=$((counts[i] + judged[i]))
+	done
+fi
+report_counts "${counts[@]}"
 exit $status

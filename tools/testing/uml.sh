@@ -6,9 +6,11 @@
 #   uml.sh build [FLAVOUR]                  make it if it is not cached; print its directory (a KDIR for modules)
 #   uml.sh run [-m MEM] [-t SECONDS] [FLAVOUR COMMAND [ARG...]
 #                                           boot it on the host's file system, run COMMAND as root in it, pass on
-#                                           its exit status. 124: it did not end in time. 125: it died.
+#                                           its exit status. 124: it did not end in time. 125: it died. 126: it
+#                                           cannot run on this machine, and the last line says why.
 # FLAVOUR: kunit (default; KASAN, lockdep, kmemleak, ...) or bench (none of that).
-# With FLOWTRACK_UML_DMESG=FILE, run leaves the kernel log there.
+# With FLOWTRACK_UML_DMESG=FILE, run leaves the kernel log there. FLOWTRACK_UML_PRELOAD: a library for its processes on
+# the host, see uml/fpu_host.c.
 
 set -euo pipefail
 # shellcheck source=common.sh
@@ -22,28 +24,6 @@ fragments() {
 	bench) echo "$TOP/kunit/uml.config $TOP/tools/bench/bench.config" ;;
 	*) die "unknown flavour '$1' (kunit, bench)" ;;
 	esac
-}
-
-# An option that Kconfig silently dropped would silently weaken the tests: every line asked for must be there.
-check_config() {
-	local config=$1 line name want bad=0
-	shift
-	while read -r line; do
-		case $line in
-		CONFIG_*=n) name=${line%=n} want="# ${line%=n} is not set" ;;
-		CONFIG_*) name=${line%%=*} want=$line ;;
-		'# CONFIG_'*' is not set') name=${line#\# } name=${name%% *} want=$line ;;
-		*) continue ;;
-		esac
-		grep -qxF -- "$want" "$config" && continue
-		# An option that does not exist or cannot be enabled is not written at all: that is "not set".
-		if [[ $want == '#'* ]] && ! grep -q "^$name=" "$config"; then
-			continue
-		fi
-		note "not in the final config: $want"
-		bad=1
-	done < <(cat "$@")
-	return $bad
 }
 
 # shellcheck disable=SC2086 # a list of fragments
@@ -90,6 +70,7 @@ write_init() {
 		printf ')\n'
 		cat <<'INIT'
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TERM=dumb
+: >"$out/started"
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t debugfs debugfs /sys/kernel/debug
@@ -118,6 +99,15 @@ memory_dir() {
 	else
 		echo /var/tmp
 	fi
+}
+
+# why_not CONSOLE: what it said of its end, where its first process never ran.
+why_not() {
+	local what line=
+	for what in 'errno = ' 'not syncing' 'Failed|Cannot|ermission denied|not permitted' .; do
+		line=$(grep -aE "$what" "$1" | tail -n 1) && break
+	done
+	sed -E 's/^\[ *[0-9.]+\] //' <<<"${line:-it said nothing}"
 }
 
 # start MEMDIR COMMAND...: with huge pages under it if they can be had. A kernel on a real machine maps all of its
@@ -156,7 +146,8 @@ run() {
 		memdir=
 	fi
 	# A randomised heap leaves a gap of up to a gigabyte that UML fills with memory of its own.
-	start "$memdir" timeout -k 5 "$seconds" setarch -R "$kdir/linux" mem="$mem" umid="ft$$" \
+	start "$memdir" timeout -k 5 "$seconds" setarch -R \
+		env ${FLOWTRACK_UML_PRELOAD:+"LD_PRELOAD=$FLOWTRACK_UML_PRELOAD"} "$kdir/linux" mem="$mem" umid="ft$$" \
 		rootfstype=hostfs rw init="$out/init" con=null con0=fd:0,fd:1 panic=-1 oops=panic kasan_multi_shot \
 		</dev/null >"$out/console" 2>&1 &
 	pid=$!
@@ -171,7 +162,10 @@ run() {
 		status=$(cat "$out/status")
 	else
 		tail -n 25 "$out/console" >&2
-		if [ "$status" = 124 ]; then
+		if [ ! -e "$out/started" ]; then
+			note "User-Mode Linux cannot run on this machine: $(why_not "$out/console")"
+			status=$NO_UML
+		elif [ "$status" = 124 ]; then
 			note "UML did not end within $seconds s"
 		else
 			note "UML died (exit $status) before the command ended"
