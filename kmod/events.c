@@ -4,21 +4,10 @@
 #include <linux/timekeeping.h>
 
 #include "events.h"
+#include "net.h"
 #include "netlink.h"
 #include "netlink_ops.h"
-
-/**
- * ft_events_wanted() - does anyone want to hear about flows?
- * @tn: namespace
- *
- * Context: RCU read side.
- * Return: false if building a notification would be for nothing.
- */
-bool ft_events_wanted(const struct ft_net *tn)
-{
-	return ft_setting(&tn->set, EVENTS) && ft_netlink_registered() &&
-	       genl_has_listeners(&ft_genl_family, tn->net, FT_MCGRP_EVENTS);
-}
+#include "notify.h"
 
 static int put_end(struct sk_buff *skb, const struct ft_net *tn,
 		   enum flowtrack_reason reason)
@@ -59,7 +48,7 @@ static int put_event(struct sk_buff *skb, const struct ft_net *tn,
  * who asked for such errors (NETLINK_BROADCAST_ERROR) does not keep up; others
  * who don't see ENOBUFS on their sockets. Losses are counted.
  *
- * Context: RCU read side, softirq or BH disabled; ft_events_wanted().
+ * Context: RCU read side, softirq or BH disabled; ft_notify_wanted().
  */
 void ft_events_flow(struct ft_net *tn, unsigned int cmd,
 		    const struct ft_flow6 *copy, u32 index,
@@ -68,8 +57,6 @@ void ft_events_flow(struct ft_net *tn, unsigned int cmd,
 	struct sk_buff *skb;
 	int err;
 
-	if (!ft_netlink_registered())
-		return;
 	skb = genlmsg_new(ft_netlink_flow_size(), GFP_ATOMIC);
 	if (!skb)
 		goto lost;

@@ -11,7 +11,6 @@
 struct ft_flow6;
 struct ft_net;
 
-bool ft_events_wanted(const struct ft_net *tn);
 void ft_events_flow(struct ft_net *tn, unsigned int cmd,
 		    const struct ft_flow6 *copy, u32 index,
 		    enum flowtrack_reason reason);

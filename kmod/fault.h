@@ -16,7 +16,7 @@
 #define FT_FAULT_SOURCE	BIT(3)	/* a source, or the table of sources */
 
 #ifdef CONFIG_NF_FLOWTRACK_KUNIT
-/* Written by a suite, defined in flow.c. */
+/* Written by a suite. */
 extern unsigned long ft_faults;
 
 static inline bool ft_fault(unsigned long which)

@@ -52,10 +52,6 @@
 /* Chunks taken out of reach under one hold of the lock. */
 #define SHRINK_BATCH	64
 
-#ifdef CONFIG_NF_FLOWTRACK_KUNIT
-unsigned long ft_faults;
-#endif
-
 static_assert(CHUNK_BYTES / sizeof(struct ft_flow) <= SLOTS_MAX);
 static_assert(SLOT_BITS + LEAF_BITS + ilog2(TOP_SIZE) <= 31);
 

@@ -7,10 +7,9 @@
 #include "adaptive.h"
 #include "gc.h"
 #include "lifecycle.h"
+#include "net.h"
 #include "proto.h"
 
-/* A scan a second: who expires is gone within that, and what the scan takes. */
-#define GC_PERIOD	HZ
 /* Buckets between two chances for others to run: 64 KiB of bucket lines. */
 #define GC_SLICE	1024
 /* Under pressure, the flows of one bucket in so many are looked at each time. */
@@ -126,54 +125,42 @@ static void gc_work(struct work_struct *work)
 		queue_work(system_unbound_wq, &tn->resize_work);
 	/* An empty namespace costs nothing: the next flow starts it again. */
 	if (atomic_read(&tn->count)) {
-		ft_gc_kick(tn);
+		ft_net_scan_soon(tn);
 	} else {
 		ft_adaptive_init(&tn->adaptive);
 		ft_loan_init(&tn->loan);
 	}
 }
 
+static void resize_work(struct work_struct *work)
+{
+	struct ft_net *tn = container_of(work, struct ft_net, resize_work);
+	u32 wanted;
+
+	/* Not while an administrator pins a size or the namespace ends. */
+	mutex_lock(&tn->settings_lock);
+	if (ft_setting(&tn->set, BUCKETS) || tn->dying)
+		goto out;
+	wanted = ft_table_wanted(tn->table, atomic_read(&tn->count));
+	if (wanted != ft_table_buckets(tn->table) &&
+	    !ft_table_resize(tn->table, wanted))
+		ft_stat_inc(tn, RESIZE);
+out:
+	mutex_unlock(&tn->settings_lock);
+}
+
 /**
- * ft_gc_init() - prepare expiry of a namespace
+ * ft_gc_init() - prepare expiry of a namespace, and its table's following the flows
  * @tn: namespace
  */
 void ft_gc_init(struct ft_net *tn)
 {
 	INIT_DELAYED_WORK(&tn->gc_work, gc_work);
+	INIT_WORK(&tn->resize_work, resize_work);
 }
 
 /**
- * ft_gc_kick() - make sure that expiry runs
- * @tn: namespace that has a flow
- *
- * Context: any. Called for each new flow: finding the work queued already
- * costs one read of a line that nobody writes meanwhile.
- */
-void ft_gc_kick(struct ft_net *tn)
-{
-	if (delayed_work_pending(&tn->gc_work) || READ_ONCE(tn->dying))
-		return;
-	if (queue_delayed_work(system_unbound_wq, &tn->gc_work, GC_PERIOD))
-		WRITE_ONCE(tn->gc_began, jiffies);
-}
-
-/**
- * ft_gc_now() - make expiry run now
- * @tn: namespace
- *
- * What it brings up to date besides, the adaptive timeouts and the watermarks,
- * then is of this moment.
- *
- * Context: any.
- */
-void ft_gc_now(struct ft_net *tn)
-{
-	if (!READ_ONCE(tn->dying))
-		mod_delayed_work(system_unbound_wq, &tn->gc_work, 0);
-}
-
-/**
- * ft_gc_exit() - stop expiry for good
+ * ft_gc_exit() - stop expiry and resizing for good
  * @tn: namespace, with dying set
  *
  * Context: may sleep.
@@ -181,4 +168,5 @@ void ft_gc_now(struct ft_net *tn)
 void ft_gc_exit(struct ft_net *tn)
 {
 	cancel_delayed_work_sync(&tn->gc_work);
+	cancel_work_sync(&tn->resize_work);
 }

@@ -8,8 +8,6 @@
 struct ft_net;
 
 void ft_gc_init(struct ft_net *tn);
-void ft_gc_kick(struct ft_net *tn);
-void ft_gc_now(struct ft_net *tn);
 void ft_gc_exit(struct ft_net *tn);
 
 #endif /* _FT_GC_H */

@@ -165,24 +165,6 @@ struct nf_conn *ft_guard_real(const struct ft_net *tn,
 	return NULL;
 }
 
-/**
- * ft_guard_key() - the identity that a guarded flow would have in the table
- * @key: the flow
- * @flow: filled; with the addresses that the initiator sends, before NAT
- *
- * Context: any; pure.
- * Return: FT_FLOW_* bits: the direction.
- */
-u32 ft_guard_key(const struct ft_shadow_key *key, struct ft_key *flow)
-{
-	bool from_hi = ft_key_set(flow, key->bits & FT_SHADOW_V6 ?
-				  NFPROTO_IPV6 : NFPROTO_IPV4, key->l4proto,
-				  key->zone, &key->addr[0], &key->addr[1],
-				  key->port[0], key->port[1]);
-
-	return from_hi ? FT_FLOW_ORIG_HI : 0;
-}
-
 /* Give back what a flow counts with its source. */
 static void uncount(struct ft_net *tn, const struct ft_shadow_key *key,
 		    u32 bits)
@@ -192,7 +174,7 @@ static void uncount(struct ft_net *tn, const struct ft_shadow_key *key,
 
 	if (likely(!(bits & FT_SHADOW_SOURCE)))
 		return;
-	word = ft_guard_key(key, &flow) |
+	word = ft_shadow_flow_key(key, &flow) |
 	       FIELD_PREP(FT_FLOW_SOURCE, FIELD_GET(FT_SHADOW_SOURCE, bits));
 	rcu_read_lock();
 	local_bh_disable();
@@ -216,7 +198,7 @@ static enum ft_source_verdict count(struct ft_net *tn,
 	*bits = 0;
 	if (likely(!rcu_access_pointer(tn->sources.table)))
 		return FT_SOURCE_OK;
-	word = ft_guard_key(key, &flow);
+	word = ft_shadow_flow_key(key, &flow);
 	local_bh_disable();
 	verdict = ft_source_charge(tn, &flow, &word, exempt);
 	local_bh_enable();
@@ -252,7 +234,7 @@ static void born(struct ft_net *tn, const struct ft_shadow_key *key)
 
 	if (likely(!rcu_access_pointer(tn->top.rings)))
 		return;
-	word = ft_guard_key(key, &flow);
+	word = ft_shadow_flow_key(key, &flow);
 	local_bh_disable();
 	ft_top_born(tn, &flow, word);
 	local_bh_enable();
@@ -425,7 +407,7 @@ bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 	if (!found) {
 		ft_shadow_key_set(&key, &tuple, zone);
 		ft_guard_source(&newcomer->source, &key);
-		newcomer->reserved = ft_flow_reserved(tn, skb->mark);
+		newcomer->reserved = ft_mark_reserved(&tn->set, skb->mark);
 		newcomer->exempt = newcomer->reserved || !skb->skb_iif;
 		return false;
 	}

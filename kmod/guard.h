@@ -96,6 +96,5 @@ struct nf_conn *ft_guard_real(const struct ft_net *tn,
 bool ft_guard_end(struct ft_net *tn, const struct ft_shadow_key *key,
 		  struct nf_conn *ct);
 u32 ft_guard_word(const struct nf_conn *ct);
-u32 ft_guard_key(const struct ft_shadow_key *key, struct ft_key *flow);
 
 #endif /* _FT_GUARD_H */

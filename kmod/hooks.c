@@ -24,14 +24,15 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
-#include "events.h"
 #include "guard.h"
 #include "hooks.h"
 #include "invalid.h"
 #include "lifecycle.h"
 #include "mode.h"
+#include "notify.h"
 #include "proto.h"
 #include "publish.h"
+#include "report.h"
 
 /* Deadlines move in steps: a refresh that gains less dirties no cache line. */
 #define REFRESH_STEP	HZ
@@ -157,9 +158,9 @@ static noinline_for_stack void notify_update(struct ft_net *tn,
 {
 	struct ft_flow6 copy;
 
-	if (ft_events_wanted(tn) &&
+	if (ft_notify_wanted(tn) &&
 	    ft_flow_snapshot(found->flow, found->gen, &copy))
-		ft_events_flow(tn, FLOWTRACK_CMD_FLOW_UPDATE_NTF, &copy,
+		ft_notify_flow(tn, FLOWTRACK_CMD_FLOW_UPDATE_NTF, &copy,
 			       found->index, 0);
 }
 
@@ -469,14 +470,6 @@ miss:
 	return track_new(tn, skb, state, pkt, &found, &step, true);
 }
 
-/* Does the ruleset want this packet left to nf_conntrack? */
-static bool bypass(const struct ft_net *tn, const struct sk_buff *skb)
-{
-	u32 mask = ft_setting(&tn->set, BYPASS_MASK);
-
-	return mask && (skb->mark & mask) == ft_setting(&tn->set, BYPASS_MARK);
-}
-
 /* A socket with IP_NODEFRAG sends fragments: nobody tracks them. */
 static bool is_fragment(const struct sk_buff *skb,
 			const struct nf_hook_state *state)
@@ -532,7 +525,7 @@ static unsigned int ft_track(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	}
 	zone = nf_ct_zone_tmpl(tmpl, skb, &zone_mark);
-	if (bypass(tn, skb) || (tmpl && !ft_mode_template_plain(tmpl)))
+	if (ft_mark_bypass(&tn->set, skb->mark) || (tmpl && !ft_mode_template_plain(tmpl)))
 		return bypassed(tn, skb, state, zone);
 
 	/* Carriers and locks of flows belong to a CPU for the moment. */
@@ -664,7 +657,7 @@ static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
 		carrier->pending = false;
 		carrier->birth.mark = READ_ONCE(carrier->ct->mark);
 		carrier->birth.born = born_now(tn);
-		carrier->birth.reserved = ft_flow_reserved(tn, skb->mark);
+		carrier->birth.reserved = ft_mark_reserved(&tn->set, skb->mark);
 		/* Opened by this machine itself: no source to be limited. */
 		carrier->birth.exempt = !skb->skb_iif;
 		local_bh_disable();
@@ -707,7 +700,7 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 	birth.exempt = !skb->skb_iif;
 	birth.timeout = step.timeout;
 	birth.mark = READ_ONCE(ct->mark);
-	birth.reserved = ft_flow_reserved(tn, skb->mark);
+	birth.reserved = ft_mark_reserved(&tn->set, skb->mark);
 	birth.born = born_now(tn);
 	if (ft_setting(&tn->set, ACCT)) {
 		birth.packets[FT_DIR_ORIG] = 1;
@@ -756,7 +749,7 @@ static unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 	if (nf_ct_is_template(ct))
 		return NF_ACCEPT;
 	if (ctinfo == IP_CT_NEW && !nf_ct_is_confirmed(ct) &&
-	    ft_mode_adopting(tn) && !bypass(tn, skb) && ft_mode_adoptable(ct)) {
+	    ft_mode_adopting(tn) && !ft_mark_bypass(&tn->set, skb->mark) && ft_mode_adoptable(ct)) {
 		local_bh_disable();
 		verdict = adopt(tn, skb, ct, state);
 		local_bh_enable();
@@ -766,7 +759,7 @@ static unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 	if (!nf_ct_is_confirmed(ct) && CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
 		return NF_ACCEPT;
 	switch (ft_guard_feed(tn, ct, !skb->skb_iif ||
-			      ft_flow_reserved(tn, skb->mark))) {
+			      ft_mark_reserved(&tn->set, skb->mark))) {
 	case FT_GUARD_DROP:
 		return NF_DROP;
 	case FT_GUARD_PASS:

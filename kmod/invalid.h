@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Why a packet is INVALID: the reasons, their names, and telling them to the
- * log (sysctl log_invalid), the tracepoint and the counter.
+ * Why a packet is INVALID: the reasons, and their names. report.c tells them.
  */
 #ifndef _FT_INVALID_H
 #define _FT_INVALID_H
-
-#include <linux/types.h>
-
-struct ft_net;
-struct nf_hook_state;
-struct sk_buff;
 
 /**
  * enum ft_invalid - why a packet is INVALID; ft_invalid_name() has the words
@@ -73,8 +66,5 @@ enum ft_invalid {
 };
 
 const char *ft_invalid_name(enum ft_invalid reason);
-void ft_invalid(struct ft_net *tn, const struct sk_buff *skb,
-		const struct nf_hook_state *state, u8 l4proto,
-		enum ft_invalid reason);
 
 #endif /* _FT_INVALID_H */

@@ -7,9 +7,8 @@
 #include <net/ipv6.h>
 
 #include "adaptive.h"
-#include "events.h"
-#include "gc.h"
 #include "lifecycle.h"
+#include "notify.h"
 #include "pressure.h"
 #include "proto.h"
 #include "trace.h"
@@ -23,21 +22,6 @@
 
 /* Flows of all namespaces, bounded by ft_params.total_max. */
 static atomic_t total;
-
-/**
- * ft_flow_reserved() - may a packet take a reserved entry?
- * @tn: namespace
- * @mark: skb->mark
- *
- * Context: any.
- * Return: true if so.
- */
-bool ft_flow_reserved(const struct ft_net *tn, u32 mark)
-{
-	u32 mask = ft_setting(&tn->set, RESERVED_MASK);
-
-	return mask && (mark & mask) == ft_setting(&tn->set, RESERVED_MARK);
-}
 
 /* Take one of @limit places; exact, whatever other CPUs do. */
 static bool take_place(atomic_t *count, u32 limit)
@@ -424,14 +408,14 @@ static void tell_of_new(struct ft_net *tn, struct ft_flow *flow, u32 index)
 	if (!ft_flow_snapshot(flow, READ_ONCE(flow->gen), &copy))
 		return;
 	trace_nf_flowtrack_new(tn->net, &copy, index, 0);
-	if (ft_events_wanted(tn))
-		ft_events_flow(tn, FLOWTRACK_CMD_FLOW_NEW_NTF, &copy, index, 0);
+	if (ft_notify_wanted(tn))
+		ft_notify_flow(tn, FLOWTRACK_CMD_FLOW_NEW_NTF, &copy, index, 0);
 }
 
 /* Mostly nobody listens: then no copy is even cleared. */
 static void announce(struct ft_net *tn, struct ft_flow *flow, u32 index)
 {
-	if (ft_events_wanted(tn) || trace_nf_flowtrack_new_enabled())
+	if (ft_notify_wanted(tn) || trace_nf_flowtrack_new_enabled())
 		tell_of_new(tn, flow, index);
 }
 
@@ -508,7 +492,7 @@ static enum ft_admission enter(struct ft_net *tn, const struct ft_birth *birth,
 	ft_stat_inc(tn, INSERT);
 	ft_top_born(tn, &birth->key, birth->word);
 	announce(tn, flow, index);
-	ft_gc_kick(tn);
+	ft_net_scan_soon(tn);
 	follow_count(tn);
 	watch_level(tn);
 	return FT_ADMIT_OK;
@@ -608,15 +592,15 @@ static void tell_of_end(struct ft_net *tn, const struct ft_flow *flow,
 	if (reason == FLOWTRACK_REASON_EVICTED)
 		trace_nf_flowtrack_evict(tn->net, &copy, index, reason);
 	trace_nf_flowtrack_destroy(tn->net, &copy, index, reason);
-	if (ft_events_wanted(tn))
-		ft_events_flow(tn, FLOWTRACK_CMD_FLOW_DESTROY_NTF, &copy, index,
+	if (ft_notify_wanted(tn))
+		ft_notify_flow(tn, FLOWTRACK_CMD_FLOW_DESTROY_NTF, &copy, index,
 			       reason);
 }
 
 static void announce_end(struct ft_net *tn, const struct ft_flow *flow,
 			 u32 index, enum flowtrack_reason reason)
 {
-	if (ft_events_wanted(tn) || trace_nf_flowtrack_destroy_enabled() ||
+	if (ft_notify_wanted(tn) || trace_nf_flowtrack_destroy_enabled() ||
 	    trace_nf_flowtrack_evict_enabled())
 		tell_of_end(tn, flow, index, reason);
 }
@@ -738,23 +722,6 @@ void ft_flow_class_changed(struct ft_net *tn, struct ft_flow *flow, u32 index,
 	ft_table_hint(tn->table, index, hash);
 }
 
-static void resize_work(struct work_struct *work)
-{
-	struct ft_net *tn = container_of(work, struct ft_net, resize_work);
-	u32 wanted;
-
-	/* Not while an administrator pins a size or the namespace ends. */
-	mutex_lock(&tn->settings_lock);
-	if (ft_setting(&tn->set, BUCKETS) || tn->dying)
-		goto out;
-	wanted = ft_table_wanted(tn->table, atomic_read(&tn->count));
-	if (wanted != ft_table_buckets(tn->table) &&
-	    !ft_table_resize(tn->table, wanted))
-		ft_stat_inc(tn, RESIZE);
-out:
-	mutex_unlock(&tn->settings_lock);
-}
-
 /**
  * ft_lifecycle_init() - prepare a namespace for flows
  * @tn: namespace; net and settings are set
@@ -767,33 +734,20 @@ int ft_lifecycle_init(struct ft_net *tn, u32 buckets)
 	atomic_set(&tn->count, 0);
 	ft_adaptive_init(&tn->adaptive);
 	ft_loan_init(&tn->loan);
-	INIT_WORK(&tn->resize_work, resize_work);
 	ratelimit_state_init(&tn->full_log, 10 * HZ, 1);
 	ratelimit_set_flags(&tn->full_log, RATELIMIT_MSG_ON_RELEASE);
 	tn->table = ft_table_create(buckets);
-	if (IS_ERR(tn->table))
-		return PTR_ERR(tn->table);
-	ft_source_init(tn);
-	ft_top_init(tn);
-	ft_watermark_init(tn);
-	ft_gc_init(tn);
-	return 0;
+	return PTR_ERR_OR_ZERO(tn->table);
 }
 
 /**
- * ft_lifecycle_exit() - end all flows of a namespace and free its table
- * @tn: namespace; no hook, sysctl or netlink request can reach it any more
+ * ft_lifecycle_exit() - free the table of a namespace
+ * @tn: namespace, all of whose flows have ended
  *
  * Context: may sleep.
  */
 void ft_lifecycle_exit(struct ft_net *tn)
 {
-	WRITE_ONCE(tn->dying, true);
-	ft_gc_exit(tn);
-	cancel_work_sync(&tn->resize_work);
-	ft_top_exit(tn);
-	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
 	WARN_ON_ONCE(atomic_read(&tn->count));
-	ft_source_exit(tn);
 	ft_table_destroy(tn->table);
 }

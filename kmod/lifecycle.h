@@ -22,7 +22,7 @@
  *	administrator enters it
  * @timeout: jiffies from now
  * @mark: conntrack mark
- * @reserved: may take a reserved entry, see ft_flow_reserved()
+ * @reserved: may take a reserved entry, see ft_mark_reserved()
  * @born: ktime_get_boottime_ns() when the first packet was accepted
  * @packets: counted so far, by direction
  * @bytes: likewise
@@ -57,7 +57,6 @@ enum ft_admission {
 	FT_ADMIT_DROP,
 };
 
-bool ft_flow_reserved(const struct ft_net *tn, u32 mark);
 void ft_flow_admit_soon(const struct ft_net *tn, u64 hash);
 enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth);
 bool ft_flow_end(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,

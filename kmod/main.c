@@ -9,11 +9,13 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <net/net_namespace.h>
-#include <net/netns/generic.h>
 
+#include "control.h"
+#include "gc.h"
 #include "guard.h"
 #include "hooks.h"
 #include "lifecycle.h"
+#include "main.h"
 #include "mode.h"
 #include "net.h"
 #include "netlink.h"
@@ -26,25 +28,8 @@
 
 #define pr_param(fmt, ...) pr_err("nf_flowtrack: " fmt, ##__VA_ARGS__)
 
-static unsigned int ft_net_id __read_mostly;
 /* Namespaces exist: parameters act on the first one, too. */
 static bool ft_loaded;
-
-struct ft_params ft_params = {
-	.enable = 1,
-};
-
-/**
- * ft_net() - what flowtrack keeps for a namespace
- * @net: the namespace
- *
- * Context: between the namespace's init and exit.
- * Return: its own, never NULL.
- */
-struct ft_net *ft_net(const struct net *net)
-{
-	return net_generic(net, ft_net_id);
-}
 
 static int param_u32(const char *name, const char *val, u32 min, u32 max,
 		     bool zero_ok, u32 *out)
@@ -185,6 +170,43 @@ static const struct kernel_param_ops enable_ops = {
 module_param_cb(enable, &enable_ops, NULL, 0644);
 MODULE_PARM_DESC(enable, "Whether new namespaces track from the start, 0 or 1 (default). Writable");
 
+/**
+ * ft_net_flows_init() - make a namespace that can have flows
+ * @tn: namespace; net and settings are set
+ * @buckets: initial number of buckets
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int ft_net_flows_init(struct ft_net *tn, u32 buckets)
+{
+	int err = ft_lifecycle_init(tn, buckets);
+
+	if (err)
+		return err;
+	ft_source_init(tn);
+	ft_top_init(tn);
+	ft_watermark_init(tn);
+	ft_gc_init(tn);
+	return 0;
+}
+
+/**
+ * ft_net_flows_exit() - end all flows of a namespace, and what works on them
+ * @tn: namespace; no hook, sysctl or netlink request can reach it any more
+ *
+ * Context: may sleep.
+ */
+void ft_net_flows_exit(struct ft_net *tn)
+{
+	WRITE_ONCE(tn->dying, true);
+	ft_gc_exit(tn);
+	ft_top_exit(tn);
+	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
+	ft_source_exit(tn);
+	ft_lifecycle_exit(tn);
+}
+
 static int __net_init ft_net_init(struct net *net)
 {
 	struct ft_net *tn = ft_net(net);
@@ -198,12 +220,12 @@ static int __net_init ft_net_init(struct net *net)
 		return err;
 	ft_settings_init(tn);
 	buckets = ft_setting(&tn->set, BUCKETS);
-	err = ft_lifecycle_init(tn, buckets ?: FT_BUCKETS_MIN);
+	err = ft_net_flows_init(tn, buckets ?: FT_BUCKETS_MIN);
 	if (err)
 		goto err_stats;
 	err = ft_guard_init(tn);
 	if (err)
-		goto err_lifecycle;
+		goto err_flows;
 	err = ft_sysctl_init(tn);
 	if (err)
 		goto err_guard;
@@ -224,8 +246,8 @@ err_sysctl:
 err_guard:
 	ft_guard_stop(tn);
 	ft_guard_exit(tn);
-err_lifecycle:
-	ft_lifecycle_exit(tn);
+err_flows:
+	ft_net_flows_exit(tn);
 err_stats:
 	ft_stats_exit(tn);
 	return err;
@@ -250,7 +272,7 @@ static void __net_exit ft_net_exit(struct net *net)
 	ft_hooks_exit(tn);
 	/* Its work gives back what sources count; top looks at its shadows. */
 	ft_guard_stop(tn);
-	ft_lifecycle_exit(tn);
+	ft_net_flows_exit(tn);
 	ft_guard_exit(tn);
 	ft_stats_exit(tn);
 }

@@ -15,13 +15,6 @@ struct ft_net;
 struct nf_conn;
 struct sk_buff;
 
-/* Values of the setting adopt. */
-enum ft_adopt {
-	FT_ADOPT_AUTO,
-	FT_ADOPT_ALWAYS,
-	FT_ADOPT_NEVER,
-};
-
 int ft_mode_init(void);
 void ft_mode_exit(void);
 void ft_mode_look(void);

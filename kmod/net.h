@@ -96,7 +96,10 @@ struct ft_params {
 };
 
 extern struct ft_params ft_params;
+extern unsigned int ft_net_id;
 
 struct ft_net *ft_net(const struct net *net);
+void ft_net_scan_soon(struct ft_net *tn);
+void ft_net_scan_now(struct ft_net *tn);
 
 #endif /* _FT_NET_H */

@@ -12,9 +12,11 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 
+#include "events.h"
 #include "netlink.h"
 #include "netlink_filter.h"
 #include "netlink_ops.h"
+#include "notify.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 
@@ -132,22 +134,11 @@ struct genl_family ft_genl_family __ro_after_init = {
 	.n_mcgrps = ARRAY_SIZE(mcgrps),
 };
 
-/*
- * Packets come before the family is there and after it has gone; its group
- * numbers may be another family's then.
- */
-static bool registered;
-
-/**
- * ft_netlink_registered() - may something be sent to the family's groups?
- *
- * Context: RCU read side, up to the end of sending.
- * Return: true if so.
- */
-bool ft_netlink_registered(void)
-{
-	return READ_ONCE(registered);
-}
+static const struct ft_notifier notifier = {
+	.family = &ft_genl_family,
+	.flow = ft_events_flow,
+	.pressure = ft_netlink_pressure,
+};
 
 /**
  * ft_netlink_reply() - begin the answer to a request
@@ -206,7 +197,7 @@ int __init ft_netlink_init(void)
 	int err = genl_register_family(&ft_genl_family);
 
 	if (!err)
-		WRITE_ONCE(registered, true);
+		ft_notify_register(&notifier);
 	return err;
 }
 
@@ -218,8 +209,6 @@ int __init ft_netlink_init(void)
  */
 void ft_netlink_exit(void)
 {
-	WRITE_ONCE(registered, false);
-	/* Whoever saw it registered has sent what it had. */
-	synchronize_net();
+	ft_notify_unregister();
 	genl_unregister_family(&ft_genl_family);
 }

@@ -15,12 +15,6 @@ struct ft_watermark_event;
 struct genl_family;
 struct sk_buff;
 
-/* Indexes of the multicast groups. */
-enum ft_mcgrp {
-	FT_MCGRP_EVENTS,
-	FT_MCGRP_PRESSURE,
-};
-
 extern struct genl_family ft_genl_family;
 
 int ft_netlink_init(void);

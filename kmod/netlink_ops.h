@@ -39,7 +39,6 @@ struct sk_buff *ft_netlink_reply(struct genl_info *info, size_t payload,
 				 void **hdr);
 int ft_netlink_send(struct genl_info *info, struct sk_buff *skb, void *hdr,
 		    int err);
-bool ft_netlink_registered(void);
 
 /* netlink_tuple.c */
 extern const struct nla_policy ft_tuple_policy[FLOWTRACK_A_TUPLE_MAX + 1];

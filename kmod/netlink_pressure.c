@@ -7,6 +7,7 @@
 #include "adaptive.h"
 #include "netlink.h"
 #include "netlink_ops.h"
+#include "notify.h"
 #include "watermark.h"
 
 #define A(name)		FLOWTRACK_A_PRESSURE_##name
@@ -101,8 +102,7 @@ static int put_event(struct sk_buff *skb, const struct ft_net *tn,
  * @tn: namespace
  * @event: what there is to tell
  *
- * Nothing is done if nobody listens. What is lost is counted as for flows, see
- * ft_events_flow().
+ * What is lost is counted as for flows, see ft_events_flow().
  *
  * Context: process, RCU read side.
  */
@@ -112,9 +112,6 @@ void ft_netlink_pressure(struct ft_net *tn,
 	struct sk_buff *skb;
 	int err;
 
-	if (!ft_netlink_registered() ||
-	    !genl_has_listeners(&ft_genl_family, tn->net, FT_MCGRP_PRESSURE))
-		return;
 	skb = genlmsg_new(EVENT_SIZE, GFP_ATOMIC);
 	if (!skb)
 		goto lost;

@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <linux/user_namespace.h>
 
+#include "control.h"
 #include "netlink_ops.h"
 
 /* Ranges are checked in settings.c, for netlink and sysctl alike. */

@@ -6,7 +6,8 @@
 #ifndef _FT_PROTO_GENERIC_H
 #define _FT_PROTO_GENERIC_H
 
-#include "proto.h"
+#include "step.h"
+#include "tuple.h"
 
 void ft_generic_begin(struct ft_step *step, union ft_proto_state *state);
 void ft_generic_advance(struct ft_step *step, bool stream);

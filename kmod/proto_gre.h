@@ -5,7 +5,8 @@
 #ifndef _FT_PROTO_GRE_H
 #define _FT_PROTO_GRE_H
 
-#include "proto.h"
+#include "step.h"
+#include "tuple.h"
 
 enum ft_verdict ft_gre_new(const struct sk_buff *skb, const struct ft_pkt *pkt,
 			   struct ft_step *step, union ft_proto_state *state);

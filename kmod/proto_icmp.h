@@ -6,7 +6,8 @@
 #ifndef _FT_PROTO_ICMP_H
 #define _FT_PROTO_ICMP_H
 
-#include "proto.h"
+#include "step.h"
+#include "tuple.h"
 
 enum ft_invalid ft_icmp_check(struct sk_buff *skb, const struct ft_pkt *pkt,
 			      unsigned int hook, bool checksum);

@@ -5,7 +5,8 @@
 #ifndef _FT_PROTO_SCTP_H
 #define _FT_PROTO_SCTP_H
 
-#include "proto.h"
+#include "step.h"
+#include "tuple.h"
 
 enum ft_invalid ft_sctp_check(struct sk_buff *skb, const struct ft_pkt *pkt,
 			      unsigned int hook, bool checksum);

@@ -5,7 +5,8 @@
 #ifndef _FT_PROTO_TCP_H
 #define _FT_PROTO_TCP_H
 
-#include "proto.h"
+#include "step.h"
+#include "tuple.h"
 
 enum ft_invalid ft_tcp_check(const struct sk_buff *skb,
 			     const struct ft_pkt *pkt);

@@ -12,6 +12,8 @@
 #include <linux/nf_flowtrack.h>
 #include <linux/types.h>
 
+#include "limits.h"
+
 struct ft_net;
 struct netlink_ext_ack;
 
@@ -42,11 +44,46 @@ static inline u32 ft_flow_room(const struct ft_settings *set)
 #define ft_timeout(set, name) \
 	(ft_setting(set, name) * (u32)HZ)
 
-/* Most flows that "max" can ask for. */
-#define FT_FLOWS_MAX	BIT(27)
+/* Values of the setting adopt. */
+enum ft_adopt {
+	FT_ADOPT_AUTO,
+	FT_ADOPT_ALWAYS,
+	FT_ADOPT_NEVER,
+};
 
-/* Longest timeout in seconds: deadlines are 32-bit jiffies, compared signed. */
-#define FT_TIMEOUT_MAX	((u32)(S32_MAX / HZ / 2))
+/* Does a packet's mark match what a setting asks for? No mask, no match. */
+static inline bool ft_mark_matches(u32 mark, u32 wanted, u32 mask)
+{
+	return mask && (mark & mask) == wanted;
+}
+
+/**
+ * ft_mark_reserved() - may a packet take a reserved entry?
+ * @set: settings of the namespace
+ * @mark: skb->mark
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+static inline bool ft_mark_reserved(const struct ft_settings *set, u32 mark)
+{
+	return ft_mark_matches(mark, ft_setting(set, RESERVED_MARK),
+			       ft_setting(set, RESERVED_MASK));
+}
+
+/**
+ * ft_mark_bypass() - does the ruleset want a packet left to nf_conntrack?
+ * @set: settings of the namespace
+ * @mark: skb->mark
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+static inline bool ft_mark_bypass(const struct ft_settings *set, u32 mark)
+{
+	return ft_mark_matches(mark, ft_setting(set, BYPASS_MARK),
+			       ft_setting(set, BYPASS_MASK));
+}
 
 /**
  * enum ft_setting_kind - how a setting is written and shown
@@ -89,14 +126,7 @@ static_assert(__FLOWTRACK_A_SETTINGS_MAX <= 64);
 
 extern const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX];
 
-void ft_settings_init(struct ft_net *tn);
-u32 ft_settings_get(struct ft_net *tn, unsigned int attr);
-int ft_settings_set(struct ft_net *tn, unsigned int attr, u32 value,
-		    struct netlink_ext_ack *extack);
 int ft_settings_check(struct ft_net *tn, unsigned int attr, u32 value,
-		      struct netlink_ext_ack *extack);
-int ft_settings_apply(struct ft_net *tn, const struct ft_settings *wanted,
-		      u64 which, unsigned int *bad,
 		      struct netlink_ext_ack *extack);
 
 #endif /* _FT_SETTINGS_H */

@@ -5,7 +5,9 @@
 #include <net/netfilter/nf_conntrack_tuple.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
+#include "flow.h"
 #include "shadow.h"
+#include "tuple.h"
 
 /* Buckets looked at for each shadow of a sample: the table is 30 % full. */
 #define SAMPLE_BUCKETS	4
@@ -119,6 +121,24 @@ void ft_shadow_key_tuple(const struct ft_shadow_key *key,
 						      NFPROTO_IPV4;
 	tuple->dst.protonum = key->l4proto;
 	nf_ct_zone_init(zone, key->zone, key->bits & FT_SHADOW_ZONE_DIR, 0);
+}
+
+/**
+ * ft_shadow_flow_key() - the identity that a guarded flow would have in the table
+ * @key: the flow
+ * @flow: filled; with the addresses that the initiator sends, before NAT
+ *
+ * Context: any; pure.
+ * Return: FT_FLOW_* bits: the direction.
+ */
+u32 ft_shadow_flow_key(const struct ft_shadow_key *key, struct ft_key *flow)
+{
+	bool from_hi = ft_key_set(flow, key->bits & FT_SHADOW_V6 ?
+				  NFPROTO_IPV6 : NFPROTO_IPV4, key->l4proto,
+				  key->zone, &key->addr[0], &key->addr[1],
+				  key->port[0], key->port[1]);
+
+	return from_hi ? FT_FLOW_ORIG_HI : 0;
 }
 
 /**

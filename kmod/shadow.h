@@ -24,6 +24,7 @@
 #include <linux/types.h>
 #include <linux/nf_flowtrack.h>
 
+struct ft_key;
 struct nf_conntrack_tuple;
 struct nf_conntrack_zone;
 
@@ -123,6 +124,7 @@ void ft_shadow_key_set(struct ft_shadow_key *key,
 void ft_shadow_key_tuple(const struct ft_shadow_key *key,
 			 struct nf_conntrack_tuple *tuple,
 			 struct nf_conntrack_zone *zone);
+u32 ft_shadow_flow_key(const struct ft_shadow_key *key, struct ft_key *flow);
 
 struct ft_shadow *ft_shadow_find(struct ft_shadows *shadows,
 				 const struct ft_shadow_key *key);

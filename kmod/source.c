@@ -641,8 +641,10 @@ static void cut_dues(struct ft_source_table *table, u64 tolerance)
  * it holds less. A flow that is opened before that may be one too many.
  *
  * Context: may sleep; settings_lock is held.
+ * Return: true if there is a new table, by which guarded flows are not counted
+ * yet: ft_guard_recount().
  */
-void ft_source_apply(struct ft_net *tn, struct ft_source_table *next)
+bool ft_source_apply(struct ft_net *tn, struct ft_source_table *next)
 {
 	struct ft_source_table *old = table_of(tn);
 	u32 rate = ft_setting(&tn->set, SRC_RATE);
@@ -657,7 +659,7 @@ void ft_source_apply(struct ft_net *tn, struct ft_source_table *next)
 	if (!next && (!old || wanted(&tn->set))) {
 		if (old && changed)
 			cut_dues(old, tolerance);
-		return;
+		return false;
 	}
 	/*
 	 * Marks of the table before the last one are nowhere: each table marks
@@ -674,8 +676,7 @@ void ft_source_apply(struct ft_net *tn, struct ft_source_table *next)
 	table_free(old);
 	if (next)
 		recount_all(tn, next);
-	if (next)
-		ft_guard_recount(tn);
+	return next;
 }
 
 #ifdef CONFIG_NF_FLOWTRACK_KUNIT

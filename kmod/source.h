@@ -112,7 +112,7 @@ u32 ft_source_count(const struct ft_net *tn);
 
 int ft_source_prepare(struct ft_net *tn, const struct ft_settings *set,
 		      struct ft_source_table **next);
-void ft_source_apply(struct ft_net *tn, struct ft_source_table *next);
+bool ft_source_apply(struct ft_net *tn, struct ft_source_table *next);
 void ft_source_init(struct ft_net *tn);
 void ft_source_exit(struct ft_net *tn);
 #ifdef CONFIG_NF_FLOWTRACK_KUNIT

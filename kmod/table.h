@@ -25,10 +25,9 @@
 #include <linux/types.h>
 
 #include "flow.h"
+#include "limits.h"
 
 #define FT_SLOTS		7		/* slots in a bucket line */
-#define FT_BUCKETS_MIN		64u
-#define FT_BUCKETS_MAX		BIT(26)		/* 4 GiB, and 256 MiB of filters */
 #define FT_CHAIN_MAX		64u		/* lines in a bucket, overflow included */
 #define FT_HINT_MAX_SECONDS	4095		/* the slot's coarse deadline: 13 bits, signed */
 

@@ -231,7 +231,7 @@ static int note_shadow(struct ft_shadow *shadow, void *arg)
 
 	if (survey->n - survey->own == FT_TOP_SAMPLE)
 		return -ENOSPC;
-	word = ft_guard_key(&shadowed, &key);
+	word = ft_shadow_flow_key(&shadowed, &key);
 	describe(&survey->note[survey->n++], &key, word);
 	return 0;
 }

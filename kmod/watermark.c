@@ -7,9 +7,8 @@
 #include <linux/math64.h>
 #include <linux/ratelimit.h>
 
-#include "gc.h"
 #include "net.h"
-#include "netlink.h"
+#include "notify.h"
 #include "watermark.h"
 
 /* Messages, in so many jiffies: reached, and left. */
@@ -272,7 +271,7 @@ static void tell(struct ft_net *tn, struct ft_watermark_event *event)
 					event->service->key.l4proto : 0,
 					ft_setting(&tn->set, FULL_POLICY));
 	log_event(tn, event, report);
-	ft_netlink_pressure(tn, event);
+	ft_notify_pressure(tn, event);
 	rcu_read_unlock();
 }
 
@@ -308,7 +307,7 @@ void ft_watermark_trip(struct ft_net *tn)
 {
 	WRITE_ONCE(tn->watermark.tripped, true);
 	WRITE_ONCE(tn->watermark.trip, U32_MAX);
-	ft_gc_now(tn);
+	ft_net_scan_now(tn);
 }
 
 /**

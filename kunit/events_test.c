@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "events.h"
 #include "ft_talk.h"
+#include "notify.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 
@@ -43,15 +44,15 @@ static void wanted(struct kunit *test)
 	struct ft_talk *ctl = ft_talk_open(test);
 
 	rcu_read_lock();
-	KUNIT_EXPECT_FALSE(test, ft_events_wanted(tn));
+	KUNIT_EXPECT_FALSE(test, ft_notify_wanted(tn));
 	rcu_read_unlock();
 	join(talk);
 	rcu_read_lock();
-	KUNIT_EXPECT_TRUE(test, ft_events_wanted(tn));
+	KUNIT_EXPECT_TRUE(test, ft_notify_wanted(tn));
 	rcu_read_unlock();
 	set_setting(ctl, FLOWTRACK_A_SETTINGS_EVENTS, 0);
 	rcu_read_lock();
-	KUNIT_EXPECT_FALSE(test, ft_events_wanted(tn));
+	KUNIT_EXPECT_FALSE(test, ft_notify_wanted(tn));
 	rcu_read_unlock();
 	set_setting(ctl, FLOWTRACK_A_SETTINGS_EVENTS, 1);
 }

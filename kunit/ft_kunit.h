@@ -16,7 +16,9 @@
 #include <net/checksum.h>
 #include <net/ip.h>
 
+#include "control.h"
 #include "lifecycle.h"
+#include "main.h"
 #include "net.h"
 
 #define FT_IP(a, b, c, d)	htonl((a) << 24 | (b) << 16 | (c) << 8 | (d))
@@ -27,7 +29,7 @@ static inline void ft_kunit_net_free(void *data)
 
 	WRITE_ONCE(tn->dying, true);
 	ft_guard_stop(tn);
-	ft_lifecycle_exit(tn);
+	ft_net_flows_exit(tn);
 	ft_guard_exit(tn);
 	ft_stats_exit(tn);
 }
@@ -43,7 +45,7 @@ static inline struct ft_net *ft_kunit_net(struct kunit *test, u32 max)
 	KUNIT_ASSERT_EQ(test, ft_stats_init(tn), 0);
 	ft_settings_init(tn);
 	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = max;
-	KUNIT_ASSERT_EQ(test, ft_lifecycle_init(tn, FT_BUCKETS_MIN), 0);
+	KUNIT_ASSERT_EQ(test, ft_net_flows_init(tn, FT_BUCKETS_MIN), 0);
 	KUNIT_ASSERT_EQ(test, ft_guard_init(tn), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, ft_kunit_net_free,
 							tn), 0);

@@ -389,10 +389,10 @@ static void reserved_entries(struct kunit *test)
 	set_policy(tn, FLOWTRACK_POLICY_DROP, FLOWTRACK_POLICY_DROP);
 	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED] = 10;
 	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED_MARK] = 0x20;
-	KUNIT_EXPECT_FALSE(test, ft_flow_reserved(tn, 0x20));
+	KUNIT_EXPECT_FALSE(test, ft_mark_reserved(&tn->set, 0x20));
 	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED_MASK] = 0xf0;
-	KUNIT_EXPECT_TRUE(test, ft_flow_reserved(tn, 0x12f));
-	KUNIT_EXPECT_FALSE(test, ft_flow_reserved(tn, 0x30));
+	KUNIT_EXPECT_TRUE(test, ft_mark_reserved(&tn->set, 0x12f));
+	KUNIT_EXPECT_FALSE(test, ft_mark_reserved(&tn->set, 0x30));
 	for (i = 0; i < 90; i++)
 		KUNIT_ASSERT_EQ(test, ft_kunit_admit(tn, i, ASSURED, 30 * HZ),
 				FT_ADMIT_OK);

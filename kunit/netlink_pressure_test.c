@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "ft_talk.h"
-#include "gc.h"
+#include "notify.h"
 
 #define A(name)		FLOWTRACK_A_PRESSURE_##name
 
@@ -11,7 +11,7 @@ static void set_max(void *max)
 
 	ft_settings_set(tn, FLOWTRACK_A_SETTINGS_MAX_FLOWS, (unsigned long)max,
 			NULL);
-	ft_gc_kick(tn);
+	ft_net_scan_soon(tn);
 	flush_delayed_work(&tn->gc_work);
 }
 
@@ -160,7 +160,7 @@ static void loss(struct kunit *test)
 	before = ft_kunit_stat(tn, FLOWTRACK_A_STATS_EVENT_LOST);
 	rcu_read_lock();
 	for (i = 0; i < 100; i++)
-		ft_netlink_pressure(tn, &event);
+		ft_notify_pressure(tn, &event);
 	rcu_read_unlock();
 	lost = ft_kunit_stat(tn, FLOWTRACK_A_STATS_EVENT_LOST) - before;
 	KUNIT_EXPECT_GT(test, lost, 50);
@@ -169,7 +169,7 @@ static void loss(struct kunit *test)
 	ft_talk_option(talk, NETLINK_DROP_MEMBERSHIP,
 		       ft_genl_family.mcgrp_offset + FT_MCGRP_PRESSURE);
 	rcu_read_lock();
-	ft_netlink_pressure(tn, &event);
+	ft_notify_pressure(tn, &event);
 	rcu_read_unlock();
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_EVENT_LOST),
 			before + lost);

@@ -4,7 +4,6 @@
 #include <linux/prandom.h>
 
 #include "ft_kunit.h"
-#include "gc.h"
 
 #define NONE	FT_CROSSING_NONE
 #define HIGH	FT_CROSSING_HIGH
@@ -154,7 +153,7 @@ static void help_by_table(struct kunit *test)
 /* What gc_work does next, it does now. */
 static void run_gc(struct ft_net *tn)
 {
-	ft_gc_kick(tn);
+	ft_net_scan_soon(tn);
 	flush_delayed_work(&tn->gc_work);
 }
 

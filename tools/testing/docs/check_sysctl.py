@@ -11,9 +11,9 @@ DOC = "Documentation/sysctl.rst"
 
 def constants():
     names, _ = enums(code(HEADER))
-    names.update(enums(code("kmod/mode.h"))[0])
+    names.update(enums(code("kmod/settings.h"))[0])
     names["U32_MAX"] = 2**32 - 1
-    for header in ("kmod/settings.h", "kmod/table.h"):
+    for header in ("kmod/limits.h",):
         for name, value in re.findall(r"#define\s+(FT_FLOWS_MAX|FT_BUCKETS_M\w+)\s+(.+)", code(header)):
             names[name] = number(value, names)
     return names
@@ -84,10 +84,10 @@ def main():
           differences(settings, from_doc("nf_flowtrack_"), "kmod/settings.c", DOC))
     check("sysctl: every setting has a meaning", without_text("nf_flowtrack_"))
 
-    longest = re.search(r"FT_TIMEOUT_MAX\s+\(\(u32\)\(S32_MAX / HZ / 2\)\)", read("kmod/settings.h"))
+    longest = re.search(r"FT_TIMEOUT_MAX\s+\(\(u32\)\(S32_MAX / HZ / 2\)\)", read("kmod/limits.h"))
     half = (2**31 - 1) // 2
     said = [str((2**31 - 1) // 250 // 2), str(half)]
-    check("sysctl: the longest timeout is that of kmod/settings.h",
+    check("sysctl: the longest timeout is that of kmod/limits.h",
           ([] if longest else ["FT_TIMEOUT_MAX is not what this check knows"]) +
           [n for n in said if n not in read(DOC)])
 

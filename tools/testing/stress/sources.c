@@ -37,11 +37,6 @@ struct stress {
 	atomic_t over;
 };
 
-/* source.c counts guarded flows, too: here are none. */
-void ft_guard_recount(struct ft_net *tn)
-{
-}
-
 static void open_and_end(struct stress *stress, unsigned int i)
 {
 	union nf_inet_addr src = { .ip = htonl(0x0a000001 + i) };

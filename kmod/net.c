@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/jiffies.h>
+#include <linux/workqueue.h>
+#include <net/netns/generic.h>
+
+#include "net.h"
+
+/* Expiry scans once a second: a flow is freed within that, and what a scan takes. */
+#define SCAN_PERIOD	HZ
+
+unsigned int ft_net_id __read_mostly;
+
+struct ft_params ft_params = {
+	.enable = 1,
+};
+
+/**
+ * ft_net() - what flowtrack keeps for a namespace
+ * @net: the namespace
+ *
+ * Context: between the namespace's init and exit.
+ * Return: its own, never NULL.
+ */
+struct ft_net *ft_net(const struct net *net)
+{
+	return net_generic(net, ft_net_id);
+}
+
+/**
+ * ft_net_scan_soon() - make sure that expiry runs
+ * @tn: namespace that has a flow
+ *
+ * Context: any. Called for each new flow: finding the work queued already
+ * costs one read of a line that nobody writes meanwhile.
+ */
+void ft_net_scan_soon(struct ft_net *tn)
+{
+	if (delayed_work_pending(&tn->gc_work) || READ_ONCE(tn->dying))
+		return;
+	if (queue_delayed_work(system_unbound_wq, &tn->gc_work, SCAN_PERIOD))
+		WRITE_ONCE(tn->gc_began, jiffies);
+}
+
+/**
+ * ft_net_scan_now() - make expiry run now
+ * @tn: namespace
+ *
+ * What it brings up to date besides, the adaptive timeouts and the watermarks,
+ * then is of this moment.
+ *
+ * Context: any.
+ */
+void ft_net_scan_now(struct ft_net *tn)
+{
+	if (!READ_ONCE(tn->dying))
+		mod_delayed_work(system_unbound_wq, &tn->gc_work, 0);
+}
