@@ -11,7 +11,7 @@
 #include <linux/workqueue.h>
 
 #include "control.h"
-#include "guard.h"
+#include "feed.h"
 #include "hooks.h"
 #include "net.h"
 #include "settings.h"

@@ -5,7 +5,6 @@
 
 #include "events.h"
 #include "net.h"
-#include "netlink.h"
 #include "netlink_ops.h"
 #include "notify.h"
 

@@ -6,7 +6,7 @@
 
 #include "adaptive.h"
 #include "gc.h"
-#include "lifecycle.h"
+#include "end.h"
 #include "net.h"
 #include "proto.h"
 

@@ -15,13 +15,6 @@
 
 #include "loan.h"
 #include "shadow.h"
-#include "source.h"
-
-struct ft_guard_heavy;
-struct ft_net;
-struct nf_conn;
-struct nf_conntrack_zone;
-struct sk_buff;
 
 /**
  * enum ft_guard_answer - may a newcomer go on to nf_conntrack?
@@ -35,17 +28,8 @@ enum ft_guard_answer {
 	FT_GUARD_DROP,
 };
 
-/**
- * struct ft_guard_newcomer - a packet whose flow nf_conntrack does not know
- * @source: who sent it, the whole address
- * @reserved: has the reserved mark
- * @exempt: the limits for sources do not hold for it
- */
-struct ft_guard_newcomer {
-	struct ft_source source;
-	bool reserved;
-	bool exempt;
-};
+struct ft_guard_heavy;
+struct ft_net;
 
 /**
  * struct ft_guard - what guards one namespace's part of nf_conntrack
@@ -82,19 +66,5 @@ struct ft_guard {
 int ft_guard_init(struct ft_net *tn);
 void ft_guard_stop(struct ft_net *tn);
 void ft_guard_exit(struct ft_net *tn);
-
-enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
-				   bool exempt);
-void ft_guard_recount(struct ft_net *tn);
-bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
-		   const struct nf_conntrack_zone *zone,
-		   struct ft_guard_newcomer *newcomer);
-enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
-					const struct ft_guard_newcomer *newcomer);
-struct nf_conn *ft_guard_real(const struct ft_net *tn,
-			      const struct ft_shadow_key *key);
-bool ft_guard_end(struct ft_net *tn, const struct ft_shadow_key *key,
-		  struct nf_conn *ct);
-u32 ft_guard_word(const struct nf_conn *ct);
 
 #endif /* _FT_GUARD_H */

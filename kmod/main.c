@@ -8,13 +8,14 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/ratelimit.h>
 #include <net/net_namespace.h>
 
 #include "control.h"
+#include "end.h"
 #include "gc.h"
 #include "guard.h"
 #include "hooks.h"
-#include "lifecycle.h"
 #include "main.h"
 #include "mode.h"
 #include "net.h"
@@ -180,10 +181,14 @@ MODULE_PARM_DESC(enable, "Whether new namespaces track from the start, 0 or 1 (d
  */
 int ft_net_flows_init(struct ft_net *tn, u32 buckets)
 {
-	int err = ft_lifecycle_init(tn, buckets);
-
-	if (err)
-		return err;
+	atomic_set(&tn->count, 0);
+	ft_adaptive_init(&tn->adaptive);
+	ft_loan_init(&tn->loan);
+	ratelimit_state_init(&tn->full_log, 10 * HZ, 1);
+	ratelimit_set_flags(&tn->full_log, RATELIMIT_MSG_ON_RELEASE);
+	tn->table = ft_table_create(buckets);
+	if (IS_ERR(tn->table))
+		return PTR_ERR(tn->table);
 	ft_source_init(tn);
 	ft_top_init(tn);
 	ft_watermark_init(tn);
@@ -203,8 +208,9 @@ void ft_net_flows_exit(struct ft_net *tn)
 	ft_gc_exit(tn);
 	ft_top_exit(tn);
 	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
+	WARN_ON_ONCE(atomic_read(&tn->count));
 	ft_source_exit(tn);
-	ft_lifecycle_exit(tn);
+	ft_table_destroy(tn->table);
 }
 
 static int __net_init ft_net_init(struct net *net)

@@ -8,7 +8,7 @@
 #include <linux/netlink.h>
 #include <linux/timekeeping.h>
 
-#include "lifecycle.h"
+#include "admit.h"
 #include "netlink_ops.h"
 #include "proto.h"
 

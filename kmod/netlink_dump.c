@@ -15,8 +15,7 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/sock.h>
 
-#include "guard.h"
-#include "netlink.h"
+#include "feed.h"
 #include "netlink_filter.h"
 #include "netlink_ops.h"
 

@@ -13,7 +13,7 @@
 #include <net/netfilter/nf_conntrack_timestamp.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
-#include "guard.h"
+#include "feed.h"
 #include "netlink_filter.h"
 #include "netlink_ops.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the parts of the netlink family share, and what nobody else needs: the
- * operations by which netlink.c makes up the family, and a few checks.
+ * family, its operations, which netlink.c puts together, and a few checks.
  */
 #ifndef _FT_NETLINK_OPS_H
 #define _FT_NETLINK_OPS_H
@@ -15,6 +15,7 @@
 #include "net.h"
 
 struct ft_filter;
+struct ft_watermark_event;
 struct nf_conn;
 
 /* An attribute is wrong. Macros, because the core wants its messages literal. */
@@ -34,7 +35,9 @@ struct nf_conn;
 		-EINVAL;						\
 	})
 
-/* netlink.c */
+/* netlink_family.c */
+extern struct genl_family ft_genl_family;
+
 struct sk_buff *ft_netlink_reply(struct genl_info *info, size_t payload,
 				 void **hdr);
 int ft_netlink_send(struct genl_info *info, struct sk_buff *skb, void *hdr,
@@ -50,13 +53,17 @@ int ft_netlink_put_tuple(struct sk_buff *skb, unsigned int attr,
 int ft_netlink_get_key(const struct genl_info *info, struct ft_key *key,
 		       bool *from_hi, bool opens);
 
-/* netlink_flow.c */
+/* netlink_encode.c */
 size_t ft_netlink_flow_size(void);
+int ft_netlink_put_flow(struct sk_buff *skb, const struct ft_net *tn,
+			const struct ft_flow6 *copy, u32 index);
 int ft_netlink_put_head(struct sk_buff *skb, const struct ft_flow6 *copy,
 			const struct ft_flow6 *reply, u64 id,
 			enum flowtrack_tracker tracker);
 int ft_netlink_put_counters(struct sk_buff *skb, const struct ft_flow *flow);
 bool ft_netlink_snapshot(struct ft_flow *flow, u32 gen, struct ft_flow6 *copy);
+
+/* netlink_flow.c */
 int ft_netlink_flow_get(struct sk_buff *skb, struct genl_info *info);
 int ft_netlink_flow_del(struct sk_buff *skb, struct genl_info *info);
 
@@ -93,6 +100,10 @@ int ft_netlink_put_top_entry(struct sk_buff *skb, unsigned int attr,
 			     const struct ft_top_entry *entry, u8 kind,
 			     u8 order);
 int ft_netlink_top_get(struct sk_buff *skb, struct genl_info *info);
+
+/* netlink_pressure.c */
+void ft_netlink_pressure(struct ft_net *tn,
+			 const struct ft_watermark_event *event);
 
 /* netlink_settings.c */
 extern const struct nla_policy ft_settings_policy[FLOWTRACK_A_SETTINGS_MAX + 1];

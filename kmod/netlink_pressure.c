@@ -5,7 +5,6 @@
 #include <linux/netlink.h>
 
 #include "adaptive.h"
-#include "netlink.h"
 #include "netlink_ops.h"
 #include "notify.h"
 #include "watermark.h"

@@ -6,7 +6,6 @@
 #include <linux/netlink.h>
 #include <net/sock.h>
 
-#include "netlink.h"
 #include "netlink_ops.h"
 
 /* This is not counted, but true of the whole namespace now. */

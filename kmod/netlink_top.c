@@ -5,7 +5,6 @@
 #include <linux/netlink.h>
 #include <linux/socket.h>
 
-#include "netlink.h"
 #include "netlink_ops.h"
 
 #define A(name)		FLOWTRACK_A_TOP_##name

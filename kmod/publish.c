@@ -19,7 +19,9 @@
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
+#include "net.h"
 #include "publish.h"
+#include "stats.h"
 #include "tuple.h"
 
 #if !IS_ENABLED(CONFIG_NF_NAT)

@@ -13,7 +13,7 @@
 #include <linux/skbuff.h>
 #include <net/netfilter/nf_conntrack.h>
 
-#include "lifecycle.h"
+#include "birth.h"
 
 /**
  * enum ft_aim - what the tuples of a carrier are

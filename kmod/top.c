@@ -9,7 +9,6 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 
-#include "lifecycle.h"
 #include "net.h"
 #include "top.h"
 

@@ -17,7 +17,8 @@
 #include <net/ip.h>
 
 #include "control.h"
-#include "lifecycle.h"
+#include "admit.h"
+#include "end.h"
 #include "main.h"
 #include "net.h"
 

@@ -15,6 +15,7 @@
 
 #include "ft_kunit.h"
 #include "netlink.h"
+#include "netlink_ops.h"
 
 #define FT_TALK_BUFFER	32768
 

@@ -3,6 +3,7 @@
 #include "ft_packet.h"
 #include "guard.h"
 #include "guard_heavy.h"
+#include "room.h"
 
 #define STAT(name)	FLOWTRACK_A_STATS_##name
 #define ASSURED		(IPS_SEEN_REPLY | IPS_ASSURED)

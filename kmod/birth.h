@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Birth and death of a flow: admission at the limit, entry into the table, and
- * the one way out of it. Counts, statistics, events and tracepoints follow
- * from these two places.
+ * A flow to be, and what comes of it.
  */
-#ifndef _FT_LIFECYCLE_H
-#define _FT_LIFECYCLE_H
+#ifndef _FT_BIRTH_H
+#define _FT_BIRTH_H
 
 #include <linux/types.h>
 #include <linux/nf_flowtrack.h>
 
 #include "flow.h"
-#include "net.h"
+#include "tuple.h"
 
 /**
  * struct ft_birth - a flow to be
@@ -57,15 +55,4 @@ enum ft_admission {
 	FT_ADMIT_DROP,
 };
 
-void ft_flow_admit_soon(const struct ft_net *tn, u64 hash);
-enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth);
-bool ft_flow_end(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
-		 enum flowtrack_reason reason);
-u32 ft_flow_end_all(struct ft_net *tn, enum flowtrack_reason reason);
-void ft_flow_class_changed(struct ft_net *tn, struct ft_flow *flow, u32 index,
-			   u64 hash, u32 from, u32 to);
-
-int ft_lifecycle_init(struct ft_net *tn, u32 buckets);
-void ft_lifecycle_exit(struct ft_net *tn);
-
-#endif /* _FT_LIFECYCLE_H */
+#endif /* _FT_BIRTH_H */
