@@ -10,15 +10,15 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "base/settings.h"
+#include "base/stats.h"
 #include "control.h"
-#include "feed.h"
-#include "hooks.h"
+#include "flow/shadow.h"
+#include "flow/table.h"
+#include "guard/feed.h"
 #include "net.h"
-#include "settings.h"
-#include "shadow.h"
-#include "source.h"
-#include "stats.h"
-#include "table.h"
+#include "policy/source.h"
+#include "track/hooks.h"
 
 #define A(name)		FLOWTRACK_A_SETTINGS_##name
 

@@ -12,16 +12,16 @@
 #include <net/net_namespace.h>
 
 #include "control.h"
-#include "end.h"
-#include "gc.h"
-#include "guard.h"
-#include "hooks.h"
+#include "guard/guard.h"
 #include "main.h"
-#include "mode.h"
 #include "net.h"
-#include "netlink.h"
-#include "publish.h"
+#include "netlink/netlink.h"
 #include "sysctl.h"
+#include "track/carrier.h"
+#include "track/end.h"
+#include "track/gc.h"
+#include "track/hooks.h"
+#include "track/mode.h"
 
 #ifndef FT_VERSION
 #define FT_VERSION "0.1.0"

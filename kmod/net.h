@@ -12,15 +12,15 @@
 #include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
-#include "adaptive.h"
-#include "guard.h"
-#include "loan.h"
-#include "settings.h"
-#include "source.h"
-#include "stats.h"
-#include "table.h"
-#include "top.h"
-#include "watermark.h"
+#include "base/settings.h"
+#include "base/stats.h"
+#include "flow/table.h"
+#include "guard/guard.h"
+#include "policy/adaptive.h"
+#include "policy/loan.h"
+#include "policy/source.h"
+#include "policy/top.h"
+#include "policy/watermark.h"
 
 struct ctl_table_header;
 struct ctl_table;

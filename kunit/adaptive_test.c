@@ -2,7 +2,7 @@
 #include <kunit/test.h>
 #include <linux/jiffies.h>
 
-#include "adaptive.h"
+#include "policy/adaptive.h"
 
 #define CLOSING		FLOWTRACK_CLASS_CLOSING
 #define EMBRYONIC	FLOWTRACK_CLASS_EMBRYONIC

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "events.h"
+#include "netlink/events.h"
 #include "ft_talk.h"
-#include "notify.h"
+#include "base/notify.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 

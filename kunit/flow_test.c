@@ -5,7 +5,7 @@
 #include <linux/random.h>
 #include <linux/vmalloc.h>
 
-#include "flow.h"
+#include "flow/flow.h"
 
 static void arena_free_action(void *arena)
 {

@@ -11,7 +11,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "ft_kunit.h"
-#include "feed.h"
+#include "guard/feed.h"
 
 static inline void ft_ct_end(void *data)
 {

@@ -17,8 +17,8 @@
 #include <net/ip.h>
 
 #include "control.h"
-#include "admit.h"
-#include "end.h"
+#include "track/admit.h"
+#include "track/end.h"
 #include "main.h"
 #include "net.h"
 

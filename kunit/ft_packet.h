@@ -20,7 +20,7 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 
-#include "proto.h"
+#include "proto/proto.h"
 
 #define FT_PACKET_MAX	1024
 

@@ -21,7 +21,7 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 
-#include "table.h"
+#include "flow/table.h"
 
 #define FT_STRESS_STAY	500u	/* flows 0 to here: nobody ends them */
 #define FT_STRESS_KEYS	2000u	/* the others come and go */

@@ -17,8 +17,8 @@
 #include <net/netfilter/nf_conntrack_l4proto.h>
 #include <net/tcp.h>
 
-#include "proto_tcp.h"
-#include "proto_tcp_window.h"
+#include "proto/tcp.h"
+#include "proto/tcp_window.h"
 
 #define FT_TCP_PAYLOAD_MAX	65000
 /* Longer than any timeout: what is still there was not touched. */

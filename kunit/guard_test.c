@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "ft_conntrack.h"
 #include "ft_packet.h"
-#include "guard.h"
-#include "guard_heavy.h"
-#include "room.h"
+#include "guard/guard.h"
+#include "guard/heavy.h"
+#include "guard/room.h"
 
 #define STAT(name)	FLOWTRACK_A_STATS_##name
 #define ASSURED		(IPS_SEEN_REPLY | IPS_ASSURED)

@@ -7,8 +7,8 @@
 #include <net/netfilter/nf_conntrack.h>
 
 #include "ft_kunit.h"
-#include "mode.h"
-#include "publish.h"
+#include "track/mode.h"
+#include "track/carrier.h"
 
 #define CLIENT	FT_IP(198, 51, 100, 2)
 #define SERVER	FT_IP(198, 51, 100, 1)

@@ -9,7 +9,7 @@
 
 #include "ft_packet.h"
 #include "net.h"
-#include "report.h"
+#include "track/report.h"
 
 static struct {
 	unsigned int calls;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "fault.h"
+#include "base/fault.h"
 #include "ft_kunit.h"
 
 #define CLOSING		FLOWTRACK_CLASS_CLOSING

@@ -3,7 +3,7 @@
 #include <linux/prandom.h>
 #include <linux/random.h>
 
-#include "loan.h"
+#include "policy/loan.h"
 
 /* What is left to lend after a count, and what is still lent. */
 static void counted(struct kunit *test)

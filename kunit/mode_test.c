@@ -6,7 +6,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "ft_kunit.h"
-#include "mode.h"
+#include "track/mode.h"
 
 static void conntrack_free(void *ct)
 {

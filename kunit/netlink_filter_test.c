@@ -4,7 +4,7 @@
 #include <net/netlink.h>
 
 #include "ft_kunit.h"
-#include "netlink_filter.h"
+#include "netlink/filter.h"
 
 #define A(name)		FLOWTRACK_A_FILTER_##name
 

@@ -7,8 +7,8 @@
 
 #include "ft_conntrack.h"
 #include "ft_talk.h"
-#include "netlink_filter.h"
-#include "netlink_ops.h"
+#include "netlink/filter.h"
+#include "netlink/ops.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 #define T(name)		FLOWTRACK_A_TUPLE_##name

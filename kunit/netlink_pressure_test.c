@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "ft_talk.h"
-#include "notify.h"
+#include "base/notify.h"
 
 #define A(name)		FLOWTRACK_A_PRESSURE_##name
 

@@ -13,8 +13,8 @@
 #include <linux/prandom.h>
 #include <linux/vmalloc.h>
 
-#include "loan.h"
-#include "pressure.h"
+#include "policy/loan.h"
+#include "policy/pressure.h"
 
 #define ROOM		4096
 #define SAMPLE		12	/* flows that make a sample */

@@ -3,7 +3,7 @@
 #include <linux/jiffies.h>
 #include <linux/random.h>
 
-#include "pressure.h"
+#include "policy/pressure.h"
 
 #define CLOSING		FLOWTRACK_CLASS_CLOSING
 #define EMBRYONIC	FLOWTRACK_CLASS_EMBRYONIC

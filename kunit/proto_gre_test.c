@@ -2,7 +2,7 @@
 #include <linux/random.h>
 
 #include "ft_packet.h"
-#include "proto_gre.h"
+#include "proto/gre.h"
 
 #define UNREPLIED	FLOWTRACK_FLOW_STATE_UNREPLIED
 #define REPLIED		FLOWTRACK_FLOW_STATE_REPLIED

@@ -3,7 +3,7 @@
 #include <net/ip6_checksum.h>
 
 #include "ft_packet.h"
-#include "proto_icmp.h"
+#include "proto/icmp.h"
 
 #define V4	NFPROTO_IPV4
 #define V6	NFPROTO_IPV6

@@ -3,7 +3,7 @@
 #include <net/sctp/checksum.h>
 
 #include "ft_packet.h"
-#include "proto_sctp.h"
+#include "proto/sctp.h"
 
 #define V4	NFPROTO_IPV4
 

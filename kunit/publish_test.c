@@ -4,7 +4,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "ft_kunit.h"
-#include "publish.h"
+#include "track/carrier.h"
 
 static struct sk_buff *empty_skb(struct kunit *test)
 {

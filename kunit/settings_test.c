@@ -3,7 +3,7 @@
 #include <linux/prandom.h>
 
 #include "ft_kunit.h"
-#include "hooks.h"
+#include "track/hooks.h"
 
 #define A(name)		FLOWTRACK_A_SETTINGS_##name
 

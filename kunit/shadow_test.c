@@ -4,7 +4,7 @@
 #include <net/netfilter/nf_conntrack_tuple.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
-#include "shadow.h"
+#include "flow/shadow.h"
 
 #define CLOSING		FLOWTRACK_CLASS_CLOSING
 #define EMBRYONIC	FLOWTRACK_CLASS_EMBRYONIC

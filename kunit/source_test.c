@@ -3,9 +3,9 @@
 #include <linux/kthread.h>
 #include <linux/prandom.h>
 
-#include "fault.h"
+#include "base/fault.h"
 #include "ft_kunit.h"
-#include "source.h"
+#include "policy/source.h"
 
 #define S(name)		FLOWTRACK_A_SETTINGS_##name
 #define ST(name)	FLOWTRACK_A_STATS_##name

@@ -10,9 +10,9 @@
 #include <linux/kthread.h>
 #include <linux/random.h>
 
-#include "fault.h"
+#include "base/fault.h"
 #include "ft_stress.h"
-#include "table.h"
+#include "flow/table.h"
 
 static void table_free_action(void *table)
 {

@@ -50,7 +50,7 @@ def undocumented(spec):
 
 def policy(name):
     """Attributes that a policy in netlink.c accepts."""
-    text = code("kmod/netlink.c")
+    text = code("kmod/netlink/netlink.c")
     body = re.search(r"nla_policy " + name + r"\[\] = {(.*?)\n};", text, re.S).group(1)
     return {attr.lower().replace("_", "-") for attr in re.findall(r"\[(?:A\(|FLOWTRACK_A_TOP_)(\w+)\)?\]", body)}
 

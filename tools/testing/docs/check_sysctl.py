@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Documentation/sysctl.rst against the settings in kmod/settings.c and the parameters in kmod/main.c."""
+"""Documentation/sysctl.rst against the settings in kmod/base/settings.c and the parameters in kmod/main.c."""
 
 import re
 
@@ -11,9 +11,9 @@ DOC = "Documentation/sysctl.rst"
 
 def constants():
     names, _ = enums(code(HEADER))
-    names.update(enums(code("kmod/settings.h"))[0])
+    names.update(enums(code("kmod/base/settings.h"))[0])
     names["U32_MAX"] = 2**32 - 1
-    for header in ("kmod/limits.h",):
+    for header in ("kmod/base/limits.h",):
         for name, value in re.findall(r"#define\s+(FT_FLOWS_MAX|FT_BUCKETS_M\w+)\s+(.+)", code(header)):
             names[name] = number(value, names)
     return names
@@ -28,7 +28,7 @@ def word_lists(text):
 
 def from_code():
     """{sysctl suffix: how the documentation must describe it}"""
-    text = code("kmod/settings.c")
+    text = code("kmod/base/settings.c")
     names, words = constants(), word_lists(text)
     settings = {}
     pattern = r"\[A\(\w+\)\] =\s*(NUMBER|SWITCH|SECONDS|MEMORY|WORD)\((.*?)\),?\s*(?=\[A\(|};)"
@@ -78,16 +78,16 @@ def main():
     settings = from_code()
     attrs = [n for n in enums(code(HEADER))[0]
              if re.match(r"FLOWTRACK_A_SETTINGS_", n) and not n.endswith("_SETTINGS_MAX")]
-    check("sysctl: the check understands every setting of kmod/settings.c",
+    check("sysctl: the check understands every setting of kmod/base/settings.c",
           [] if len(settings) == len(attrs) else [f"{len(settings)} of {len(attrs)}"])
-    check("sysctl: names, types, defaults and ranges are those of kmod/settings.c",
-          differences(settings, from_doc("nf_flowtrack_"), "kmod/settings.c", DOC))
+    check("sysctl: names, types, defaults and ranges are those of kmod/base/settings.c",
+          differences(settings, from_doc("nf_flowtrack_"), "kmod/base/settings.c", DOC))
     check("sysctl: every setting has a meaning", without_text("nf_flowtrack_"))
 
-    longest = re.search(r"FT_TIMEOUT_MAX\s+\(\(u32\)\(S32_MAX / HZ / 2\)\)", read("kmod/limits.h"))
+    longest = re.search(r"FT_TIMEOUT_MAX\s+\(\(u32\)\(S32_MAX / HZ / 2\)\)", read("kmod/base/limits.h"))
     half = (2**31 - 1) // 2
     said = [str((2**31 - 1) // 250 // 2), str(half)]
-    check("sysctl: the longest timeout is that of kmod/limits.h",
+    check("sysctl: the longest timeout is that of kmod/base/limits.h",
           ([] if longest else ["FT_TIMEOUT_MAX is not what this check knows"]) +
           [n for n in said if n not in read(DOC)])
 

@@ -44,7 +44,7 @@ def words():
 
 
 def expected_words(values):
-    settings = dict(re.findall(r"\[A\((\w+)\)\] =\s*(?:\{\s*SETTING|\w+)\((\w+),", code("kmod/settings.c")))
+    settings = dict(re.findall(r"\[A\((\w+)\)\] =\s*(?:\{\s*SETTING|\w+)\((\w+),", code("kmod/base/settings.c")))
     want = {}
     for name in values:
         m = re.fullmatch(r"FLOWTRACK_(?:A_)?(TOP_KIND|TOP_ORDER|TOP_ENTRY|TOP|TCP_STATE|SCTP_STATE|FLOW_STATE|TUPLE|"

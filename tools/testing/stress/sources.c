@@ -15,7 +15,7 @@
 #include <linux/slab.h>
 
 #include "net.h"
-#include "source.h"
+#include "policy/source.h"
 #include "sources.h"
 
 #define SOURCES		2

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Who is told what happens to flows. The netlink family registers itself here
+ * while it is there; those who tell know nothing of messages.
+ */
+#ifndef _FT_BASE_NOTIFY_H
+#define _FT_BASE_NOTIFY_H
+
+#include <linux/types.h>
+#include <linux/nf_flowtrack.h>
+
+struct ft_flow6;
+struct ft_net;
+struct ft_watermark_event;
+struct genl_family;
+
+/* Indexes of the multicast groups. */
+enum ft_mcgrp {
+	FT_MCGRP_EVENTS,
+	FT_MCGRP_PRESSURE,
+};
+
+/**
+ * struct ft_notifier - what encodes and sends
+ * @family: whose groups have listeners or not
+ * @flow: a flow began, changed or ended; see ft_notify_flow()
+ * @pressure: a watermark was crossed; see ft_notify_pressure()
+ */
+struct ft_notifier {
+	const struct genl_family *family;
+	void (*flow)(struct ft_net *tn, unsigned int cmd,
+		     const struct ft_flow6 *copy, u32 index,
+		     enum flowtrack_reason reason);
+	void (*pressure)(struct ft_net *tn,
+			 const struct ft_watermark_event *event);
+};
+
+void ft_notify_register(const struct ft_notifier *n);
+void ft_notify_unregister(void);
+bool ft_notify_wanted(const struct ft_net *tn);
+void ft_notify_flow(struct ft_net *tn, unsigned int cmd,
+		    const struct ft_flow6 *copy, u32 index,
+		    enum flowtrack_reason reason);
+void ft_notify_pressure(struct ft_net *tn,
+			const struct ft_watermark_event *event);
+
+#endif /* _FT_BASE_NOTIFY_H */

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Settings: what there is, and what is allowed. control.c makes them true.
+ *
+ * Names and defaults are nf_conntrack's wherever the meaning is. Two defaults
+ * differ on purpose: an established TCP connection that says nothing is kept
+ * for 15 hours, not 5 days, and a flow of an unknown protocol for 2 minutes,
+ * not 10.
+ */
+#include <linux/netlink.h>
+#include <linux/string.h>
+
+#include "base/settings.h"
+
+#define A(name)		FLOWTRACK_A_SETTINGS_##name
+
+#define SETTING(n, k)							\
+	.name = #n, .procname = "nf_flowtrack_" #n, .kind = (k)
+
+#define NUMBER(n, lowest, highest, initial)				\
+	{ SETTING(n, FT_SETTING_NUMBER),				\
+	  .min = (lowest), .max = (highest), .def = (initial) }
+
+#define SWITCH(n, initial)	NUMBER(n, 0, 1, initial)
+
+#define SECONDS(n, initial)						\
+	{ SETTING(n, FT_SETTING_SECONDS),				\
+	  .min = 1, .max = FT_TIMEOUT_MAX, .def = (initial) }
+
+/* Bounds memory; 0 is the default: by size of the machine, by use. */
+#define MEMORY(n, lowest, highest)					\
+	{ SETTING(n, FT_SETTING_NUMBER),				\
+	  .min = (lowest), .max = (highest), .memory = true }
+
+#define WORD(n, list, highest, initial)					\
+	{ SETTING(n, FT_SETTING_WORD), .words = (list),			\
+	  .max = (highest), .def = (initial) }
+
+static const char * const policy_words[] = {
+	[FLOWTRACK_POLICY_EVICT] = "evict",
+	[FLOWTRACK_POLICY_DROP] = "drop",
+	[FLOWTRACK_POLICY_PASS] = "pass",
+	NULL
+};
+
+static const char * const fallback_words[] = {
+	[FLOWTRACK_POLICY_EVICT] = "",
+	[FLOWTRACK_POLICY_DROP] = "drop",
+	[FLOWTRACK_POLICY_PASS] = "pass",
+	NULL
+};
+
+static const char * const adopt_words[] = {
+	[FT_ADOPT_AUTO] = "auto",
+	[FT_ADOPT_ALWAYS] = "always",
+	[FT_ADOPT_NEVER] = "never",
+	NULL
+};
+
+const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
+	[A(ENABLE)] = SWITCH(enable, 1),
+	[A(MAX_FLOWS)] = MEMORY(max, 1, FT_FLOWS_MAX),
+	[A(COUNT)] = {
+		SETTING(count, FT_SETTING_NUMBER),
+		.max = FT_FLOWS_MAX,
+		.readonly = true,
+	},
+	[A(BUCKETS)] = MEMORY(buckets, 0, FT_BUCKETS_MAX),
+	[A(FULL_POLICY)] = WORD(full_policy, policy_words,
+				FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_EVICT),
+	[A(FULL_FALLBACK)] = WORD(full_fallback, fallback_words,
+				  FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_DROP),
+	[A(SRC_COUNT)] = {
+		SETTING(src_count, FT_SETTING_NUMBER),
+		.max = FT_FLOWS_MAX,
+		.readonly = true,
+	},
+	[A(SRC_MAX)] = NUMBER(src_max, 0, FT_FLOWS_MAX, 0),
+	[A(SRC_RATE)] = NUMBER(src_rate, 0, 1000000, 0),
+	[A(SRC_BURST)] = NUMBER(src_burst, 1, 1000000, 50),
+	[A(SRC_POLICY)] = WORD(src_policy, fallback_words,
+			       FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_DROP),
+	[A(SRC_PREFIX4)] = NUMBER(src_prefix4, 1, 32, 32),
+	[A(SRC_PREFIX6)] = NUMBER(src_prefix6, 1, 128, 64),
+	[A(ADOPT)] = WORD(adopt, adopt_words, FT_ADOPT_NEVER, FT_ADOPT_AUTO),
+	[A(BYPASS_MARK)] = NUMBER(bypass_mark, 0, U32_MAX, 0),
+	[A(BYPASS_MASK)] = NUMBER(bypass_mask, 0, U32_MAX, 0),
+	[A(ACCT)] = SWITCH(acct, 0),
+	[A(TIMESTAMP)] = SWITCH(timestamp, 0),
+	[A(CHECKSUM)] = SWITCH(checksum, 1),
+	[A(LOG_INVALID)] = NUMBER(log_invalid, 0, 255, 0),
+	[A(EVENTS)] = SWITCH(events, 1),
+	[A(TCP_LOOSE)] = SWITCH(tcp_loose, 1),
+	[A(TCP_BE_LIBERAL)] = SWITCH(tcp_be_liberal, 0),
+	[A(TCP_IGNORE_INVALID_RST)] = SWITCH(tcp_ignore_invalid_rst, 0),
+	[A(TCP_MAX_RETRANS)] = NUMBER(tcp_max_retrans, 0, 255, 3),
+	[A(GENERIC_TIMEOUT)] = SECONDS(generic_timeout, 120),
+	[A(TCP_TIMEOUT_SYN_SENT)] = SECONDS(tcp_timeout_syn_sent, 120),
+	[A(TCP_TIMEOUT_SYN_RECV)] = SECONDS(tcp_timeout_syn_recv, 60),
+	[A(TCP_TIMEOUT_ESTABLISHED)] = SECONDS(tcp_timeout_established, 54000),
+	[A(TCP_TIMEOUT_FIN_WAIT)] = SECONDS(tcp_timeout_fin_wait, 120),
+	[A(TCP_TIMEOUT_CLOSE_WAIT)] = SECONDS(tcp_timeout_close_wait, 60),
+	[A(TCP_TIMEOUT_LAST_ACK)] = SECONDS(tcp_timeout_last_ack, 30),
+	[A(TCP_TIMEOUT_TIME_WAIT)] = SECONDS(tcp_timeout_time_wait, 120),
+	[A(TCP_TIMEOUT_CLOSE)] = SECONDS(tcp_timeout_close, 10),
+	[A(TCP_TIMEOUT_MAX_RETRANS)] = SECONDS(tcp_timeout_max_retrans, 300),
+	[A(TCP_TIMEOUT_UNACKNOWLEDGED)] =
+		SECONDS(tcp_timeout_unacknowledged, 300),
+	[A(UDP_TIMEOUT)] = SECONDS(udp_timeout, 30),
+	[A(UDP_TIMEOUT_STREAM)] = SECONDS(udp_timeout_stream, 120),
+	[A(ICMP_TIMEOUT)] = SECONDS(icmp_timeout, 30),
+	[A(ICMPV6_TIMEOUT)] = SECONDS(icmpv6_timeout, 30),
+	[A(SCTP_TIMEOUT_CLOSED)] = SECONDS(sctp_timeout_closed, 10),
+	[A(SCTP_TIMEOUT_COOKIE_WAIT)] = SECONDS(sctp_timeout_cookie_wait, 3),
+	[A(SCTP_TIMEOUT_COOKIE_ECHOED)] =
+		SECONDS(sctp_timeout_cookie_echoed, 3),
+	[A(SCTP_TIMEOUT_ESTABLISHED)] = SECONDS(sctp_timeout_established, 210),
+	[A(SCTP_TIMEOUT_SHUTDOWN_SENT)] =
+		SECONDS(sctp_timeout_shutdown_sent, 3),
+	[A(SCTP_TIMEOUT_SHUTDOWN_RECD)] =
+		SECONDS(sctp_timeout_shutdown_recd, 3),
+	[A(SCTP_TIMEOUT_SHUTDOWN_ACK_SENT)] =
+		SECONDS(sctp_timeout_shutdown_ack_sent, 3),
+	[A(SCTP_TIMEOUT_HEARTBEAT_SENT)] =
+		SECONDS(sctp_timeout_heartbeat_sent, 30),
+	[A(GRE_TIMEOUT)] = SECONDS(gre_timeout, 30),
+	[A(GRE_TIMEOUT_STREAM)] = SECONDS(gre_timeout_stream, 180),
+	[A(ADAPTIVE_START)] = NUMBER(adaptive_start, 0, 1000, 60),
+	[A(ADAPTIVE_END)] = NUMBER(adaptive_end, 0, 1000, 120),
+	[A(WATERMARK_LOW)] = NUMBER(watermark_low, 0, 100, 75),
+	[A(WATERMARK_HIGH)] = NUMBER(watermark_high, 0, 100, 90),
+	[A(RESERVED)] = NUMBER(reserved, 0, FT_FLOWS_MAX, 0),
+	[A(RESERVED_MARK)] = NUMBER(reserved_mark, 0, U32_MAX, 0),
+	[A(RESERVED_MASK)] = NUMBER(reserved_mask, 0, U32_MAX, 0),
+	[A(GUARD)] = SWITCH(guard, 1),
+	[A(GUARDED)] = {
+		SETTING(guarded, FT_SETTING_NUMBER),
+		.max = FT_FLOWS_MAX,
+		.readonly = true,
+	},
+};
+
+static bool is_word(const struct ft_setting_desc *desc, u32 value)
+{
+	return value <= desc->max && desc->words[value][0];
+}
+
+/* Say which words there are; the values are those of the uapi header. */
+static void refuse_word(const struct ft_setting_desc *desc, u32 value,
+			struct netlink_ext_ack *extack)
+{
+	char list[48] = "";
+	unsigned int i;
+	int len = 0;
+
+	for (i = 0; desc->words[i]; i++) {
+		if (is_word(desc, i))
+			len += scnprintf(list + len, sizeof(list) - len,
+					 " %u (%s)", i, desc->words[i]);
+	}
+	NL_SET_ERR_MSG_FMT(extack, "no such value %u, use one of%s", value, list);
+}
+
+/**
+ * ft_settings_check() - could a setting have this value?
+ * @tn: namespace
+ * @attr: FLOWTRACK_A_SETTINGS_*
+ * @value: value
+ * @extack: gets the reason if not; may be NULL
+ *
+ * Changes nothing. What only the attempt can tell (is there the memory?) is
+ * left to ft_settings_set().
+ *
+ * Context: any.
+ * Return: 0; -EINVAL out of range; -EPERM read only; -EOPNOTSUPP no such
+ * setting.
+ */
+int ft_settings_check(struct ft_net *tn, unsigned int attr, u32 value,
+		      struct netlink_ext_ack *extack)
+{
+	const struct ft_setting_desc *desc;
+
+	if (attr >= ARRAY_SIZE(ft_setting_descs) || !ft_setting_descs[attr].name) {
+		NL_SET_ERR_MSG(extack, "no such setting");
+		return -EOPNOTSUPP;
+	}
+	desc = &ft_setting_descs[attr];
+	if (desc->readonly) {
+		NL_SET_ERR_MSG_FMT(extack, "%s is read only", desc->name);
+		return -EPERM;
+	}
+	if (desc->kind == FT_SETTING_WORD) {
+		if (is_word(desc, value))
+			return 0;
+		refuse_word(desc, value, extack);
+		return -EINVAL;
+	}
+	if (attr == A(BUCKETS) && value && value < FT_BUCKETS_MIN) {
+		NL_SET_ERR_MSG_FMT(extack, "%u buckets: must be 0 (automatic) or %u to %u",
+				   value, FT_BUCKETS_MIN, desc->max);
+		return -EINVAL;
+	}
+	if (value < desc->min || value > desc->max) {
+		NL_SET_ERR_MSG_FMT(extack, "%s %u: must be %u to %u",
+				   desc->name, value, desc->min, desc->max);
+		return -EINVAL;
+	}
+	return 0;
+}

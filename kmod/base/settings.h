@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The settings of a network namespace: one array, indexed by the netlink
+ * attribute, and one descriptor each. sysctl and netlink are two views of it.
+ */
+#ifndef _FT_BASE_SETTINGS_H
+#define _FT_BASE_SETTINGS_H
+
+#include <linux/bits.h>
+#include <linux/build_bug.h>
+#include <linux/jiffies.h>
+#include <linux/nf_flowtrack.h>
+#include <linux/types.h>
+
+#include "base/limits.h"
+
+struct ft_net;
+struct netlink_ext_ack;
+
+/**
+ * struct ft_settings - what an administrator can turn in one namespace
+ * @v: values by FLOWTRACK_A_SETTINGS_*; timeouts are in seconds
+ *
+ * Written one word at a time with WRITE_ONCE() under ft_net.settings_lock,
+ * read by anyone at any time through ft_setting().
+ */
+struct ft_settings {
+	u32 v[__FLOWTRACK_A_SETTINGS_MAX];
+};
+
+#define ft_setting(set, name) \
+	READ_ONCE((set)->v[FLOWTRACK_A_SETTINGS_##name])
+
+/* Places for all, those not counted that only the reserved mark may take. */
+static inline u32 ft_flow_room(const struct ft_settings *set)
+{
+	u32 reserved = ft_setting(set, RESERVED);
+	u32 max = ft_setting(set, MAX_FLOWS);
+
+	return max > reserved ? max - reserved : 0;
+}
+
+/* A timeout setting in jiffies. */
+#define ft_timeout(set, name) \
+	(ft_setting(set, name) * (u32)HZ)
+
+/* Values of the setting adopt. */
+enum ft_adopt {
+	FT_ADOPT_AUTO,
+	FT_ADOPT_ALWAYS,
+	FT_ADOPT_NEVER,
+};
+
+/* Does a packet's mark match what a setting asks for? No mask, no match. */
+static inline bool ft_mark_matches(u32 mark, u32 wanted, u32 mask)
+{
+	return mask && (mark & mask) == wanted;
+}
+
+/**
+ * ft_mark_reserved() - may a packet take a reserved entry?
+ * @set: settings of the namespace
+ * @mark: skb->mark
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+static inline bool ft_mark_reserved(const struct ft_settings *set, u32 mark)
+{
+	return ft_mark_matches(mark, ft_setting(set, RESERVED_MARK),
+			       ft_setting(set, RESERVED_MASK));
+}
+
+/**
+ * ft_mark_bypass() - does the ruleset want a packet left to nf_conntrack?
+ * @set: settings of the namespace
+ * @mark: skb->mark
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+static inline bool ft_mark_bypass(const struct ft_settings *set, u32 mark)
+{
+	return ft_mark_matches(mark, ft_setting(set, BYPASS_MARK),
+			       ft_setting(set, BYPASS_MASK));
+}
+
+/**
+ * enum ft_setting_kind - how a setting is written and shown
+ * @FT_SETTING_NUMBER: a number
+ * @FT_SETTING_SECONDS: a number of seconds
+ * @FT_SETTING_WORD: one of ft_setting_desc.words
+ */
+enum ft_setting_kind {
+	FT_SETTING_NUMBER,
+	FT_SETTING_SECONDS,
+	FT_SETTING_WORD,
+};
+
+/**
+ * struct ft_setting_desc - what is to know about a setting
+ * @name: suffix of the sysctl after nf_flowtrack_; NULL: no such attribute
+ * @procname: the whole name of the sysctl
+ * @kind: how it is written and shown
+ * @words: FT_SETTING_WORD: the words, by value, ending with NULL; a hole is ""
+ * @min: smallest value accepted
+ * @max: largest value accepted
+ * @def: value in a new namespace unless a module parameter says otherwise
+ * @readonly: shown, never written
+ * @memory: bounds memory that is not accounted to anyone: the administrator of
+ *	a namespace in a user namespace of its own may not write it
+ */
+struct ft_setting_desc {
+	const char *name;
+	const char *procname;
+	enum ft_setting_kind kind;
+	const char * const *words;
+	u32 min;
+	u32 max;
+	u32 def;
+	bool readonly;
+	bool memory;
+};
+
+static_assert(__FLOWTRACK_A_SETTINGS_MAX <= 64);
+
+extern const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX];
+
+int ft_settings_check(struct ft_net *tn, unsigned int attr, u32 value,
+		      struct netlink_ext_ack *extack);
+
+#endif /* _FT_BASE_SETTINGS_H */

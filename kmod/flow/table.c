@@ -1,0 +1,1597 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The flow table. table.h says what it is; here is how.
+ *
+ * A slot is one word: index of the flow plus one (zero: empty), 16 bits of the
+ * hash as tag, and, for who scans without touching flows, class and coarse
+ * deadline. Flows are never moved between slots of a bucket, and only the last
+ * line of a chain is ever unlinked, when it is empty: so a reader that scans a
+ * bucket while it is changed misses nothing that was there before and is there
+ * after, and a position in a chain keeps its meaning.
+ *
+ * Beside the buckets there is a word for each, a filter after Bloom: the bits of
+ * all tags that are in the bucket. A key whose bits are not set is not in, and its
+ * bucket need not be read. Sixteen filters are in a cache line, so that what is
+ * looked for in vain, which is what a flood is made of, costs no miss where
+ * filters fit into the CPU's cache and buckets do not.
+ */
+#include <linux/bitops.h>
+#include <linux/bottom_half.h>
+#include <linux/bug.h>
+#include <linux/cache.h>
+#include <linux/err.h>
+#include <linux/in.h>
+#include <linux/log2.h>
+#include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/prefetch.h>
+#include <linux/random.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+/* Needs cpu_relax(), and does not say so in every kernel. */
+#include <linux/bit_spinlock.h>
+
+#include "base/fault.h"
+#include "flow/table.h"
+
+/* A slot is read and written in one access. */
+static_assert(sizeof(unsigned long) == sizeof(u64));
+
+/* Bits of bucket.head below the link; lines are 64-byte aligned. */
+#define HEAD_LOCK	0	/* bit number: bit lock */
+#define HEAD_MOVED	BIT(1)	/* a resize took this bucket's flows along */
+#define HEAD_LINK	(~63UL)	/* next line, or 0 */
+
+/* The filter of a bucket whose flows have moved: look at the bucket. */
+#define FILTER_MOVED	U32_MAX
+
+/* A slot's fields. */
+#define SLOT_TAG_SHIFT		32
+#define SLOT_DEADLINE_SHIFT	48
+#define SLOT_CLASS_SHIFT	61
+#define SLOT_DEADLINE_BITS	13
+#define SLOT_DEADLINE_MASK	(BIT(SLOT_DEADLINE_BITS) - 1)
+
+/* Flows per bucket at which an automatic size grows, and shrinks. */
+#define LOAD_GROW	5
+#define LOAD_SHRINK_SHIFT 1	/* half a flow per bucket */
+
+/* Flows that make a sample, and lines looked at for it at most. */
+#define SAMPLE_ENOUGH	12u
+/* Flows brought in meanwhile, as many as will be looked at (pressure.h). */
+#define SAMPLE_AHEAD	5
+#define SAMPLE_LINES_MAX 128
+
+/* How far ahead of itself a scan fetches: a microsecond of it. */
+#define VISIT_AHEAD	32
+
+/* A resize leaves most of the lines that a chain may have to newcomers. */
+#define RESIZE_FILL_MAX	(FT_CHAIN_MAX / 8 * FT_SLOTS)
+
+/* Overflow lines freed at once, after a grace period. */
+#define TRASH_LINES	29
+
+/* Buckets looked at before others get a chance to run. */
+#define SCAN_BATCH	16
+/*
+ * How many buckets ahead of the one that it moves a resize fetches where their
+ * flows will go, and the flows themselves.
+ */
+#define MOVE_AHEAD	4
+#define MOVE_AHEAD_FLOWS (2 * MOVE_AHEAD)
+
+/**
+ * struct bucket - a cache line of slots: a bucket, or what overflows from one
+ * @head: lock and moved bit (bucket only), link to the next line
+ * @slot: see above. Written under the bucket's lock, but for the class and
+ *	deadline, which ft_table_expired() may replace by compare and exchange
+ */
+struct bucket {
+	unsigned long head;
+	u64 slot[FT_SLOTS];
+} __aligned(64);
+
+static_assert(sizeof(struct bucket) == 64);
+
+/**
+ * struct array - the buckets
+ * @mask: number of buckets, minus one
+ * @overflow: overflow lines in use
+ * @next: where a resize moves the flows to
+ * @b: the buckets
+ * @filter: one for each bucket: tag_bits() of all that is in it, or
+ *	FILTER_MOVED. Written under the bucket's lock, read by anyone
+ */
+struct array {
+	u32 mask;
+	atomic_t overflow;
+	struct array __rcu *next;
+	struct bucket *b;
+	u32 *filter;
+};
+
+/**
+ * struct ft_table - a flow table
+ * @cur: where every lookup begins
+ * @arena4: IPv4 flows
+ * @arena6: IPv6 flows
+ * @secret: key of the hash
+ * @resize_lock: one resize at a time; taken by process context
+ * @generation: changes when a resize begins and when it ends
+ */
+struct ft_table {
+	struct array __rcu *cur;
+	struct ft_arena *arena4;
+	struct ft_arena *arena6;
+	siphash_aligned_key_t secret;
+	struct mutex resize_lock; /* protects cur (writes), array.next */
+	u32 generation;
+};
+
+static struct kmem_cache *line_cache;
+
+/**
+ * ft_table_cache_init() - prepare for overflow lines
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ft_table_cache_init(void)
+{
+	line_cache = kmem_cache_create("nf_flowtrack_line",
+				       sizeof(struct bucket),
+				       sizeof(struct bucket), 0, NULL);
+	return line_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * ft_table_cache_exit() - undo ft_table_cache_init()
+ */
+void ft_table_cache_exit(void)
+{
+	/* Lines may still wait for their grace period, see trash_free(). */
+	rcu_barrier();
+	kmem_cache_destroy(line_cache);
+}
+
+/* Seconds in step with jiffies, which deadlines are counted in. */
+static u32 coarse_in(u32 left)
+{
+	return (u32)div_u64(get_jiffies_64() + left, HZ);
+}
+
+static u32 coarse_now(void)
+{
+	return coarse_in(0);
+}
+
+/*
+ * Class and coarse deadline of a flow as a slot has them. It is early by less
+ * than a second, and never late: an expired flow is found by the next scan.
+ */
+static u64 slot_hint(const struct ft_flow *flow)
+{
+	s32 left = max(ft_flow_left(flow, ft_now()), 0);
+	u32 deadline = coarse_in(min(left, FT_HINT_MAX_SECONDS * HZ));
+	u64 class = ft_word_class(atomic_read(&flow->word));
+
+	return (u64)(deadline & SLOT_DEADLINE_MASK) << SLOT_DEADLINE_SHIFT |
+	       class << SLOT_CLASS_SHIFT;
+}
+
+static u64 slot_make(u32 index, u16 tag, u64 hint)
+{
+	return (u64)(index + 1) | (u64)tag << SLOT_TAG_SHIFT | hint;
+}
+
+static u32 slot_index(u64 slot)
+{
+	return (u32)slot - 1;
+}
+
+static u16 slot_tag(u64 slot)
+{
+	return slot >> SLOT_TAG_SHIFT;
+}
+
+/* Seconds until the coarse deadline; it is never further away than half of
+ * what the field can hold.
+ */
+static s32 slot_left(u64 slot, u32 now)
+{
+	u32 deadline = (slot >> SLOT_DEADLINE_SHIFT) & SLOT_DEADLINE_MASK;
+
+	return sign_extend32(deadline - now, SLOT_DEADLINE_BITS - 1);
+}
+
+static u16 hash_tag(u64 hash)
+{
+	return hash >> 48;
+}
+
+/* What a tag sets in its bucket's filter: two bits, or one. */
+static u32 tag_bits(u16 tag)
+{
+	return BIT(tag & 31) | BIT(tag >> 5 & 31);
+}
+
+/* May there be a flow of that hash in its bucket? */
+static bool filter_passes(const struct array *array, u64 hash)
+{
+	u32 bits = tag_bits(hash_tag(hash));
+
+	return (READ_ONCE(array->filter[(u32)hash & array->mask]) & bits) ==
+	       bits;
+}
+
+static u32 *filter_of(const struct array *array, const struct bucket *bucket)
+{
+	return &array->filter[bucket - array->b];
+}
+
+/* With the bucket's lock held. */
+static void filter_add(const struct array *array, const struct bucket *bucket,
+		       u16 tag)
+{
+	u32 *filter = filter_of(array, bucket);
+
+	WRITE_ONCE(*filter, *filter | tag_bits(tag));
+}
+
+static struct bucket *link_of(unsigned long head)
+{
+	return (struct bucket *)(head & HEAD_LINK);
+}
+
+static struct bucket *line_next(const struct bucket *line)
+{
+	/* Pairs with the release in line_append(): the line's slots are there. */
+	return link_of(smp_load_acquire(&line->head));
+}
+
+static void bucket_lock(struct bucket *bucket)
+	__acquires(bitlock)
+{
+	bit_spin_lock(HEAD_LOCK, &bucket->head);
+}
+
+static void bucket_unlock(struct bucket *bucket)
+	__releases(bitlock)
+{
+	bit_spin_unlock(HEAD_LOCK, &bucket->head);
+}
+
+static bool bucket_moved(const struct bucket *bucket)
+{
+	/* Pairs with the release in bucket_move(): array.next is there. */
+	return smp_load_acquire(&bucket->head) & HEAD_MOVED;
+}
+
+/*
+ * Lock the bucket that a hash belongs into, wherever a resize may have taken
+ * it. Lock order: a bucket of the old array before one of the new array, and
+ * only the resize holds both; a flow's lock inside.
+ */
+static struct bucket *lock_for(const struct ft_table *table, u64 hash,
+			       struct array **array)
+	__acquires(bitlock)
+{
+	struct bucket *bucket;
+
+	*array = rcu_dereference(table->cur);
+	for (;;) {
+		bucket = &(*array)->b[(u32)hash & (*array)->mask];
+		bucket_lock(bucket);
+		if (likely(!bucket_moved(bucket)))
+			return bucket;
+		bucket_unlock(bucket);
+		*array = rcu_dereference((*array)->next);
+	}
+}
+
+/**
+ * ft_table_at() - the flow object of an index
+ * @table: the table
+ * @index: index as a slot has it; any number is safe
+ *
+ * Context: RCU read side.
+ * Return: the object, dead or alive, or NULL.
+ */
+struct ft_flow *ft_table_at(const struct ft_table *table, u32 index)
+{
+	if (index & FT_INDEX_V6)
+		return ft_arena_at(table->arena6, index & ~FT_INDEX_V6);
+	return ft_arena_at(table->arena4, index);
+}
+
+static unsigned int tagged_bit(const struct bucket *line, unsigned int i,
+			       u16 tag)
+{
+	return (slot_tag(READ_ONCE(line->slot[i])) == tag) << i;
+}
+
+/*
+ * Slots of a line that have a tag, one bit each. Which one it is nobody can
+ * predict, and a branch on it would keep the CPU from going on before the line
+ * has come in: so there is none.
+ */
+static unsigned int line_tagged(const struct bucket *line, u16 tag)
+{
+	static_assert(FT_SLOTS == 7);
+
+	return tagged_bit(line, 0, tag) | tagged_bit(line, 1, tag) |
+	       tagged_bit(line, 2, tag) | tagged_bit(line, 3, tag) |
+	       tagged_bit(line, 4, tag) | tagged_bit(line, 5, tag) |
+	       tagged_bit(line, 6, tag);
+}
+
+/* Find a live flow in a bucket. */
+static struct ft_flow *bucket_find(const struct ft_table *table,
+				   const struct bucket *line,
+				   const struct ft_key *key, u16 tag,
+				   u32 *index)
+{
+	bool stateful = key->l4proto == IPPROTO_TCP ||
+			key->l4proto == IPPROTO_SCTP;
+	bool ipv6 = key->family == NFPROTO_IPV6;
+	unsigned int tagged;
+	struct ft_flow *flow;
+	u64 slot;
+
+	for (; line; line = line_next(line)) {
+		for (tagged = line_tagged(line, tag); tagged;
+		     tagged &= tagged - 1) {
+			/* Pairs with the release in slot_set(). */
+			slot = READ_ONCE(line->slot[__ffs(tagged)]);
+			if (slot_tag(slot) != tag || !(u32)slot)
+				continue;
+			flow = ft_table_at(table, slot_index(slot));
+			if (unlikely(!flow))
+				continue;
+			/* All lines that the packet will need, at once. */
+			if (ipv6)
+				prefetch(ft_flow_addr6(flow));
+			if (stateful)
+				prefetchw(&flow->born);
+			if (likely(ft_flow_matches(flow, key) &&
+				   ft_flow_left(flow, ft_now()) > 0)) {
+				*index = slot_index(slot);
+				return flow;
+			}
+		}
+	}
+	return NULL;
+}
+
+/**
+ * ft_table_prefetch() - bring in the bucket of a hash, and its filter
+ * @table: the table
+ * @hash: ft_key_hash()
+ *
+ * Context: RCU read side.
+ */
+void ft_table_prefetch(const struct ft_table *table, u64 hash)
+{
+	const struct array *array = rcu_dereference(table->cur);
+	u32 b = (u32)hash & array->mask;
+
+	prefetch(&array->filter[b]);
+	prefetch(&array->b[b]);
+}
+
+/**
+ * ft_table_lookup() - find a flow
+ * @table: the table
+ * @key: its identity
+ * @hash: ft_key_hash() of it
+ * @index: set to its index if found
+ *
+ * Context: RCU read side. No lock, nothing written.
+ * Return: the flow, which may end at any time (see flow.h), or NULL. Expired
+ * flows are not found.
+ */
+struct ft_flow *ft_table_lookup(const struct ft_table *table,
+				const struct ft_key *key, u64 hash, u32 *index)
+{
+	const struct array *array = rcu_dereference(table->cur);
+	const struct bucket *bucket;
+	struct ft_flow *flow;
+
+	for (;;) {
+		/*
+		 * What is in a bucket has its bits in the filter from before
+		 * the bucket is unlocked until after it has been taken out; and
+		 * once flows of the bucket can be elsewhere all bits are set.
+		 */
+		if (!filter_passes(array, hash))
+			return NULL;
+		bucket = &array->b[(u32)hash & array->mask];
+		flow = bucket_find(table, bucket, key, hash_tag(hash), index);
+		if (likely(flow))
+			return flow;
+		/*
+		 * Slots first, then the moved bit; pairs with the release in
+		 * bucket_move(). A bit that is not set after all slots were
+		 * read says that the new array had none of this bucket's flows
+		 * while they were: what was in was in a slot. A moved bucket
+		 * keeps its slots, so that a flow that is found in one need not
+		 * be looked for again.
+		 */
+		smp_rmb();
+		if (likely(!bucket_moved(bucket)))
+			return NULL;
+		array = rcu_dereference(array->next);
+	}
+}
+
+/**
+ * ft_table_alloc() - get an object for a new flow
+ * @table: the table
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @index: set to its index
+ *
+ * Context: BH disabled.
+ * Return: the object, dead, or NULL if there is no memory.
+ */
+struct ft_flow *ft_table_alloc(struct ft_table *table, u8 family, u32 *index)
+{
+	struct ft_flow *flow;
+
+	if (family == NFPROTO_IPV4)
+		return ft_arena_alloc(table->arena4, index);
+	flow = ft_arena_alloc(table->arena6, index);
+	if (flow)
+		*index |= FT_INDEX_V6;
+	return flow;
+}
+
+/**
+ * ft_table_free() - give the object of a flow back
+ * @table: the table
+ * @flow: the flow, dead and removed
+ * @index: its index
+ *
+ * Context: BH disabled.
+ */
+void ft_table_free(struct ft_table *table, struct ft_flow *flow, u32 index)
+{
+	if (index & FT_INDEX_V6)
+		ft_arena_free(table->arena6, flow, index & ~FT_INDEX_V6);
+	else
+		ft_arena_free(table->arena4, flow, index);
+}
+
+/* Publish a slot: whoever reads it sees the flow that it names. */
+static void slot_set(u64 *slot, u64 value)
+{
+	/*
+	 * Pairs with the address dependency of readers, from the slot through
+	 * the index to the flow.
+	 */
+	smp_store_release(slot, value);
+}
+
+static u64 *bucket_free_slot(struct bucket *line, struct bucket **last,
+			     unsigned int *lines)
+{
+	unsigned int i;
+
+	*lines = 0;
+	for (; line; line = link_of(line->head)) {
+		*last = line;
+		(*lines)++;
+		for (i = 0; i < FT_SLOTS; i++) {
+			if (!line->slot[i])
+				return &line->slot[i];
+		}
+	}
+	return NULL;
+}
+
+static struct bucket *line_alloc(gfp_t gfp)
+{
+	if (ft_fault(FT_FAULT_LINE))
+		return NULL;
+	return kmem_cache_alloc(line_cache, gfp);
+}
+
+/* Append a line, its first slot filled, to a locked bucket. */
+static void line_append(struct array *array, struct bucket *last,
+			struct bucket *line, u64 slot)
+{
+	memset(line, 0, sizeof(*line));
+	line->slot[0] = slot;
+	atomic_inc(&array->overflow);
+	/* Pairs with the acquire in line_next(). The lock bit may be in it. */
+	smp_store_release(&last->head, last->head | (unsigned long)line);
+}
+
+/*
+ * The live flow of a key in a locked bucket. A packet that saw it alive may be
+ * about to move its deadline: only under its lock "expired" is for good.
+ */
+static struct ft_flow *bucket_clash(const struct ft_table *table,
+				    const struct bucket *line,
+				    const struct ft_key *key, u16 tag)
+{
+	struct ft_flow *flow;
+	unsigned int i;
+	u64 slot;
+
+	for (; line; line = link_of(line->head)) {
+		for (i = 0; i < FT_SLOTS; i++) {
+			slot = READ_ONCE(line->slot[i]);
+			if (slot_tag(slot) != tag || !(u32)slot)
+				continue;
+			flow = ft_table_at(table, slot_index(slot));
+			if (WARN_ON_ONCE(!flow) || !ft_flow_matches(flow, key))
+				continue;
+			if (!ft_flow_lock_key(flow, key))
+				continue;
+			ft_flow_unlock(flow, atomic_read(&flow->word));
+			return flow;
+		}
+	}
+	return NULL;
+}
+
+/**
+ * ft_table_insert() - enter a flow, and wake it
+ * @table: the table
+ * @flow: the flow, complete, but still dead
+ * @index: its index
+ * @hash: ft_key_hash() of its key
+ * @clash: set on -EEXIST: the live flow of that key that is in already
+ *
+ * FT_FLOW_DEAD is cleared here, once the flow is in: a stale reader that has
+ * the object at hand from its former life, which may have been that of the same
+ * key, must not get the chance to end a flow that is not in yet.
+ *
+ * A dead or expired flow of the same key does not clash: it can't come back,
+ * see ft_flow_lock_key(), and lookups pass it by.
+ *
+ * Context: BH disabled, RCU read side; the flow's lock is not held.
+ * Return: 0; -EEXIST; -ENOSPC, the bucket has FT_CHAIN_MAX lines, all taken;
+ * -ENOMEM. On an error the flow is dead as before, and free to be given back.
+ */
+int ft_table_insert(struct ft_table *table, struct ft_flow *flow, u32 index,
+		    u64 hash, struct ft_flow **clash)
+{
+	struct bucket *bucket, *last, *line = NULL;
+	u16 tag = hash_tag(hash);
+	unsigned int lines;
+	struct array *array;
+	struct ft_key key;
+	u64 *free, slot;
+	int err = 0;
+
+	/* Ours alone until it wakes. */
+	ft_flow_key(flow, &key);
+	slot = slot_make(index, tag, slot_hint(flow));
+
+again:
+	bucket = lock_for(table, hash, &array);
+	*clash = bucket_clash(table, bucket, &key, tag);
+	if (*clash) {
+		err = -EEXIST;
+		goto out;
+	}
+	free = bucket_free_slot(bucket, &last, &lines);
+	if (likely(free)) {
+		slot_set(free, slot);
+		goto wake;
+	}
+	if (lines >= FT_CHAIN_MAX) {
+		err = -ENOSPC;
+		goto out;
+	}
+	if (!line) {
+		/* Rare, and nothing to do under a lock that others spin on. */
+		bucket_unlock(bucket);
+		line = line_alloc(GFP_ATOMIC | __GFP_NOWARN);
+		if (!line)
+			return -ENOMEM;
+		goto again;
+	}
+	line_append(array, last, line, slot);
+	line = NULL;
+wake:
+	filter_add(array, bucket, tag);
+	/*
+	 * Inside the bucket's lock: neither a resize nor an insert of the same
+	 * key may meet it dead. A stale reader may hold its lock for a moment.
+	 */
+	ft_flow_lock(flow);
+	ft_flow_unlock(flow, atomic_read(&flow->word) & ~FT_FLOW_DEAD);
+out:
+	bucket_unlock(bucket);
+	if (unlikely(line))
+		kmem_cache_free(line_cache, line);
+	return err;
+}
+
+/* The slot of an index in a locked bucket. */
+static u64 *bucket_slot_of(struct bucket *line, u32 index)
+{
+	unsigned int i;
+
+	for (; line; line = link_of(line->head)) {
+		for (i = 0; i < FT_SLOTS; i++) {
+			if ((u32)line->slot[i] == index + 1)
+				return &line->slot[i];
+		}
+	}
+	return NULL;
+}
+
+/* Make a locked bucket's filter anew, of the tags that are in. */
+static void filter_renew(const struct array *array, const struct bucket *bucket)
+{
+	u32 *filter = filter_of(array, bucket);
+	const struct bucket *line;
+	unsigned int i;
+	u32 bits = 0;
+	u64 slot;
+
+	for (line = bucket; line; line = link_of(line->head)) {
+		for (i = 0; i < FT_SLOTS; i++) {
+			slot = READ_ONCE(line->slot[i]);
+			if ((u32)slot)
+				bits |= tag_bits(slot_tag(slot));
+		}
+	}
+	WRITE_ONCE(*filter, bits);
+}
+
+#ifdef CONFIG_NF_FLOWTRACK_KUNIT
+/**
+ * ft_table_filters_stale() - filters that say more, or less, than is in
+ * @table: the table, at rest
+ *
+ * Context: RCU read side.
+ * Return: how many.
+ */
+u32 ft_table_filters_stale(const struct ft_table *table)
+{
+	const struct array *array = rcu_dereference(table->cur);
+	u32 stale = 0;
+	u32 b, was;
+
+	for (b = 0; b <= array->mask; b++) {
+		was = array->filter[b];
+		filter_renew(array, &array->b[b]);
+		stale += array->filter[b] != was;
+	}
+	return stale;
+}
+#endif
+
+/**
+ * ft_table_remove() - take a flow out of the table
+ * @table: the table
+ * @index: its index
+ * @hash: ft_key_hash() of its key
+ *
+ * Context: BH disabled, RCU read side.
+ * Return: false if it was not in.
+ */
+bool ft_table_remove(struct ft_table *table, u32 index, u64 hash)
+{
+	struct bucket *bucket;
+	struct array *array;
+	u64 *slot;
+
+	bucket = lock_for(table, hash, &array);
+	slot = bucket_slot_of(bucket, index);
+	if (slot) {
+		WRITE_ONCE(*slot, 0);
+		filter_renew(array, bucket);
+	}
+	bucket_unlock(bucket);
+	return slot;
+}
+
+/**
+ * ft_table_hint() - bring a flow's slot up to date with its class and deadline
+ * @table: the table
+ * @index: its index
+ * @hash: ft_key_hash() of its key
+ *
+ * Context: BH disabled, RCU read side.
+ * Return: false if the flow is not in.
+ */
+bool ft_table_hint(struct ft_table *table, u32 index, u64 hash)
+{
+	struct ft_flow *flow = ft_table_at(table, index);
+	struct bucket *bucket;
+	struct array *array;
+	u64 *slot;
+
+	if (!flow)
+		return false;
+	bucket = lock_for(table, hash, &array);
+	slot = bucket_slot_of(bucket, index);
+	if (slot)
+		WRITE_ONCE(*slot, slot_make(index, slot_tag(*slot),
+					    slot_hint(flow)));
+	bucket_unlock(bucket);
+	return slot;
+}
+
+/**
+ * ft_table_sample() - what could be displaced near a hash
+ * @table: the table
+ * @hash: where to begin
+ * @wanted: look for flows of this class or below
+ * @out: filled from the slots alone
+ * @n: room in @out
+ *
+ * Looks at the bucket of @hash and those after it, until 12 flows have been
+ * found; then on, until there is one that is wanted or whose coarse deadline has
+ * passed. At 128 lines at most. With no room left in @out, the one that ends the
+ * search takes the last place.
+ *
+ * Context: RCU read side.
+ * Return: how many were filled in.
+ */
+unsigned int ft_table_sample(const struct ft_table *table, u64 hash,
+			     enum flowtrack_class wanted,
+			     struct ft_candidate *out, unsigned int n)
+{
+	const struct array *array = rcu_dereference(table->cur);
+	struct ft_candidate candidate = {};
+	const struct bucket *line;
+	unsigned int ahead = SAMPLE_AHEAD;
+	unsigned int found = 0;
+	unsigned int lines = 0;
+	u32 now = coarse_now();
+	u32 b = (u32)hash;
+	bool any = false;
+	unsigned int i;
+	bool fits;
+	u64 slot;
+
+	while (lines < SAMPLE_LINES_MAX && lines <= array->mask &&
+	       (!any || found < min(n, SAMPLE_ENOUGH))) {
+		line = &array->b[b & array->mask];
+		prefetch(&array->b[(b + 1) & array->mask]);
+		prefetch(&array->b[(b + 2) & array->mask]);
+		if (unlikely(bucket_moved(line))) {
+			array = rcu_dereference(array->next);
+			continue;
+		}
+		for (; line; line = line_next(line), lines++) {
+			for (i = 0; i < FT_SLOTS; i++) {
+				slot = READ_ONCE(line->slot[i]);
+				if (!(u32)slot)
+					continue;
+				candidate.index = slot_index(slot);
+				candidate.class = slot >> SLOT_CLASS_SHIFT;
+				candidate.left = slot_left(slot, now);
+				fits = candidate.class <= wanted ||
+				       candidate.left <= 0;
+				if (ahead &&
+				    candidate.class <= FLOWTRACK_CLASS_EMBRYONIC) {
+					prefetch(ft_table_at(table,
+							     candidate.index));
+					ahead--;
+				}
+				if (found < n)
+					out[found++] = candidate;
+				else if (fits && !any)
+					out[n - 1] = candidate;
+				any |= fits;
+			}
+		}
+		b++;
+	}
+	return found;
+}
+
+/**
+ * struct trash - overflow lines that readers may still be in
+ * @rcu: for call_rcu()
+ * @n: how many
+ * @line: the lines
+ */
+struct trash {
+	struct rcu_head rcu;
+	unsigned int n;
+	struct bucket *line[TRASH_LINES];
+};
+
+static void trash_free(struct rcu_head *rcu)
+{
+	struct trash *trash = container_of(rcu, struct trash, rcu);
+
+	while (trash->n)
+		kmem_cache_free(line_cache, trash->line[--trash->n]);
+	kfree(trash);
+}
+
+/**
+ * struct visit - a scan of buckets
+ * @table: the table
+ * @fn: called for flows
+ * @arg: its argument
+ * @expired: only flows that have expired; others get their hint renewed
+ * @now: coarse_now(), for @expired
+ * @budget: buckets that may still be looked at
+ * @skip: slots of this bucket that were dealt with before
+ * @seen: slots of this bucket passed so far
+ * @trash: lines that fell empty
+ * @census: for @expired: counts what the slots say; may be NULL
+ */
+struct visit {
+	const struct ft_table *table;
+	ft_walk_fn fn;
+	void *arg;
+	bool expired;
+	u32 now;
+	s64 budget;
+	u32 skip;
+	u32 seen;
+	struct trash *trash;
+	struct ft_census *census;
+};
+
+/* A slot whose hint has passed: has its flow, too? Else renew the hint. */
+static bool visit_expired(struct ft_flow *flow, u64 *p, u64 slot)
+{
+	u64 renewed;
+
+	if (ft_flow_left(flow, ft_now()) <= 0)
+		return true;
+	renewed = slot_make(slot_index(slot), slot_tag(slot), slot_hint(flow));
+	/* Whoever changed the slot meanwhile knows better. */
+	if (renewed != slot)
+		cmpxchg64(p, slot, renewed);
+	return false;
+}
+
+static int visit_slot(struct visit *visit, u64 *p)
+{
+	struct ft_flow *flow;
+	u64 slot = READ_ONCE(*p);
+
+	if (!(u32)slot)
+		return 0;
+	if (visit->expired && slot_left(slot, visit->now) > 0)
+		return 0;
+	flow = ft_table_at(visit->table, slot_index(slot));
+	if (!flow || atomic_read(&flow->word) & FT_FLOW_DEAD)
+		return 0;
+	if (visit->expired && !visit_expired(flow, p, slot))
+		return 0;
+	return visit->fn(flow, slot_index(slot), visit->arg);
+}
+
+static bool line_empty(const struct bucket *line)
+{
+	unsigned int i;
+
+	for (i = 0; i < FT_SLOTS; i++) {
+		if (READ_ONCE(line->slot[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Unlink the last line of a chain if it is empty. With the bucket's lock held. */
+static struct bucket *chain_trim(struct array *array, struct bucket *bucket)
+{
+	struct bucket *last = bucket, *before = NULL, *next;
+
+	while ((next = link_of(last->head))) {
+		before = last;
+		last = next;
+	}
+	if (!before || !line_empty(last))
+		return NULL;
+	/* Readers that are in it find it empty, and its link NULL. */
+	WRITE_ONCE(before->head, before->head & ~HEAD_LINK);
+	atomic_dec(&array->overflow);
+	return last;
+}
+
+/* Take back the lines that fell empty at the end of a bucket's chain. */
+static void bucket_trim(struct visit *visit, struct array *array,
+			struct bucket *bucket)
+{
+	struct bucket *line, *last = bucket, *next;
+
+	while ((next = line_next(last)))
+		last = next;
+	if (last == bucket || !line_empty(last))
+		return;
+	do {
+		/* No memory to free memory: the next scan may have some. */
+		if (!visit->trash)
+			visit->trash = kzalloc(sizeof(*visit->trash),
+					       GFP_ATOMIC | __GFP_NOWARN);
+		if (!visit->trash)
+			return;
+		local_bh_disable();
+		bucket_lock(bucket);
+		line = bucket_moved(bucket) ? NULL : chain_trim(array, bucket);
+		bucket_unlock(bucket);
+		local_bh_enable();
+		if (!line)
+			return;
+		visit->trash->line[visit->trash->n++] = line;
+		if (visit->trash->n == TRASH_LINES) {
+			call_rcu(&visit->trash->rcu, trash_free);
+			visit->trash = NULL;
+		}
+	} while (true);
+}
+
+/* Bits of a count in line_due(): enough for FT_CHAIN_MAX lines. */
+#define COUNT_BITS	16
+
+static_assert(FT_CLASSES * COUNT_BITS <= 64);
+
+/*
+ * Has any hint in a line passed? And how many flows of each class are there?
+ * No branch depends on what is in the slots.
+ */
+static bool line_due(const struct bucket *line, u32 now, u64 *counts)
+{
+	bool due = false;
+	unsigned int i;
+	bool taken;
+	u64 slot;
+
+	for (i = 0; i < FT_SLOTS; i++) {
+		slot = READ_ONCE(line->slot[i]);
+		taken = (u32)slot != 0;
+		due |= taken & (slot_left(slot, now) <= 0);
+		*counts += (u64)taken << (slot >> SLOT_CLASS_SHIFT) * COUNT_BITS;
+	}
+	return due;
+}
+
+static void census_add(struct ft_census *census, u64 counts)
+{
+	unsigned int i;
+
+	for (i = 0; i < FT_CLASSES; i++)
+		census->n[i] += (u16)(counts >> i * COUNT_BITS);
+}
+
+static int visit_lines(struct visit *visit, struct bucket *line)
+{
+	u64 counts = 0;
+	unsigned int i;
+	int err;
+
+	for (; line; line = line_next(line)) {
+		/* Most lines of an expiry scan end here. */
+		if (visit->expired &&
+		    likely(!line_due(line, visit->now, &counts))) {
+			visit->seen += FT_SLOTS;
+			continue;
+		}
+		for (i = 0; i < FT_SLOTS; i++) {
+			if (visit->seen < visit->skip) {
+				visit->seen++;
+				continue;
+			}
+			err = visit_slot(visit, &line->slot[i]);
+			if (err)
+				return err;
+			visit->seen++;
+		}
+	}
+	if (visit->census)
+		census_add(visit->census, counts);
+	return 0;
+}
+
+/*
+ * Visit a bucket; where a resize has moved it, the buckets of the new array
+ * that its flows can be in. When the table shrinks these hold flows of other
+ * buckets, too, which are visited more than once; when it grows one bucket may
+ * become many, which all count against the budget.
+ */
+static int visit_bucket(struct visit *visit, struct array *array, u32 b)
+{
+	struct array *next;
+	u32 common, i;
+	int err;
+
+	/* What is ahead, and what overflows from what has come in since. */
+	prefetch(&array->b[(b + VISIT_AHEAD) & array->mask]);
+	prefetch(link_of(READ_ONCE(array->b[(b + VISIT_AHEAD / 4) &
+					    array->mask].head)));
+	if (likely(!bucket_moved(&array->b[b]))) {
+		visit->budget--;
+		err = visit_lines(visit, &array->b[b]);
+		if (visit->expired && unlikely(line_next(&array->b[b])))
+			bucket_trim(visit, array, &array->b[b]);
+		return err;
+	}
+	next = rcu_dereference(array->next);
+	common = min(array->mask, next->mask);
+	for (i = b & common; i <= next->mask; i += common + 1) {
+		err = visit_bucket(visit, next, i);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int walk(struct visit *visit, struct ft_cursor *cursor)
+{
+	struct array *array = rcu_dereference(visit->table->cur);
+	int more = 0;
+
+	while (cursor->bucket <= array->mask) {
+		more = 1;
+		if (visit->budget <= 0)
+			break;
+		visit->skip = cursor->slot;
+		visit->seen = 0;
+		if (visit_bucket(visit, array, cursor->bucket)) {
+			cursor->slot = visit->seen;
+			break;
+		}
+		cursor->slot = 0;
+		cursor->bucket++;
+		more = 0;
+	}
+	if (visit->trash)
+		call_rcu(&visit->trash->rcu, trash_free);
+	return more;
+}
+
+/**
+ * ft_table_walk() - visit flows
+ * @table: the table
+ * @cursor: where the walk stands, zero to begin but for the generation
+ * @buckets: how many buckets to look at, at most
+ * @fn: called for each flow that has not ended, expired or not; nonzero stops
+ *	the walk at that flow, and it will be the first one of the next call
+ * @arg: argument of @fn
+ *
+ * A flow that is in the table from the first call to the last is visited, and
+ * once only, as long as the generation does not change. A resize in between
+ * may show flows twice or, between two calls, hide some.
+ *
+ * Context: RCU read side, which may be left between two calls.
+ * Return: 0 at the end, else there is more.
+ */
+int ft_table_walk(const struct ft_table *table, struct ft_cursor *cursor,
+		  u32 buckets, ft_walk_fn fn, void *arg)
+{
+	struct visit visit = {
+		.table = table,
+		.fn = fn,
+		.arg = arg,
+		.budget = buckets,
+	};
+
+	return walk(&visit, cursor);
+}
+
+/**
+ * ft_table_expired() - visit flows whose deadline has passed
+ * @table: the table
+ * @cursor: as for ft_table_walk()
+ * @buckets: how many buckets to look at, at most
+ * @fn: called for each expired flow; may end it, and returns 0
+ * @arg: argument of @fn
+ * @census: adds up what the slots say, expired flows included; may be NULL.
+ *	Flows that a resize moves meanwhile may be counted twice, or not at all
+ *
+ * Reads bucket lines in sequence and touches a flow only once the coarse
+ * deadline in its slot has passed. On its way it takes back overflow lines that
+ * fell empty.
+ *
+ * Context: RCU read side, which may be left between two calls.
+ * Return: 0 at the end, else there is more.
+ */
+int ft_table_expired(const struct ft_table *table, struct ft_cursor *cursor,
+		     u32 buckets, ft_walk_fn fn, void *arg,
+		     struct ft_census *census)
+{
+	struct visit visit = {
+		.table = table,
+		.fn = fn,
+		.arg = arg,
+		.expired = true,
+		.now = coarse_now(),
+		.budget = buckets,
+		.census = census,
+	};
+
+	return walk(&visit, cursor);
+}
+
+static void array_destroy(struct array *array)
+{
+	struct bucket *line, *next;
+	u32 b;
+
+	for (b = 0; b <= array->mask && atomic_read(&array->overflow); b++) {
+		for (line = link_of(array->b[b].head); line; line = next) {
+			next = link_of(line->head);
+			kmem_cache_free(line_cache, line);
+			atomic_dec(&array->overflow);
+		}
+		if (b % SCAN_BATCH == 0)
+			cond_resched();
+	}
+	kvfree(array->filter);
+	kvfree(array->b);
+	kfree(array);
+}
+
+/* Buckets as they are allocated: a power of two within the range. */
+static u32 round_buckets(u32 buckets)
+{
+	return roundup_pow_of_two(clamp(buckets, FT_BUCKETS_MIN,
+					(u32)FT_BUCKETS_MAX));
+}
+
+/**
+ * ft_table_fits() - could the memory carry a table of that size?
+ * @buckets: number of buckets
+ * @need: set to the bytes it takes
+ * @have: set to the bytes there are, an eighth being left to others
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool ft_table_fits(u32 buckets, u64 *need, u64 *have)
+{
+	s64 pages = si_mem_available();
+
+	*need = (u64)round_buckets(buckets) *
+		(sizeof(struct bucket) + sizeof(u32));
+	pages = max_t(s64, pages, 0);
+	*have = ((u64)pages << PAGE_SHIFT) / 8 * 7;
+	return *need <= *have;
+}
+
+/*
+ * Huge pages, for fewer TLB misses: those that the kernel maps its own memory by
+ * or, beyond what the page allocator has in one piece, where the architecture
+ * maps them in vmalloc().
+ */
+static void *array_memory(size_t bytes)
+{
+	const gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN |
+			  __GFP_RETRY_MAYFAIL;
+
+	return bytes > KMALLOC_MAX_SIZE ? vmalloc_huge(bytes, gfp) :
+					  kvmalloc(bytes, gfp);
+}
+
+static struct array *array_create(u32 buckets)
+{
+	struct array *array;
+	u64 need, have;
+
+	/* Before anything is allocated: others must not be squeezed out. */
+	if (ft_fault(FT_FAULT_ARRAY) || !ft_table_fits(buckets, &need, &have))
+		return NULL;
+	array = kzalloc(sizeof(*array), GFP_KERNEL);
+	if (!array)
+		return NULL;
+	array->b = array_memory(buckets * sizeof(*array->b));
+	if (!array->b)
+		goto err_array;
+	array->filter = array_memory(buckets * sizeof(*array->filter));
+	if (!array->filter)
+		goto err_buckets;
+	array->mask = buckets - 1;
+	return array;
+
+err_buckets:
+	kvfree(array->b);
+err_array:
+	kfree(array);
+	return NULL;
+}
+
+/**
+ * ft_table_create() - make a table
+ * @buckets: number of buckets, rounded up to a power of two
+ *
+ * Context: may sleep.
+ * Return: the table, or ERR_PTR(-ENOMEM).
+ */
+struct ft_table *ft_table_create(u32 buckets)
+{
+	struct ft_table *table;
+	struct array *array;
+
+	table = kzalloc(sizeof(*table), GFP_KERNEL);
+	if (!table)
+		return ERR_PTR(-ENOMEM);
+	array = array_create(round_buckets(buckets));
+	if (!array)
+		goto err_table;
+	table->arena4 = ft_arena_create(sizeof(struct ft_flow));
+	if (!table->arena4)
+		goto err_array;
+	table->arena6 = ft_arena_create(sizeof(struct ft_flow6));
+	if (!table->arena6)
+		goto err_arena4;
+	RCU_INIT_POINTER(table->cur, array);
+	get_random_bytes(&table->secret, sizeof(table->secret));
+	mutex_init(&table->resize_lock);
+	return table;
+
+err_arena4:
+	ft_arena_destroy(table->arena4);
+err_array:
+	array_destroy(array);
+err_table:
+	kfree(table);
+	return ERR_PTR(-ENOMEM);
+}
+
+/**
+ * ft_table_destroy() - free a table
+ * @table: the table; all flows have ended and nobody else knows it any more
+ *
+ * Context: may sleep.
+ */
+void ft_table_destroy(struct ft_table *table)
+{
+	array_destroy(rcu_dereference_protected(table->cur, true));
+	ft_arena_destroy(table->arena4);
+	ft_arena_destroy(table->arena6);
+	kfree(table);
+}
+
+/**
+ * ft_table_secret() - key of a table's hash
+ * @table: the table
+ *
+ * Return: the key for ft_key_hash().
+ */
+const siphash_key_t *ft_table_secret(const struct ft_table *table)
+{
+	return &table->secret;
+}
+
+/**
+ * ft_table_buckets() - number of buckets
+ * @table: the table
+ *
+ * Context: any.
+ * Return: the number; while a resize runs still the old one.
+ */
+u32 ft_table_buckets(const struct ft_table *table)
+{
+	u32 buckets;
+
+	rcu_read_lock();
+	buckets = rcu_dereference(table->cur)->mask + 1;
+	rcu_read_unlock();
+	return buckets;
+}
+
+/**
+ * ft_table_generation() - has a resize happened?
+ * @table: the table
+ *
+ * Return: a number that changes when a resize begins and when it ends.
+ */
+u32 ft_table_generation(const struct ft_table *table)
+{
+	return READ_ONCE(table->generation);
+}
+
+/**
+ * ft_table_wanted() - number of buckets for a number of flows
+ * @table: the table
+ * @count: flows
+ *
+ * Steps are large and thresholds apart, so that a count that swings does not
+ * make the table follow each swing.
+ *
+ * Context: any; cheap.
+ * Return: what the table has, unless that is far from what fits.
+ */
+u32 ft_table_wanted(const struct ft_table *table, u32 count)
+{
+	u32 buckets = ft_table_buckets(table);
+
+	if (count > (u64)buckets * LOAD_GROW)
+		return round_buckets(count / 4);
+	if (count < buckets >> LOAD_SHRINK_SHIFT)
+		return round_buckets(count / 2);
+	return buckets;
+}
+
+/**
+ * struct spare - overflow lines at hand for a move under a lock
+ * @line: chained through bucket.head
+ * @n: how many
+ */
+struct spare {
+	struct bucket *line;
+	unsigned int n;
+};
+
+static void spare_fill(struct spare *spare, unsigned int n)
+{
+	struct bucket *line;
+
+	while (spare->n < n) {
+		/* 64 bytes: not worth a way out of a half-done resize. */
+		line = kmem_cache_alloc(line_cache, GFP_KERNEL | __GFP_NOFAIL);
+		line->head = (unsigned long)spare->line;
+		spare->line = line;
+		spare->n++;
+	}
+}
+
+static struct bucket *spare_take(struct spare *spare)
+{
+	struct bucket *line = spare->line;
+
+	spare->line = (struct bucket *)line->head;
+	spare->n--;
+	return line;
+}
+
+static void spare_free(struct spare *spare)
+{
+	while (spare->n)
+		kmem_cache_free(line_cache, spare_take(spare));
+}
+
+/* Move one slot into the new array. With the old bucket's lock held. */
+static void slot_move(struct ft_table *table, struct array *next, u64 slot,
+		      struct spare *spare)
+{
+	struct bucket *bucket, *last;
+	struct ft_flow *flow;
+	unsigned int lines;
+	struct ft_key key;
+	bool alive;
+	u64 *free;
+	u64 hash;
+
+	flow = ft_table_at(table, slot_index(slot));
+	if (WARN_ON_ONCE(!flow))
+		return;
+	ft_flow_lock(flow);
+	alive = !(atomic_read(&flow->word) & FT_FLOW_DEAD);
+	if (alive)
+		ft_flow_key(flow, &key);
+	ft_flow_unlock(flow, atomic_read(&flow->word));
+	/* Who killed it will look for it in the new array, in vain. */
+	if (!alive)
+		return;
+
+	hash = ft_key_hash(&key, &table->secret);
+	bucket = &next->b[(u32)hash & next->mask];
+	bucket_lock(bucket);
+	free = bucket_free_slot(bucket, &last, &lines);
+	if (free)
+		slot_set(free, slot);
+	else
+		line_append(next, last, spare_take(spare), slot);
+	filter_add(next, bucket, slot_tag(slot));
+	bucket_unlock(bucket);
+}
+
+static unsigned int bucket_lines(const struct bucket *line)
+{
+	unsigned int lines = 0;
+
+	rcu_read_lock();
+	for (; line; line = line_next(line))
+		lines++;
+	rcu_read_unlock();
+	return lines;
+}
+
+/* Move one bucket into the new array; its slots stay for readers. */
+static void bucket_move(struct ft_table *table, const struct array *old,
+			struct array *next, struct bucket *bucket,
+			struct spare *spare)
+{
+	struct bucket *line;
+	unsigned int i;
+	u64 slot;
+
+	/*
+	 * Where several buckets meet, a bucket's slots may need as many lines
+	 * as they had. Inserts can append lines up to FT_CHAIN_MAX meanwhile.
+	 */
+	spare_fill(spare, max(bucket_lines(bucket), FT_CHAIN_MAX) + 1);
+
+	rcu_read_lock();
+	local_bh_disable();
+	bucket_lock(bucket);
+	for (line = bucket; line; line = link_of(line->head)) {
+		for (i = 0; i < FT_SLOTS; i++) {
+			/* A scan may renew the hint at any time. */
+			slot = READ_ONCE(line->slot[i]);
+			if (slot)
+				slot_move(table, next, slot, spare);
+		}
+	}
+	/*
+	 * Pairs with smp_rmb() in ft_table_lookup(), the acquire in
+	 * bucket_moved(), and that of the lock in lock_for(): who sees the bit
+	 * sees array.next and the slots in there.
+	 */
+	smp_store_release(&bucket->head, bucket->head | HEAD_MOVED);
+	WRITE_ONCE(*filter_of(old, bucket), FILTER_MOVED);
+	bucket_unlock(bucket);
+	local_bh_enable();
+	rcu_read_unlock();
+}
+
+/* Bring in the flows of a line that is to be moved. */
+static void fetch_flows(const struct ft_table *table,
+			const struct bucket *line)
+{
+	struct ft_flow *flow;
+	unsigned int i;
+	u64 slot;
+
+	for (i = 0; i < FT_SLOTS; i++) {
+		slot = READ_ONCE(line->slot[i]);
+		if (!(u32)slot)
+			continue;
+		flow = ft_table_at(table, slot_index(slot));
+		prefetchw(flow);
+		if (flow && slot_index(slot) & FT_INDEX_V6)
+			prefetch(ft_flow_addr6(flow));
+	}
+}
+
+/* And the buckets that they will be moved to. */
+static void fetch_targets(const struct ft_table *table,
+			  const struct array *next, const struct bucket *line)
+{
+	const struct ft_flow *flow;
+	struct ft_key key;
+	unsigned int i;
+	u32 word, to;
+	u64 slot;
+
+	for (i = 0; i < FT_SLOTS; i++) {
+		slot = READ_ONCE(line->slot[i]);
+		if (!(u32)slot)
+			continue;
+		flow = ft_table_at(table, slot_index(slot));
+		if (!flow || !ft_flow_peek(flow, &key, &word))
+			continue;
+		to = (u32)ft_key_hash(&key, &table->secret) & next->mask;
+		prefetchw(&next->b[to]);
+		prefetchw(&next->filter[to]);
+	}
+}
+
+/*
+ * What moving a bucket will need, so that it stays locked for as short as can
+ * be: packets spin on it meanwhile. Few buckets have more than one line; where
+ * one does, there may be 448 flows, too many to be fetched ahead of others.
+ * Nothing is said by this: what is moved is looked at under the lock.
+ */
+static void move_ahead(const struct ft_table *table, const struct array *old,
+		       const struct array *next, u32 b)
+{
+	const struct bucket *line;
+
+	rcu_read_lock();
+	if (b + MOVE_AHEAD_FLOWS <= old->mask)
+		fetch_flows(table, &old->b[b + MOVE_AHEAD_FLOWS]);
+	if (b + MOVE_AHEAD <= old->mask)
+		fetch_targets(table, next, &old->b[b + MOVE_AHEAD]);
+	for (line = line_next(&old->b[b]); line; line = line_next(line))
+		fetch_flows(table, line);
+	for (line = line_next(&old->b[b]); line; line = line_next(line))
+		fetch_targets(table, next, line);
+	rcu_read_unlock();
+}
+
+/* Slots taken: how many flows a smaller array would have to hold. */
+static u64 array_used(const struct array *array)
+{
+	const struct bucket *line;
+	unsigned int i;
+	u64 used = 0;
+	u32 b;
+
+	for (b = 0; b <= array->mask; b++) {
+		rcu_read_lock();
+		for (line = &array->b[b]; line; line = line_next(line)) {
+			for (i = 0; i < FT_SLOTS; i++)
+				used += !!READ_ONCE(line->slot[i]);
+		}
+		rcu_read_unlock();
+		if (b % SCAN_BATCH == 0)
+			cond_resched();
+	}
+	return used;
+}
+
+/**
+ * ft_table_resize() - change the number of buckets
+ * @table: the table
+ * @buckets: number wanted, rounded up to a power of two
+ *
+ * Live: packets go on, each bucket being locked for the moment that its flows
+ * are moved, and no lookup misses a flow because of it.
+ *
+ * Context: may sleep, for as long as it takes to touch every flow.
+ * Return: 0, or with nothing changed: -ENOMEM; -ENOSPC, the flows that are in
+ * would make chains of more than an eighth of FT_CHAIN_MAX lines on average.
+ */
+int ft_table_resize(struct ft_table *table, u32 buckets)
+{
+	struct array *old, *next;
+	struct spare spare = {};
+	int err = 0;
+	u32 b;
+
+	buckets = round_buckets(buckets);
+	mutex_lock(&table->resize_lock);
+	old = rcu_dereference_protected(table->cur,
+					lockdep_is_held(&table->resize_lock));
+	if (buckets == old->mask + 1)
+		goto out;
+	if (buckets <= old->mask &&
+	    array_used(old) > (u64)buckets * RESIZE_FILL_MAX) {
+		err = -ENOSPC;
+		goto out;
+	}
+	next = array_create(buckets);
+	if (!next) {
+		err = -ENOMEM;
+		goto out;
+	}
+
+	WRITE_ONCE(table->generation, table->generation + 1);
+	rcu_assign_pointer(old->next, next);
+	for (b = 0; b <= old->mask; b++) {
+		move_ahead(table, old, next, b);
+		bucket_move(table, old, next, &old->b[b], &spare);
+		cond_resched();
+	}
+	rcu_assign_pointer(table->cur, next);
+	WRITE_ONCE(table->generation, table->generation + 1);
+	/* Readers may be in the old array, and wander from it into the new. */
+	synchronize_rcu();
+	array_destroy(old);
+	spare_free(&spare);
+out:
+	mutex_unlock(&table->resize_lock);
+	return err;
+}
+
+/**
+ * ft_table_bytes() - memory that a table holds, flows included
+ * @table: the table
+ *
+ * Context: any.
+ * Return: bytes.
+ */
+size_t ft_table_bytes(const struct ft_table *table)
+{
+	const struct array *array;
+	size_t bytes;
+
+	rcu_read_lock();
+	array = rcu_dereference(table->cur);
+	bytes = sizeof(*table) + sizeof(*array) +
+		((size_t)array->mask + 1 + atomic_read(&array->overflow)) *
+		sizeof(struct bucket) +
+		((size_t)array->mask + 1) * sizeof(*array->filter);
+	rcu_read_unlock();
+	return bytes + ft_arena_bytes(table->arena4) +
+	       ft_arena_bytes(table->arena6);
+}

@@ -1,0 +1,619 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From packet to tuple.
+ *
+ * What opens a flow, what answers, what is an error and what is never tracked
+ * is as in nf_conntrack, packet for packet: a ruleset must not notice who
+ * tracks. Offsets count from skb->data, and nothing here needs linear data.
+ */
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/if_tunnel.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/string.h>
+#include <net/gre.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/ndisc.h>
+
+#include "flow/tuple.h"
+
+/*
+ * IPv6 allows any number of extension headers, one after the other. Nobody
+ * sends more than a handful; without a limit one packet costs 8000 steps.
+ */
+#define EXT_HDRS_MAX	32
+
+static void set_address(struct ft_key *key, unsigned int end,
+			const union nf_inet_addr *addr)
+{
+	if (key->family == NFPROTO_IPV4) {
+		key->addr4[end] = addr->ip;
+		return;
+	}
+	key->addr6[end] = addr->in6;
+	key->addr4[end] = addr->ip6[0] ^ addr->ip6[1] ^
+			  addr->ip6[2] ^ addr->ip6[3];
+}
+
+static void swap_addresses(struct ft_key *key)
+{
+	swap(key->addr4[0], key->addr4[1]);
+	if (key->family == NFPROTO_IPV6)
+		swap(key->addr6[0], key->addr6[1]);
+}
+
+/* ipv6_addr_cmp() goes byte by byte on most machines. */
+static int compare_addr6(const struct in6_addr *x, const struct in6_addr *y)
+{
+	unsigned int i;
+	u32 a, b;
+
+	for (i = 0; i < ARRAY_SIZE(x->s6_addr32); i++) {
+		a = ntohl(x->s6_addr32[i]);
+		b = ntohl(y->s6_addr32[i]);
+		if (a != b)
+			return a > b ? 1 : -1;
+	}
+	return 0;
+}
+
+/*
+ * Put the lower endpoint first. @ports: they belong to the endpoints. When
+ * both endpoints are the same nothing tells the directions apart, and every
+ * packet is its sender's.
+ *
+ * Return: whether what was first is now second.
+ */
+static bool order(struct ft_key *key, bool ports)
+{
+	int cmp;
+
+	if (key->family == NFPROTO_IPV4) {
+		u32 a = ntohl(key->addr4[0]);
+		u32 b = ntohl(key->addr4[1]);
+
+		cmp = (a > b) - (a < b);
+	} else {
+		cmp = compare_addr6(&key->addr6[0], &key->addr6[1]);
+	}
+	if (!cmp && ports)
+		cmp = (int)ntohs(key->port[0]) - (int)ntohs(key->port[1]);
+	if (cmp <= 0)
+		return false;
+
+	swap_addresses(key);
+	if (ports)
+		swap(key->port[0], key->port[1]);
+	return true;
+}
+
+/*
+ * Put the requester first, whatever its address: two hosts that ping each
+ * other with the same id have two flows, and the request of one must never
+ * pass for the reply to the other.
+ */
+static bool order_icmp(struct ft_key *key, bool reply)
+{
+	if (reply)
+		swap_addresses(key);
+	return reply;
+}
+
+static u8 icmp_proto(u8 family)
+{
+	return family == NFPROTO_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+}
+
+static enum ft_icmp_kind icmp4_kind(u8 type, u8 *request)
+{
+	switch (type) {
+	case ICMP_ECHO:
+	case ICMP_TIMESTAMP:
+	case ICMP_INFO_REQUEST:
+	case ICMP_ADDRESS:
+		*request = type;
+		return FT_ICMP_REQUEST;
+	case ICMP_ECHOREPLY:
+		*request = ICMP_ECHO;
+		return FT_ICMP_REPLY;
+	case ICMP_TIMESTAMPREPLY:
+	case ICMP_INFO_REPLY:
+	case ICMP_ADDRESSREPLY:
+		*request = type - 1;
+		return FT_ICMP_REPLY;
+	case ICMP_DEST_UNREACH:
+	case ICMP_SOURCE_QUENCH:
+	case ICMP_REDIRECT:
+	case ICMP_TIME_EXCEEDED:
+	case ICMP_PARAMETERPROB:
+		return FT_ICMP_ERROR;
+	default:
+		return FT_ICMP_INVALID;
+	}
+}
+
+static enum ft_icmp_kind icmp6_kind(u8 type, u8 *request)
+{
+	/* RFC 4443 2.1: errors have the high-order bit clear. */
+	if (type < ICMPV6_INFOMSG_MASK)
+		return FT_ICMP_ERROR;
+
+	switch (type) {
+	case ICMPV6_ECHO_REQUEST:
+	case ICMPV6_NI_QUERY:
+		*request = type;
+		return FT_ICMP_REQUEST;
+	case ICMPV6_ECHO_REPLY:
+	case ICMPV6_NI_REPLY:
+		*request = type - 1;
+		return FT_ICMP_REPLY;
+	case NDISC_REDIRECT:
+		return FT_ICMP_ERROR;
+	case ICMPV6_MGM_QUERY:
+	case ICMPV6_MGM_REPORT:
+	case ICMPV6_MGM_REDUCTION:
+	case NDISC_ROUTER_SOLICITATION:
+	case NDISC_ROUTER_ADVERTISEMENT:
+	case NDISC_NEIGHBOUR_SOLICITATION:
+	case NDISC_NEIGHBOUR_ADVERTISEMENT:
+	case ICMPV6_MLD2_REPORT:
+	case ICMPV6_MRDISC_ADV:
+	case ICMPV6_MRDISC_SOL:
+		return FT_ICMP_UNTRACKED;
+	default:
+		return FT_ICMP_INVALID;
+	}
+}
+
+/**
+ * ft_icmp_kind() - what a type of ICMP or ICMPv6 is to the tracker
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @type: the type
+ * @request: set to the type of the request if @type is one or answers one,
+ *	else to zero
+ *
+ * The same types as in nf_conntrack_proto_icmp.c and _icmpv6.c. An ICMPv6
+ * redirect counts as an error there and here: it quotes the packet that it is
+ * about.
+ *
+ * Context: any.
+ * Return: the kind.
+ */
+enum ft_icmp_kind ft_icmp_kind(u8 family, u8 type, u8 *request)
+{
+	*request = 0;
+	return family == NFPROTO_IPV4 ? icmp4_kind(type, request) :
+					icmp6_kind(type, request);
+}
+
+/**
+ * ft_icmp_reply_type() - the type that answers a request
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @request: type of the request, one that ft_icmp_kind() calls so
+ *
+ * Context: any.
+ * Return: the type of the reply.
+ */
+u8 ft_icmp_reply_type(u8 family, u8 request)
+{
+	if (family == NFPROTO_IPV4 && request == ICMP_ECHO)
+		return ICMP_ECHOREPLY;
+	return request + 1;
+}
+
+/* Addresses, protocol, and where the transport header is and ends. */
+static enum ft_invalid read_ipv4(const struct sk_buff *skb, unsigned int nhoff,
+				 struct ft_pkt *pkt, unsigned int *end)
+{
+	const struct iphdr *iph;
+	struct iphdr buf __uninitialized;
+
+	iph = skb_header_pointer(skb, nhoff, sizeof(buf), &buf);
+	if (!iph)
+		return FT_INVALID_TRUNCATED;
+	pkt->key.l4proto = iph->protocol;
+	pkt->key.addr4[0] = iph->saddr;
+	pkt->key.addr4[1] = iph->daddr;
+	if (iph->frag_off & htons(IP_OFFSET))
+		return FT_INVALID_FRAGMENT;
+	if (iph->ihl < 5)
+		return FT_INVALID_IP_HEADER;
+	pkt->l4off = nhoff + iph->ihl * 4;
+	/* BIG TCP: the length does not fit, so the field is zero. */
+	*end = iph->tot_len ? nhoff + ntohs(iph->tot_len) : skb->len;
+	return FT_INVALID_NONE;
+}
+
+static noinline_for_stack enum ft_invalid
+read_ipv6(const struct sk_buff *skb, unsigned int nhoff, struct ft_pkt *pkt,
+	  unsigned int *end)
+{
+	unsigned int off = nhoff + sizeof(struct ipv6hdr);
+	const struct ipv6_opt_hdr *ext;
+	const struct ipv6hdr *ip6h;
+	struct ipv6_opt_hdr extbuf;
+	struct ipv6hdr buf __uninitialized;
+	unsigned int i;
+	u8 nexthdr;
+
+	ip6h = skb_header_pointer(skb, nhoff, sizeof(buf), &buf);
+	if (!ip6h)
+		return FT_INVALID_TRUNCATED;
+	set_address(&pkt->key, 0, (const union nf_inet_addr *)&ip6h->saddr);
+	set_address(&pkt->key, 1, (const union nf_inet_addr *)&ip6h->daddr);
+	/* Zero: nothing follows, or a jumbogram or BIG TCP. */
+	*end = ip6h->payload_len ? off + ntohs(ip6h->payload_len) : skb->len;
+
+	nexthdr = ip6h->nexthdr;
+	for (i = 0; ipv6_ext_hdr(nexthdr); i++) {
+		if (nexthdr == NEXTHDR_NONE || i == EXT_HDRS_MAX)
+			return FT_INVALID_IP_HEADER;
+		ext = skb_header_pointer(skb, off, sizeof(extbuf), &extbuf);
+		if (!ext)
+			return FT_INVALID_TRUNCATED;
+
+		if (nexthdr == NEXTHDR_FRAGMENT) {
+			const __be16 *frag_off;
+			__be16 fragbuf;
+
+			frag_off = skb_header_pointer(skb, off +
+						      offsetof(struct frag_hdr, frag_off),
+						      sizeof(fragbuf), &fragbuf);
+			if (!frag_off)
+				return FT_INVALID_TRUNCATED;
+			/* An atomic fragment (RFC 6946) is a whole packet. */
+			if (*frag_off & htons(IP6_OFFSET))
+				return FT_INVALID_FRAGMENT;
+			nexthdr = ext->nexthdr;
+			off += sizeof(struct frag_hdr);
+			continue;
+		}
+		off += nexthdr == NEXTHDR_AUTH ? ipv6_authlen(ext) :
+						 ipv6_optlen(ext);
+		nexthdr = ext->nexthdr;
+	}
+	pkt->key.l4proto = nexthdr;
+	pkt->l4off = off;
+	return FT_INVALID_NONE;
+}
+
+static enum ft_invalid read_ip(const struct sk_buff *skb, unsigned int nhoff,
+			       u8 family, u16 zone, struct ft_pkt *pkt,
+			       unsigned int *end)
+{
+	enum ft_invalid reason;
+
+	/* In pieces, stored inline: each packet pays for what memset() costs. */
+	pkt->key.addr4[0] = 0;
+	pkt->key.addr4[1] = 0;
+	pkt->key.port[0] = 0;
+	pkt->key.port[1] = 0;
+	pkt->key.l4proto = 0;
+	pkt->key.addr6[0] = (struct in6_addr){};
+	pkt->key.addr6[1] = (struct in6_addr){};
+	pkt->l4off = 0;
+	pkt->l4len = 0;
+	pkt->from_hi = false;
+	pkt->icmp_type = 0;
+	pkt->icmp_code = 0;
+	pkt->family = family;
+	pkt->key.family = family;
+	pkt->key.zone = zone;
+	reason = family == NFPROTO_IPV4 ? read_ipv4(skb, nhoff, pkt, end) :
+					  read_ipv6(skb, nhoff, pkt, end);
+	if (!reason && pkt->l4off > skb->len)
+		reason = FT_INVALID_TRUNCATED;
+	return reason;
+}
+
+static enum ft_parse invalid(enum ft_invalid *reason, enum ft_invalid why)
+{
+	*reason = why;
+	return FT_PARSE_INVALID;
+}
+
+static noinline_for_stack enum ft_parse
+read_icmp(const struct sk_buff *skb, struct ft_pkt *pkt,
+	  enum ft_invalid *reason)
+{
+	/* What is read of it is the same in ICMP and ICMPv6. */
+	const struct icmphdr *icmph;
+	struct icmphdr buf;
+	u8 request;
+
+	icmph = skb_header_pointer(skb, pkt->l4off, sizeof(buf), &buf);
+	if (!icmph)
+		return invalid(reason, FT_INVALID_TRUNCATED);
+	pkt->icmp_type = icmph->type;
+	pkt->icmp_code = icmph->code;
+	if (pkt->key.l4proto != icmp_proto(pkt->family))
+		return invalid(reason, FT_INVALID_ICMP_TYPE);
+
+	switch (ft_icmp_kind(pkt->family, icmph->type, &request)) {
+	case FT_ICMP_REQUEST:
+		break;
+	case FT_ICMP_REPLY:
+		pkt->from_hi = order_icmp(&pkt->key, true);
+		break;
+	case FT_ICMP_ERROR:
+		return FT_PARSE_ERROR;
+	case FT_ICMP_UNTRACKED:
+		return FT_PARSE_UNTRACKED;
+	default:
+		return invalid(reason, FT_INVALID_ICMP_TYPE);
+	}
+	pkt->key.port[0] = icmph->un.echo.id;
+	pkt->key.port[1] = htons(request << 8 | icmph->code);
+	return FT_PARSE_OK;
+}
+
+/*
+ * RFC 2890 (version 0) and RFC 2637 (version 1, PPTP). A header too short for
+ * its key or call id is no reason to refuse the packet: nf_conntrack takes it
+ * as one without.
+ */
+static noinline_for_stack enum ft_parse
+read_gre(const struct sk_buff *skb, struct ft_pkt *pkt,
+	 enum ft_invalid *reason)
+{
+	const struct gre_base_hdr *greh;
+	struct gre_base_hdr buf;
+	const __be16 *half;
+	unsigned int off;
+	__be16 halves[2];
+	bool call_id;
+
+	greh = skb_header_pointer(skb, pkt->l4off, sizeof(buf), &buf);
+	if (!greh)
+		goto out;
+	off = pkt->l4off + sizeof(*greh);
+	call_id = (greh->flags & GRE_VERSION) == GRE_VERSION_1;
+	if (!call_id) {
+		if (greh->flags & GRE_VERSION || !(greh->flags & GRE_KEY))
+			goto out;
+		/* Checksum and offset are there if either of them is. */
+		if (greh->flags & (GRE_CSUM | GRE_ROUTING))
+			off += sizeof(__be32);
+	}
+	half = skb_header_pointer(skb, off, sizeof(halves), halves);
+	if (!half)
+		goto out;
+	if (!call_id) {
+		pkt->key.port[0] = half[0];
+		pkt->key.port[1] = half[1];
+		goto out;
+	}
+	if (greh->protocol != GRE_PROTO_PPP)
+		return invalid(reason, FT_INVALID_GRE_HEADER);
+	/* Payload length, then the call id that the receiver gave out. */
+	pkt->key.port[1] = half[1];
+	pkt->from_hi = order(&pkt->key, true);
+	return FT_PARSE_OK;
+
+out:
+	pkt->from_hi = order(&pkt->key, false);
+	return FT_PARSE_OK;
+}
+
+static enum ft_parse read_l4(const struct sk_buff *skb, struct ft_pkt *pkt,
+			     enum ft_invalid *reason)
+{
+	const __be16 *port;
+	__be16 buf[2] __uninitialized;
+
+	switch (pkt->key.l4proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP:
+		port = skb_header_pointer(skb, pkt->l4off, sizeof(buf), buf);
+		if (!port)
+			return invalid(reason, FT_INVALID_TRUNCATED);
+		pkt->key.port[0] = port[0];
+		pkt->key.port[1] = port[1];
+		pkt->from_hi = order(&pkt->key, true);
+		return FT_PARSE_OK;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return read_icmp(skb, pkt, reason);
+	case IPPROTO_GRE:
+		return read_gre(skb, pkt, reason);
+	default:
+		pkt->from_hi = order(&pkt->key, false);
+		return FT_PARSE_OK;
+	}
+}
+
+/**
+ * ft_tuple_get() - identify the flow of a packet
+ * @skb: the packet, defragmented; its network header is set
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @zone: conntrack zone
+ * @pkt: filled. Complete on FT_PARSE_OK; on FT_PARSE_ERROR and
+ *	FT_PARSE_UNTRACKED there are no ports and the addresses are source and
+ *	destination; on FT_PARSE_INVALID it holds what was read so far, else zero
+ * @reason: set on FT_PARSE_INVALID
+ *
+ * Follows get_l4proto() and nf_ct_get_tuple() of nf_conntrack_core.c: a first
+ * or atomic fragment is a packet, any other fragment is INVALID, so is an IPv6
+ * packet whose headers lead to no transport (RFC 8200 4.7).
+ *
+ * Context: any.
+ * Return: what the packet is.
+ */
+enum ft_parse ft_tuple_get(const struct sk_buff *skb, u8 family, u16 zone,
+			   struct ft_pkt *pkt, enum ft_invalid *reason)
+{
+	unsigned int end;
+
+	*reason = read_ip(skb, skb_network_offset(skb), family, zone, pkt, &end);
+	if (*reason)
+		return FT_PARSE_INVALID;
+	if (end < pkt->l4off)
+		return invalid(reason, FT_INVALID_IP_HEADER);
+	if (end > skb->len)
+		return invalid(reason, FT_INVALID_TRUNCATED);
+	pkt->l4len = end - pkt->l4off;
+	return read_l4(skb, pkt, reason);
+}
+
+/*
+ * An ICMPv6 redirect quotes a packet in an option, behind the target and the
+ * destination (RFC 4861 4.5, 4.6.3). Only a router on the link may send one.
+ *
+ * Return: offset of the quoted packet, 0 if there is none.
+ */
+static unsigned int redirect_quote(const struct sk_buff *skb,
+				   const struct ft_pkt *outer)
+{
+	unsigned int off = outer->l4off + sizeof(struct rd_msg);
+	const struct nd_opt_hdr *opt;
+	const struct ipv6hdr *ip6h;
+	struct nd_opt_hdr optbuf;
+	struct ipv6hdr buf;
+
+	if (outer->icmp_code)
+		return 0;
+	ip6h = skb_header_pointer(skb, skb_network_offset(skb), sizeof(buf),
+				  &buf);
+	if (!ip6h || ip6h->hop_limit != 255 ||
+	    !(ipv6_addr_type(&ip6h->saddr) & IPV6_ADDR_LINKLOCAL))
+		return 0;
+	opt = skb_header_pointer(skb, off, sizeof(optbuf), &optbuf);
+	if (!opt || !opt->nd_opt_len ||
+	    opt->nd_opt_type != ND_OPT_REDIRECT_HDR)
+		return 0;
+	return off + 8;
+}
+
+/**
+ * ft_tuple_inner() - identify the flow that an ICMP error is about
+ * @skb: the error
+ * @outer: what ft_tuple_get() made of it, with FT_PARSE_ERROR
+ * @inner: filled; its from_hi tells who sent the quoted packet, and its l4len
+ *	is what the quoted header says, which may be more than was quoted
+ * @reason: set on FT_PARSE_INVALID
+ *
+ * At least eight bytes of the transport header are quoted (RFC 792). Nothing
+ * else of the quoted packet is trusted or needed.
+ *
+ * Context: any.
+ * Return: FT_PARSE_OK or FT_PARSE_INVALID.
+ */
+enum ft_parse ft_tuple_inner(const struct sk_buff *skb,
+			     const struct ft_pkt *outer, struct ft_pkt *inner,
+			     enum ft_invalid *reason)
+{
+	unsigned int off = outer->l4off + sizeof(struct icmphdr);
+	enum ft_invalid ignored;
+	unsigned int end;
+
+	*reason = FT_INVALID_ICMP_INNER;
+	if (outer->family == NFPROTO_IPV6 &&
+	    outer->icmp_type == NDISC_REDIRECT) {
+		off = redirect_quote(skb, outer);
+		if (!off)
+			return FT_PARSE_INVALID;
+	}
+	if (read_ip(skb, off, outer->family, outer->key.zone, inner, &end))
+		return FT_PARSE_INVALID;
+	inner->l4len = end > inner->l4off ? end - inner->l4off : 0;
+	if (read_l4(skb, inner, &ignored) != FT_PARSE_OK)
+		return FT_PARSE_INVALID;
+	*reason = FT_INVALID_NONE;
+	return FT_PARSE_OK;
+}
+
+/**
+ * ft_pkt_to_sender() - does an ICMP error go to the sender of what it quotes?
+ * @skb: the error
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @inner: the quoted packet
+ *
+ * Else its sender could reach hosts that never talked to it, by quoting a flow
+ * of another one; see nf_conntrack_inet_error().
+ *
+ * Context: any.
+ * Return: true if it does.
+ */
+bool ft_pkt_to_sender(const struct sk_buff *skb, u8 family,
+		      const struct ft_pkt *inner)
+{
+	unsigned int nhoff = skb_network_offset(skb);
+	const struct in6_addr *daddr6;
+	struct in6_addr buf6;
+	const __be32 *daddr;
+	__be32 buf;
+
+	if (family == NFPROTO_IPV4) {
+		daddr = skb_header_pointer(skb, nhoff +
+					   offsetof(struct iphdr, daddr),
+					   sizeof(buf), &buf);
+		return daddr && *daddr == inner->key.addr4[inner->from_hi];
+	}
+	daddr6 = skb_header_pointer(skb, nhoff +
+				    offsetof(struct ipv6hdr, daddr),
+				    sizeof(buf6), &buf6);
+	return daddr6 && ipv6_addr_equal(daddr6,
+					 &inner->key.addr6[inner->from_hi]);
+}
+
+/**
+ * ft_key_set() - identity of a flow from addresses and ports
+ * @key: filled
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @l4proto: IPPROTO_*
+ * @zone: conntrack zone
+ * @src: source address
+ * @dst: destination address
+ * @sport: source port; ICMP: the id; GRE: upper half of the key
+ * @dport: destination port; ICMP: type << 8 | code, the type as @src sends it;
+ *	GRE: lower half of the key
+ *
+ * The same key as ft_tuple_get() makes of a packet from @src to @dst. GRE
+ * version 1 can't be told from version 0 here and is not supported.
+ *
+ * Context: any.
+ * Return: whether @src is the upper endpoint.
+ */
+bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
+		const union nf_inet_addr *src, const union nf_inet_addr *dst,
+		__be16 sport, __be16 dport)
+{
+	u8 type, request;
+
+	memset(key, 0, sizeof(*key));
+	key->family = family;
+	key->l4proto = l4proto;
+	key->zone = zone;
+	set_address(key, 0, src);
+	set_address(key, 1, dst);
+
+	switch (l4proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP:
+		key->port[0] = sport;
+		key->port[1] = dport;
+		return order(key, true);
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		type = ntohs(dport) >> 8;
+		key->port[0] = sport;
+		key->port[1] = dport;
+		if (ft_icmp_kind(family, type, &request) != FT_ICMP_REPLY)
+			return order_icmp(key, false);
+		key->port[1] = htons(request << 8 | (ntohs(dport) & 0xff));
+		return order_icmp(key, true);
+	case IPPROTO_GRE:
+		key->port[0] = sport;
+		key->port[1] = dport;
+		return order(key, false);
+	default:
+		return order(key, false);
+	}
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * From packet to tuple: what identifies the flow that a packet belongs to.
+ *
+ * Pure: reads the packet, knows nothing of the table. Every access is bounds
+ * checked, so that a truncated header is an answer and never a fault.
+ */
+#ifndef _FT_FLOW_TUPLE_H
+#define _FT_FLOW_TUPLE_H
+
+#include <linux/in6.h>
+#include <linux/netfilter.h>
+#include <linux/siphash.h>
+#include <linux/skbuff.h>
+#include <linux/types.h>
+
+#include "base/invalid.h"
+
+/**
+ * struct ft_key - canonical identity of a flow, the same for both directions
+ * @addr4: IPv4: lower and upper address; IPv6: each address folded to 32 bits
+ *	by exclusive or, so that 16 bytes tell most flows apart
+ * @port: ports of the lower and of the upper endpoint (TCP, UDP, UDP-Lite,
+ *	SCTP); ICMP: the id and (request type << 8 | code), not ordered;
+ *	GRE version 0: upper and lower half of the key, not ordered (0 without a
+ *	key); GRE version 1: 0 for the sender, the call id for the receiver;
+ *	else 0
+ * @zone: conntrack zone, as the ruleset gave it
+ * @l4proto: IPPROTO_*
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6; 0 marks a key of no flow
+ * @addr6: IPv6: lower and upper address; IPv4: zero
+ *
+ * The endpoint with the lower (address, port), compared as bytes, comes first
+ * and is called the lower one. ICMP has no ports that would tell who asks, so
+ * there the requester comes first, whatever its address: of two hosts that
+ * ping each other with the same id, the request of one must not pass for the
+ * reply to the other. There is no padding: keys are hashed and compared as
+ * memory.
+ */
+struct ft_key {
+	__be32 addr4[2];
+	__be16 port[2];
+	u16 zone;
+	u8 l4proto;
+	u8 family;
+	struct in6_addr addr6[2];
+} __aligned(8);
+
+/* What a key needs in a flow object: IPv4 has no use for addr6. */
+#define FT_KEY_HEAD	offsetof(struct ft_key, addr6)
+
+/**
+ * struct ft_pkt - a packet as the tracker sees it
+ * @key: identity of its flow
+ * @l4off: offset of the transport header from skb->data, in bytes
+ * @l4len: bytes from there to the end of the datagram, as the IP header has it
+ * @from_hi: the sender is the upper endpoint of @key
+ * @icmp_type: ICMP, ICMPv6: the type; else 0
+ * @icmp_code: ICMP, ICMPv6: the code; else 0
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ */
+struct ft_pkt {
+	struct ft_key key;
+	unsigned int l4off;
+	unsigned int l4len;
+	bool from_hi;
+	u8 icmp_type;
+	u8 icmp_code;
+	u8 family;
+};
+
+/**
+ * enum ft_parse - what the headers of a packet turn out to be
+ * @FT_PARSE_OK: the packet of a flow; ft_pkt is complete
+ * @FT_PARSE_ERROR: an ICMP or ICMPv6 error; ft_tuple_inner() tells about whom
+ * @FT_PARSE_UNTRACKED: never tracked: neighbour discovery, MLD, router messages
+ * @FT_PARSE_INVALID: truncated or inconsistent; the reason is given
+ */
+enum ft_parse {
+	FT_PARSE_OK,
+	FT_PARSE_ERROR,
+	FT_PARSE_UNTRACKED,
+	FT_PARSE_INVALID,
+};
+
+/**
+ * enum ft_icmp_kind - what an ICMP or ICMPv6 type is to the tracker
+ * @FT_ICMP_REQUEST: opens a flow (echo, timestamp, information, address mask;
+ *	ICMPv6: echo, node information query)
+ * @FT_ICMP_REPLY: answers one
+ * @FT_ICMP_ERROR: carries the packet it is about
+ * @FT_ICMP_UNTRACKED: ICMPv6 neighbour discovery, MLD, router messages
+ * @FT_ICMP_INVALID: anything else
+ */
+enum ft_icmp_kind {
+	FT_ICMP_REQUEST,
+	FT_ICMP_REPLY,
+	FT_ICMP_ERROR,
+	FT_ICMP_UNTRACKED,
+	FT_ICMP_INVALID,
+};
+
+enum ft_icmp_kind ft_icmp_kind(u8 family, u8 type, u8 *request);
+u8 ft_icmp_reply_type(u8 family, u8 request);
+
+enum ft_parse ft_tuple_get(const struct sk_buff *skb, u8 family, u16 zone,
+			   struct ft_pkt *pkt, enum ft_invalid *reason);
+enum ft_parse ft_tuple_inner(const struct sk_buff *skb,
+			     const struct ft_pkt *outer, struct ft_pkt *inner,
+			     enum ft_invalid *reason);
+
+bool ft_pkt_to_sender(const struct sk_buff *skb, u8 family,
+		      const struct ft_pkt *inner);
+
+bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
+		const union nf_inet_addr *src, const union nf_inet_addr *dst,
+		__be16 sport, __be16 dport);
+
+/**
+ * ft_key_hash() - keyed hash of a flow's identity
+ * @key: the identity
+ * @secret: the namespace's random key
+ *
+ * Return: 64 bits; the table takes the bucket from the lower half and the tag
+ * from the upper one.
+ */
+static inline u64 ft_key_hash(const struct ft_key *key,
+			      const siphash_key_t *secret)
+{
+	if (key->family == NFPROTO_IPV4)
+		return siphash(key, FT_KEY_HEAD, secret);
+	/* All but addr4, which follows from addr6. */
+	return siphash(&key->port, sizeof(*key) - offsetof(struct ft_key, port),
+		       secret);
+}
+
+#endif /* _FT_FLOW_TUPLE_H */

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/bitfield.h>
+#include <linux/bottom_half.h>
+#include <linux/in.h>
+#include <linux/sched.h>
+#include <linux/workqueue.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "base/settings.h"
+#include "base/stats.h"
+#include "flow/flow.h"
+#include "flow/shadow.h"
+#include "guard/feed.h"
+#include "guard/guard.h"
+#include "net.h"
+#include "policy/loan.h"
+#include "policy/source.h"
+#include "policy/top.h"
+#include "proto/proto.h"
+
+/* Shadows are compared with reality once a second. */
+#define SWEEP_PERIOD	HZ
+/* Buckets between two chances for others to run. */
+#define RECOUNT_SLICE	256
+
+/**
+ * ft_guard_word() - a flow of nf_conntrack in the terms of flowtrack
+ * @ct: its entry
+ *
+ * Context: any; the entry is referenced, or the packet's own.
+ * Return: FT_FLOW_* bits: status, state, class.
+ */
+u32 ft_guard_word(const struct nf_conn *ct)
+{
+	unsigned long status = READ_ONCE(ct->status);
+	u8 l4proto = nf_ct_protonum(ct);
+	u32 word = 0, state;
+
+	if (status & IPS_SEEN_REPLY)
+		word |= FT_FLOW_SEEN_REPLY;
+	if (status & IPS_ASSURED)
+		word |= FT_FLOW_ASSURED;
+	switch (l4proto) {
+	case IPPROTO_TCP:
+		state = READ_ONCE(ct->proto.tcp.state);
+		break;
+	case IPPROTO_SCTP:
+		state = READ_ONCE(ct->proto.sctp.state);
+		break;
+	default:
+		state = FLOWTRACK_FLOW_STATE_UNREPLIED;
+		if (status & IPS_ASSURED)
+			state = FLOWTRACK_FLOW_STATE_STREAM;
+		else if (status & IPS_SEEN_REPLY)
+			state = FLOWTRACK_FLOW_STATE_REPLIED;
+		break;
+	}
+	word |= state << 8;
+	return word | (u32)ft_proto_class(l4proto, word) << 5;
+}
+
+/**
+ * ft_guard_bits() - what a shadow keeps of an entry
+ * @ct: the entry
+ *
+ * Context: any; the entry is referenced, or the packet's own.
+ * Return: FT_SHADOW_* bits.
+ */
+u32 ft_guard_bits(const struct nf_conn *ct)
+{
+	u32 word = ft_guard_word(ct);
+
+	return ft_word_class(word) |
+	       (ft_proto_late(nf_ct_protonum(ct), word) ? FT_SHADOW_LATE : 0);
+}
+
+/**
+ * ft_guard_deadline() - when an entry ends if no packet comes
+ * @ct: the entry
+ *
+ * An entry that is not confirmed yet has its timeout relative to that.
+ *
+ * Context: any; the entry is referenced, or the packet's own.
+ * Return: jiffies, as ft_now().
+ */
+u32 ft_guard_deadline(const struct nf_conn *ct)
+{
+	u32 timeout = READ_ONCE(ct->timeout);
+
+	return nf_ct_is_confirmed(ct) ? timeout : ft_now() + timeout;
+}
+
+/**
+ * ft_guard_real() - the entry that a shadow is of
+ * @tn: namespace
+ * @key: the flow
+ *
+ * An entry that has expired is collected on the way, by nf_conntrack.
+ *
+ * Context: RCU read side.
+ * Return: the entry, referenced; NULL: it is gone.
+ */
+struct nf_conn *ft_guard_real(const struct ft_net *tn,
+			      const struct ft_shadow_key *key)
+{
+	struct nf_conntrack_tuple_hash *found;
+	struct nf_conntrack_tuple tuple;
+	struct nf_conntrack_zone zone;
+	struct nf_conn *ct;
+
+	ft_shadow_key_tuple(key, &tuple, &zone);
+	found = nf_conntrack_find_get(tn->net, &zone, &tuple);
+	if (!found)
+		return NULL;
+	ct = nf_ct_tuplehash_to_ctrack(found);
+	if (NF_CT_DIRECTION(found) == IP_CT_DIR_ORIGINAL)
+		return ct;
+	/* The answers to another flow look like that. */
+	nf_ct_put(ct);
+	return NULL;
+}
+
+/* Give back what a flow counts with its source. */
+static void uncount(struct ft_net *tn, const struct ft_shadow_key *key,
+		    u32 bits)
+{
+	struct ft_key flow;
+	u32 word;
+
+	if (likely(!(bits & FT_SHADOW_SOURCE)))
+		return;
+	word = ft_shadow_flow_key(key, &flow) |
+	       FIELD_PREP(FT_FLOW_SOURCE, FIELD_GET(FT_SHADOW_SOURCE, bits));
+	rcu_read_lock();
+	local_bh_disable();
+	ft_source_release(tn, &flow, word);
+	local_bh_enable();
+	rcu_read_unlock();
+}
+
+/*
+ * Count a flow with its source, if that may have it. Return: the verdict; @bits
+ * set to how it is counted.
+ */
+static enum ft_source_verdict count(struct ft_net *tn,
+				    const struct ft_shadow_key *key,
+				    bool exempt, u32 *bits)
+{
+	enum ft_source_verdict verdict;
+	struct ft_key flow;
+	u32 word;
+
+	*bits = 0;
+	if (likely(!rcu_access_pointer(tn->sources.table)))
+		return FT_SOURCE_OK;
+	word = ft_shadow_flow_key(key, &flow);
+	local_bh_disable();
+	verdict = ft_source_charge(tn, &flow, &word, exempt);
+	local_bh_enable();
+	if (verdict == FT_SOURCE_MAX || verdict == FT_SOURCE_RATE)
+		ft_source_refused(tn, &flow, word, verdict);
+	*bits = FIELD_PREP(FT_SHADOW_SOURCE, FIELD_GET(FT_FLOW_SOURCE, word));
+	return verdict;
+}
+
+/**
+ * ft_guard_drop() - remove the shadow of an entry that was deleted
+ * @tn: namespace
+ * @key: the flow
+ *
+ * Context: any but hard interrupts.
+ * Return: false if there is none.
+ */
+bool ft_guard_drop(struct ft_net *tn, const struct ft_shadow_key *key)
+{
+	u32 word;
+
+	if (!ft_shadow_drop(&tn->guard.shadows, key, &word))
+		return false;
+	uncount(tn, key, word);
+	return true;
+}
+
+/**
+ * ft_guard_forget() - remove the shadow of an entry that ended by itself
+ * @tn: namespace
+ * @key: the flow
+ *
+ * Context: any but hard interrupts.
+ * Return: false if there is none.
+ */
+bool ft_guard_forget(struct ft_net *tn, const struct ft_shadow_key *key)
+{
+	if (!ft_guard_drop(tn, key))
+		return false;
+	ft_stat_inc(tn, GUARD_FORGOT);
+	return true;
+}
+
+/* A flow began, for those who want to know who opens most. */
+static void born(struct ft_net *tn, const struct ft_shadow_key *key)
+{
+	struct ft_key flow;
+	u32 word;
+
+	if (likely(!rcu_access_pointer(tn->top.rings)))
+		return;
+	word = ft_shadow_flow_key(key, &flow);
+	local_bh_disable();
+	ft_top_born(tn, &flow, word);
+	local_bh_enable();
+}
+
+/**
+ * ft_guard_kick() - make sure that shadows are compared with reality
+ * @tn: namespace that has one
+ *
+ * Context: any.
+ */
+void ft_guard_kick(struct ft_net *tn)
+{
+	if (delayed_work_pending(&tn->guard.work) || READ_ONCE(tn->dying))
+		return;
+	queue_delayed_work(system_unbound_wq, &tn->guard.work, SWEEP_PERIOD);
+}
+
+/**
+ * ft_guard_refuse_source() - a newcomer that its source may not have
+ * @tn: namespace
+ *
+ * Context: any.
+ * Return: what the setting src_policy says becomes of it: PASS or DROP.
+ */
+enum ft_guard_answer ft_guard_refuse_source(struct ft_net *tn)
+{
+	if (ft_setting(&tn->set, SRC_POLICY) != FLOWTRACK_POLICY_PASS)
+		return FT_GUARD_DROP;
+	ft_stat_inc(tn, SRC_PASS);
+	return FT_GUARD_PASS;
+}
+
+/**
+ * ft_guard_feed() - a packet whose flow stays in nf_conntrack
+ * @tn: namespace
+ * @ct: its entry, confirmed or about to be
+ * @exempt: the limits for sources do not hold for this packet
+ *
+ * Context: RCU read side.
+ * Return: GO; else the flow is new, and its source has too many: PASS, the
+ * packet is to go on without the entry; DROP.
+ */
+enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
+				   bool exempt)
+{
+	unsigned int max = READ_ONCE(nf_conntrack_max);
+	enum ft_source_verdict verdict;
+	struct ft_shadow_key key;
+	struct ft_shadow *shadow;
+	u32 bits, source;
+	int err;
+
+	if (!ft_setting(&tn->set, GUARD))
+		return FT_GUARD_GO;
+	bits = ft_guard_bits(ct);
+	ft_shadow_key_set(&key, &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple,
+			  nf_ct_zone(ct));
+	shadow = ft_shadow_find(&tn->guard.shadows, &key);
+	if (shadow) {
+		if (ft_shadow_packet(shadow, bits, ft_guard_deadline(ct), ft_now()))
+			ft_loan_repay(&tn->guard.loan);
+		return FT_GUARD_GO;
+	}
+	/* Deleted, this was the last packet. */
+	if (nf_ct_is_dying(ct))
+		return FT_GUARD_GO;
+	/* No more shadows than things that cast one. */
+	if (max && ft_shadow_count(&tn->guard.shadows) >= max)
+		return FT_GUARD_GO;
+	/* What is there, and what another flow has announced, is counted only. */
+	exempt |= nf_ct_is_confirmed(ct) || ct->master;
+	verdict = count(tn, &key, exempt, &source);
+	if (verdict == FT_SOURCE_MAX || verdict == FT_SOURCE_RATE)
+		return ft_guard_refuse_source(tn);
+	err = ft_shadow_add(&tn->guard.shadows, &key, bits | source,
+			    ft_guard_deadline(ct), ft_now());
+	if (err)
+		uncount(tn, &key, source);
+	else if (!nf_ct_is_confirmed(ct))
+		born(tn, &key);
+	if (verdict == FT_SOURCE_NOMEM || (err && err != -EEXIST))
+		ft_stat_inc(tn, NOMEM);
+	ft_guard_kick(tn);
+	return FT_GUARD_GO;
+}
+
+/* Count a flow that was there before its source's limits were. */
+static int recount_one(struct ft_shadow *shadow, void *arg)
+{
+	struct ft_shadow_key key = shadow->key;
+	struct ft_net *tn = arg;
+	u32 source;
+
+	if (count(tn, &key, true, &source) != FT_SOURCE_OK)
+		ft_stat_inc(tn, NOMEM);
+	/* One that is not counted must not look like it, two tables on. */
+	if (!ft_shadow_set_source(&tn->guard.shadows, &key, source))
+		uncount(tn, &key, source);
+	return 0;
+}
+
+/**
+ * ft_guard_recount() - count the guarded flows that there are by their sources
+ * @tn: namespace, with a new table of sources
+ *
+ * Context: may sleep.
+ */
+void ft_guard_recount(struct ft_net *tn)
+{
+	struct ft_shadow_cursor cursor = {};
+	int more;
+
+	do {
+		rcu_read_lock();
+		more = ft_shadow_walk(&tn->guard.shadows, &cursor, RECOUNT_SLICE,
+				      recount_one, tn);
+		rcu_read_unlock();
+		/* Being resized: from the beginning, once that is done. */
+		if (more == -EAGAIN)
+			schedule_timeout_uninterruptible(1);
+		cond_resched();
+	} while (more);
+}
+
+/**
+ * ft_guard_end() - delete a guarded flow by request
+ * @tn: namespace
+ * @key: the flow
+ * @ct: its entry, referenced
+ *
+ * Context: any but hard interrupts.
+ * Return: false if nf_conntrack has ended it already.
+ */
+bool ft_guard_end(struct ft_net *tn, const struct ft_shadow_key *key,
+		  struct nf_conn *ct)
+{
+	if (!nf_ct_delete(ct, 0, 0))
+		return false;
+	ft_guard_drop(tn, key);
+	return true;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Guarding: the pressure policy for flows that stay in nf_conntrack.
+ *
+ * What passes the hooks feeds a shadow of each such flow. Before nf_conntrack
+ * makes an entry for a newcomer that it would have no room for, the policy
+ * names a victim among the shadows, and the real entry is deleted.
+ */
+#ifndef _FT_GUARD_GUARD_H
+#define _FT_GUARD_GUARD_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+#include "flow/shadow.h"
+#include "policy/loan.h"
+
+/**
+ * enum ft_guard_answer - may a newcomer go on to nf_conntrack?
+ * @FT_GUARD_GO: it may; a place has been made
+ * @FT_GUARD_PASS: no place; the packet goes on without an entry
+ * @FT_GUARD_DROP: no place; the packet is to be dropped
+ */
+enum ft_guard_answer {
+	FT_GUARD_GO,
+	FT_GUARD_PASS,
+	FT_GUARD_DROP,
+};
+
+struct ft_guard_heavy;
+struct ft_net;
+
+/**
+ * struct ft_guard - what guards one namespace's part of nf_conntrack
+ * @shadows: of its flows
+ * @work: compares shadows with reality, once a second while there are any
+ * @cursor: where that stands; touched by @work only
+ * @others: entries of nf_conntrack that had no shadow when all shadows had been
+ *	looked at: as long as the numbers differ by this, nothing has drifted;
+ *	touched by @work only
+ * @expected: what @others will be after this pass if nothing else happens;
+ *	touched by @work only
+ * @settled: @others is true; touched by @work only
+ * @verify: this pass looks every shadow up, not only those that are due;
+ *	touched by @work only
+ * @refused: a newcomer found no room since @work looked last
+ * @hopeless: ft_now() when a search for a victim last failed
+ * @loan: places of idle flows that unanswered newcomers took, see loan.c
+ * @heavy: sources that hold too much, or NULL; see guard_heavy.c
+ */
+struct ft_guard {
+	struct ft_shadows shadows;
+	struct delayed_work work;
+	struct ft_shadow_cursor cursor;
+	s32 others;
+	s32 expected;
+	bool settled;
+	bool verify;
+	bool refused;
+	u32 hopeless;
+	struct ft_loan loan;
+	struct ft_guard_heavy __rcu *heavy;
+};
+
+int ft_guard_init(struct ft_net *tn);
+void ft_guard_stop(struct ft_net *tn);
+void ft_guard_exit(struct ft_net *tn);
+
+#endif /* _FT_GUARD_GUARD_H */

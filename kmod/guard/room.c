@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/cpumask.h>
+#include <linux/icmp.h>
+#include <linux/random.h>
+#include <linux/ratelimit.h>
+#include <linux/workqueue.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "base/settings.h"
+#include "base/stats.h"
+#include "flow/shadow.h"
+#include "flow/tuple.h"
+#include "guard/feed.h"
+#include "guard/guard.h"
+#include "guard/heavy.h"
+#include "guard/room.h"
+#include "net.h"
+#include "policy/loan.h"
+#include "policy/pressure.h"
+#include "policy/source.h"
+
+/* Shadows in a sample, samples for a newcomer, and real entries looked at. */
+#define SAMPLE		32
+#define SAMPLES		3
+#define LOOKS		8
+
+/* A flow in the terms of the policy, by what its shadow says. */
+static void candidate_set(const struct ft_net *tn,
+			  struct ft_candidate *candidate,
+			  const struct ft_shadow *shadow)
+{
+	u32 now = ft_now(), word = READ_ONCE(shadow->word);
+	s32 left = ft_shadow_left(shadow, now);
+	struct ft_source source;
+
+	*candidate = (struct ft_candidate){
+		.class = ft_shadow_class(word),
+		.left = left > 0 ? min_t(s32, left / HZ + 1, S16_MAX) : 0,
+		.idle = ft_shadow_idle(word, now),
+		.flags = FT_CANDIDATE_KNOWN,
+	};
+	if (word & FT_SHADOW_LATE)
+		candidate->flags |= FT_CANDIDATE_LATE;
+	if (!ft_guard_heavy_any(tn))
+		return;
+	ft_guard_source(&source, &shadow->key);
+	if (ft_guard_heavy(tn, &source))
+		candidate->flags |= FT_CANDIDATE_HEAVY;
+}
+
+/* Nobody has answered it, it may be forged: what it can take is bounded. */
+static void describe(const struct ft_net *tn,
+		     const struct ft_guard_newcomer *who,
+		     struct ft_newcomer *newcomer)
+{
+	bool trusted = ft_loan_open(&tn->guard.loan);
+
+	newcomer->class = FLOWTRACK_CLASS_EMBRYONIC;
+	newcomer->heavy = ft_guard_heavy(tn, &who->source);
+	newcomer->idle = trusted && ft_adaptive_on(&tn->set);
+	/* Its own flows it may take in any case. */
+	newcomer->fair = trusted || newcomer->heavy;
+}
+
+static enum ft_decision decide(const struct ft_net *tn,
+			       const struct ft_newcomer *newcomer,
+			       const struct ft_candidate *candidates,
+			       unsigned int n, unsigned int *victim,
+			       enum ft_rank *rank)
+{
+	return ft_pressure_decide(ft_setting(&tn->set, FULL_POLICY),
+				  ft_setting(&tn->set, FULL_FALLBACK),
+				  newcomer, candidates, n, victim, rank);
+}
+
+/*
+ * Does nf_conntrack have room for one more? Each CPU may be between here and
+ * its allocation with a packet: that many places are kept free. And the reserved
+ * ones are, though half of its table at most, which may be smaller than ours.
+ */
+static bool has_room(const struct ft_net *tn, bool reserved)
+{
+	unsigned int max = READ_ONCE(nf_conntrack_max);
+	unsigned int kept = num_online_cpus();
+
+	if (!max)
+		return true;
+	if (!reserved)
+		kept += min(ft_setting(&tn->set, RESERVED), max / 2);
+	return nf_conntrack_count(tn->net) + kept <= max;
+}
+
+/* nf_conntrack makes no entry for an ICMP error. */
+static bool is_error(const struct nf_conntrack_tuple *tuple)
+{
+	u8 family = tuple->src.l3num;
+	u8 request;
+
+	if (tuple->dst.protonum != (family == NFPROTO_IPV4 ? IPPROTO_ICMP :
+							     IPPROTO_ICMPV6))
+		return false;
+	return ft_icmp_kind(family, tuple->dst.u.icmp.type, &request) ==
+	       FT_ICMP_ERROR;
+}
+
+/**
+ * ft_guard_open() - may a packet go on to nf_conntrack just so?
+ * @tn: namespace
+ * @skb: the packet, with no entry of ours
+ * @pf: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @zone: conntrack zone
+ * @newcomer: filled if it may not
+ *
+ * Context: RCU read side.
+ * Return: true if nf_conntrack has room, knows its flow, or wants none.
+ */
+bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
+		   const struct nf_conntrack_zone *zone,
+		   struct ft_guard_newcomer *newcomer)
+{
+	struct nf_conntrack_tuple_hash *found;
+	struct nf_conntrack_tuple tuple;
+	struct ft_shadow_key key;
+
+	if (has_room(tn, false) || !ft_setting(&tn->set, GUARD))
+		return true;
+	/* What has no tuple gets no entry. */
+	if (!nf_ct_get_tuplepr(skb, skb_network_offset(skb), pf, tn->net,
+			       &tuple) || is_error(&tuple))
+		return true;
+	found = nf_conntrack_find_get(tn->net, zone, &tuple);
+	if (!found) {
+		ft_shadow_key_set(&key, &tuple, zone);
+		ft_guard_source(&newcomer->source, &key);
+		newcomer->reserved = ft_mark_reserved(&tn->set, skb->mark);
+		newcomer->exempt = newcomer->reserved || !skb->skb_iif;
+		return false;
+	}
+	nf_ct_put(nf_ct_tuplehash_to_ctrack(found));
+	return true;
+}
+
+static void log_full(struct ft_net *tn, const char *done)
+{
+	if (!__ratelimit(&tn->full_log))
+		return;
+	pr_warn("nf_flowtrack: netns %u: nf_conntrack full, limit of %u entries: %s; raise net.netfilter.nf_conntrack_max or lower its timeouts\n",
+		tn->net->ns.inum, READ_ONCE(nf_conntrack_max), done);
+}
+
+/*
+ * Delete an entry, if the newcomer may displace what it is now; for one that
+ * nobody answered, its place may be a loan. Return: true if that was us.
+ */
+static bool delete_for(struct ft_net *tn, const struct ft_newcomer *newcomer,
+		       const struct ft_candidate *candidate, struct nf_conn *ct)
+{
+	unsigned int victim;
+	enum ft_rank rank;
+	bool lent;
+
+	if (decide(tn, newcomer, candidate, 1, &victim, &rank) !=
+	    FT_DECISION_EVICT)
+		return false;
+	lent = ft_pressure_borrows(newcomer, rank);
+	if (lent && !ft_loan_take(&tn->guard.loan))
+		return false;
+	if (nf_ct_delete(ct, 0, 0))
+		return true;
+	if (lent)
+		ft_loan_repay(&tn->guard.loan);
+	return false;
+}
+
+/*
+ * Delete a shadow's flow, if that is still allowed and frees its place. Return:
+ * true if so.
+ */
+static bool evict(struct ft_net *tn, const struct ft_newcomer *newcomer,
+		  struct ft_shadow *shadow)
+{
+	struct ft_shadow_key key = shadow->key;
+	struct ft_candidate candidate;
+	struct nf_conn *ct;
+	bool deleted;
+
+	ct = ft_guard_real(tn, &key);
+	if (!ct) {
+		ft_guard_forget(tn, &key);
+		return false;
+	}
+	ft_shadow_update(shadow, ft_guard_bits(ct), ft_guard_deadline(ct), ft_now());
+	candidate_set(tn, &candidate, shadow);
+	/*
+	 * Offloaded: its packets pass by, it is not as idle as it looks. More
+	 * references than the table's and ours: packets of it are queued, and
+	 * its place would be free only after them. Another key: the shadow has
+	 * become that of another flow, whose idle time says nothing.
+	 */
+	deleted = !test_bit(IPS_OFFLOAD_BIT, &ct->status) &&
+		  refcount_read(&ct->ct_general.use) <= 2 &&
+		  !memcmp(&shadow->key, &key, sizeof(key)) &&
+		  delete_for(tn, newcomer, &candidate, ct);
+	nf_ct_put(ct);
+	if (!deleted)
+		return false;
+	ft_guard_drop(tn, &key);
+	this_cpu_inc(tn->stats->v[FLOWTRACK_A_STATS_GUARD_EVICT_CLOSING +
+				  candidate.class]);
+	return true;
+}
+
+/* Likewise. Return: true if there is room now, whoever made it. */
+static bool displace(struct ft_net *tn, const struct ft_newcomer *newcomer,
+		     struct ft_shadow *shadow)
+{
+	bool deleted = evict(tn, newcomer, shadow);
+
+	/* While reserved places are in use, one goes for one. */
+	return has_room(tn, false) || (deleted && has_room(tn, true));
+}
+
+/*
+ * Who may go if no other sample has a better one. Looked at anew by then: within
+ * the read-side section the shadow may become that of another flow.
+ */
+struct spare {
+	struct ft_shadow *shadow;
+	enum ft_rank rank;
+};
+
+/*
+ * One sample: true if there is room now. Unless it is the last one, nobody goes
+ * for whom another sample may have a better one: kept as @spare until then.
+ */
+static bool evict_any(struct ft_net *tn, const struct ft_newcomer *who,
+		      bool last, struct spare *spare,
+		      enum ft_decision *decision)
+{
+	struct ft_candidate candidates[SAMPLE];
+	struct ft_newcomer newcomer = *who;
+	struct ft_shadow *shadows[SAMPLE];
+	unsigned int n, i, looks, victim;
+	enum ft_rank rank;
+
+	n = ft_shadow_sample(&tn->guard.shadows, get_random_u32(), shadows,
+			     SAMPLE);
+	for (i = 0; i < n; i++)
+		candidate_set(tn, &candidates[i], shadows[i]);
+	ft_pressure_crowd(&newcomer, candidates, n);
+	for (looks = 0; looks < LOOKS; looks++) {
+		*decision = decide(tn, &newcomer, candidates, n, &victim,
+				   &rank);
+		if (*decision != FT_DECISION_EVICT)
+			break;
+		if (!last && !ft_pressure_settled(&newcomer, rank)) {
+			if (rank <= spare->rank)
+				*spare = (struct spare){ shadows[victim], rank };
+			return false;
+		}
+		if (displace(tn, &newcomer, shadows[victim]))
+			return true;
+		n--;
+		shadows[victim] = shadows[n];
+		candidates[victim] = candidates[n];
+	}
+	return last && spare->shadow && displace(tn, who, spare->shadow);
+}
+
+/* Find out who fills the table: at once, but once a second at most. */
+static void note_refused(struct ft_net *tn)
+{
+	if (READ_ONCE(tn->guard.refused))
+		return;
+	WRITE_ONCE(tn->guard.refused, true);
+	if (!rcu_access_pointer(tn->guard.heavy) && !READ_ONCE(tn->dying))
+		mod_delayed_work(system_unbound_wq, &tn->guard.work, 0);
+}
+
+/**
+ * ft_guard_make_room() - a newcomer that nf_conntrack has no room for
+ * @tn: namespace
+ * @newcomer: from ft_guard_open()
+ *
+ * Context: RCU read side.
+ * Return: what becomes of it.
+ */
+enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
+					const struct ft_guard_newcomer *newcomer)
+{
+	enum ft_decision decision = FT_DECISION_EVICT;
+	struct spare spare = { .rank = FT_RANK_NEVER };
+	struct ft_newcomer who;
+	unsigned int victim, i;
+	bool found = false;
+	enum ft_rank rank;
+
+	/* Who would be refused later must not cost another one its entry. */
+	if (!newcomer->exempt && ft_source_full(tn, &newcomer->source))
+		return ft_guard_refuse_source(tn);
+	if (newcomer->reserved && has_room(tn, true)) {
+		ft_stat_inc(tn, RESERVED);
+		return FT_GUARD_GO;
+	}
+	ft_stat_inc(tn, GUARD_FULL);
+	note_refused(tn);
+	describe(tn, newcomer, &who);
+	for (i = 0; i < SAMPLES; i++) {
+		if (evict_any(tn, &who, i == SAMPLES - 1, &spare, &decision)) {
+			log_full(tn, "a less valuable one was deleted");
+			return FT_GUARD_GO;
+		}
+		found |= decision == FT_DECISION_EVICT;
+		/* In vain, only one packet in a jiffy searches on. */
+		if (!found && READ_ONCE(tn->guard.hopeless) == ft_now())
+			break;
+	}
+	if (!found)
+		WRITE_ONCE(tn->guard.hopeless, ft_now());
+	/* The fallback: what is decided when nobody is in reach. */
+	decision = decide(tn, &who, NULL, 0, &victim, &rank);
+	if (decision == FT_DECISION_PASS) {
+		ft_stat_inc(tn, GUARD_PASS);
+		log_full(tn, "a new connection goes on untracked");
+		return FT_GUARD_PASS;
+	}
+	ft_stat_inc(tn, GUARD_DROP);
+	log_full(tn, "a new connection was dropped");
+	return FT_GUARD_DROP;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Room in nf_conntrack's table: whether a newcomer may go there, and whose entry
+ * gives way to it.
+ */
+#ifndef _FT_GUARD_ROOM_H
+#define _FT_GUARD_ROOM_H
+
+#include <linux/types.h>
+
+#include "guard/guard.h"
+#include "policy/source.h"
+
+struct ft_net;
+struct nf_conntrack_zone;
+struct sk_buff;
+
+/**
+ * struct ft_guard_newcomer - a packet whose flow nf_conntrack does not know
+ * @source: who sent it, the whole address
+ * @reserved: has the reserved mark
+ * @exempt: the limits for sources do not hold for it
+ */
+struct ft_guard_newcomer {
+	struct ft_source source;
+	bool reserved;
+	bool exempt;
+};
+
+bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
+		   const struct nf_conntrack_zone *zone,
+		   struct ft_guard_newcomer *newcomer);
+enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
+					const struct ft_guard_newcomer *newcomer);
+
+#endif /* _FT_GUARD_ROOM_H */

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * flow-add: a flow that no packet opened, as saved elsewhere or before.
+ */
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/netlink.h>
+#include <linux/timekeeping.h>
+
+#include "netlink/ops.h"
+#include "proto/proto.h"
+#include "track/admit.h"
+
+#define A(name)		FLOWTRACK_A_FLOW_##name
+
+/* A window is 16 bits, shifted by 14 at most (RFC 7323 2.3). */
+#define TCP_SCALE_MAX	14
+
+const struct nla_policy ft_counters_policy[FLOWTRACK_A_COUNTERS_MAX + 1] = {
+	[FLOWTRACK_A_COUNTERS_PACKETS] = { .type = NLA_U64 },
+	[FLOWTRACK_A_COUNTERS_BYTES] = { .type = NLA_U64 },
+};
+
+const struct nla_policy ft_tcp_dir_policy[FLOWTRACK_A_TCP_DIR_MAX + 1] = {
+	[FLOWTRACK_A_TCP_DIR_END] = { .type = NLA_U32 },
+	[FLOWTRACK_A_TCP_DIR_MAXEND] = { .type = NLA_U32 },
+	[FLOWTRACK_A_TCP_DIR_MAXWIN] = { .type = NLA_U32 },
+	[FLOWTRACK_A_TCP_DIR_MAXACK] = { .type = NLA_U32 },
+	[FLOWTRACK_A_TCP_DIR_SCALE] = NLA_POLICY_MAX(NLA_U8, TCP_SCALE_MAX),
+	[FLOWTRACK_A_TCP_DIR_FLAGS] = { .type = NLA_U8 },
+};
+
+static int read_counters(struct genl_info *info, struct ft_birth *birth,
+			 enum ft_dir dir)
+{
+	unsigned int attr = dir == FT_DIR_ORIG ? A(COUNTERS_ORIG) :
+						 A(COUNTERS_REPLY);
+	struct nlattr *tb[FLOWTRACK_A_COUNTERS_MAX + 1];
+	int err;
+
+	if (!info->attrs[attr])
+		return 0;
+	err = nla_parse_nested(tb, FLOWTRACK_A_COUNTERS_MAX, info->attrs[attr],
+			       ft_counters_policy, info->extack);
+	if (err)
+		return err;
+	if (tb[FLOWTRACK_A_COUNTERS_PACKETS])
+		birth->packets[dir] =
+			nla_get_u64(tb[FLOWTRACK_A_COUNTERS_PACKETS]);
+	if (tb[FLOWTRACK_A_COUNTERS_BYTES])
+		birth->bytes[dir] = nla_get_u64(tb[FLOWTRACK_A_COUNTERS_BYTES]);
+	return 0;
+}
+
+static int read_tcp_dir(struct genl_info *info, struct ft_tcp *tcp,
+			enum ft_dir dir)
+{
+	struct nlattr *nest = info->attrs[dir == FT_DIR_ORIG ? A(TCP_ORIG) :
+							       A(TCP_REPLY)];
+	struct nlattr *tb[FLOWTRACK_A_TCP_DIR_MAX + 1];
+	unsigned int i;
+	int err;
+
+	err = nla_parse_nested(tb, FLOWTRACK_A_TCP_DIR_MAX, nest,
+			       ft_tcp_dir_policy, info->extack);
+	if (err)
+		return err;
+	for (i = 1; i <= FLOWTRACK_A_TCP_DIR_MAX; i++) {
+		if (tb[i])
+			continue;
+		return FT_NETLINK_MISSING(info->extack, nest, i,
+					  "the TCP state of a direction is incomplete");
+	}
+	tcp->end[dir] = nla_get_u32(tb[FLOWTRACK_A_TCP_DIR_END]);
+	tcp->maxend[dir] = nla_get_u32(tb[FLOWTRACK_A_TCP_DIR_MAXEND]);
+	tcp->maxwin[dir] = nla_get_u32(tb[FLOWTRACK_A_TCP_DIR_MAXWIN]);
+	tcp->maxack[dir] = nla_get_u32(tb[FLOWTRACK_A_TCP_DIR_MAXACK]);
+	tcp->scale[dir] = nla_get_u8(tb[FLOWTRACK_A_TCP_DIR_SCALE]);
+	tcp->flags[dir] = nla_get_u8(tb[FLOWTRACK_A_TCP_DIR_FLAGS]);
+	return 0;
+}
+
+/*
+ * Without it the windows are zero, which means unknown: they are learnt from
+ * the packets that come, as in the middle of any connection.
+ */
+static int read_tcp(struct genl_info *info, struct ft_birth *birth)
+{
+	struct nlattr *orig = info->attrs[A(TCP_ORIG)];
+	struct nlattr *reply = info->attrs[A(TCP_REPLY)];
+
+	if (!orig && !reply)
+		return 0;
+	if (birth->key.l4proto != IPPROTO_TCP)
+		return FT_NETLINK_BAD(info->extack, orig ?: reply,
+				      "the protocol is not TCP");
+	if (!orig || !reply)
+		return FT_NETLINK_MISSING(info->extack, NULL,
+					  orig ? A(TCP_REPLY) : A(TCP_ORIG),
+					  "TCP state of both directions or of none");
+	return read_tcp_dir(info, &birth->proto.tcp, FT_DIR_ORIG) ?:
+	       read_tcp_dir(info, &birth->proto.tcp, FT_DIR_REPLY);
+}
+
+static int read_vtags(struct genl_info *info, struct ft_birth *birth)
+{
+	struct nlattr *orig = info->attrs[A(VTAG_ORIG)];
+	struct nlattr *reply = info->attrs[A(VTAG_REPLY)];
+
+	if (!orig && !reply)
+		return 0;
+	if (birth->key.l4proto != IPPROTO_SCTP)
+		return FT_NETLINK_BAD(info->extack, orig ?: reply,
+				      "the protocol is not SCTP");
+	if (orig)
+		birth->proto.sctp.vtag[FT_DIR_ORIG] = nla_get_be32(orig);
+	if (reply)
+		birth->proto.sctp.vtag[FT_DIR_REPLY] = nla_get_be32(reply);
+	return 0;
+}
+
+/* The state of a flow of which no more is known than whether it was answered. */
+static u8 default_state(u8 l4proto, bool replied)
+{
+	switch (l4proto) {
+	case IPPROTO_TCP:
+		return replied ? FLOWTRACK_TCP_STATE_ESTABLISHED :
+				 FLOWTRACK_TCP_STATE_SYN_SENT;
+	case IPPROTO_SCTP:
+		return replied ? FLOWTRACK_SCTP_STATE_ESTABLISHED :
+				 FLOWTRACK_SCTP_STATE_COOKIE_WAIT;
+	default:
+		return replied ? FLOWTRACK_FLOW_STATE_REPLIED :
+				 FLOWTRACK_FLOW_STATE_UNREPLIED;
+	}
+}
+
+static bool has_windows(u8 l4proto)
+{
+	return l4proto == IPPROTO_TCP || l4proto == IPPROTO_SCTP;
+}
+
+static int check_state(struct genl_info *info, u8 l4proto, u8 state, bool replied)
+{
+	if (state > ft_proto_state_max(l4proto))
+		return FT_NETLINK_BAD(info->extack, info->attrs[A(STATE)],
+				      "the protocol has no such state");
+	if (has_windows(l4proto)) {
+		/* NONE is where a first packet comes from, no flow is there. */
+		if (!state)
+			return FT_NETLINK_BAD(info->extack, info->attrs[A(STATE)],
+					      "no flow is in state none");
+		return 0;
+	}
+	if (state >= FLOWTRACK_FLOW_STATE_REPLIED && !replied)
+		return FT_NETLINK_BAD(info->extack, info->attrs[A(STATE)],
+				      "the state needs the status seen-reply");
+	return 0;
+}
+
+static int read_state(struct genl_info *info, struct ft_birth *birth)
+{
+	struct nlattr *attr = info->attrs[A(STATUS)];
+	u8 l4proto = birth->key.l4proto, state;
+	u32 status = attr ? nla_get_u32(attr) : 0;
+	bool replied = status & FLOWTRACK_STATUS_SEEN_REPLY;
+	enum flowtrack_class class;
+	int err;
+
+	if (status & FLOWTRACK_STATUS_ASSURED && !replied)
+		return FT_NETLINK_BAD(info->extack, info->attrs[A(STATUS)],
+				      "assured needs seen-reply");
+	state = default_state(l4proto, replied);
+	if (info->attrs[A(STATE)]) {
+		state = nla_get_u8(info->attrs[A(STATE)]);
+		err = check_state(info, l4proto, state, replied);
+		if (err)
+			return err;
+	}
+	if (replied)
+		birth->word |= FT_FLOW_SEEN_REPLY;
+	if (status & FLOWTRACK_STATUS_ASSURED)
+		birth->word |= FT_FLOW_ASSURED;
+	birth->word |= (u32)state << 8;
+	class = ft_proto_class(l4proto, birth->word);
+	birth->word |= (u32)class << 5;
+	return 0;
+}
+
+static int read_timeout(struct genl_info *info, const struct ft_net *tn,
+			struct ft_birth *birth)
+{
+	struct nlattr *attr = info->attrs[A(TIMEOUT)];
+	u64 ms;
+
+	if (!attr) {
+		birth->timeout = ft_proto_timeout(birth->key.l4proto,
+						  birth->key.family,
+						  birth->word, &tn->set);
+		return 0;
+	}
+	ms = nla_get_u32(attr);
+	if (ms > (u64)FT_TIMEOUT_MAX * MSEC_PER_SEC) {
+		NL_SET_ERR_MSG_ATTR_FMT(info->extack, attr,
+					"at most %u seconds", FT_TIMEOUT_MAX);
+		return -EINVAL;
+	}
+	birth->timeout = div_u64(ms * HZ + MSEC_PER_SEC - 1, MSEC_PER_SEC);
+	return 0;
+}
+
+/* A stream is older than two seconds: how much older does not matter. */
+#define AGE_ENOUGH	(60 * (u64)NSEC_PER_SEC)
+
+static int read_start(struct genl_info *info, struct ft_birth *birth)
+{
+	struct nlattr *attr = info->attrs[A(START)];
+	u64 start, now, age = 0;
+
+	if (attr) {
+		start = nla_get_u64(attr);
+		now = ktime_get_real_ns();
+		if (start > now)
+			return FT_NETLINK_BAD(info->extack, info->attrs[A(START)],
+					      "starts in the future");
+		age = now - start;
+	}
+	/* May be before the boot, and then wraps: only differences count. */
+	birth->born = ktime_get_boottime_ns() - age;
+	if (!has_windows(birth->key.l4proto))
+		birth->proto.stream.since = ft_now() -
+			(u32)nsecs_to_jiffies(min(age, AGE_ENOUGH));
+	return 0;
+}
+
+/* Everything about the flow. */
+static int read_birth(struct genl_info *info, struct ft_net *tn,
+		      struct ft_birth *birth)
+{
+	bool from_hi;
+	int err;
+
+	memset(birth, 0, sizeof(*birth));
+	err = ft_netlink_get_key(info, &birth->key, &from_hi, true);
+	if (err)
+		return err;
+	birth->hash = ft_key_hash(&birth->key, ft_table_secret(tn->table));
+	birth->word = from_hi ? FT_FLOW_ORIG_HI : 0;
+	birth->exempt = true;
+	if (info->attrs[A(MARK)])
+		birth->mark = nla_get_u32(info->attrs[A(MARK)]);
+	return read_state(info, birth) ?:
+	       read_timeout(info, tn, birth) ?:
+	       read_tcp(info, birth) ?:
+	       read_vtags(info, birth) ?:
+	       read_counters(info, birth, FT_DIR_ORIG) ?:
+	       read_counters(info, birth, FT_DIR_REPLY) ?:
+	       read_start(info, birth);
+}
+
+/**
+ * ft_netlink_flow_add() - enter a flow
+ * @skb: request
+ * @info: likewise
+ *
+ * At a full table it fares like the flow of a packet.
+ *
+ * Return: 0; -EINVAL; -EEXIST; -ENOSPC: no room.
+ */
+int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info)
+{
+	struct ft_net *tn = ft_netlink_net(info);
+	enum ft_admission admission;
+	struct ft_birth birth;
+	int err;
+
+	err = read_birth(info, tn, &birth);
+	if (err)
+		return err;
+
+	rcu_read_lock();
+	local_bh_disable();
+	admission = ft_flow_admit(tn, &birth);
+	local_bh_enable();
+	rcu_read_unlock();
+
+	switch (admission) {
+	case FT_ADMIT_OK:
+		return 0;
+	case FT_ADMIT_CLASH:
+		GENL_SET_ERR_MSG(info, "the flow exists");
+		return -EEXIST;
+	default:
+		NL_SET_ERR_MSG_FMT(info->extack, "no room: %d of %u flows",
+				   atomic_read(&tn->count),
+				   ft_setting(&tn->set, MAX_FLOWS));
+		return -ENOSPC;
+	}
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A flow in a message, as replies, dumps and notifications have it.
+ */
+#include <linux/in.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/timekeeping.h>
+#include <net/netlink.h>
+
+#include "base/settings.h"
+#include "flow/flow.h"
+#include "net.h"
+#include "netlink/ops.h"
+
+#define A(name)		FLOWTRACK_A_FLOW_##name
+
+/**
+ * ft_netlink_flow_size() - bytes of attributes that a flow takes at most
+ *
+ * Return: the number, with what a notification adds: reason and stop.
+ */
+size_t ft_netlink_flow_size(void)
+{
+	size_t u64_size = nla_total_size_64bit(sizeof(u64));
+	size_t u32_size = nla_total_size(sizeof(u32));
+	size_t small = nla_total_size(sizeof(u16));
+	size_t tuple, counters, tcp_dir;
+
+	tuple = nla_total_size(0) + 2 * nla_total_size(sizeof(struct in6_addr)) +
+		3 * small;
+	counters = nla_total_size(0) + 2 * u64_size;
+	tcp_dir = nla_total_size(0) + 4 * u32_size + 2 * small;
+
+	return u64_size +		/* id */
+	       7 * small +		/* family to class without nests, tracker */
+	       2 * tuple + 2 * counters + 2 * tcp_dir +
+	       3 * u32_size +		/* status, timeout, mark */
+	       3 * u64_size +		/* age, start, stop */
+	       2 * u32_size +		/* vtags */
+	       small;			/* reason */
+}
+
+static int put_dir_counters(struct sk_buff *skb, const struct ft_flow *flow,
+			    enum ft_dir dir)
+{
+	unsigned int attr = dir == FT_DIR_ORIG ? A(COUNTERS_ORIG) :
+						 A(COUNTERS_REPLY);
+	struct nlattr *nest = nla_nest_start(skb, attr);
+
+	if (!nest ||
+	    nla_put_u64_64bit(skb, FLOWTRACK_A_COUNTERS_PACKETS,
+			      flow->packets[dir], FLOWTRACK_A_COUNTERS_PAD) ||
+	    nla_put_u64_64bit(skb, FLOWTRACK_A_COUNTERS_BYTES,
+			      flow->bytes[dir], FLOWTRACK_A_COUNTERS_PAD)) {
+		nla_nest_cancel(skb, nest);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/**
+ * ft_netlink_put_counters() - encode what was counted of a flow
+ * @skb: message
+ * @flow: the flow
+ *
+ * Context: any.
+ * Return: 0 or -EMSGSIZE.
+ */
+int ft_netlink_put_counters(struct sk_buff *skb, const struct ft_flow *flow)
+{
+	return put_dir_counters(skb, flow, FT_DIR_ORIG) ?:
+	       put_dir_counters(skb, flow, FT_DIR_REPLY);
+}
+
+static int put_tcp(struct sk_buff *skb, const struct ft_tcp *tcp,
+		   enum ft_dir dir)
+{
+	unsigned int attr = dir == FT_DIR_ORIG ? A(TCP_ORIG) : A(TCP_REPLY);
+	struct nlattr *nest = nla_nest_start(skb, attr);
+
+	if (!nest ||
+	    nla_put_u32(skb, FLOWTRACK_A_TCP_DIR_END, tcp->end[dir]) ||
+	    nla_put_u32(skb, FLOWTRACK_A_TCP_DIR_MAXEND, tcp->maxend[dir]) ||
+	    nla_put_u32(skb, FLOWTRACK_A_TCP_DIR_MAXWIN, tcp->maxwin[dir]) ||
+	    nla_put_u32(skb, FLOWTRACK_A_TCP_DIR_MAXACK, tcp->maxack[dir]) ||
+	    nla_put_u8(skb, FLOWTRACK_A_TCP_DIR_SCALE, tcp->scale[dir]) ||
+	    nla_put_u8(skb, FLOWTRACK_A_TCP_DIR_FLAGS, tcp->flags[dir])) {
+		nla_nest_cancel(skb, nest);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int put_protocol(struct sk_buff *skb, const struct ft_flow *flow)
+{
+	if (flow->key.l4proto == IPPROTO_TCP)
+		return put_tcp(skb, &flow->proto.tcp, FT_DIR_ORIG) ?:
+		       put_tcp(skb, &flow->proto.tcp, FT_DIR_REPLY);
+	if (flow->key.l4proto == IPPROTO_SCTP)
+		return nla_put_be32(skb, A(VTAG_ORIG),
+				    flow->proto.sctp.vtag[FT_DIR_ORIG]) ?:
+		       nla_put_be32(skb, A(VTAG_REPLY),
+				    flow->proto.sctp.vtag[FT_DIR_REPLY]);
+	return 0;
+}
+
+static bool counted(const struct ft_net *tn, const struct ft_flow *flow)
+{
+	return ft_setting(&tn->set, ACCT) ||
+	       flow->packets[FT_DIR_ORIG] || flow->packets[FT_DIR_REPLY];
+}
+
+static int put_status(struct sk_buff *skb, u32 word)
+{
+	u32 status = 0;
+
+	if (word & FT_FLOW_SEEN_REPLY)
+		status |= FLOWTRACK_STATUS_SEEN_REPLY;
+	if (word & FT_FLOW_ASSURED)
+		status |= FLOWTRACK_STATUS_ASSURED;
+	return nla_put_u32(skb, A(STATUS), status);
+}
+
+static int put_times(struct sk_buff *skb, const struct ft_net *tn,
+		     const struct ft_flow *flow)
+{
+	s32 left = max(ft_flow_left(flow, ft_now()), 0);
+	u64 now = ktime_get_boottime_ns();
+	/* Born on another CPU a moment ago: no age yet. */
+	u64 age = max_t(s64, now - flow->born, 0);
+	int err;
+
+	err = nla_put_u32(skb, A(TIMEOUT), jiffies_to_msecs(left)) ?:
+	      nla_put_u64_64bit(skb, A(AGE), div_u64(age, NSEC_PER_MSEC),
+				A(PAD));
+	if (err || !ft_setting(&tn->set, TIMESTAMP))
+		return err;
+	return nla_put_u64_64bit(skb, A(START), ktime_get_real_ns() - age,
+				 A(PAD));
+}
+
+/**
+ * ft_netlink_put_head() - encode what every flow has, whoever tracks it
+ * @skb: message
+ * @copy: the flow
+ * @reply: a flow that is opened by its answers, or NULL if these are what is to
+ *	be expected: NAT makes the difference
+ * @id: names it
+ * @tracker: who tracks it
+ *
+ * Context: any.
+ * Return: 0, or -EMSGSIZE with the message in an undefined state.
+ */
+int ft_netlink_put_head(struct sk_buff *skb, const struct ft_flow6 *copy,
+			const struct ft_flow6 *reply, u64 id,
+			enum flowtrack_tracker tracker)
+{
+	const struct ft_flow *flow = &copy->f;
+	u32 word = atomic_read(&flow->word);
+
+	if (nla_put_u64_64bit(skb, A(ID), id, A(PAD)) ||
+	    nla_put_u8(skb, A(FAMILY), flow->key.family) ||
+	    nla_put_u8(skb, A(L4PROTO), flow->key.l4proto) ||
+	    nla_put_u16(skb, A(ZONE), flow->key.zone) ||
+	    nla_put_u8(skb, A(TRACKER), tracker) ||
+	    ft_netlink_put_tuple(skb, A(ORIG), copy, FT_DIR_ORIG) ||
+	    ft_netlink_put_tuple(skb, A(REPLY), reply ?: copy,
+				 reply ? FT_DIR_ORIG : FT_DIR_REPLY) ||
+	    nla_put_u8(skb, A(STATE), ft_word_state(word)) ||
+	    nla_put_u8(skb, A(CLASS), ft_word_class(word)) ||
+	    put_status(skb, word) ||
+	    nla_put_u32(skb, A(MARK), flow->mark))
+		return -EMSGSIZE;
+	return 0;
+}
+
+/**
+ * ft_netlink_put_flow() - encode a flow
+ * @skb: message
+ * @tn: namespace: its settings say whether times and counters are shown
+ * @copy: the flow
+ * @index: its index
+ *
+ * Context: any.
+ * Return: 0, or -EMSGSIZE with the message in an undefined state: the caller
+ * cancels it.
+ */
+int ft_netlink_put_flow(struct sk_buff *skb, const struct ft_net *tn,
+			const struct ft_flow6 *copy, u32 index)
+{
+	const struct ft_flow *flow = &copy->f;
+
+	if (ft_netlink_put_head(skb, copy, NULL, (u64)flow->gen << 32 | index,
+				FLOWTRACK_TRACKER_OWN) ||
+	    put_times(skb, tn, flow) || put_protocol(skb, flow) ||
+	    (counted(tn, flow) && ft_netlink_put_counters(skb, flow)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+/**
+ * ft_netlink_snapshot() - copy a flow that may be shown
+ * @flow: the flow
+ * @gen: its generation
+ * @copy: filled
+ *
+ * A flow whose deadline has passed is no flow any more, though it may take two
+ * seconds until it is collected: no packet will find it either.
+ *
+ * Context: RCU read side.
+ * Return: false if the flow has ended or expired.
+ */
+bool ft_netlink_snapshot(struct ft_flow *flow, u32 gen, struct ft_flow6 *copy)
+{
+	return ft_flow_snapshot(flow, gen, copy) &&
+	       ft_flow_left(&copy->f, ft_now()) > 0;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/ktime.h>
+#include <linux/netlink.h>
+#include <linux/timekeeping.h>
+
+#include "base/notify.h"
+#include "net.h"
+#include "netlink/events.h"
+#include "netlink/ops.h"
+
+static int put_end(struct sk_buff *skb, const struct ft_net *tn,
+		   enum flowtrack_reason reason)
+{
+	int err = nla_put_u8(skb, FLOWTRACK_A_FLOW_REASON, reason);
+
+	if (err || !ft_setting(&tn->set, TIMESTAMP))
+		return err;
+	return nla_put_u64_64bit(skb, FLOWTRACK_A_FLOW_STOP,
+				 ktime_get_real_ns(), FLOWTRACK_A_FLOW_PAD);
+}
+
+static int put_event(struct sk_buff *skb, const struct ft_net *tn,
+		     unsigned int cmd, const struct ft_flow6 *copy, u32 index,
+		     enum flowtrack_reason reason)
+{
+	void *hdr = genlmsg_put(skb, 0, 0, &ft_genl_family, 0, cmd);
+	int err;
+
+	if (!hdr)
+		return -EMSGSIZE;
+	err = ft_netlink_put_flow(skb, tn, copy, index);
+	if (!err && cmd == FLOWTRACK_CMD_FLOW_DESTROY_NTF)
+		err = put_end(skb, tn, reason);
+	genlmsg_end(skb, hdr);
+	return err;
+}
+
+/**
+ * ft_events_flow() - tell the listeners about a flow
+ * @tn: namespace
+ * @cmd: FLOWTRACK_CMD_FLOW_NEW_NTF, _UPDATE_NTF or _DESTROY_NTF
+ * @copy: the flow
+ * @index: its index
+ * @reason: destroy: why it ended
+ *
+ * A notification is lost when there is no memory for it, or when a listener
+ * who asked for such errors (NETLINK_BROADCAST_ERROR) does not keep up; others
+ * who don't see ENOBUFS on their sockets. Losses are counted.
+ *
+ * Context: RCU read side, softirq or BH disabled; ft_notify_wanted().
+ */
+void ft_events_flow(struct ft_net *tn, unsigned int cmd,
+		    const struct ft_flow6 *copy, u32 index,
+		    enum flowtrack_reason reason)
+{
+	struct sk_buff *skb;
+	int err;
+
+	skb = genlmsg_new(ft_netlink_flow_size(), GFP_ATOMIC);
+	if (!skb)
+		goto lost;
+	if (put_event(skb, tn, cmd, copy, index, reason)) {
+		nlmsg_free(skb);
+		goto lost;
+	}
+	err = genlmsg_multicast_netns(&ft_genl_family, tn->net, skb, 0,
+				      FT_MCGRP_EVENTS, GFP_ATOMIC);
+	/* The last listener may have left just now. */
+	if (err && err != -ESRCH)
+		goto lost;
+	return;
+
+lost:
+	ft_stat_inc(tn, EVENT_LOST);
+}

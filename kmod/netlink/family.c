@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The family as its parts see it: groups to send to, and answers.
+ */
+#include <linux/module.h>
+#include <linux/skbuff.h>
+#include <net/genetlink.h>
+
+#include "base/notify.h"
+#include "netlink/ops.h"
+
+/* Flows are as private when they are announced as when they are asked for. */
+static const struct genl_multicast_group mcgrps[] = {
+	[FT_MCGRP_EVENTS] = {
+		.name = FLOWTRACK_MCGRP_EVENTS,
+		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
+	[FT_MCGRP_PRESSURE] = {
+		.name = FLOWTRACK_MCGRP_PRESSURE,
+		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
+};
+
+/* Its operations are netlink.c's, which knows who serves them. */
+struct genl_family ft_genl_family __ro_after_init = {
+	.name = FLOWTRACK_FAMILY_NAME,
+	.version = FLOWTRACK_FAMILY_VERSION,
+	.netnsok = true,
+	.parallel_ops = true,
+	.module = THIS_MODULE,
+	.mcgrps = mcgrps,
+	.n_mcgrps = ARRAY_SIZE(mcgrps),
+};
+
+/**
+ * ft_netlink_reply() - begin the answer to a request
+ * @info: the request
+ * @payload: bytes of attributes at most
+ * @hdr: set; for ft_netlink_send()
+ *
+ * Context: may sleep.
+ * Return: the message, or NULL with the reason in the request's extack.
+ */
+struct sk_buff *ft_netlink_reply(struct genl_info *info, size_t payload,
+				 void **hdr)
+{
+	struct sk_buff *skb = genlmsg_new(payload, GFP_KERNEL);
+
+	if (skb) {
+		*hdr = genlmsg_put_reply(skb, info, &ft_genl_family, 0,
+					 info->genlhdr->cmd);
+		if (*hdr)
+			return skb;
+	}
+	nlmsg_free(skb);
+	GENL_SET_ERR_MSG(info, "no memory for the answer");
+	return NULL;
+}
+
+/**
+ * ft_netlink_send() - end the answer to a request and send it
+ * @info: the request
+ * @skb: from ft_netlink_reply(); consumed
+ * @hdr: likewise
+ * @err: what came of filling it; not sent if an error
+ *
+ * Return: 0, @err, or the error of sending.
+ */
+int ft_netlink_send(struct genl_info *info, struct sk_buff *skb, void *hdr,
+		    int err)
+{
+	if (err) {
+		nlmsg_free(skb);
+		GENL_SET_ERR_MSG(info, "the answer does not fit into a message");
+		return err;
+	}
+	genlmsg_end(skb, hdr);
+	return genlmsg_reply(skb, info);
+}

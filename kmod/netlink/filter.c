@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/in.h>
+#include <linux/ktime.h>
+#include <linux/netlink.h>
+#include <net/ipv6.h>
+
+#include "flow/flow.h"
+#include "netlink/filter.h"
+#include "netlink/ops.h"
+#include "proto/proto.h"
+
+#define A(name)		FLOWTRACK_A_FILTER_##name
+#define GIVEN(name)	BIT(FLOWTRACK_A_FILTER_##name)
+
+static int check_address(const struct nlattr *attr,
+			 struct netlink_ext_ack *extack)
+{
+	if (nla_len(attr) == sizeof(struct in_addr) ||
+	    nla_len(attr) == sizeof(struct in6_addr))
+		return 0;
+	return FT_NETLINK_BAD(extack, attr, "an address has 4 or 16 bytes");
+}
+
+const struct nla_policy ft_filter_policy[FLOWTRACK_A_FILTER_MAX + 1] = {
+	[A(FAMILY)] = NLA_POLICY_RANGE(NLA_U8, AF_INET, AF_INET6),
+	[A(L4PROTO)] = { .type = NLA_U8 },
+	[A(SRC)] = NLA_POLICY_VALIDATE_FN(NLA_BINARY, check_address,
+					  sizeof(struct in6_addr)),
+	[A(SRC_PREFIX)] = NLA_POLICY_MAX(NLA_U8, 128),
+	[A(DST)] = NLA_POLICY_VALIDATE_FN(NLA_BINARY, check_address,
+					  sizeof(struct in6_addr)),
+	[A(DST_PREFIX)] = NLA_POLICY_MAX(NLA_U8, 128),
+	[A(SPORT_MIN)] = { .type = NLA_U16 },
+	[A(SPORT_MAX)] = { .type = NLA_U16 },
+	[A(DPORT_MIN)] = { .type = NLA_U16 },
+	[A(DPORT_MAX)] = { .type = NLA_U16 },
+	[A(STATE)] = { .type = NLA_U8 },
+	[A(CLASS)] = NLA_POLICY_MAX(NLA_U8, FLOWTRACK_CLASS_ASSURED),
+	[A(MARK)] = { .type = NLA_U32 },
+	[A(MARK_MASK)] = { .type = NLA_U32 },
+	[A(ZONE)] = { .type = NLA_U16 },
+	[A(AGE_MIN)] = { .type = NLA_U32 },
+	[A(AGE_MAX)] = { .type = NLA_U32 },
+	[A(TRACKER)] = NLA_POLICY_MASK(NLA_U8, FLOWTRACK_TRACKER_OWN |
+					       FLOWTRACK_TRACKER_GUARDED),
+};
+
+static int set_family(struct ft_filter *filter, const struct nlattr *attr,
+		      u8 family, struct netlink_ext_ack *extack)
+{
+	if (filter->family && filter->family != family)
+		return FT_NETLINK_BAD(extack, attr,
+				      "address and family do not agree");
+	filter->family = family;
+	filter->given |= GIVEN(FAMILY);
+	return 0;
+}
+
+static int parse_address(struct ft_filter *filter, struct nlattr **tb,
+			 const struct nlattr *nest, unsigned int end,
+			 struct netlink_ext_ack *extack)
+{
+	unsigned int attr = end ? A(DST) : A(SRC);
+	unsigned int len_attr = end ? A(DST_PREFIX) : A(SRC_PREFIX);
+	unsigned int bits, prefix, i;
+	u8 *mask, *addr;
+	int err;
+
+	if (!tb[attr] && tb[len_attr])
+		return FT_NETLINK_MISSING(extack, nest, attr,
+					  "a prefix length needs its address");
+	if (!tb[attr])
+		return 0;
+
+	bits = nla_len(tb[attr]) * BITS_PER_BYTE;
+	err = set_family(filter, tb[attr], bits == 32 ? NFPROTO_IPV4 :
+			 NFPROTO_IPV6, extack);
+	if (err)
+		return err;
+	prefix = tb[len_attr] ? nla_get_u8(tb[len_attr]) : bits;
+	if (prefix > bits)
+		return FT_NETLINK_BAD(extack, tb[len_attr],
+				      "an IPv4 prefix has at most 32 bits");
+
+	addr = (u8 *)&filter->addr[end];
+	mask = (u8 *)&filter->mask[end];
+	nla_memcpy(addr, tb[attr], sizeof(filter->addr[end]));
+	for (i = 0; i < sizeof(filter->mask[end]); i++) {
+		mask[i] = prefix >= 8 ? 0xff : (u8)(0xff00 >> prefix);
+		addr[i] &= mask[i];
+		prefix -= min(prefix, 8u);
+	}
+	filter->given |= BIT(attr);
+	return 0;
+}
+
+static int parse_ports(struct ft_filter *filter, struct nlattr **tb,
+		       const struct nlattr *nest, unsigned int end,
+		       struct netlink_ext_ack *extack)
+{
+	unsigned int lowest = end ? A(DPORT_MIN) : A(SPORT_MIN);
+	unsigned int highest = end ? A(DPORT_MAX) : A(SPORT_MAX);
+
+	if (!tb[lowest] && tb[highest])
+		return FT_NETLINK_MISSING(extack, nest, lowest,
+					  "the end of a port range needs its beginning");
+	if (!tb[lowest])
+		return 0;
+	filter->port_min[end] = nla_get_u16(tb[lowest]);
+	filter->port_max[end] = tb[highest] ? nla_get_u16(tb[highest]) :
+					      filter->port_min[end];
+	if (filter->port_max[end] < filter->port_min[end])
+		return FT_NETLINK_BAD(extack, tb[highest],
+				      "the port range ends before it begins");
+	if (tb[A(L4PROTO)] && !ft_netlink_has_ports(filter->l4proto))
+		return FT_NETLINK_BAD(extack, tb[lowest],
+				      "the protocol has no ports");
+	filter->given |= BIT(lowest);
+	return 0;
+}
+
+static int parse_protocol(struct ft_filter *filter, struct nlattr **tb,
+			  const struct nlattr *nest,
+			  struct netlink_ext_ack *extack)
+{
+	if (tb[A(FAMILY)]) {
+		int err = ft_netlink_check_family(tb[A(FAMILY)], extack);
+
+		if (err)
+			return err;
+		filter->family = nla_get_u8(tb[A(FAMILY)]);
+		filter->given |= GIVEN(FAMILY);
+	}
+	if (tb[A(L4PROTO)]) {
+		filter->l4proto = nla_get_u8(tb[A(L4PROTO)]);
+		filter->given |= GIVEN(L4PROTO);
+	}
+	if (!tb[A(STATE)])
+		return 0;
+	if (!tb[A(L4PROTO)])
+		return FT_NETLINK_MISSING(extack, nest, A(L4PROTO),
+					  "a state needs the protocol that has it");
+	filter->state = nla_get_u8(tb[A(STATE)]);
+	filter->given |= GIVEN(STATE);
+	if (filter->state > ft_proto_state_max(filter->l4proto))
+		return FT_NETLINK_BAD(extack, tb[A(STATE)],
+				      "the protocol has no such state");
+	return 0;
+}
+
+static int parse_ages(struct ft_filter *filter, struct nlattr **tb,
+		      struct netlink_ext_ack *extack)
+{
+	filter->age_end = U64_MAX;
+	if (tb[A(AGE_MIN)]) {
+		filter->age_min = (u64)nla_get_u32(tb[A(AGE_MIN)]) *
+				  NSEC_PER_SEC;
+		filter->given |= GIVEN(AGE_MIN);
+	}
+	if (tb[A(AGE_MAX)]) {
+		/* An age is that many full seconds. */
+		filter->age_end = ((u64)nla_get_u32(tb[A(AGE_MAX)]) + 1) *
+				  NSEC_PER_SEC;
+		filter->given |= GIVEN(AGE_MAX);
+	}
+	if (filter->age_end <= filter->age_min)
+		return FT_NETLINK_BAD(extack, tb[A(AGE_MAX)],
+				      "the greatest age is below the least");
+	return 0;
+}
+
+static int parse_mark(struct ft_filter *filter, struct nlattr **tb,
+		      const struct nlattr *nest, struct netlink_ext_ack *extack)
+{
+	if (!tb[A(MARK)] && tb[A(MARK_MASK)])
+		return FT_NETLINK_MISSING(extack, nest, A(MARK),
+					  "a mark's mask needs the mark");
+	if (!tb[A(MARK)])
+		return 0;
+	filter->mark_mask = tb[A(MARK_MASK)] ?
+			    nla_get_u32(tb[A(MARK_MASK)]) : U32_MAX;
+	filter->mark = nla_get_u32(tb[A(MARK)]) & filter->mark_mask;
+	filter->given |= GIVEN(MARK);
+	return 0;
+}
+
+static int parse_tracker(struct ft_filter *filter, struct nlattr **tb,
+			 struct netlink_ext_ack *extack)
+{
+	filter->trackers = tb[A(TRACKER)] ? nla_get_u8(tb[A(TRACKER)]) :
+					    FLOWTRACK_TRACKER_OWN;
+	if (!filter->trackers)
+		return FT_NETLINK_BAD(extack, tb[A(TRACKER)],
+				      "nobody tracks such flows");
+	return 0;
+}
+
+/**
+ * ft_filter_parse() - check a filter and translate it
+ * @filter: filled
+ * @nest: FLOWTRACK_A_FLOW_FILTER, validated by ft_filter_policy
+ * @extack: gets message and attribute of an error
+ *
+ * Context: any.
+ * Return: 0 or -EINVAL.
+ */
+int ft_filter_parse(struct ft_filter *filter, const struct nlattr *nest,
+		    struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[FLOWTRACK_A_FILTER_MAX + 1];
+	unsigned int end;
+	int err;
+
+	memset(filter, 0, sizeof(*filter));
+	err = nla_parse_nested(tb, FLOWTRACK_A_FILTER_MAX, nest,
+			       ft_filter_policy, extack);
+	if (err)
+		return err;
+	err = parse_protocol(filter, tb, nest, extack);
+	for (end = 0; end < 2 && !err; end++) {
+		err = parse_address(filter, tb, nest, end, extack);
+		if (!err)
+			err = parse_ports(filter, tb, nest, end, extack);
+	}
+	if (!err)
+		err = parse_mark(filter, tb, nest, extack);
+	if (!err)
+		err = parse_ages(filter, tb, extack);
+	if (!err)
+		err = parse_tracker(filter, tb, extack);
+	if (err)
+		return err;
+	if (tb[A(CLASS)]) {
+		filter->class = nla_get_u8(tb[A(CLASS)]);
+		filter->given |= GIVEN(CLASS);
+	}
+	if (tb[A(ZONE)]) {
+		filter->zone = nla_get_u16(tb[A(ZONE)]);
+		filter->given |= GIVEN(ZONE);
+	}
+	return 0;
+}
+
+static bool match_address(const struct ft_filter *filter,
+			  const struct ft_flow6 *copy, unsigned int end,
+			  unsigned int at)
+{
+	const union nf_inet_addr *want = &filter->addr[end];
+	const union nf_inet_addr *mask = &filter->mask[end];
+
+	if (filter->family == NFPROTO_IPV4)
+		return (copy->f.key.addr4[at] & mask->ip) == want->ip;
+	return !ipv6_masked_addr_cmp(&copy->addr6[at], &mask->in6, &want->in6);
+}
+
+static bool match_port(const struct ft_filter *filter,
+		       const struct ft_flow6 *copy, unsigned int end,
+		       unsigned int at)
+{
+	u16 port = ntohs(copy->f.key.port[at]);
+
+	return ft_netlink_has_ports(copy->f.key.l4proto) &&
+	       port >= filter->port_min[end] && port <= filter->port_max[end];
+}
+
+/**
+ * ft_filter_match() - does a flow match?
+ * @filter: from ft_filter_parse()
+ * @copy: the flow
+ * @now: ktime_get_boottime_ns()
+ *
+ * Context: any.
+ * Return: true if it matches all that was given.
+ */
+bool ft_filter_match(const struct ft_filter *filter,
+		     const struct ft_flow6 *copy, u64 now)
+{
+	u32 word = atomic_read(&copy->f.word);
+	unsigned int orig = !!(word & FT_FLOW_ORIG_HI);
+	u32 given = filter->given;
+	/* Born on another CPU a moment ago: no age yet. */
+	u64 age = max_t(s64, now - copy->f.born, 0);
+
+	if (given & GIVEN(L4PROTO) && copy->f.key.l4proto != filter->l4proto)
+		return false;
+	if (given & GIVEN(FAMILY) && copy->f.key.family != filter->family)
+		return false;
+	if (given & GIVEN(ZONE) && copy->f.key.zone != filter->zone)
+		return false;
+	if (given & GIVEN(STATE) && ft_word_state(word) != filter->state)
+		return false;
+	if (given & GIVEN(CLASS) && ft_word_class(word) != filter->class)
+		return false;
+	if (given & GIVEN(MARK) &&
+	    (copy->f.mark & filter->mark_mask) != filter->mark)
+		return false;
+	if (age < filter->age_min || age >= filter->age_end)
+		return false;
+	if (given & GIVEN(SRC) && !match_address(filter, copy, 0, orig))
+		return false;
+	if (given & GIVEN(DST) && !match_address(filter, copy, 1, !orig))
+		return false;
+	if (given & GIVEN(SPORT_MIN) && !match_port(filter, copy, 0, orig))
+		return false;
+	return !(given & GIVEN(DPORT_MIN)) || match_port(filter, copy, 1, !orig);
+}

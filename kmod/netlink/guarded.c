@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Flows of nf_conntrack that are guarded, in messages: as those of the table,
+ * but told from the entry that nf_conntrack has now.
+ */
+#include <linux/ktime.h>
+#include <linux/netlink.h>
+#include <linux/sched/signal.h>
+#include <linux/timekeeping.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_acct.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_timestamp.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "guard/feed.h"
+#include "netlink/filter.h"
+#include "netlink/ops.h"
+
+#define A(name)		FLOWTRACK_A_FLOW_##name
+
+/* Buckets between two chances for others to run. */
+#define WALK_SLICE	256
+
+/* A tuple as that of a flow which it opens. */
+static void set_key(struct ft_flow6 *copy,
+		    const struct nf_conntrack_tuple *tuple, u16 zone, u32 word)
+{
+	struct ft_key key;
+
+	if (ft_key_set(&key, tuple->src.l3num, tuple->dst.protonum, zone,
+		       &tuple->src.u3, &tuple->dst.u3, tuple->src.u.all,
+		       tuple->dst.u.all))
+		word |= FT_FLOW_ORIG_HI;
+	atomic_set(&copy->f.word, word);
+	memcpy(&copy->f.key, &key, sizeof(copy->f.key));
+	memcpy(copy->addr6, key.addr6, sizeof(copy->addr6));
+}
+
+/* When the first packet came, if nf_conntrack knows. */
+static bool has_age(const struct nf_conn *ct, u64 *age)
+{
+	const struct nf_conn_tstamp *tstamp = nf_conn_tstamp_find(ct);
+
+	if (!tstamp || !tstamp->start)
+		return false;
+	*age = max_t(s64, ktime_get_real_ns() - tstamp->start, 0);
+	return true;
+}
+
+static void set_counters(struct ft_flow *flow, const struct nf_conn_acct *acct)
+{
+	unsigned int dir;
+
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
+		flow->packets[dir] = atomic64_read(&acct->counter[dir].packets);
+		flow->bytes[dir] = atomic64_read(&acct->counter[dir].bytes);
+	}
+}
+
+/* An entry in the terms of the table. */
+static void describe(struct ft_flow6 *copy, const struct nf_conn *ct)
+{
+	const struct nf_conn_acct *acct = nf_conn_acct_find(ct);
+
+	memset(copy, 0, sizeof(*copy));
+	set_key(copy, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL), nf_ct_zone(ct)->id,
+		ft_guard_word(ct));
+	copy->f.mark = READ_ONCE(ct->mark);
+	if (acct)
+		set_counters(&copy->f, acct);
+}
+
+/**
+ * ft_netlink_guarded_match() - does a flow of nf_conntrack match?
+ * @filter: from ft_filter_parse()
+ * @ct: its entry, referenced
+ *
+ * Context: any.
+ * Return: true if it matches all that was given. An age that nf_conntrack does
+ * not know matches none.
+ */
+bool ft_netlink_guarded_match(const struct ft_filter *filter,
+			      const struct nf_conn *ct)
+{
+	u64 now = ktime_get_boottime_ns(), age = 0;
+	struct ft_flow6 copy;
+
+	if (!has_age(ct, &age) &&
+	    filter->given & (BIT(FLOWTRACK_A_FILTER_AGE_MIN) |
+			     BIT(FLOWTRACK_A_FILTER_AGE_MAX)))
+		return false;
+	describe(&copy, ct);
+	copy.f.born = now - age;
+	return ft_filter_match(filter, &copy, now);
+}
+
+/* As ctnetlink's users see it: that sends it without a byte order. */
+static u64 id_of(const struct nf_conn *ct)
+{
+	return be32_to_cpu((__force __be32)nf_ct_get_id(ct));
+}
+
+static int put_times(struct sk_buff *skb, const struct nf_conn *ct)
+{
+	int err = nla_put_u32(skb, A(TIMEOUT),
+			      jiffies_to_msecs(nf_ct_expires(ct)));
+	u64 age;
+
+	if (err || !has_age(ct, &age))
+		return err;
+	return nla_put_u64_64bit(skb, A(AGE), div_u64(age, NSEC_PER_MSEC),
+				 A(PAD)) ?:
+	       nla_put_u64_64bit(skb, A(START), ktime_get_real_ns() - age,
+				 A(PAD));
+}
+
+/**
+ * ft_netlink_put_guarded() - encode a flow of nf_conntrack
+ * @skb: message
+ * @ct: its entry, referenced
+ *
+ * The answers are what NAT makes of them. Counters and times are there when
+ * nf_conntrack has them.
+ *
+ * Context: any.
+ * Return: 0, or -EMSGSIZE with the message in an undefined state: the caller
+ * cancels it.
+ */
+int ft_netlink_put_guarded(struct sk_buff *skb, const struct nf_conn *ct)
+{
+	struct ft_flow6 copy, reply = {};
+
+	describe(&copy, ct);
+	set_key(&reply, nf_ct_tuple(ct, IP_CT_DIR_REPLY), 0, 0);
+	if (ft_netlink_put_head(skb, &copy, &reply, id_of(ct),
+				FLOWTRACK_TRACKER_GUARDED) ||
+	    put_times(skb, ct) ||
+	    (nf_conn_acct_find(ct) && ft_netlink_put_counters(skb, &copy.f)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static void tuple_of(struct nf_conntrack_tuple *tuple, const struct ft_key *key,
+		     bool from_hi)
+{
+	u16 type_code = ntohs(key->port[1]);
+
+	memset(tuple, 0, sizeof(*tuple));
+	tuple->src.l3num = key->family;
+	tuple->dst.protonum = key->l4proto;
+	if (key->family == NFPROTO_IPV4) {
+		tuple->src.u3.ip = key->addr4[from_hi];
+		tuple->dst.u3.ip = key->addr4[!from_hi];
+	} else {
+		tuple->src.u3.in6 = key->addr6[from_hi];
+		tuple->dst.u3.in6 = key->addr6[!from_hi];
+	}
+	if (ft_netlink_has_ports(key->l4proto)) {
+		tuple->src.u.all = key->port[from_hi];
+		tuple->dst.u.all = key->port[!from_hi];
+		return;
+	}
+	tuple->src.u.all = key->port[0];
+	tuple->dst.u.all = key->port[1];
+	/* The key has the type of the request. */
+	if (from_hi && (key->l4proto == IPPROTO_ICMP ||
+			key->l4proto == IPPROTO_ICMPV6))
+		tuple->dst.u.all = htons(ft_icmp_reply_type(key->family,
+							    type_code >> 8) << 8 |
+					 (type_code & 0xff));
+}
+
+/**
+ * ft_netlink_guarded_get() - the guarded flow that a tuple names
+ * @tn: namespace
+ * @key: the tuple, from ft_netlink_get_key()
+ * @from_hi: likewise
+ *
+ * The tuple may be that of either direction, as the packets have it.
+ *
+ * Context: may sleep.
+ * Return: its entry, referenced; NULL: there is none, or it is not guarded.
+ */
+struct nf_conn *ft_netlink_guarded_get(struct ft_net *tn,
+				       const struct ft_key *key, bool from_hi)
+{
+	struct nf_conntrack_tuple_hash *found;
+	struct nf_conntrack_tuple tuple;
+	struct nf_conntrack_zone zone;
+	struct ft_shadow_key shadow;
+	struct nf_conn *ct = NULL;
+
+	tuple_of(&tuple, key, from_hi);
+	nf_ct_zone_init(&zone, key->zone, NF_CT_DEFAULT_ZONE_DIR, 0);
+	rcu_read_lock();
+	found = nf_conntrack_find_get(tn->net, &zone, &tuple);
+	if (!found)
+		goto out;
+	ct = nf_ct_tuplehash_to_ctrack(found);
+	ft_shadow_key_set(&shadow, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
+			  nf_ct_zone(ct));
+	if (!ft_shadow_find(&tn->guard.shadows, &shadow)) {
+		nf_ct_put(ct);
+		ct = NULL;
+	}
+out:
+	rcu_read_unlock();
+	return ct;
+}
+
+/**
+ * struct selection - which flows are deleted
+ * @tn: namespace
+ * @filter: that match
+ * @ended: how many were
+ */
+struct selection {
+	struct ft_net *tn;
+	const struct ft_filter *filter;
+	u32 ended;
+};
+
+static int end_selected(struct ft_shadow *shadow, void *arg)
+{
+	struct ft_shadow_key key = shadow->key;
+	struct selection *sel = arg;
+	struct nf_conn *ct;
+
+	ct = ft_guard_real(sel->tn, &key);
+	if (!ct)
+		return 0;
+	if (ft_netlink_guarded_match(sel->filter, ct))
+		sel->ended += ft_guard_end(sel->tn, &key, ct);
+	nf_ct_put(ct);
+	return 0;
+}
+
+/**
+ * ft_netlink_guarded_del() - delete guarded flows from nf_conntrack
+ * @tn: namespace
+ * @filter: which
+ * @ended: their number is added
+ *
+ * Context: may sleep.
+ * Return: 0 or -EINTR.
+ */
+int ft_netlink_guarded_del(struct ft_net *tn, const struct ft_filter *filter,
+			   u32 *ended)
+{
+	struct selection sel = { .tn = tn, .filter = filter };
+	struct ft_shadow_cursor cursor = {};
+	int more;
+
+	do {
+		rcu_read_lock();
+		more = ft_shadow_walk(&tn->guard.shadows, &cursor, WALK_SLICE,
+				      end_selected, &sel);
+		rcu_read_unlock();
+		/* Being resized, maybe by what is dropped here: go again. */
+		if (more == -EAGAIN)
+			schedule_timeout_killable(1);
+		cond_resched();
+	} while (more && !fatal_signal_pending(current));
+	*ended += sel.ended;
+	return more ? -EINTR : 0;
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pressure-ntf: the table has reached a watermark.
+ */
+#include <linux/netlink.h>
+
+#include "base/notify.h"
+#include "netlink/ops.h"
+#include "policy/adaptive.h"
+#include "policy/watermark.h"
+
+#define A(name)		FLOWTRACK_A_PRESSURE_##name
+
+/* Two nests of a top-entry, a name, and numbers. */
+#define EVENT_SIZE	(2 * FT_NETLINK_TOP_ENTRY_SIZE +		\
+			 nla_total_size(64) +				\
+			 FLOWTRACK_A_PRESSURE_MAX *			\
+			 nla_total_size_64bit(sizeof(u64)))
+
+static int put_census(struct sk_buff *skb, const struct ft_census *census)
+{
+	unsigned int i;
+
+	for (i = 0; i < FT_CLASSES; i++) {
+		if (nla_put_u32(skb, A(CLOSING) + i, census->n[i]))
+			return -EMSGSIZE;
+	}
+	return 0;
+}
+
+static int put_factors(struct sk_buff *skb, const struct ft_adaptive *adaptive)
+{
+	unsigned int i;
+
+	for (i = 0; i < FT_CLASSES; i++) {
+		if (nla_put_u32(skb, A(ADAPTIVE_CLOSING) + i,
+				ft_adaptive_shown(adaptive, i)))
+			return -EMSGSIZE;
+	}
+	return 0;
+}
+
+static int put_number(struct sk_buff *skb, unsigned int attr, u64 value)
+{
+	return nla_put_u64_64bit(skb, attr, value, A(PAD));
+}
+
+static int put_work(struct sk_buff *skb, const struct ft_watermark_work *work)
+{
+	if (put_number(skb, A(EVICTED), work->evicted) ||
+	    put_number(skb, A(DROPPED), work->dropped) ||
+	    put_number(skb, A(PASSED), work->passed) ||
+	    put_number(skb, A(REFUSED), work->refused))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int put_first(struct sk_buff *skb, const struct ft_net *tn,
+		     unsigned int attr, const struct ft_top_entry *entry,
+		     enum flowtrack_top_kind kind)
+{
+	if (!entry)
+		return 0;
+	return ft_netlink_put_top_entry(skb, attr,
+					rcu_dereference(tn->top.report), entry,
+					kind, FT_TOP_ORDER_OWN);
+}
+
+static int put_event(struct sk_buff *skb, const struct ft_net *tn,
+		     const struct ft_watermark_event *event)
+{
+	void *hdr = genlmsg_put(skb, 0, 0, &ft_genl_family, 0,
+				FLOWTRACK_CMD_PRESSURE_NTF);
+	u32 fill = div_u64((u64)event->count * 1000, max(event->room, 1U));
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (nla_put_u8(skb, A(LEVEL), event->level) ||
+	    nla_put_u32(skb, A(COUNT), event->count) ||
+	    nla_put_u32(skb, A(ROOM), event->room) ||
+	    nla_put_u32(skb, A(FILL), fill) ||
+	    nla_put_u32(skb, A(RATE), event->rate) ||
+	    put_census(skb, &event->census) ||
+	    put_first(skb, tn, A(SOURCE), event->source,
+		      FLOWTRACK_TOP_KIND_SOURCE) ||
+	    put_first(skb, tn, A(SERVICE), event->service,
+		      FLOWTRACK_TOP_KIND_SERVICE) ||
+	    nla_put_u8(skb, A(POLICY), ft_setting(&tn->set, FULL_POLICY)) ||
+	    put_factors(skb, &tn->adaptive) ||
+	    put_number(skb, A(SINCE), event->since) ||
+	    put_work(skb, &event->work) ||
+	    nla_put_string(skb, A(SYSCTL),
+			   ft_setting_descs[event->help].procname))
+		return -EMSGSIZE;
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+/**
+ * ft_netlink_pressure() - tell the listeners that a watermark was crossed
+ * @tn: namespace
+ * @event: what there is to tell
+ *
+ * What is lost is counted as for flows, see ft_events_flow().
+ *
+ * Context: process, RCU read side.
+ */
+void ft_netlink_pressure(struct ft_net *tn,
+			 const struct ft_watermark_event *event)
+{
+	struct sk_buff *skb;
+	int err;
+
+	skb = genlmsg_new(EVENT_SIZE, GFP_ATOMIC);
+	if (!skb)
+		goto lost;
+	if (put_event(skb, tn, event)) {
+		nlmsg_free(skb);
+		goto lost;
+	}
+	err = genlmsg_multicast_netns(&ft_genl_family, tn->net, skb, 0,
+				      FT_MCGRP_PRESSURE, GFP_ATOMIC);
+	/* The last listener may have left just now. */
+	if (err && err != -ESRCH)
+		goto lost;
+	return;
+
+lost:
+	ft_stat_inc(tn, EVENT_LOST);
+}

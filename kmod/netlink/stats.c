@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * stats-get: counters, as a sum or by CPU.
+ */
+#include <linux/cpumask.h>
+#include <linux/netlink.h>
+#include <net/sock.h>
+
+#include "netlink/ops.h"
+
+/* This is not counted, but true of the whole namespace now. */
+static bool is_gauge(unsigned int attr)
+{
+	return (attr >= FLOWTRACK_A_STATS_ADAPTIVE_CLOSING &&
+		attr <= FLOWTRACK_A_STATS_ADAPTIVE_ASSURED) ||
+	       attr == FLOWTRACK_A_STATS_RESERVED_USED;
+}
+
+static void read_gauges(const struct ft_net *tn, struct ft_stats *stats)
+{
+	/* More than max are there only after it was lowered. */
+	u32 count = min_t(u32, atomic_read(&tn->count),
+			  ft_setting(&tn->set, MAX_FLOWS));
+	u32 room = ft_flow_room(&tn->set);
+	unsigned int i;
+
+	for (i = 0; i < FT_CLASSES; i++)
+		stats->v[FLOWTRACK_A_STATS_ADAPTIVE_CLOSING + i] =
+			ft_adaptive_shown(&tn->adaptive, i);
+	stats->v[FLOWTRACK_A_STATS_RESERVED_USED] = count > room ? count - room :
+								0;
+}
+
+static int put_stats(struct sk_buff *skb, const struct ft_stats *stats,
+		     bool sum)
+{
+	unsigned int i;
+	int err;
+
+	/* The first is the number of the CPU, no counter. */
+	for (i = FLOWTRACK_A_STATS_CPU + 1; i < ARRAY_SIZE(stats->v); i++) {
+		if (i == FLOWTRACK_A_STATS_PAD || (is_gauge(i) && !sum))
+			continue;
+		err = nla_put_u64_64bit(skb, i, stats->v[i],
+					FLOWTRACK_A_STATS_PAD);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * ft_netlink_stats_get() - counters of all CPUs together, and gauges
+ * @skb: request
+ * @info: likewise
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ft_netlink_stats_get(struct sk_buff *skb, struct genl_info *info)
+{
+	const struct ft_net *tn = ft_netlink_net(info);
+	struct ft_stats stats;
+	struct sk_buff *msg;
+	void *hdr;
+
+	ft_stats_sum(tn, &stats);
+	read_gauges(tn, &stats);
+	msg = ft_netlink_reply(info, FLOWTRACK_A_STATS_MAX *
+			       nla_total_size_64bit(sizeof(u64)), &hdr);
+	if (!msg)
+		return -ENOMEM;
+	return ft_netlink_send(info, msg, hdr, put_stats(msg, &stats, true));
+}
+
+static int put_stats_of(struct sk_buff *skb, struct netlink_callback *cb,
+			const struct ft_net *tn, int cpu)
+{
+	struct ft_stats stats;
+	void *hdr;
+
+	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			  &ft_genl_family, NLM_F_MULTI,
+			  FLOWTRACK_CMD_STATS_GET);
+	if (!hdr)
+		return -EMSGSIZE;
+	ft_stats_cpu(tn, cpu, &stats);
+	if (nla_put_u32(skb, FLOWTRACK_A_STATS_CPU, cpu) ||
+	    put_stats(skb, &stats, false)) {
+		genlmsg_cancel(skb, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+/**
+ * ft_netlink_stats_dump() - counters CPU by CPU
+ * @skb: message to fill
+ * @cb: the dump; args[0] is the next CPU
+ *
+ * Return: bytes of the message; 0: the end; -EMSGSIZE.
+ */
+int ft_netlink_stats_dump(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	const struct ft_net *tn = ft_net(sock_net(cb->skb->sk));
+	unsigned int cpu;
+
+	for (cpu = cb->args[0]; cpu < nr_cpu_ids; cpu++) {
+		if (!cpu_possible(cpu))
+			continue;
+		if (put_stats_of(skb, cb, tn, cpu)) {
+			if (!skb->len)
+				return -EMSGSIZE;
+			break;
+		}
+	}
+	cb->args[0] = cpu;
+	return skb->len;
+}

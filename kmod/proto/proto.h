@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Protocol state machines: a packet and the state of its flow go in, the new
+ * state, its timeout and a verdict come out. A machine reads the packet's
+ * transport header only, and knows neither table nor carrier.
+ */
+#ifndef _FT_PROTO_PROTO_H
+#define _FT_PROTO_PROTO_H
+
+#include <linux/skbuff.h>
+#include <linux/types.h>
+
+#include "base/invalid.h"
+#include "base/settings.h"
+#include "flow/flow.h"
+#include "flow/tuple.h"
+#include "proto/step.h"
+
+/**
+ * ft_proto_lockless() - may a packet change nothing of its flow?
+ * @l4proto: IPPROTO_*
+ *
+ * Return: false for TCP and SCTP, which keep something of every packet: asking
+ * ft_proto_steady() is futile.
+ */
+static inline bool ft_proto_lockless(u8 l4proto)
+{
+	return l4proto != IPPROTO_TCP && l4proto != IPPROTO_SCTP;
+}
+
+/* Checks of header and checksum that need no flow; on every packet. */
+enum ft_invalid ft_proto_check(struct sk_buff *skb,
+			       const struct ft_pkt *pkt, unsigned int hook,
+			       bool checksum);
+/* First packet of a flow: may it open one? Fills @state. */
+enum ft_verdict ft_proto_new(const struct sk_buff *skb,
+			     const struct ft_pkt *pkt, struct ft_step *step,
+			     union ft_proto_state *state);
+/* Later packet. Context: the flow's lock. */
+enum ft_verdict ft_proto_packet(const struct sk_buff *skb,
+				const struct ft_pkt *pkt, struct ft_step *step,
+				union ft_proto_state *state);
+/* Would ft_proto_packet() change nothing but the deadline? No lock needed. */
+bool ft_proto_steady(const struct ft_flow *flow, u32 word, struct ft_step *step);
+/* Timeout in jiffies of a flow in the state that @word tells. */
+u32 ft_proto_timeout(u8 l4proto, u8 family, u32 word,
+		     const struct ft_settings *set);
+/* Jiffies without a packet of a flow with @left until its deadline. */
+u32 ft_proto_idle(u8 l4proto, u8 family, u32 word, u32 left,
+		  const struct ft_settings *set);
+/* A closing flow: will its last packet still come? */
+bool ft_proto_late(u8 l4proto, u32 word);
+/* Class of a flow in the state that @word tells. */
+enum flowtrack_class ft_proto_class(u8 l4proto, u32 word);
+/* Highest state number of a protocol, for the checks of flow-add. */
+u8 ft_proto_state_max(u8 l4proto);
+/* ICMP error: could the quoted segment have been sent? TCP only. */
+bool ft_proto_quoted(const struct sk_buff *skb, const struct ft_pkt *inner,
+		     enum ft_dir dir, const union ft_proto_state *state);
+
+#endif /* _FT_PROTO_PROTO_H */

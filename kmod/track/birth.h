@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A flow to be, and what comes of it.
+ */
+#ifndef _FT_TRACK_BIRTH_H
+#define _FT_TRACK_BIRTH_H
+
+#include <linux/types.h>
+#include <linux/nf_flowtrack.h>
+
+#include "flow/flow.h"
+#include "flow/tuple.h"
+
+/**
+ * struct ft_birth - a flow to be
+ * @key: identity
+ * @hash: its hash
+ * @word: FT_FLOW_* bits: direction, state, class, status
+ * @exempt: the limits for sources do not hold: this machine opens it, or its
+ *	administrator enters it
+ * @timeout: jiffies from now
+ * @mark: conntrack mark
+ * @reserved: may take a reserved entry, see ft_mark_reserved()
+ * @born: ktime_get_boottime_ns() when the first packet was accepted
+ * @packets: counted so far, by direction
+ * @bytes: likewise
+ * @proto: what the protocol keeps
+ */
+struct ft_birth {
+	struct ft_key key;
+	u64 hash;
+	u32 word;
+	bool exempt;
+	u32 timeout;
+	u32 mark;
+	bool reserved;
+	u64 born;
+	u64 packets[2];
+	u64 bytes[2];
+	union ft_proto_state proto;
+};
+
+/**
+ * enum ft_admission - what came of a flow that asked to be entered
+ * @FT_ADMIT_OK: it is in the table
+ * @FT_ADMIT_CLASH: another CPU entered the same flow first; the packet belongs
+ *	to that one
+ * @FT_ADMIT_PASS: no room; the packet goes on without an entry
+ * @FT_ADMIT_DROP: no room; the packet is to be dropped
+ */
+enum ft_admission {
+	FT_ADMIT_OK,
+	FT_ADMIT_CLASH,
+	FT_ADMIT_PASS,
+	FT_ADMIT_DROP,
+};
+
+#endif /* _FT_TRACK_BIRTH_H */

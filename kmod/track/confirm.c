@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/bottom_half.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <linux/timekeeping.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "base/settings.h"
+#include "base/stats.h"
+#include "flow/flow.h"
+#include "flow/table.h"
+#include "flow/tuple.h"
+#include "guard/feed.h"
+#include "net.h"
+#include "proto/proto.h"
+#include "track/admit.h"
+#include "track/carrier.h"
+#include "track/confirm.h"
+#include "track/mode.h"
+
+/* Packets that come back through PRE_ROUTING keep what they carry. */
+static bool comes_back(const struct nf_hook_state *state)
+{
+	return state->hook == NF_INET_POST_ROUTING &&
+	       (state->out->flags & IFF_LOOPBACK ||
+		netif_is_l3_master(state->out));
+}
+
+static u64 born_now(const struct ft_net *tn)
+{
+	return ft_setting(&tn->set, TIMESTAMP) ? ktime_get_boottime_ns() :
+						 ktime_get_coarse_boottime_ns();
+}
+
+/* Store what the ruleset did to the conntrack of a packet's flow. */
+static noinline_for_stack void write_back(struct ft_net *tn,
+					  const struct ft_carrier *carrier)
+{
+	u32 mark = READ_ONCE(carrier->ct->mark);
+	struct ft_flow *flow;
+	bool closed, nearer;
+	u32 timeout, was, word;
+
+	flow = ft_table_at(tn->table, carrier->index);
+	if (!flow)
+		return;
+	ft_flow_lock(flow);
+	word = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
+	if (flow->gen != carrier->gen || word & FT_FLOW_DEAD) {
+		ft_flow_unlock(flow, word);
+		return;
+	}
+	was = word;
+	nearer = false;
+	if (mark != carrier->mark)
+		WRITE_ONCE(flow->mark, mark);
+	/* "reject with tcp reset" closes the connection it rejects. */
+	closed = flow->key.l4proto == IPPROTO_TCP &&
+		 ft_word_state(word) != FLOWTRACK_TCP_STATE_CLOSE &&
+		 READ_ONCE(carrier->ct->proto.tcp.state) ==
+		 FLOWTRACK_TCP_STATE_CLOSE;
+	if (closed) {
+		word &= ~(FT_FLOW_STATE | FT_FLOW_CLASS);
+		word |= FLOWTRACK_TCP_STATE_CLOSE << 8 |
+			FLOWTRACK_CLASS_CLOSING << 5;
+		timeout = ft_timeout(&tn->set, TCP_TIMEOUT_CLOSE);
+		nearer = (s32)(ft_now() + timeout - flow->deadline) < 0;
+		if (nearer)
+			WRITE_ONCE(flow->deadline, ft_now() + timeout);
+	}
+	ft_flow_unlock(flow, word);
+	if (closed) {
+		struct ft_key key;
+
+		ft_flow_key(flow, &key);
+		ft_flow_class_changed(tn, flow, carrier->index,
+				      ft_key_hash(&key, ft_table_secret(tn->table)),
+				      was, word);
+	}
+}
+
+static bool written_to(const struct ft_carrier *carrier)
+{
+	const struct nf_conn *ct = carrier->ct;
+
+	if (carrier->index == FT_INDEX_NONE)
+		return false;
+	return READ_ONCE(ct->mark) != carrier->mark ||
+	       (nf_ct_protonum(ct) == IPPROTO_TCP &&
+		READ_ONCE(ct->proto.tcp.state) == FLOWTRACK_TCP_STATE_CLOSE);
+}
+
+static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
+				    struct ft_carrier *carrier,
+				    enum ip_conntrack_info ctinfo,
+				    const struct nf_hook_state *state)
+{
+	unsigned int verdict = NF_ACCEPT;
+
+	/* The answer that "reject" made carries the state of its cause. */
+	if (carrier->pending && ctinfo == IP_CT_NEW) {
+		carrier->pending = false;
+		carrier->birth.mark = READ_ONCE(carrier->ct->mark);
+		carrier->birth.born = born_now(tn);
+		carrier->birth.reserved = ft_mark_reserved(&tn->set, skb->mark);
+		/* Opened by this machine itself: no source to be limited. */
+		carrier->birth.exempt = !skb->skb_iif;
+		local_bh_disable();
+		if (ft_flow_admit(tn, &carrier->birth) == FT_ADMIT_DROP)
+			verdict = NF_DROP;
+		local_bh_enable();
+	} else if (written_to(carrier)) {
+		local_bh_disable();
+		write_back(tn, carrier);
+		local_bh_enable();
+	}
+	if (!comes_back(state))
+		ft_carrier_detach(skb);
+	return verdict;
+}
+
+/*
+ * A new flow that nf_conntrack has seen first, and that neither NAT nor a
+ * helper wanted: ours from here on.
+ */
+static noinline_for_stack unsigned int adopt(struct ft_net *tn,
+					     struct sk_buff *skb,
+					     struct nf_conn *ct,
+					     const struct nf_hook_state *state)
+{
+	struct ft_step step = { .set = &tn->set, .now = ft_now() };
+	enum ft_invalid reason = FT_INVALID_NONE;
+	struct ft_birth birth = {};
+	struct ft_pkt pkt;
+
+	if (ft_tuple_get(skb, state->pf, nf_ct_zone(ct)->id, &pkt, &reason) !=
+	    FT_PARSE_OK)
+		return NF_ACCEPT;
+	if (ft_proto_new(skb, &pkt, &step, &birth.proto) != FT_VERDICT_ACCEPT)
+		return NF_ACCEPT;
+
+	birth.key = pkt.key;
+	birth.hash = ft_key_hash(&pkt.key, ft_table_secret(tn->table));
+	birth.word = step.word | (pkt.from_hi ? FT_FLOW_ORIG_HI : 0);
+	birth.exempt = !skb->skb_iif;
+	birth.timeout = step.timeout;
+	birth.mark = READ_ONCE(ct->mark);
+	birth.reserved = ft_mark_reserved(&tn->set, skb->mark);
+	birth.born = born_now(tn);
+	if (ft_setting(&tn->set, ACCT)) {
+		birth.packets[FT_DIR_ORIG] = 1;
+		birth.bytes[FT_DIR_ORIG] = skb->len;
+	}
+
+	switch (ft_flow_admit(tn, &birth)) {
+	case FT_ADMIT_OK:
+		ft_stat_inc(tn, ADOPTED);
+		break;
+	case FT_ADMIT_CLASH:
+	case FT_ADMIT_PASS:
+		break;
+	case FT_ADMIT_DROP:
+		return NF_DROP;
+	}
+	/* The unconfirmed nf_conn goes, and with it its place in the count. */
+	ft_carrier_detach(skb);
+	return NF_ACCEPT;
+}
+
+/**
+ * ft_confirm() - a packet has passed the ruleset
+ * @priv: struct ft_net
+ * @skb: the packet
+ * @state: where it is
+ *
+ * Enters the flow that a first packet opens, stores what the ruleset wrote to
+ * the carrier, and takes that away.
+ *
+ * Context: a hook: RCU read side; softirq, or process context where this
+ * machine sends.
+ * Return: NF_ACCEPT or NF_DROP.
+ */
+unsigned int ft_confirm(void *priv, struct sk_buff *skb,
+			const struct nf_hook_state *state)
+{
+	enum ip_conntrack_info ctinfo;
+	struct ft_carrier *carrier;
+	struct ft_net *tn = priv;
+	unsigned int verdict;
+	struct nf_conn *ct;
+
+	ct = nf_ct_get(skb, &ctinfo);
+	if (!ct)
+		return NF_ACCEPT;
+	/* On its way through a VRF: the real device comes next. */
+	if (state->hook == NF_INET_POST_ROUTING &&
+	    netif_is_l3_master(state->out))
+		return NF_ACCEPT;
+
+	carrier = ft_carrier_of(ct);
+	if (carrier) {
+		if (carrier->tn != tn)
+			return NF_ACCEPT;
+		return confirm_carrier(tn, skb, carrier, ctinfo, state);
+	}
+
+	if (nf_ct_is_template(ct))
+		return NF_ACCEPT;
+	if (ctinfo == IP_CT_NEW && !nf_ct_is_confirmed(ct) &&
+	    ft_mode_adopting(tn) && !ft_mark_bypass(&tn->set, skb->mark) &&
+	    ft_mode_adoptable(ct)) {
+		local_bh_disable();
+		verdict = adopt(tn, skb, ct, state);
+		local_bh_enable();
+		return verdict;
+	}
+	/* What "reject" answers does not confirm what it carries. */
+	if (!nf_ct_is_confirmed(ct) && CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
+		return NF_ACCEPT;
+	switch (ft_guard_feed(tn, ct, !skb->skb_iif ||
+			      ft_mark_reserved(&tn->set, skb->mark))) {
+	case FT_GUARD_DROP:
+		return NF_DROP;
+	case FT_GUARD_PASS:
+		/* The unconfirmed nf_conn goes, and with it its place. */
+		ft_carrier_detach(skb);
+		break;
+	case FT_GUARD_GO:
+		break;
+	}
+	return NF_ACCEPT;
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/bottom_half.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/workqueue.h>
+
+#include "net.h"
+#include "policy/adaptive.h"
+#include "proto/proto.h"
+#include "track/end.h"
+#include "track/gc.h"
+
+/* Buckets between two chances for others to run: 64 KiB of bucket lines. */
+#define GC_SLICE	1024
+/* Under pressure, the flows of one bucket in so many are looked at each time. */
+#define SHRINK_SHARE	16
+
+static int expire_one(struct ft_flow *flow, u32 index, void *arg)
+{
+	u32 gen = READ_ONCE(flow->gen);
+
+	/*
+	 * A packet may have refreshed it since the table looked. Pairs with
+	 * the release in ft_flow_unlock(): the deadline is that of this gen.
+	 */
+	smp_rmb();
+	if (ft_flow_left(flow, ft_now()) > 0)
+		return 0;
+	local_bh_disable();
+	ft_flow_end(arg, flow, index, gen, FLOWTRACK_REASON_TIMEOUT);
+	local_bh_enable();
+	return 0;
+}
+
+/* Has a flow been idle for longer than pressure allows? */
+static int shrink_one(struct ft_flow *flow, u32 index, void *arg)
+{
+	u32 gen = READ_ONCE(flow->gen);
+	struct ft_net *tn = arg;
+	u32 factor, timeout, idle, word;
+	u8 proto, family;
+	bool ended;
+	s32 left;
+
+	/* As in expire_one(). */
+	smp_rmb();
+	word = atomic_read(&flow->word);
+	factor = READ_ONCE(tn->adaptive.factor[ft_word_class(word)]);
+	if (factor == FT_ADAPTIVE_WHOLE)
+		return 0;
+	proto = READ_ONCE(flow->key.l4proto);
+	family = READ_ONCE(flow->key.family);
+	left = ft_flow_left(flow, ft_now());
+	timeout = ft_proto_timeout(proto, family, word, &tn->set);
+	idle = ft_proto_idle(proto, family, word, max(left, 0), &tn->set);
+	if (idle <= ft_adaptive_limit(ft_word_class(word), timeout, factor))
+		return 0;
+	local_bh_disable();
+	ended = ft_flow_end(tn, flow, index, gen, FLOWTRACK_REASON_TIMEOUT);
+	if (ended)
+		ft_stat_inc(tn, EXPIRE_ADAPTIVE);
+	local_bh_enable();
+	return 0;
+}
+
+/*
+ * Apply adaptive timeouts to the flows that there are. It takes a look at each:
+ * what its slot says is too coarse. A share of the buckets a second bounds what
+ * this costs, and how late it may be: by SHRINK_SHARE seconds.
+ */
+static void shrink(struct ft_net *tn)
+{
+	struct ft_cursor *cursor = &tn->shrink_cursor;
+	u32 left = max(ft_table_buckets(tn->table) / SHRINK_SHARE,
+		       FT_BUCKETS_MIN / SHRINK_SHARE);
+	u32 slice;
+	int more;
+
+	while (left && !READ_ONCE(tn->dying)) {
+		slice = min_t(u32, left, GC_SLICE);
+		rcu_read_lock();
+		more = ft_table_walk(tn->table, cursor, slice, shrink_one, tn);
+		rcu_read_unlock();
+		if (!more)
+			*cursor = (struct ft_cursor){};
+		left -= slice;
+		cond_resched();
+	}
+}
+
+static void gc_work(struct work_struct *work)
+{
+	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,
+					 gc_work);
+	struct ft_cursor *cursor = &tn->gc_cursor;
+	struct ft_census census = {};
+	u32 lent;
+	int more;
+
+	*cursor = (struct ft_cursor){
+		.generation = ft_table_generation(tn->table),
+	};
+	lent = atomic_read(&tn->loan.lent);
+	do {
+		rcu_read_lock();
+		more = ft_table_expired(tn->table, cursor, GC_SLICE, expire_one,
+					tn, &census);
+		rcu_read_unlock();
+		cond_resched();
+	} while (more > 0 && !READ_ONCE(tn->dying));
+
+	if (READ_ONCE(tn->dying))
+		return;
+	if (ft_adaptive_update(&tn->adaptive, &census,
+			       ft_flow_room(&tn->set),
+			       ft_setting(&tn->set, ADAPTIVE_START),
+			       ft_setting(&tn->set, ADAPTIVE_END), ft_now()))
+		shrink(tn);
+	ft_loan_update(&tn->loan, lent, census.n[FLOWTRACK_CLASS_EMBRYONIC],
+		       ft_flow_room(&tn->set));
+	ft_watermark_update(tn, &census);
+	if (!ft_setting(&tn->set, BUCKETS) &&
+	    ft_table_wanted(tn->table, atomic_read(&tn->count)) !=
+	    ft_table_buckets(tn->table))
+		queue_work(system_unbound_wq, &tn->resize_work);
+	/* An empty namespace costs nothing: the next flow starts it again. */
+	if (atomic_read(&tn->count)) {
+		ft_net_scan_soon(tn);
+	} else {
+		ft_adaptive_init(&tn->adaptive);
+		ft_loan_init(&tn->loan);
+	}
+}
+
+static void resize_work(struct work_struct *work)
+{
+	struct ft_net *tn = container_of(work, struct ft_net, resize_work);
+	u32 wanted;
+
+	/* Not while an administrator pins a size or the namespace ends. */
+	mutex_lock(&tn->settings_lock);
+	if (ft_setting(&tn->set, BUCKETS) || tn->dying)
+		goto out;
+	wanted = ft_table_wanted(tn->table, atomic_read(&tn->count));
+	if (wanted != ft_table_buckets(tn->table) &&
+	    !ft_table_resize(tn->table, wanted))
+		ft_stat_inc(tn, RESIZE);
+out:
+	mutex_unlock(&tn->settings_lock);
+}
+
+/**
+ * ft_gc_init() - prepare expiry of a namespace, and its table's following the flows
+ * @tn: namespace
+ */
+void ft_gc_init(struct ft_net *tn)
+{
+	INIT_DELAYED_WORK(&tn->gc_work, gc_work);
+	INIT_WORK(&tn->resize_work, resize_work);
+}
+
+/**
+ * ft_gc_exit() - stop expiry and resizing for good
+ * @tn: namespace, with dying set
+ *
+ * Context: may sleep.
+ */
+void ft_gc_exit(struct ft_net *tn)
+{
+	cancel_delayed_work_sync(&tn->gc_work);
+	cancel_work_sync(&tn->resize_work);
+}

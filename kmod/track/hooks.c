@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The life of a packet.
+ *
+ *	PRE_ROUTING, LOCAL_OUT	before nf_conntrack	ft_track
+ *	PRE_ROUTING, LOCAL_OUT	after nf_conntrack	ft_uncover
+ *	LOCAL_IN, POST_ROUTING	last but nf_conntrack	ft_confirm
+ *
+ * Between the first and the last the ruleset reads what ft_track published.
+ * Nothing is allocated before ft_confirm: a packet that the ruleset drops
+ * costs one lookup.
+ */
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <linux/slab.h>
+#include <net/netfilter/ipv4/nf_defrag_ipv4.h>
+#include <net/netfilter/ipv6/nf_defrag_ipv6.h>
+#include <net/netfilter/nf_conntrack.h>
+
+#include "net.h"
+#include "track/carrier.h"
+#include "track/confirm.h"
+#include "track/hooks.h"
+#include "track/track.h"
+
+/*
+ * nf_conntrack has let an INVALID packet pass as untracked; now the ruleset
+ * must see it as what it is: a packet with no conntrack.
+ */
+static unsigned int ft_uncover(void *priv, struct sk_buff *skb,
+			       const struct nf_hook_state *state)
+{
+	const struct ft_carrier *carrier;
+	enum ip_conntrack_info ctinfo;
+	const struct nf_conn *ct;
+
+	ct = nf_ct_get(skb, &ctinfo);
+	if (!ct || ctinfo != IP_CT_UNTRACKED)
+		return NF_ACCEPT;
+	carrier = ft_carrier_of(ct);
+	if (carrier && carrier->invalid)
+		ft_carrier_detach(skb);
+	return NF_ACCEPT;
+}
+
+#define FT_HOOK(_fn, _pf, _hook, _prio) \
+	{ .hook = (_fn), .pf = (_pf), .hooknum = (_hook), .priority = (_prio) }
+
+static const struct nf_hook_ops hook_ops[] = {
+	FT_HOOK(ft_track, NFPROTO_IPV4, NF_INET_PRE_ROUTING,
+		NF_IP_PRI_CONNTRACK - 1),
+	FT_HOOK(ft_track, NFPROTO_IPV4, NF_INET_LOCAL_OUT,
+		NF_IP_PRI_CONNTRACK - 1),
+	FT_HOOK(ft_uncover, NFPROTO_IPV4, NF_INET_PRE_ROUTING,
+		NF_IP_PRI_CONNTRACK + 1),
+	FT_HOOK(ft_uncover, NFPROTO_IPV4, NF_INET_LOCAL_OUT,
+		NF_IP_PRI_CONNTRACK + 1),
+	FT_HOOK(ft_confirm, NFPROTO_IPV4, NF_INET_LOCAL_IN,
+		NF_IP_PRI_CONNTRACK_CONFIRM - 1),
+	FT_HOOK(ft_confirm, NFPROTO_IPV4, NF_INET_POST_ROUTING,
+		NF_IP_PRI_CONNTRACK_CONFIRM - 1),
+	FT_HOOK(ft_track, NFPROTO_IPV6, NF_INET_PRE_ROUTING,
+		NF_IP6_PRI_CONNTRACK - 1),
+	FT_HOOK(ft_track, NFPROTO_IPV6, NF_INET_LOCAL_OUT,
+		NF_IP6_PRI_CONNTRACK - 1),
+	FT_HOOK(ft_uncover, NFPROTO_IPV6, NF_INET_PRE_ROUTING,
+		NF_IP6_PRI_CONNTRACK + 1),
+	FT_HOOK(ft_uncover, NFPROTO_IPV6, NF_INET_LOCAL_OUT,
+		NF_IP6_PRI_CONNTRACK + 1),
+	FT_HOOK(ft_confirm, NFPROTO_IPV6, NF_INET_LOCAL_IN,
+		NF_IP6_PRI_LAST - 1),
+	FT_HOOK(ft_confirm, NFPROTO_IPV6, NF_INET_POST_ROUTING,
+		NF_IP6_PRI_LAST - 1),
+};
+
+/**
+ * ft_hooks_init() - prepare the hooks of a namespace
+ * @tn: namespace
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ft_hooks_init(struct ft_net *tn)
+{
+	unsigned int i;
+
+	tn->hook_ops = kmemdup(hook_ops, sizeof(hook_ops), GFP_KERNEL);
+	if (!tn->hook_ops)
+		return -ENOMEM;
+	for (i = 0; i < ARRAY_SIZE(hook_ops); i++)
+		tn->hook_ops[i].priv = tn;
+	return 0;
+}
+
+/**
+ * ft_hooks_exit() - forget the hooks of a namespace
+ * @tn: namespace, its hooks unregistered a grace period ago
+ */
+void ft_hooks_exit(struct ft_net *tn)
+{
+	kfree(tn->hook_ops);
+}
+
+/**
+ * ft_hooks_register() - start to track in a namespace
+ * @tn: namespace
+ *
+ * Context: may sleep; settings_lock held, or nobody else knows @tn yet.
+ * Return: 0, or an error with nothing registered.
+ */
+int ft_hooks_register(struct ft_net *tn)
+{
+	int err;
+
+	if (tn->hooked)
+		return 0;
+	err = nf_defrag_ipv4_enable(tn->net);
+	if (err)
+		return err;
+	err = nf_defrag_ipv6_enable(tn->net);
+	if (err)
+		goto err_defrag4;
+	err = nf_register_net_hooks(tn->net, tn->hook_ops, ARRAY_SIZE(hook_ops));
+	if (err)
+		goto err_defrag6;
+	tn->hooked = true;
+	return 0;
+
+err_defrag6:
+	nf_defrag_ipv6_disable(tn->net);
+err_defrag4:
+	nf_defrag_ipv4_disable(tn->net);
+	return err;
+}
+
+/**
+ * ft_hooks_unregister() - stop to track in a namespace
+ * @tn: namespace
+ *
+ * Packets that NFQUEUE holds for this namespace are dropped. A packet may
+ * still be inside a hook until a grace period has passed.
+ *
+ * Context: may sleep; settings_lock held, or nobody else knows @tn any more.
+ */
+void ft_hooks_unregister(struct ft_net *tn)
+{
+	if (!tn->hooked)
+		return;
+	nf_unregister_net_hooks(tn->net, tn->hook_ops, ARRAY_SIZE(hook_ops));
+	nf_defrag_ipv6_disable(tn->net);
+	nf_defrag_ipv4_disable(tn->net);
+	tn->hooked = false;
+}

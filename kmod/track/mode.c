@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_extend.h>
+#include <net/netfilter/nf_conntrack_helper.h>
+#include <net/netfilter/nf_conntrack_labels.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "net.h"
+#include "track/mode.h"
+
+/* A conntrack helper is registered; written by ft_mode_look(). */
+static bool helpers_present;
+
+/**
+ * ft_mode_look() - look whether there are helpers
+ *
+ * Context: any.
+ */
+void ft_mode_look(void)
+{
+	bool present = false;
+	unsigned int i;
+
+	rcu_read_lock();
+	for (i = 0; i < nf_ct_helper_hsize && !present; i++)
+		present = !hlist_empty(&nf_ct_helper_hash[i]);
+	rcu_read_unlock();
+	WRITE_ONCE(helpers_present, present);
+}
+
+/*
+ * Helpers come and go with modules: in their init, before LIVE is announced,
+ * and in their exit, before GOING is. One that fails to load announces GOING.
+ */
+static int module_changed(struct notifier_block *nb, unsigned long action,
+			  void *data)
+{
+	if (action == MODULE_STATE_LIVE || action == MODULE_STATE_GOING)
+		ft_mode_look();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block module_nb = {
+	.notifier_call = module_changed,
+};
+
+/**
+ * ft_mode_init() - start to watch for helpers
+ *
+ * Return: 0 or the error of register_module_notifier().
+ */
+int ft_mode_init(void)
+{
+	int err = register_module_notifier(&module_nb);
+
+	if (err)
+		return err;
+	ft_mode_look();
+	return 0;
+}
+
+/**
+ * ft_mode_exit() - stop to watch
+ */
+void ft_mode_exit(void)
+{
+	unregister_module_notifier(&module_nb);
+}
+
+/**
+ * ft_mode_adopting() - does nf_conntrack see new flows first?
+ * @tn: namespace
+ *
+ * Context: RCU read side.
+ * Return: true if a packet that met no flow of ours is left to nf_conntrack.
+ */
+bool ft_mode_adopting(const struct ft_net *tn)
+{
+	switch (ft_setting(&tn->set, ADOPT)) {
+	case FT_ADOPT_ALWAYS:
+		return true;
+	case FT_ADOPT_NEVER:
+		return false;
+	default:
+		return rcu_access_pointer(nf_nat_hook) ||
+		       READ_ONCE(helpers_present);
+	}
+}
+
+/**
+ * ft_mode_conntrack_used() - might nf_conntrack know a flow that we do not?
+ * @tn: namespace
+ *
+ * Context: any.
+ * Return: false while it tracks none in this namespace.
+ */
+bool ft_mode_conntrack_used(const struct ft_net *tn)
+{
+	return nf_conntrack_count(tn->net) != 0;
+}
+
+/**
+ * ft_mode_held() - does nf_conntrack track the flow of a packet?
+ * @tn: namespace
+ * @skb: a packet that met no flow of ours
+ * @pf: its family
+ * @zone: its zone, the same in both directions
+ *
+ * A flow stays where it is when NAT or the last helper goes, when adopting is
+ * switched off, and when flowtrack comes to a machine at work: the ruleset
+ * would see a connection that it knows as NEW. Costs a lookup in nf_conntrack's
+ * table, but only while that has flows of this namespace.
+ *
+ * Context: RCU read side, softirqs disabled.
+ * Return: true if the packet belongs to one of them.
+ */
+bool ft_mode_held(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
+		  u16 zone)
+{
+	struct nf_conntrack_tuple_hash *h;
+	struct nf_conntrack_zone ct_zone;
+	struct nf_conntrack_tuple tuple;
+
+	if (!ft_mode_conntrack_used(tn))
+		return false;
+	if (!nf_ct_get_tuplepr(skb, skb_network_offset(skb), pf, tn->net,
+			       &tuple))
+		return false;
+	nf_ct_zone_init(&ct_zone, zone, NF_CT_DEFAULT_ZONE_DIR, 0);
+	h = nf_conntrack_find_get(tn->net, &ct_zone, &tuple);
+	if (!h)
+		return false;
+	nf_ct_put(nf_ct_tuplehash_to_ctrack(h));
+	return true;
+}
+
+/* Does a conntrack have an extension that only nf_conntrack can serve? */
+static bool has_special_extension(const struct nf_conn *ct)
+{
+	const struct nf_conn_help *help = nfct_help(ct);
+
+	if (help && (rcu_access_pointer(help->helper) ||
+		     !hlist_empty(&help->expectations)))
+		return true;
+	if (nf_ct_ext_exist(ct, NF_CT_EXT_SEQADJ))
+		return true;
+#ifdef CONFIG_NF_CONNTRACK_TIMEOUT
+	if (nf_ct_ext_exist(ct, NF_CT_EXT_TIMEOUT))
+		return true;
+#endif
+#if IS_ENABLED(CONFIG_NETFILTER_SYNPROXY)
+	if (nf_ct_ext_exist(ct, NF_CT_EXT_SYNPROXY))
+		return true;
+#endif
+#if IS_ENABLED(CONFIG_NET_ACT_CT)
+	if (nf_ct_ext_exist(ct, NF_CT_EXT_ACT_CT))
+		return true;
+#endif
+	return false;
+}
+
+static bool has_labels(const struct nf_conn *ct)
+{
+#ifdef CONFIG_NF_CONNTRACK_LABELS
+	const struct nf_conn_labels *labels = nf_ct_labels_find(ct);
+
+	return labels && !bitmap_empty(labels->bits, NF_CT_LABELS_MAX_SIZE *
+				       BITS_PER_BYTE);
+#else
+	return false;
+#endif
+}
+
+/* IPVS expects answers from somewhere else, and sets no bit of the status. */
+static bool has_other_reply(const struct nf_conn *ct)
+{
+	struct nf_conntrack_tuple reply;
+
+	return !nf_ct_invert_tuple(&reply, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL)) ||
+	       !nf_ct_tuple_equal(&reply, nf_ct_tuple(ct, IP_CT_DIR_REPLY));
+}
+
+/**
+ * ft_mode_adoptable() - could flowtrack track this flow just as well?
+ * @ct: an unconfirmed conntrack that has passed the ruleset
+ *
+ * Context: RCU read side.
+ * Return: false if NAT, a helper, an expectation, or something else that the
+ * ruleset set up needs the real nf_conn.
+ */
+bool ft_mode_adoptable(const struct nf_conn *ct)
+{
+	const unsigned long special = IPS_NAT_MASK | IPS_EXPECTED |
+				      IPS_SEQ_ADJUST | IPS_FIXED_TIMEOUT |
+				      IPS_HELPER | IPS_OFFLOAD;
+
+	if (ct->status & special || ct->master)
+		return false;
+	if (nf_ct_zone(ct)->dir != NF_CT_DEFAULT_ZONE_DIR)
+		return false;
+	return !has_special_extension(ct) && !has_labels(ct) &&
+	       !has_other_reply(ct);
+}
+
+/**
+ * ft_mode_template_plain() - does a template say no more than a zone?
+ * @tmpl: the template that the ruleset gave the packet
+ *
+ * Return: false if it asks for a helper, a timeout policy, synproxy, events by
+ * kind, or a zone of one direction: nf_conntrack knows how.
+ */
+bool ft_mode_template_plain(const struct nf_conn *tmpl)
+{
+	return !tmpl->ext && !(tmpl->status & IPS_HELPER) &&
+	       nf_ct_zone(tmpl)->dir == NF_CT_DEFAULT_ZONE_DIR;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Direct or adopting: who sees a new flow first.
+ *
+ * Direct: every flow is ours from its first packet. Adopting: NAT or a helper
+ * may want it, so nf_conntrack sees it first, and it becomes ours when it is
+ * confirmed if nothing did.
+ */
+#ifndef _FT_TRACK_MODE_H
+#define _FT_TRACK_MODE_H
+
+#include <linux/types.h>
+
+struct ft_net;
+struct nf_conn;
+struct sk_buff;
+
+int ft_mode_init(void);
+void ft_mode_exit(void);
+void ft_mode_look(void);
+bool ft_mode_adopting(const struct ft_net *tn);
+bool ft_mode_conntrack_used(const struct ft_net *tn);
+bool ft_mode_held(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
+		  u16 zone);
+bool ft_mode_adoptable(const struct nf_conn *ct);
+bool ft_mode_template_plain(const struct nf_conn *tmpl);
+
+#endif /* _FT_TRACK_MODE_H */

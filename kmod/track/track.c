@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/bottom_half.h>
+#include <linux/ip.h>
+#include <linux/skbuff.h>
+#include <net/ip.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "base/invalid.h"
+#include "base/notify.h"
+#include "base/settings.h"
+#include "base/stats.h"
+#include "flow/flow.h"
+#include "flow/table.h"
+#include "flow/tuple.h"
+#include "guard/guard.h"
+#include "guard/room.h"
+#include "net.h"
+#include "proto/proto.h"
+#include "track/admit.h"
+#include "track/carrier.h"
+#include "track/end.h"
+#include "track/mode.h"
+#include "track/report.h"
+#include "track/track.h"
+
+/* Deadlines move in steps: a refresh that gains less dirties no cache line. */
+#define REFRESH_STEP	HZ
+
+/**
+ * struct found - what a packet met in the table, and what it will carry
+ * @carrier: that; NULL: none is to be had
+ * @flow: the flow; it may end at any time
+ * @index: its index
+ * @gen: its generation
+ * @hash: hash of its key
+ * @view: what to publish
+ */
+struct found {
+	struct ft_carrier *carrier;
+	struct ft_flow *flow;
+	u32 index;
+	u32 gen;
+	u64 hash;
+	struct ft_view view;
+};
+
+static unsigned int drop_uncarried(struct ft_net *tn)
+{
+	ft_stat_inc(tn, CARRIER_NONE);
+	return NF_DROP;
+}
+
+/* Publish INVALID: past nf_conntrack as if untracked, see ft_uncover(). */
+static noinline_for_stack unsigned int
+publish_invalid(struct ft_net *tn, struct sk_buff *skb,
+		const struct nf_hook_state *state, u8 l4proto,
+		enum ft_invalid reason)
+{
+	struct ft_carrier *carrier;
+
+	ft_invalid(tn, skb, state, l4proto, reason);
+	carrier = ft_carrier_get(tn);
+	if (!carrier)
+		return drop_uncarried(tn);
+	carrier->invalid = true;
+	ft_carrier_attach(carrier, skb, IP_CT_UNTRACKED);
+	return NF_ACCEPT;
+}
+
+static unsigned int publish_untracked(struct ft_net *tn, struct sk_buff *skb)
+{
+	nf_conntrack_put(skb_nfct(skb));
+	nf_ct_set(skb, NULL, IP_CT_UNTRACKED);
+	ft_stat_inc(tn, UNTRACKED);
+	return NF_ACCEPT;
+}
+
+static unsigned int publish_found(struct ft_net *tn, struct sk_buff *skb,
+				  const struct found *found,
+				  enum ip_conntrack_info ctinfo)
+{
+	struct ft_carrier *carrier = found->carrier;
+
+	if (!carrier)
+		return drop_uncarried(tn);
+	carrier->index = found->index;
+	carrier->gen = found->gen;
+	ft_carrier_fill(carrier, &found->view);
+	ft_carrier_attach(carrier, skb, ctinfo);
+	return NF_ACCEPT;
+}
+
+static void view_flow(struct ft_view *view, const struct ft_net *tn,
+		      const struct ft_flow *flow, const struct ft_key *key,
+		      u32 word, u32 now)
+{
+	view->key = key;
+	view->word = word;
+	view->left = max(ft_flow_left(flow, now), 0);
+	view->mark = READ_ONCE(flow->mark);
+	view->acct = ft_setting(&tn->set, ACCT);
+	if (!view->acct)
+		return;
+	memcpy(view->packets, flow->packets, sizeof(view->packets));
+	memcpy(view->bytes, flow->bytes, sizeof(view->bytes));
+}
+
+/* Move the deadline, unless that gains too little. Under the flow's lock. */
+static bool refresh(struct ft_flow *flow, const struct ft_step *step)
+{
+	u32 deadline = step->now + step->timeout;
+	s32 gain = deadline - flow->deadline;
+
+	if (gain >= 0 && gain < REFRESH_STEP)
+		return false;
+	WRITE_ONCE(flow->deadline, deadline);
+	return gain < 0;
+}
+
+/* A packet that says that the flow may be over. Under the flow's lock. */
+static bool shorten(struct ft_flow *flow, const struct ft_step *step)
+{
+	if (!step->limit || ft_flow_left(flow, step->now) <= (s32)step->limit)
+		return false;
+	WRITE_ONCE(flow->deadline, step->now + step->limit);
+	return true;
+}
+
+static void account(struct ft_flow *flow, enum ft_dir dir, unsigned int len)
+{
+	WRITE_ONCE(flow->packets[dir], flow->packets[dir] + 1);
+	WRITE_ONCE(flow->bytes[dir], flow->bytes[dir] + len);
+}
+
+/* A steady packet changes nothing but, now and then, the deadline. */
+static bool steady_needs_lock(const struct ft_net *tn,
+			      const struct ft_flow *flow,
+			      const struct ft_step *step)
+{
+	s32 gain = step->now + step->timeout - READ_ONCE(flow->deadline);
+
+	return ft_setting(&tn->set, ACCT) || gain < 0 || gain >= REFRESH_STEP;
+}
+
+static noinline_for_stack void notify_update(struct ft_net *tn,
+					     struct found *found)
+{
+	struct ft_flow6 copy;
+
+	if (ft_notify_wanted(tn) &&
+	    ft_flow_snapshot(found->flow, found->gen, &copy))
+		ft_notify_flow(tn, FLOWTRACK_CMD_FLOW_UPDATE_NTF, &copy,
+			       found->index, 0);
+}
+
+/*
+ * The lockless way: a packet that changes nothing. What was read is that of
+ * one flow if the generation is the same before and after.
+ */
+static bool step_steady(struct ft_net *tn, const struct ft_pkt *pkt,
+			struct found *found, struct ft_step *step)
+{
+	struct ft_flow *flow = found->flow;
+
+	found->gen = READ_ONCE(flow->gen);
+	/* Pairs with the release in ft_flow_unlock(), as the one below. */
+	smp_rmb();
+	step->word = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
+	step->dir = ft_word_dir(step->word, pkt->from_hi);
+	if (!ft_proto_steady(flow, step->word, step) ||
+	    steady_needs_lock(tn, flow, step))
+		return false;
+	view_flow(&found->view, tn, flow, &pkt->key, step->word, step->now);
+	/* All that is published was read before what follows. */
+	smp_rmb();
+	if (!ft_flow_matches(flow, &pkt->key))
+		return false;
+	/* And so was the key. */
+	smp_rmb();
+	return READ_ONCE(flow->gen) == found->gen;
+}
+
+/**
+ * step_flow() - a packet meets its flow
+ * @tn: namespace
+ * @skb: the packet
+ * @pkt: parsed
+ * @found: the flow; on ACCEPT and KEEP gen and view are filled
+ * @step: filled with the outcome
+ * @verdict: what the packet is to the flow
+ *
+ * Return: false if the flow ended before it could be looked at.
+ */
+static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
+		      const struct ft_pkt *pkt, struct found *found,
+		      struct ft_step *step, enum ft_verdict *verdict)
+{
+	struct ft_flow *flow = found->flow;
+	bool nearer = false;
+	u32 before;
+
+	if (ft_proto_lockless(pkt->key.l4proto) &&
+	    step_steady(tn, pkt, found, step)) {
+		*verdict = FT_VERDICT_ACCEPT;
+		return true;
+	}
+
+	if (!ft_flow_lock_key(flow, &pkt->key))
+		return false;
+	found->gen = flow->gen;
+	before = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
+	step->word = before;
+	step->dir = ft_word_dir(before, pkt->from_hi);
+	step->limit = 0;
+	step->update = false;
+	*verdict = ft_proto_packet(skb, pkt, step, &flow->proto);
+	switch (*verdict) {
+	case FT_VERDICT_ACCEPT:
+		nearer = refresh(flow, step);
+		fallthrough;
+	case FT_VERDICT_KEEP:
+		if (ft_setting(&tn->set, ACCT))
+			account(flow, step->dir, skb->len);
+		view_flow(&found->view, tn, flow, &pkt->key, step->word,
+			  step->now);
+		break;
+	default:
+		step->word = before;
+		nearer = shorten(flow, step);
+		break;
+	}
+	ft_flow_unlock(flow, step->word);
+
+	if (nearer || (step->word ^ before) & FT_FLOW_CLASS)
+		ft_flow_class_changed(tn, flow, found->index, found->hash,
+				      before, step->word);
+	if (step->update &&
+	    (*verdict == FT_VERDICT_ACCEPT || *verdict == FT_VERDICT_KEEP))
+		notify_update(tn, found);
+	return true;
+}
+
+/* In pieces, inline: each newcomer pays for what memcpy() costs. */
+static void copy_key(struct ft_key *to, const struct ft_key *from)
+{
+	to->addr4[0] = from->addr4[0];
+	to->addr4[1] = from->addr4[1];
+	to->port[0] = from->port[0];
+	to->port[1] = from->port[1];
+	to->zone = from->zone;
+	to->l4proto = from->l4proto;
+	to->family = from->family;
+	to->addr6[0] = from->addr6[0];
+	to->addr6[1] = from->addr6[1];
+}
+
+/*
+ * First packet of a flow: publish NEW, and keep what ft_confirm() will need to
+ * @enter it, unless it is to go on without an entry.
+ */
+static unsigned int track_new(struct ft_net *tn, struct sk_buff *skb,
+			      const struct nf_hook_state *state,
+			      const struct ft_pkt *pkt,
+			      const struct found *found, struct ft_step *step,
+			      bool enter)
+{
+	struct ft_carrier *carrier = found->carrier;
+	struct ft_view view __uninitialized;
+	struct ft_birth *birth;
+
+	if (!carrier)
+		return drop_uncarried(tn);
+	birth = &carrier->birth;
+	step->word = 0;
+	step->dir = FT_DIR_ORIG;
+	if (ft_proto_new(skb, pkt, step, &birth->proto) != FT_VERDICT_ACCEPT)
+		return publish_invalid(tn, skb, state, pkt->key.l4proto,
+				       step->reason);
+
+	copy_key(&birth->key, &pkt->key);
+	birth->hash = found->hash;
+	birth->word = step->word | (pkt->from_hi ? FT_FLOW_ORIG_HI : 0);
+	birth->timeout = step->timeout;
+	view.acct = ft_setting(&tn->set, ACCT);
+	birth->packets[FT_DIR_ORIG] = view.acct;
+	birth->bytes[FT_DIR_ORIG] = view.acct ? skb->len : 0;
+	birth->packets[FT_DIR_REPLY] = 0;
+	birth->bytes[FT_DIR_REPLY] = 0;
+
+	view.key = &birth->key;
+	view.word = birth->word;
+	view.left = birth->timeout;
+	view.mark = 0;
+	view.packets[FT_DIR_ORIG] = birth->packets[FT_DIR_ORIG];
+	view.packets[FT_DIR_REPLY] = 0;
+	view.bytes[FT_DIR_ORIG] = birth->bytes[FT_DIR_ORIG];
+	view.bytes[FT_DIR_REPLY] = 0;
+	carrier->pending = enter;
+	if (enter)
+		ft_flow_admit_soon(tn, found->hash);
+	ft_carrier_fill(carrier, &view);
+	ft_carrier_attach(carrier, skb, IP_CT_NEW);
+	ft_stat_inc_bh(tn, NEW);
+	return NF_ACCEPT;
+}
+
+/*
+ * Adopting: a packet that met no flow of ours is nf_conntrack's, if that has
+ * room for it or knows its flow.
+ */
+static noinline_for_stack unsigned int leave(struct ft_net *tn,
+					     struct sk_buff *skb,
+					     const struct nf_hook_state *state,
+					     const struct ft_pkt *pkt,
+					     const struct found *found,
+					     struct ft_step *step)
+{
+	struct ft_guard_newcomer newcomer;
+	struct nf_conntrack_zone zone;
+	union ft_proto_state proto;
+
+	nf_ct_zone_init(&zone, pkt->key.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
+	if (likely(ft_guard_open(tn, skb, state->pf, &zone, &newcomer)))
+		goto leave;
+	/* What opens no flow displaces none. */
+	step->word = 0;
+	step->dir = FT_DIR_ORIG;
+	if (ft_proto_new(skb, pkt, step, &proto) != FT_VERDICT_ACCEPT)
+		return publish_invalid(tn, skb, state, pkt->key.l4proto,
+				       step->reason);
+	switch (ft_guard_make_room(tn, &newcomer)) {
+	case FT_GUARD_PASS:
+		return track_new(tn, skb, state, pkt, found, step, false);
+	case FT_GUARD_DROP:
+		return NF_DROP;
+	case FT_GUARD_GO:
+		break;
+	}
+leave:
+	ft_stat_inc(tn, BYPASS);
+	return NF_ACCEPT;
+}
+
+static enum ip_conntrack_info ctinfo_of(const struct ft_step *step)
+{
+	if (step->dir == FT_DIR_REPLY)
+		return IP_CT_ESTABLISHED_REPLY;
+	return step->word & FT_FLOW_SEEN_REPLY ? IP_CT_ESTABLISHED : IP_CT_NEW;
+}
+
+/* An ICMP error: RELATED to the flow it is about, or INVALID. */
+static noinline_for_stack unsigned int
+track_error(struct ft_net *tn, struct sk_buff *skb,
+	    const struct nf_hook_state *state, const struct ft_pkt *pkt)
+{
+	enum ft_invalid reason = FT_INVALID_NONE;
+	struct ft_pkt inner;
+	struct found found;
+	enum ft_dir dir;
+	bool quoted;
+	u32 word;
+
+	reason = ft_proto_check(skb, pkt, state->hook,
+				ft_setting(&tn->set, CHECKSUM));
+	if (reason)
+		goto invalid;
+	if (ft_tuple_inner(skb, pkt, &inner, &reason) != FT_PARSE_OK)
+		goto invalid;
+	found.hash = ft_key_hash(&inner.key, ft_table_secret(tn->table));
+	found.flow = ft_table_lookup(tn->table, &inner.key, found.hash,
+				     &found.index);
+	if (!found.flow || !ft_flow_lock_key(found.flow, &inner.key)) {
+		/* nf_conntrack may know the flow. */
+		if (ft_mode_adopting(tn) || ft_mode_conntrack_used(tn)) {
+			ft_stat_inc(tn, BYPASS);
+			return NF_ACCEPT;
+		}
+		reason = FT_INVALID_ICMP_NO_FLOW;
+		goto invalid;
+	}
+	found.gen = found.flow->gen;
+	word = atomic_read(&found.flow->word) & ~FT_FLOW_LOCK;
+	dir = ft_word_dir(word, inner.from_hi);
+	quoted = ft_proto_quoted(skb, &inner, dir, &found.flow->proto);
+	view_flow(&found.view, tn, found.flow, &inner.key, word, ft_now());
+	ft_flow_unlock(found.flow, word);
+
+	/* It must travel to the sender of what it quotes. */
+	if (!ft_pkt_to_sender(skb, pkt->family, &inner)) {
+		reason = FT_INVALID_ICMP_OUTER;
+		goto invalid;
+	}
+	if (!quoted) {
+		reason = FT_INVALID_ICMP_WINDOW;
+		goto invalid;
+	}
+	ft_stat_inc(tn, RELATED);
+	found.carrier = ft_carrier_get(tn);
+	return publish_found(tn, skb, &found, dir == FT_DIR_ORIG ?
+			     IP_CT_RELATED_REPLY : IP_CT_RELATED);
+invalid:
+	return publish_invalid(tn, skb, state, pkt->key.l4proto, reason);
+}
+
+static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
+				 const struct nf_hook_state *state,
+				 const struct ft_pkt *pkt)
+{
+	struct ft_step step = { .set = &tn->set, .now = ft_now() };
+	struct found found __uninitialized;
+	enum ft_verdict verdict;
+	enum ft_invalid reason;
+
+	found.hash = ft_key_hash(&pkt->key, ft_table_secret(tn->table));
+	/* The line comes in while header and checksum are looked at. */
+	ft_table_prefetch(tn->table, found.hash);
+	reason = ft_proto_check(skb, pkt, state->hook,
+				ft_setting(&tn->set, CHECKSUM));
+	if (reason)
+		return publish_invalid(tn, skb, state, pkt->key.l4proto, reason);
+	/* And while the packet gets what it will carry, if the sender opened
+	 * the flow or is about to.
+	 */
+	found.carrier = ft_carrier_get(tn);
+	if (likely(found.carrier))
+		ft_carrier_aim(found.carrier, &pkt->key, pkt->from_hi);
+
+	found.flow = ft_table_lookup(tn->table, &pkt->key, found.hash,
+				     &found.index);
+	if (!found.flow || !step_flow(tn, skb, pkt, &found, &step, &verdict))
+		goto miss;
+
+	switch (verdict) {
+	case FT_VERDICT_ACCEPT:
+	case FT_VERDICT_KEEP:
+		ft_stat_inc_bh(tn, FOUND);
+		return publish_found(tn, skb, &found, ctinfo_of(&step));
+	case FT_VERDICT_REOPEN:
+		ft_flow_end(tn, found.flow, found.index, found.gen,
+			    FLOWTRACK_REASON_CLOSED);
+		goto miss;
+	case FT_VERDICT_DROP:
+		ft_flow_end(tn, found.flow, found.index, found.gen,
+			    FLOWTRACK_REASON_CLOSED);
+		ft_invalid(tn, skb, state, pkt->key.l4proto, step.reason);
+		return NF_DROP;
+	case FT_VERDICT_INVALID:
+		break;
+	}
+	return publish_invalid(tn, skb, state, pkt->key.l4proto, step.reason);
+
+miss:
+	if (ft_mode_adopting(tn))
+		return leave(tn, skb, state, pkt, &found, &step);
+	if (ft_mode_held(tn, skb, state->pf, pkt->key.zone)) {
+		ft_stat_inc(tn, BYPASS);
+		return NF_ACCEPT;
+	}
+	return track_new(tn, skb, state, pkt, &found, &step, true);
+}
+
+/* A socket with IP_NODEFRAG sends fragments: nobody tracks them. */
+static bool is_fragment(const struct sk_buff *skb,
+			const struct nf_hook_state *state)
+{
+	return state->hook == NF_INET_LOCAL_OUT &&
+	       state->pf == NFPROTO_IPV4 && ip_is_fragment(ip_hdr(skb));
+}
+
+/* What is left to nf_conntrack, whatever flow it is of. */
+static noinline_for_stack unsigned int
+bypassed(struct ft_net *tn, struct sk_buff *skb,
+	 const struct nf_hook_state *state,
+	 const struct nf_conntrack_zone *zone)
+{
+	struct ft_guard_newcomer newcomer;
+
+	if (unlikely(!ft_guard_open(tn, skb, state->pf, zone, &newcomer))) {
+		switch (ft_guard_make_room(tn, &newcomer)) {
+		case FT_GUARD_PASS:
+			return publish_untracked(tn, skb);
+		case FT_GUARD_DROP:
+			return NF_DROP;
+		case FT_GUARD_GO:
+			break;
+		}
+	}
+	ft_stat_inc(tn, BYPASS);
+	return NF_ACCEPT;
+}
+
+/**
+ * ft_track() - a packet comes in, or is sent by this machine
+ * @priv: struct ft_net
+ * @skb: the packet, put together if it was in fragments
+ * @state: where it is
+ *
+ * Looks it up, runs the state machine of its protocol, and publishes what the
+ * packet is to its flow.
+ *
+ * Context: a hook: RCU read side; softirq, or process context at LOCAL_OUT.
+ * Return: NF_ACCEPT or NF_DROP.
+ */
+unsigned int ft_track(void *priv, struct sk_buff *skb,
+		      const struct nf_hook_state *state)
+{
+	enum ft_invalid reason = FT_INVALID_NONE;
+	const struct nf_conntrack_zone *zone;
+	struct nf_conntrack_zone zone_mark;
+	enum ip_conntrack_info ctinfo;
+	struct ft_pkt pkt __uninitialized;
+	struct ft_net *tn = priv;
+	unsigned int verdict;
+	struct nf_conn *tmpl;
+
+	tmpl = nf_ct_get(skb, &ctinfo);
+	if (tmpl || ctinfo == IP_CT_UNTRACKED) {
+		/* Seen before (loopback), notrack, or made by "reject". */
+		if (ctinfo == IP_CT_UNTRACKED || !nf_ct_is_template(tmpl)) {
+			ft_stat_inc(tn, UNTRACKED);
+			return NF_ACCEPT;
+		}
+	}
+	if (is_fragment(skb, state)) {
+		ft_stat_inc(tn, BYPASS);
+		return NF_ACCEPT;
+	}
+	zone = nf_ct_zone_tmpl(tmpl, skb, &zone_mark);
+	if (ft_mark_bypass(&tn->set, skb->mark) ||
+	    (tmpl && !ft_mode_template_plain(tmpl)))
+		return bypassed(tn, skb, state, zone);
+
+	/* Carriers and locks of flows belong to a CPU for the moment. */
+	local_bh_disable();
+	switch (ft_tuple_get(skb, state->pf, zone->id, &pkt, &reason)) {
+	case FT_PARSE_OK:
+		verdict = track_packet(tn, skb, state, &pkt);
+		break;
+	case FT_PARSE_ERROR:
+		verdict = track_error(tn, skb, state, &pkt);
+		break;
+	case FT_PARSE_UNTRACKED:
+		reason = ft_proto_check(skb, &pkt, state->hook,
+					ft_setting(&tn->set, CHECKSUM));
+		verdict = reason ? publish_invalid(tn, skb, state,
+						   pkt.key.l4proto, reason) :
+				   publish_untracked(tn, skb);
+		break;
+	default:
+		verdict = publish_invalid(tn, skb, state, pkt.key.l4proto,
+					  reason);
+		break;
+	}
+	local_bh_enable();
+	return verdict;
+}
