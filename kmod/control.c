@@ -114,7 +114,7 @@ static int apply_buckets(struct ft_net *tn, u32 value,
 
 	if (!buckets) {
 		WRITE_ONCE(tn->set.v[A(BUCKETS)], 0);
-		queue_work(system_unbound_wq, &tn->resize_work);
+		queue_work(system_dfl_wq, &tn->resize_work);
 		return 0;
 	}
 	if (buckets != ft_table_buckets(tn->table)) {

@@ -52,7 +52,7 @@ static enum ft_guard_answer make_room(struct ft_net *tn)
 static void sweep(struct ft_net *tn)
 {
 	/* As after a second. */
-	mod_delayed_work(system_unbound_wq, &tn->guard.work, 0);
+	mod_delayed_work(system_dfl_wq, &tn->guard.work, 0);
 	flush_delayed_work(&tn->guard.work);
 }
 

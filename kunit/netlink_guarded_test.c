@@ -22,7 +22,7 @@ static void forget_all(void *data)
 	struct ft_net *tn = ft_net(&init_net);
 
 	ft_ct_end_all();
-	mod_delayed_work(system_unbound_wq, &tn->guard.work, 0);
+	mod_delayed_work(system_dfl_wq, &tn->guard.work, 0);
 	flush_delayed_work(&tn->guard.work);
 	/* Small again, so that it has to grow. */
 	flush_work(&tn->guard.shadows.hash.run_work);

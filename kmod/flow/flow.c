@@ -372,7 +372,7 @@ static bool chunk_add(struct ft_arena *arena, gfp_t gfp)
 	arena->free += chunk->free;
 	added = true;
 	if (!arena->dying)
-		queue_delayed_work(system_unbound_wq, &arena->shrink_work,
+		queue_delayed_work(system_dfl_wq, &arena->shrink_work,
 				   SHRINK_PERIOD);
 out:
 	spin_unlock_bh(&arena->lock);
@@ -455,7 +455,7 @@ static void refill(struct ft_arena *arena, struct magazine *mag)
 		mag->index[mag->n++] = chunk->no << SLOT_BITS | slot;
 	}
 	if (arena->free < LOW_WATER && !arena->dying)
-		queue_work(system_unbound_wq, &arena->ahead_work);
+		queue_work(system_dfl_wq, &arena->ahead_work);
 	spin_unlock(&arena->lock);
 }
 
@@ -475,7 +475,7 @@ static void drain(struct ft_arena *arena, struct magazine *mag, u32 keep)
 		chunk_give(arena, mag->index[--mag->n]);
 	if (wasteful(arena) && !arena->hurry && !arena->dying) {
 		arena->hurry = true;
-		mod_delayed_work(system_unbound_wq, &arena->shrink_work,
+		mod_delayed_work(system_dfl_wq, &arena->shrink_work,
 				 SHRINK_DELAY);
 	}
 	spin_unlock(&arena->lock);
@@ -606,7 +606,7 @@ static void shrink_work(struct work_struct *work)
 	arena->hurry = false;
 	/* An arena without a chunk rests, until it gets one. */
 	if (arena->count && !arena->dying)
-		mod_delayed_work(system_unbound_wq, &arena->shrink_work,
+		mod_delayed_work(system_dfl_wq, &arena->shrink_work,
 				 SHRINK_PERIOD);
 	spin_unlock_bh(&arena->lock);
 	if (list_empty(&out))

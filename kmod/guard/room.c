@@ -276,7 +276,7 @@ static void note_refused(struct ft_net *tn)
 		return;
 	WRITE_ONCE(tn->guard.refused, true);
 	if (!rcu_access_pointer(tn->guard.heavy) && !READ_ONCE(tn->dying))
-		mod_delayed_work(system_unbound_wq, &tn->guard.work, 0);
+		mod_delayed_work(system_dfl_wq, &tn->guard.work, 0);
 }
 
 /**

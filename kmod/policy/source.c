@@ -304,7 +304,7 @@ static void release(struct ft_net *tn, struct ft_source_table *table,
 	}
 	if (READ_ONCE(tn->sources.interval) &&
 	    !delayed_work_pending(&tn->sources.sweep) && !READ_ONCE(tn->dying))
-		queue_delayed_work(system_unbound_wq, &tn->sources.sweep,
+		queue_delayed_work(system_dfl_wq, &tn->sources.sweep,
 				   SWEEP_PERIOD);
 }
 
@@ -470,7 +470,7 @@ static void sweep_work(struct work_struct *work)
 	/* Those that are left may hold no flow whose end would start it. */
 	if (ft_source_count(tn) && READ_ONCE(tn->sources.interval) &&
 	    !READ_ONCE(tn->dying))
-		queue_delayed_work(system_unbound_wq, &tn->sources.sweep,
+		queue_delayed_work(system_dfl_wq, &tn->sources.sweep,
 				   SWEEP_PERIOD);
 }
 

@@ -714,7 +714,7 @@ int ft_top_refresh(struct ft_net *tn)
 		err = make_report(tn);
 	mutex_unlock(&tn->top.lock);
 	if (!READ_ONCE(tn->dying))
-		queue_delayed_work(system_unbound_wq, &tn->top.work, HZ);
+		queue_delayed_work(system_dfl_wq, &tn->top.work, HZ);
 	return err;
 }
 
@@ -734,7 +734,7 @@ void ft_top_look(struct ft_net *tn)
 	make_report(tn);
 	mutex_unlock(&tn->top.lock);
 	if (pressed(tn) && !READ_ONCE(tn->dying))
-		queue_delayed_work(system_unbound_wq, &tn->top.work, HZ);
+		queue_delayed_work(system_dfl_wq, &tn->top.work, HZ);
 }
 
 static void top_work(struct work_struct *work)
@@ -764,7 +764,7 @@ static void top_work(struct work_struct *work)
 	}
 	mutex_unlock(&tn->top.lock);
 	if ((full || wanted) && !READ_ONCE(tn->dying))
-		queue_delayed_work(system_unbound_wq, &tn->top.work, HZ);
+		queue_delayed_work(system_dfl_wq, &tn->top.work, HZ);
 }
 
 /**
@@ -790,7 +790,7 @@ void ft_top_refused(struct ft_net *tn)
 	if (is_fresh(report))
 		delay = report->when + HZ - jiffies;
 	rcu_read_unlock();
-	queue_delayed_work(system_unbound_wq, &tn->top.work,
+	queue_delayed_work(system_dfl_wq, &tn->top.work,
 			   min_t(unsigned long, delay, HZ));
 }
 

@@ -63,7 +63,7 @@ static void follow_count(struct ft_net *tn)
 	if (ft_setting(&tn->set, BUCKETS) || READ_ONCE(tn->dying))
 		return;
 	if (ft_table_wanted(tn->table, count) != ft_table_buckets(tn->table))
-		queue_work(system_unbound_wq, &tn->resize_work);
+		queue_work(system_dfl_wq, &tn->resize_work);
 }
 
 /**

@@ -122,7 +122,7 @@ static void gc_work(struct work_struct *work)
 	if (!ft_setting(&tn->set, BUCKETS) &&
 	    ft_table_wanted(tn->table, atomic_read(&tn->count)) !=
 	    ft_table_buckets(tn->table))
-		queue_work(system_unbound_wq, &tn->resize_work);
+		queue_work(system_dfl_wq, &tn->resize_work);
 	/* An empty namespace costs nothing: the next flow starts it again. */
 	if (atomic_read(&tn->count)) {
 		ft_net_scan_soon(tn);

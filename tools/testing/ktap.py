@@ -24,6 +24,8 @@ COMPLAINTS = re.compile(
     r"|unreferenced object|suspected memory leak|refcount_t: |list_(?:add|del) corruption|double free"
     r"|unregister_netdevice: waiting|leaked reference|Objects remaining|rcu: INFO:|rcu_.*detected stall"
     r"|blocked for more than|soft lockup|hard LOCKUP|usercopy|DEBUG_LOCKS_WARN|Bad page|segfault at|sysctl table check"
+    # What the kernel says of a function of ours, whatever it says: "work func gc_work [nf_flowtrack] enqueued on ..."
+    r"|\[(?:nf_flowtrack|ft_stress)\]"
 )
 TIMESTAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+(?:,\d+)?\] ?")
 RESULT = re.compile(r"^(ok|not ok)\b *(\d*) *(?:- )?(.*)$")

@@ -7,9 +7,8 @@
 #define _FT_COMPAT_LINUX_SYSCTL_H
 
 #include_next <linux/sysctl.h>
-#include <linux/version.h>
 
-#if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
+#ifdef FT_HAVE_CONST_CTL_TABLE
 #define FT_CTL_CONST	const
 #else
 #define FT_CTL_CONST

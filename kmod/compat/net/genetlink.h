@@ -8,9 +8,8 @@
 #define _FT_COMPAT_NET_GENETLINK_H
 
 #include_next <net/genetlink.h>
-#include <linux/version.h>
 
-#if KERNEL_VERSION(6, 7, 0) > LINUX_VERSION_CODE
+#ifndef FT_HAVE_GENL_INFO_DUMP
 #define genl_info_dump(cb)	genl_dumpit_info(cb)
 #endif
 

@@ -8,9 +8,8 @@
 #define _FT_COMPAT_NET_NET_NAMESPACE_H
 
 #include_next <net/net_namespace.h>
-#include <linux/version.h>
 
-#if KERNEL_VERSION(6, 6, 0) > LINUX_VERSION_CODE
+#ifndef FT_HAVE_REGISTER_NET_SYSCTL_SZ
 #define register_net_sysctl_sz(net, path, table, size)	\
 	((void)(size), register_net_sysctl(net, path, table))
 #endif

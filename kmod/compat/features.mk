@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Included by Kbuild. What a kernel has is asked of its headers, not of its version: distributions backport (Debian's
+# 6.12.117 has a name of 6.17). Only what the preprocessor cannot ask stands here, variables, functions and types; a
+# macro is asked for by #ifndef in the wrapper header itself. A wrapper header kmod/compat/PATH/NAME.h stands for
+# include/PATH/NAME.h, and uses the FT_HAVE_ macros below.
+
+ifeq ($(wildcard $(srctree)/include/linux/workqueue.h),)
+$(error nf_flowtrack: no kernel headers in '$(srctree)/include')
+endif
+ifneq ($(shell test "$(VERSION)" -gt 6 || test "$(VERSION)" -eq 6 -a "$(PATCHLEVEL)" -ge 1 || echo older),)
+$(error nf_flowtrack needs Linux 6.1 or later, and this is $(VERSION).$(PATCHLEVEL))
+endif
+
+# $(call ft-have,NAME,HEADER,REGULAR-EXPRESSION): -DFT_HAVE_NAME if a line of the header matches; no
+# parenthesis in the expression, make counts them.
+ft-have = $(if $(shell grep -E '$(3)' $(srctree)/include/$(2)),-DFT_HAVE_$(1))
+
+ccflags-y += $(call ft-have,SYSTEM_DFL_WQ,linux/workqueue.h,\bsystem_dfl_wq;)
+ccflags-y += $(call ft-have,REGISTER_NET_SYSCTL_SZ,net/net_namespace.h,\bregister_net_sysctl_sz\b)
+ccflags-y += $(call ft-have,GENL_INFO_DUMP,net/genetlink.h,\bgenl_info_dump\b)
+ccflags-y += $(call ft-have,CONST_CTL_TABLE,linux/sysctl.h,\bproc_handler.const struct ctl_table\b)
