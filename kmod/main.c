@@ -12,7 +12,7 @@
 #include <net/net_namespace.h>
 
 #include "control.h"
-#include "guard/guard.h"
+#include "guard/sweep.h"
 #include "main.h"
 #include "net.h"
 #include "netlink/netlink.h"

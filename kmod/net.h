@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What flowtrack keeps for one network namespace.
+ *
+ * struct ft_net embeds what the floors above keep for a namespace, so that a
+ * packet chases no pointer for it. So this header includes upward, the only one
+ * that may: see "Floors" in Documentation/architecture.rst.
  */
 #ifndef _FT_NET_H
 #define _FT_NET_H

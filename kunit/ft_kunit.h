@@ -17,10 +17,11 @@
 #include <net/ip.h>
 
 #include "control.h"
-#include "track/admit.h"
-#include "track/end.h"
+#include "guard/sweep.h"
 #include "main.h"
 #include "net.h"
+#include "track/admit.h"
+#include "track/end.h"
 
 #define FT_IP(a, b, c, d)	htonl((a) << 24 | (b) << 16 | (c) << 8 | (d))
 

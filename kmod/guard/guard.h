@@ -29,7 +29,6 @@ enum ft_guard_answer {
 };
 
 struct ft_guard_heavy;
-struct ft_net;
 
 /**
  * struct ft_guard - what guards one namespace's part of nf_conntrack
@@ -47,7 +46,7 @@ struct ft_net;
  * @refused: a newcomer found no room since @work looked last
  * @hopeless: ft_now() when a search for a victim last failed
  * @loan: places of idle flows that unanswered newcomers took, see loan.c
- * @heavy: sources that hold too much, or NULL; see guard_heavy.c
+ * @heavy: sources that hold too much, or NULL; see heavy.c
  */
 struct ft_guard {
 	struct ft_shadows shadows;
@@ -62,9 +61,5 @@ struct ft_guard {
 	struct ft_loan loan;
 	struct ft_guard_heavy __rcu *heavy;
 };
-
-int ft_guard_init(struct ft_net *tn);
-void ft_guard_stop(struct ft_net *tn);
-void ft_guard_exit(struct ft_net *tn);
 
 #endif /* _FT_GUARD_GUARD_H */

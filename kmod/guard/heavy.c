@@ -145,7 +145,7 @@ static u32 unanswered(struct ft_net *tn, const struct survey *survey)
  * ft_guard_heavy_look() - find out who is heavy
  * @tn: namespace
  *
- * Context: the work of guard.c; may sleep.
+ * Context: the work of sweep.c; may sleep.
  */
 void ft_guard_heavy_look(struct ft_net *tn)
 {
@@ -177,7 +177,7 @@ out:
  * ft_guard_heavy_forget() - there is room: nobody is heavy
  * @tn: namespace
  *
- * Context: the work of guard.c, or nobody else knows @tn any more.
+ * Context: the work of sweep.c, or nobody else knows @tn any more.
  */
 void ft_guard_heavy_forget(struct ft_net *tn)
 {

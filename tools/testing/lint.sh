@@ -34,8 +34,8 @@ warnings() {
 		grep -vE "^(/usr/src/linux-headers-[^ ]*|\\./|$CACHE/[^ ]*/)(include|arch)/" || true
 }
 
-# build_warnings NAME MAKE-ARGUMENT...: builds from nothing, because an object that is there says nothing. The module is
-# looked at, too, by the command in JUDGE.
+# build_warnings NAME MAKE-ARGUMENT...: builds from nothing, because an object that is there says nothing. The products are
+# looked at, too, by the command in JUDGE, if it is set.
 build_warnings() {
 	local name=$1 log=$LOGS/lint-$1.log found
 	shift
@@ -46,7 +46,7 @@ build_warnings() {
 	fi
 	found=$(
 		warnings "$log"
-		[ -z "${JUDGE:-}" ] || "$JUDGE" "$TOP/build/lint-$name/nf_flowtrack.ko" 2>&1
+		[ -z "${JUDGE:-}" ] || "$JUDGE" "$TOP/build/lint-$name" 2>&1
 	) || true
 	rm -rf "$TOP/build/lint-$name"
 	[ -z "$found" ] || {
@@ -55,8 +55,15 @@ build_warnings() {
 	}
 }
 
+# judge_products DIRECTORY: the layout of structures, and which object uses which.
+judge_products() {
+	local out
+	tools/testing/layout.py "$1/nf_flowtrack.ko"
+	out=$(tools/testing/docs/check_layers.py "$1" 2>&1) || printf '%s\n' "$out"
+}
+
 gcc_sparse() {
-	JUDGE=tools/testing/layout.py build_warnings "gcc-$1" KDIR="/usr/src/linux-headers-$(kernel_release "$1")" C=2 CF=-D__CHECK_ENDIAN__
+	JUDGE=judge_products build_warnings "gcc-$1" KDIR="/usr/src/linux-headers-$(kernel_release "$1")" C=2 CF=-D__CHECK_ENDIAN__
 }
 check_gcc_sparse_6_1() { gcc_sparse 6.1; }
 check_gcc_sparse_6_12() { gcc_sparse 6.12; }

@@ -11,6 +11,7 @@
 #include "guard/feed.h"
 #include "guard/guard.h"
 #include "guard/heavy.h"
+#include "guard/sweep.h"
 #include "net.h"
 #include "policy/loan.h"
 
@@ -180,7 +181,7 @@ void ft_guard_stop(struct ft_net *tn)
 
 /**
  * ft_guard_exit() - forget what was guarded in a namespace
- * @tn: namespace, after ft_guard_stop() and ft_lifecycle_exit()
+ * @tn: namespace, after ft_guard_stop() and when nobody counts shadows any more
  *
  * Context: may sleep.
  */
