@@ -21,6 +21,8 @@
  * @cpu: --cpu
  * @timestamps: --timestamps
  * @ignore_existing: --ignore-existing
+ * @version: -V: the verb is not run
+ * @help: -h: likewise
  * @family: -4, -6: AF_INET, AF_INET6, or 0
  * @netns: -n
  * @once: --once
@@ -37,6 +39,8 @@ struct options {
 	bool timestamps;
 	bool ignore_existing;
 	bool once;
+	bool version;
+	bool help;
 	__u8 family;
 	const char *netns;
 	__u64 count;
@@ -67,6 +71,5 @@ struct printer;
 
 int list_flows(struct nl *nl, const struct filter *f, struct printer *p);
 int delete_flows(const struct options *opts, const struct filter *f);
-int get_settings(struct nl *nl, __u32 *value, __u64 *has);
 
 #endif /* FT_CMD_H */

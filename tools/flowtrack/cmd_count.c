@@ -7,6 +7,7 @@
 #include "cmd.h"
 #include "filter.h"
 #include "nl.h"
+#include "settings.h"
 
 static int count_message(const struct nlmsghdr *nlh, void *data)
 {

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Settings: asked for, read from words, printed. What show and set share.
+ */
+#include <assert.h>
+#include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
+#include <string.h>
+
+#include "err.h"
+#include "names.h"
+#include "nl.h"
+#include "out.h"
+#include "parse.h"
+#include "settings.h"
+
+static_assert(__FLOWTRACK_A_SETTINGS_MAX <= 64, "too many settings");
+
+struct values {
+	__u32 *value;
+	__u64 *has;
+};
+
+static int settings_message(const struct nlmsghdr *nlh, void *data)
+{
+	const struct values *v = data;
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, nlh, GENL_HDRLEN) {
+		unsigned int type = mnl_attr_get_type(a);
+
+		if (type >= __FLOWTRACK_A_SETTINGS_MAX ||
+		    mnl_attr_validate(a, MNL_TYPE_U32))
+			continue;
+		v->value[type] = mnl_attr_get_u32(a);
+		*v->has |= 1ULL << type;
+	}
+	return 0;
+}
+
+/**
+ * get_settings() - ask for all settings
+ * @nl: socket
+ * @value: filled in, by FLOWTRACK_A_SETTINGS_*
+ * @has: bits of those that the kernel has
+ *
+ * Return: an exit code.
+ */
+int get_settings(struct nl *nl, __u32 *value, __u64 *has)
+{
+	struct values v = { .value = value, .has = has };
+
+	*has = 0;
+	return nl_talk(nl, nl_request(nl, FLOWTRACK_CMD_SETTINGS_GET),
+		       settings_message, &v);
+}
+
+/**
+ * print_setting() - print one setting
+ * @o: output
+ * @attr: FLOWTRACK_A_SETTINGS_*
+ * @value: value
+ * @json: as a member of an object
+ * @first: no comma before it
+ */
+void print_setting(struct out *o, int attr, __u32 value, bool json, bool first)
+{
+	const struct setting *s = &settings[attr];
+	const char *word = s->words ? name_of(s->words, value) : NULL;
+	const char *quote = word && json ? "\"" : "";
+
+	if (json)
+		out_fmt(o, "%s\"%s\":", first ? "" : ",", s->name);
+	else
+		out_fmt(o, "%s=", s->name);
+	if (word)
+		out_fmt(o, "%s%s%s", quote, word, quote);
+	else
+		out_fmt(o, s->kind == SETTING_HEX && !json ? "0x%x" : "%u",
+			value);
+	if (!json)
+		out_str(o, "\n");
+}
+
+/**
+ * unknown_setting() - the error for a word that is no setting
+ * @name: the word
+ *
+ * Return: an exit code.
+ */
+int unknown_setting(const char *name)
+{
+	const char *near = setting_close(name);
+
+	err_set(EXIT_USAGE, "unknown setting '%s'", name);
+	if (near)
+		err_add(", did you mean '%s'?", near);
+	else
+		err_add(": see 'flowtrack show'");
+	return EXIT_USAGE;
+}
+
+/**
+ * parse_setting() - read the value of a setting
+ * @attr: FLOWTRACK_A_SETTINGS_*
+ * @word: as typed; a number will do for every setting
+ * @value: filled in
+ *
+ * Return: an exit code.
+ */
+static int parse_setting(int attr, const char *word, __u32 *value)
+{
+	const struct setting *s = &settings[attr];
+	const char *wanted = "a number of 32 bits";
+	char list[64];
+	int v;
+
+	if (parse_u32(word, value))
+		return EXIT_OK;
+	switch (s->kind) {
+	case SETTING_SWITCH:
+		v = same_word(word, "on") || same_word(word, "yes") ? 1 :
+		    same_word(word, "off") || same_word(word, "no") ? 0 : -1;
+		if (v >= 0) {
+			*value = v;
+			return EXIT_OK;
+		}
+		wanted = "on, off or a number";
+		break;
+	case SETTING_SECONDS:
+		if (parse_seconds(word, value))
+			return EXIT_OK;
+		wanted = "whole seconds, or numbers with units s, m, h, d";
+		break;
+	case SETTING_WORD:
+		v = value_of(s->words, word);
+		if (v >= 0) {
+			*value = v;
+			return EXIT_OK;
+		}
+		name_list(s->words, list, sizeof(list));
+		return err_set(EXIT_USAGE,
+			       "bad value '%s' of '%s': expected one of %s",
+			       word, s->name, list);
+	default:
+		break;
+	}
+	return err_set(EXIT_USAGE, "bad value '%s' of '%s': expected %s", word,
+		       s->name, wanted);
+}
+
+/**
+ * parse_settings() - read settings with their values
+ * @argc: how many words
+ * @argv: NAME VALUE or NAME=VALUE, again and again
+ * @value: filled in, by FLOWTRACK_A_SETTINGS_*
+ * @has: bits of those that were given
+ *
+ * Return: an exit code.
+ */
+int parse_settings(int argc, char **argv, __u32 *value, __u64 *has)
+{
+	const char *word = NULL;
+	struct words w;
+	int attr, code;
+
+	*has = 0;
+	words_init(&w, argc, argv);
+	while (words_next(&w)) {
+		attr = setting_find(w.key);
+		if (attr < 0)
+			return unknown_setting(w.key);
+		if (settings[attr].readonly)
+			return err_set(EXIT_USAGE,
+				       "'%s' can only be read", w.key);
+		code = words_value(&w, &word);
+		if (code)
+			return code;
+		if (*has >> attr & 1)
+			return words_twice(&w);
+		code = parse_setting(attr, word, &value[attr]);
+		if (code)
+			return code;
+		*has |= 1ULL << attr;
+	}
+	return EXIT_OK;
+}
