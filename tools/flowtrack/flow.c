@@ -153,6 +153,68 @@ static bool get_u32(const struct nlattr *a, __u64 *v)
 	return true;
 }
 
+/* Attributes of one direction. Return: -1: it is none; 0: malformed; 1. */
+static int parse_direction(const struct nlattr *a, unsigned int type, struct flow *f)
+{
+	switch (type) {
+	case FLOWTRACK_A_FLOW_ORIG:
+		return parse_tuple(a, &f->tuple[ORIG]);
+	case FLOWTRACK_A_FLOW_REPLY:
+		return parse_tuple(a, &f->tuple[REPLY]);
+	case FLOWTRACK_A_FLOW_COUNTERS_ORIG:
+		return parse_counters(a, &f->packets[ORIG], &f->bytes[ORIG]);
+	case FLOWTRACK_A_FLOW_COUNTERS_REPLY:
+		return parse_counters(a, &f->packets[REPLY], &f->bytes[REPLY]);
+	case FLOWTRACK_A_FLOW_TCP_ORIG:
+		return parse_tcp(a, &f->tcp[ORIG]);
+	case FLOWTRACK_A_FLOW_TCP_REPLY:
+		return parse_tcp(a, &f->tcp[REPLY]);
+	case FLOWTRACK_A_FLOW_VTAG_ORIG:
+		return GET(a, f->vtag[ORIG]);
+	case FLOWTRACK_A_FLOW_VTAG_REPLY:
+		return GET(a, f->vtag[REPLY]);
+	default:
+		return -1;
+	}
+}
+
+/* Attributes of the flow. Return: likewise. */
+static int parse_attr(const struct nlattr *a, unsigned int type, struct flow *f)
+{
+	switch (type) {
+	case FLOWTRACK_A_FLOW_ID:
+		return GET(a, f->id);
+	case FLOWTRACK_A_FLOW_FAMILY:
+		return GET(a, f->family);
+	case FLOWTRACK_A_FLOW_L4PROTO:
+		return GET(a, f->l4proto);
+	case FLOWTRACK_A_FLOW_ZONE:
+		return GET(a, f->zone);
+	case FLOWTRACK_A_FLOW_STATE:
+		return GET(a, f->state);
+	case FLOWTRACK_A_FLOW_CLASS:
+		return GET(a, f->class);
+	case FLOWTRACK_A_FLOW_STATUS:
+		return GET(a, f->status);
+	case FLOWTRACK_A_FLOW_TIMEOUT:
+		return get_u32(a, &f->timeout);
+	case FLOWTRACK_A_FLOW_MARK:
+		return GET(a, f->mark);
+	case FLOWTRACK_A_FLOW_AGE:
+		return GET(a, f->age);
+	case FLOWTRACK_A_FLOW_START:
+		return GET(a, f->start);
+	case FLOWTRACK_A_FLOW_STOP:
+		return GET(a, f->stop);
+	case FLOWTRACK_A_FLOW_REASON:
+		return GET(a, f->reason);
+	case FLOWTRACK_A_FLOW_TRACKER:
+		return GET(a, f->tracker);
+	default:
+		return parse_direction(a, type, f);
+	}
+}
+
 /**
  * flow_parse() - read a flow from a message
  * @nlh: reply or notification of the family
@@ -166,84 +228,17 @@ int flow_parse(const struct nlmsghdr *nlh, struct flow *f)
 	int len = (int)nlh->nlmsg_len - (int)(NLMSG_HDRLEN + GENL_HDRLEN);
 	const struct nlattr *a;
 	bool ok = true;
+	int known;
 
 	f->has = 0;
 	a = (const void *)((const char *)nlh + NLMSG_HDRLEN + GENL_HDRLEN);
 	for_each_attr(a, a, len) {
 		unsigned int type = a->nla_type & NLA_TYPE_MASK;
 
-		switch (type) {
-		case FLOWTRACK_A_FLOW_ID:
-			ok &= GET(a, f->id);
-			break;
-		case FLOWTRACK_A_FLOW_FAMILY:
-			ok &= GET(a, f->family);
-			break;
-		case FLOWTRACK_A_FLOW_L4PROTO:
-			ok &= GET(a, f->l4proto);
-			break;
-		case FLOWTRACK_A_FLOW_ZONE:
-			ok &= GET(a, f->zone);
-			break;
-		case FLOWTRACK_A_FLOW_ORIG:
-			ok &= parse_tuple(a, &f->tuple[ORIG]);
-			break;
-		case FLOWTRACK_A_FLOW_REPLY:
-			ok &= parse_tuple(a, &f->tuple[REPLY]);
-			break;
-		case FLOWTRACK_A_FLOW_STATE:
-			ok &= GET(a, f->state);
-			break;
-		case FLOWTRACK_A_FLOW_CLASS:
-			ok &= GET(a, f->class);
-			break;
-		case FLOWTRACK_A_FLOW_STATUS:
-			ok &= GET(a, f->status);
-			break;
-		case FLOWTRACK_A_FLOW_TIMEOUT:
-			ok &= get_u32(a, &f->timeout);
-			break;
-		case FLOWTRACK_A_FLOW_MARK:
-			ok &= GET(a, f->mark);
-			break;
-		case FLOWTRACK_A_FLOW_COUNTERS_ORIG:
-			ok &= parse_counters(a, &f->packets[ORIG],
-					     &f->bytes[ORIG]);
-			break;
-		case FLOWTRACK_A_FLOW_COUNTERS_REPLY:
-			ok &= parse_counters(a, &f->packets[REPLY],
-					     &f->bytes[REPLY]);
-			break;
-		case FLOWTRACK_A_FLOW_AGE:
-			ok &= GET(a, f->age);
-			break;
-		case FLOWTRACK_A_FLOW_START:
-			ok &= GET(a, f->start);
-			break;
-		case FLOWTRACK_A_FLOW_STOP:
-			ok &= GET(a, f->stop);
-			break;
-		case FLOWTRACK_A_FLOW_TCP_ORIG:
-			ok &= parse_tcp(a, &f->tcp[ORIG]);
-			break;
-		case FLOWTRACK_A_FLOW_TCP_REPLY:
-			ok &= parse_tcp(a, &f->tcp[REPLY]);
-			break;
-		case FLOWTRACK_A_FLOW_VTAG_ORIG:
-			ok &= GET(a, f->vtag[ORIG]);
-			break;
-		case FLOWTRACK_A_FLOW_VTAG_REPLY:
-			ok &= GET(a, f->vtag[REPLY]);
-			break;
-		case FLOWTRACK_A_FLOW_REASON:
-			ok &= GET(a, f->reason);
-			break;
-		case FLOWTRACK_A_FLOW_TRACKER:
-			ok &= GET(a, f->tracker);
-			break;
-		default:
+		known = parse_attr(a, type, f);
+		if (known < 0)
 			continue;
-		}
+		ok &= known;
 		f->has |= 1U << type;
 	}
 	return ok && len < NLA_ALIGNTO ? 0 : -1;

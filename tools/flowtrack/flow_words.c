@@ -77,23 +77,8 @@ static bool saw(const struct reading *r, enum key key)
 	return r->seen >> key & 1;
 }
 
-static int read_addr(struct reading *r, struct words *w, const char *value,
-		     __u8 *to)
-{
-	struct addr addr;
-
-	if (!parse_addr(value, &addr))
-		return words_bad(w, value, "an address");
-	if (r->family && r->family != addr.family)
-		return err_set(EXIT_USAGE, "'%s %s' is not %s", w->key, value,
-			       r->family == AF_INET ? "IPv4" : "IPv6");
-	r->family = addr.family;
-	memcpy(to, addr.b, addr.family == AF_INET ? 4 : 16);
-	return EXIT_OK;
-}
-
 /* END,MAXEND,MAXWIN,MAXACK,SCALE,FLAGS */
-static bool read_tcp(const char *s, struct flow_tcp *t)
+static bool parse_window(const char *s, struct flow_tcp *t)
 {
 	static const __u32 max[6] = {
 		UINT_MAX, UINT_MAX, UINT_MAX, UINT_MAX, 255, 255
@@ -123,7 +108,7 @@ static bool read_tcp(const char *s, struct flow_tcp *t)
 }
 
 /* Seconds since the epoch, with decimals; to nanoseconds. */
-static bool read_time(const char *s, __u64 *ns)
+static bool parse_time(const char *s, __u64 *ns)
 {
 	const char *dot = strchrnul(s, '.');
 	size_t digits = *dot ? strlen(dot + 1) : 0;
@@ -149,7 +134,7 @@ static bool read_time(const char *s, __u64 *ns)
 }
 
 /* Words separated by commas, or "none". */
-static bool read_status(const char *s, __u32 *status)
+static bool parse_status(const char *s, __u32 *status)
 {
 	char buf[32];
 	size_t len;
@@ -174,129 +159,214 @@ static bool read_status(const char *s, __u32 *status)
 	}
 }
 
-static int read_value(struct reading *r, struct words *w, enum key key,
-		      const char *value)
+static int read_proto(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	int n = proto_value(value);
+	__u64 v;
+
+	(void)key;
+	if (n < 0 && !parse_u64(value, 255, &v))
+		return words_bad(w, value, "0 to 255");
+	r->f->l4proto = n < 0 ? v : (__u64)n;
+	r->f->has |= FLOW_BIT(L4PROTO);
+	return EXIT_OK;
+}
+
+static int read_addr(struct reading *r, struct words *w, enum key key, const char *value)
 {
 	struct flow_tuple *t = &r->f->tuple[ORIG];
-	struct flow *f = r->f;
-	__u32 v32;
-	__u64 v;
-	int n;
+	struct addr addr;
 
-	switch (key) {
-	case KEY_PROTO:
-		n = proto_value(value);
-		if (n < 0 && !parse_u64(value, 255, &v))
-			return words_bad(w, value, "0 to 255");
-		f->l4proto = n < 0 ? v : (__u64)n;
-		f->has |= FLOW_BIT(L4PROTO);
-		return EXIT_OK;
-	case KEY_SRC:
-		return read_addr(r, w, value, t->src);
-	case KEY_DST:
-		return read_addr(r, w, value, t->dst);
-	case KEY_SPORT:
-		r->port[0] = value;
-		return EXIT_OK;
-	case KEY_DPORT:
-		r->port[1] = value;
-		return EXIT_OK;
-	case KEY_ICMPID:
-		if (!parse_u64(value, 65535, &v))
-			return words_bad(w, value, "0 to 65535");
-		t->icmp_id = htons(v);
-		t->has |= TUPLE_BIT(ICMP_ID);
-		return EXIT_OK;
-	case KEY_TYPE:
-	case KEY_CODE:
-		if (!parse_u64(value, 255, &v))
-			return words_bad(w, value, "0 to 255");
-		if (key == KEY_TYPE) {
-			t->icmp_type = v;
-			t->has |= TUPLE_BIT(ICMP_TYPE);
-		} else {
-			t->icmp_code = v;
-			t->has |= TUPLE_BIT(ICMP_CODE);
-		}
-		return EXIT_OK;
-	case KEY_KEY:
-		if (!parse_u32(value, &v32))
-			return words_bad(w, value, "a number of 32 bits");
-		t->gre_key = htonl(v32);
-		t->has |= TUPLE_BIT(GRE_KEY);
-		return EXIT_OK;
-	case KEY_ZONE:
-		if (!parse_u64(value, 65535, &v))
-			return words_bad(w, value, "0 to 65535");
-		f->zone = v;
-		f->has |= FLOW_BIT(ZONE);
-		return EXIT_OK;
-	case KEY_ID:
-		if (!parse_u64(value, ULLONG_MAX, &f->id))
-			return words_bad(w, value, "a number");
-		f->has |= FLOW_BIT(ID);
-		return EXIT_OK;
-	case KEY_STATE:
-		r->state = value;
-		return EXIT_OK;
-	case KEY_STATUS:
-		if (!read_status(value, &f->status))
-			return words_bad(w, value,
-					 "none, seen_reply, or seen_reply,assured");
-		f->has |= FLOW_BIT(STATUS);
-		return EXIT_OK;
-	case KEY_TIMEOUT:
-		if (!parse_duration(value, &f->timeout) ||
-		    f->timeout > UINT_MAX)
-			return words_bad(w, value,
-					 "seconds, or a number with unit ms, s, m, h, d; at most 49 days");
-		f->has |= FLOW_BIT(TIMEOUT);
-		return EXIT_OK;
-	case KEY_MARK:
-		if (!parse_u32(value, &f->mark))
-			return words_bad(w, value, "a number of 32 bits");
-		f->has |= FLOW_BIT(MARK);
-		return EXIT_OK;
-	case KEY_PACKETS:
-	case KEY_BYTES:
-		if (!parse_u64(value, ULLONG_MAX, key == KEY_PACKETS ?
-			       &f->packets[ORIG] : &f->bytes[ORIG]))
-			return words_bad(w, value, "a number");
-		f->has |= FLOW_BIT(COUNTERS_ORIG);
-		return EXIT_OK;
-	case KEY_REPLY_PACKETS:
-	case KEY_REPLY_BYTES:
-		if (!parse_u64(value, ULLONG_MAX, key == KEY_REPLY_PACKETS ?
-			       &f->packets[REPLY] : &f->bytes[REPLY]))
-			return words_bad(w, value, "a number");
-		f->has |= FLOW_BIT(COUNTERS_REPLY);
-		return EXIT_OK;
-	case KEY_TCP:
-	case KEY_REPLY_TCP:
-		if (!read_tcp(value, &f->tcp[key == KEY_REPLY_TCP]))
-			return words_bad(w, value,
-					 "END,MAXEND,MAXWIN,MAXACK,SCALE,FLAGS");
-		f->has |= key == KEY_TCP ? FLOW_BIT(TCP_ORIG) :
-					   FLOW_BIT(TCP_REPLY);
-		return EXIT_OK;
-	case KEY_VTAG:
-	case KEY_REPLY_VTAG:
-		if (!parse_u32(value, &v32))
-			return words_bad(w, value, "a number of 32 bits");
-		f->vtag[key == KEY_REPLY_VTAG] = htonl(v32);
-		f->has |= key == KEY_VTAG ? FLOW_BIT(VTAG_ORIG) :
-					    FLOW_BIT(VTAG_REPLY);
-		return EXIT_OK;
-	case KEY_START:
-		if (!read_time(value, &f->start))
-			return words_bad(w, value,
-					 "seconds since 1970, with up to nine decimals");
-		f->has |= FLOW_BIT(START);
-		return EXIT_OK;
-	default:
-		return EXIT_OK;
-	}
+	if (!parse_addr(value, &addr))
+		return words_bad(w, value, "an address");
+	if (r->family && r->family != addr.family)
+		return err_set(EXIT_USAGE, "'%s %s' is not %s", w->key, value,
+			       r->family == AF_INET ? "IPv4" : "IPv6");
+	r->family = addr.family;
+	memcpy(key == KEY_SRC ? t->src : t->dst, addr.b, addr.family == AF_INET ? 4 : 16);
+	return EXIT_OK;
 }
+
+/* Names of services depend on the protocol: read_ports() looks them up. */
+static int read_port(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	(void)w;
+	r->port[key == KEY_DPORT] = value;
+	return EXIT_OK;
+}
+
+static int read_icmpid(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	struct flow_tuple *t = &r->f->tuple[ORIG];
+	__u64 v;
+
+	(void)key;
+	if (!parse_u64(value, 65535, &v))
+		return words_bad(w, value, "0 to 65535");
+	t->icmp_id = htons(v);
+	t->has |= TUPLE_BIT(ICMP_ID);
+	return EXIT_OK;
+}
+
+static int read_type(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	struct flow_tuple *t = &r->f->tuple[ORIG];
+	__u64 v;
+
+	if (!parse_u64(value, 255, &v))
+		return words_bad(w, value, "0 to 255");
+	if (key == KEY_TYPE) {
+		t->icmp_type = v;
+		t->has |= TUPLE_BIT(ICMP_TYPE);
+	} else {
+		t->icmp_code = v;
+		t->has |= TUPLE_BIT(ICMP_CODE);
+	}
+	return EXIT_OK;
+}
+
+static int read_key(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	struct flow_tuple *t = &r->f->tuple[ORIG];
+	__u32 v;
+
+	(void)key;
+	if (!parse_u32(value, &v))
+		return words_bad(w, value, "a number of 32 bits");
+	t->gre_key = htonl(v);
+	t->has |= TUPLE_BIT(GRE_KEY);
+	return EXIT_OK;
+}
+
+static int read_zone(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	__u64 v;
+
+	(void)key;
+	if (!parse_u64(value, 65535, &v))
+		return words_bad(w, value, "0 to 65535");
+	r->f->zone = v;
+	r->f->has |= FLOW_BIT(ZONE);
+	return EXIT_OK;
+}
+
+static int read_id(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	(void)key;
+	if (!parse_u64(value, ULLONG_MAX, &r->f->id))
+		return words_bad(w, value, "a number");
+	r->f->has |= FLOW_BIT(ID);
+	return EXIT_OK;
+}
+
+/* States depend on the protocol, too: complete() looks them up. */
+static int read_state(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	(void)w;
+	(void)key;
+	r->state = value;
+	return EXIT_OK;
+}
+
+static int read_status(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	(void)key;
+	if (!parse_status(value, &r->f->status))
+		return words_bad(w, value, "none, seen_reply, or seen_reply,assured");
+	r->f->has |= FLOW_BIT(STATUS);
+	return EXIT_OK;
+}
+
+static int read_timeout(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	(void)key;
+	if (!parse_duration(value, &r->f->timeout) || r->f->timeout > UINT_MAX)
+		return words_bad(w, value,
+				 "seconds, or a number with unit ms, s, m, h, d; at most 49 days");
+	r->f->has |= FLOW_BIT(TIMEOUT);
+	return EXIT_OK;
+}
+
+static int read_mark(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	(void)key;
+	if (!parse_u32(value, &r->f->mark))
+		return words_bad(w, value, "a number of 32 bits");
+	r->f->has |= FLOW_BIT(MARK);
+	return EXIT_OK;
+}
+
+static int read_counter(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	int dir = key == KEY_PACKETS || key == KEY_BYTES ? ORIG : REPLY;
+	__u64 *to = key == KEY_PACKETS || key == KEY_REPLY_PACKETS ? &r->f->packets[dir] :
+								     &r->f->bytes[dir];
+
+	if (!parse_u64(value, ULLONG_MAX, to))
+		return words_bad(w, value, "a number");
+	r->f->has |= dir == ORIG ? FLOW_BIT(COUNTERS_ORIG) : FLOW_BIT(COUNTERS_REPLY);
+	return EXIT_OK;
+}
+
+static int read_window(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	int dir = key == KEY_TCP ? ORIG : REPLY;
+
+	if (!parse_window(value, &r->f->tcp[dir]))
+		return words_bad(w, value, "END,MAXEND,MAXWIN,MAXACK,SCALE,FLAGS");
+	r->f->has |= dir == ORIG ? FLOW_BIT(TCP_ORIG) : FLOW_BIT(TCP_REPLY);
+	return EXIT_OK;
+}
+
+static int read_vtag(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	int dir = key == KEY_VTAG ? ORIG : REPLY;
+	__u32 v;
+
+	if (!parse_u32(value, &v))
+		return words_bad(w, value, "a number of 32 bits");
+	r->f->vtag[dir] = htonl(v);
+	r->f->has |= dir == ORIG ? FLOW_BIT(VTAG_ORIG) : FLOW_BIT(VTAG_REPLY);
+	return EXIT_OK;
+}
+
+static int read_start(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	(void)key;
+	if (!parse_time(value, &r->f->start))
+		return words_bad(w, value, "seconds since 1970, with up to nine decimals");
+	r->f->has |= FLOW_BIT(START);
+	return EXIT_OK;
+}
+
+/* What reads the value of a word; the first two have none. */
+static int (* const readers[KEY_PROTOS])(struct reading *r, struct words *w, enum key key,
+					 const char *value) = {
+	[KEY_PROTO] = read_proto,
+	[KEY_SRC] = read_addr,
+	[KEY_DST] = read_addr,
+	[KEY_SPORT] = read_port,
+	[KEY_DPORT] = read_port,
+	[KEY_ICMPID] = read_icmpid,
+	[KEY_TYPE] = read_type,
+	[KEY_CODE] = read_type,
+	[KEY_KEY] = read_key,
+	[KEY_ZONE] = read_zone,
+	[KEY_ID] = read_id,
+	[KEY_STATE] = read_state,
+	[KEY_STATUS] = read_status,
+	[KEY_TIMEOUT] = read_timeout,
+	[KEY_MARK] = read_mark,
+	[KEY_PACKETS] = read_counter,
+	[KEY_BYTES] = read_counter,
+	[KEY_REPLY_PACKETS] = read_counter,
+	[KEY_REPLY_BYTES] = read_counter,
+	[KEY_TCP] = read_window,
+	[KEY_REPLY_TCP] = read_window,
+	[KEY_VTAG] = read_vtag,
+	[KEY_REPLY_VTAG] = read_vtag,
+	[KEY_START] = read_start,
+};
 
 static int read_word(struct reading *r, struct words *w, int which)
 {
@@ -340,7 +410,7 @@ static int read_word(struct reading *r, struct words *w, int which)
 	err = words_value(w, &value);
 	if (err)
 		return err;
-	return read_value(r, w, key, value);
+	return readers[key](r, w, key, value);
 }
 
 static int read_ports(struct reading *r)
@@ -379,6 +449,23 @@ static int misplaced(const struct reading *r, __u32 wanted, const char *what)
 	return EXIT_OK;
 }
 
+static int find_state(struct reading *r)
+{
+	const struct names *states = proto_states(r->f->l4proto);
+	int v = value_of(states, r->state);
+	char list[256];
+
+	if (v < 0) {
+		name_list(states, list, sizeof(list));
+		return err_set(EXIT_USAGE,
+			       "bad value '%s' of 'state': expected one of %s",
+			       r->state, list);
+	}
+	r->f->state = v;
+	r->f->has |= FLOW_BIT(STATE);
+	return EXIT_OK;
+}
+
 #define KEYS2(a, b)	(1U << KEY_##a | 1U << KEY_##b)
 
 /* Whether the words together name one flow. */
@@ -386,8 +473,7 @@ static int complete(struct reading *r)
 {
 	struct flow_tuple *t = &r->f->tuple[ORIG];
 	struct flow *f = r->f;
-	int err = EXIT_OK, v;
-	char list[256];
+	int err = EXIT_OK;
 
 	if (!(f->has & FLOW_BIT(L4PROTO)))
 		return err_set(EXIT_USAGE,
@@ -429,18 +515,7 @@ static int complete(struct reading *r)
 		err = misplaced(r, KEYS2(TCP, REPLY_TCP), "tcp");
 	if (!err && f->l4proto != IPPROTO_SCTP)
 		err = misplaced(r, KEYS2(VTAG, REPLY_VTAG), "sctp");
-	if (err || !r->state)
-		return err;
-	v = value_of(proto_states(f->l4proto), r->state);
-	if (v < 0) {
-		name_list(proto_states(f->l4proto), list, sizeof(list));
-		return err_set(EXIT_USAGE,
-			       "bad value '%s' of 'state': expected one of %s",
-			       r->state, list);
-	}
-	f->state = v;
-	f->has |= FLOW_BIT(STATE);
-	return EXIT_OK;
+	return err || !r->state ? err : find_state(r);
 }
 
 /**
@@ -521,28 +596,10 @@ static char *put_status(char *p, __u32 status)
 	return first ? put_lit(p, "none") : p;
 }
 
-/**
- * flow_line() - write a flow as a line of a saved table
- * @p: room for OUT_LINE bytes
- * @f: flow
- *
- * These are the words that flow_words() reads with WORDS_STATE. What the line
- * says is documented in flowtrack(8); a change that an older tool would
- * misread needs a new version in cmd_save.c.
- *
- * Return: behind the newline.
- */
-char *flow_line(char *p, const struct flow *f)
+static char *put_tuple(char *p, const struct flow *f)
 {
 	const struct flow_tuple *t = &f->tuple[ORIG];
-	const char *name = proto_name(f->l4proto);
 
-	if (name) {
-		p = put_str(p, name);
-	} else {
-		p = put_lit(p, "proto=");
-		p = put_u64(p, f->l4proto);
-	}
 	p = put_lit(p, " src=");
 	p = f->family == AF_INET ? put_ip4(p, t->src) : put_ip6(p, t->src);
 	p = put_lit(p, " dst=");
@@ -565,6 +622,31 @@ char *flow_line(char *p, const struct flow *f)
 		p = put_lit(p, " key=");
 		p = put_hex(p, ntohl(t->gre_key));
 	}
+	return p;
+}
+
+/**
+ * flow_line() - write a flow as a line of a saved table
+ * @p: room for OUT_LINE bytes
+ * @f: flow
+ *
+ * These are the words that flow_words() reads with WORDS_STATE. What the line
+ * says is documented in flowtrack(8); a change that an older tool would
+ * misread needs a new version in cmd_save.c.
+ *
+ * Return: behind the newline.
+ */
+char *flow_line(char *p, const struct flow *f)
+{
+	const char *name = proto_name(f->l4proto);
+
+	if (name) {
+		p = put_str(p, name);
+	} else {
+		p = put_lit(p, "proto=");
+		p = put_u64(p, f->l4proto);
+	}
+	p = put_tuple(p, f);
 	if (flow_has(f, FLOWTRACK_A_FLOW_ZONE) && f->zone) {
 		p = put_lit(p, " zone=");
 		p = put_u64(p, f->zone);

@@ -240,99 +240,120 @@ static int check_only(const struct verb *verb, unsigned int given)
 	return EXIT_OK;
 }
 
-static int run(int argc, char **argv)
+/* Return: an exit code. */
+static int take_option(struct options *opts, int c, char **argv)
 {
-	bool version = false, help = false;
-	const struct verb *verb = NULL;
-	struct options opts = { 0 };
-	unsigned int given = 0;
 	__u64 delay;
+
+	switch (c) {
+	case 'j':
+		opts->json = true;
+		return EXIT_OK;
+	case 'n':
+		opts->netns = optarg;
+		return EXIT_OK;
+	case 'o':
+		opts->oneline = true;
+		return EXIT_OK;
+	case '4':
+	case '6':
+		if (opts->family && opts->family != (c == '4' ? AF_INET : AF_INET6))
+			return err_set(EXIT_USAGE, "-4 and -6 exclude each other");
+		opts->family = c == '4' ? AF_INET : AF_INET6;
+		return EXIT_OK;
+	case 'V':
+		opts->version = true;
+		return EXIT_OK;
+	case 'h':
+		opts->help = true;
+		return EXIT_OK;
+	case OPT_COLOR:
+		return set_color(opts, optarg);
+	case OPT_ALL:
+		opts->all = true;
+		return EXIT_OK;
+	case OPT_DRY_RUN:
+		opts->dry_run = true;
+		return EXIT_OK;
+	case OPT_CPU:
+		opts->cpu = true;
+		return EXIT_OK;
+	case OPT_TIMESTAMPS:
+		opts->timestamps = true;
+		return EXIT_OK;
+	case OPT_IGNORE_EXISTING:
+		opts->ignore_existing = true;
+		return EXIT_OK;
+	case OPT_ONCE:
+		opts->once = true;
+		return EXIT_OK;
+	case OPT_DELAY:
+		if (!parse_u64(optarg, 86400, &delay) || !delay)
+			return err_set(EXIT_USAGE,
+				       "bad value '%s' of '--delay': expected 1 to 86400 seconds",
+				       optarg);
+		opts->delay = delay;
+		return EXIT_OK;
+	case OPT_COUNT:
+		if (!parse_u64(optarg, ULLONG_MAX, &opts->count) || !opts->count)
+			return err_set(EXIT_USAGE,
+				       "bad value '%s' of '--count': expected a positive number",
+				       optarg);
+		return EXIT_OK;
+	default:
+		return bad_option(c, argv);
+	}
+}
+
+/**
+ * parse_options() - read the options, wherever they stand
+ * @opts: filled in
+ * @given: set to the ONLY() bits of those that were given
+ * @argc: of main()
+ * @argv: of main(); sorted: words from optind on
+ *
+ * Return: an exit code.
+ */
+static int parse_options(struct options *opts, unsigned int *given, int argc, char **argv)
+{
 	int c, code;
 
-	auto_color(&opts);
+	auto_color(opts);
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":jn:o46Vhd:N:", long_options,
 				NULL)) != -1) {
 		c = option_of(c);
 		if (c >= OPT_ALL)
-			given |= ONLY(c);
-		switch (c) {
-		case 'j':
-			opts.json = true;
-			break;
-		case 'n':
-			opts.netns = optarg;
-			break;
-		case 'o':
-			opts.oneline = true;
-			break;
-		case '4':
-		case '6':
-			if (opts.family &&
-			    opts.family != (c == '4' ? AF_INET : AF_INET6))
-				return err_set(EXIT_USAGE,
-					       "-4 and -6 exclude each other");
-			opts.family = c == '4' ? AF_INET : AF_INET6;
-			break;
-		case 'V':
-			version = true;
-			break;
-		case 'h':
-			help = true;
-			break;
-		case OPT_COLOR:
-			code = set_color(&opts, optarg);
-			if (code)
-				return code;
-			break;
-		case OPT_ALL:
-			opts.all = true;
-			break;
-		case OPT_DRY_RUN:
-			opts.dry_run = true;
-			break;
-		case OPT_CPU:
-			opts.cpu = true;
-			break;
-		case OPT_TIMESTAMPS:
-			opts.timestamps = true;
-			break;
-		case OPT_IGNORE_EXISTING:
-			opts.ignore_existing = true;
-			break;
-		case OPT_ONCE:
-			opts.once = true;
-			break;
-		case OPT_DELAY:
-			if (!parse_u64(optarg, 86400, &delay) || !delay)
-				return err_set(EXIT_USAGE,
-					       "bad value '%s' of '--delay': expected 1 to 86400 seconds",
-					       optarg);
-			opts.delay = delay;
-			break;
-		case OPT_COUNT:
-			if (!parse_u64(optarg, ULLONG_MAX, &opts.count) ||
-			    !opts.count)
-				return err_set(EXIT_USAGE,
-					       "bad value '%s' of '--count': expected a positive number",
-					       optarg);
-			break;
-		default:
-			return bad_option(c, argv);
-		}
+			*given |= ONLY(c);
+		code = take_option(opts, c, argv);
+		if (code)
+			return code;
 	}
-	if (version)
+	return EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	const struct verb *verb = NULL;
+	struct options opts = { 0 };
+	unsigned int given = 0;
+	int code;
+
+	code = parse_options(&opts, &given, argc, argv);
+	if (code)
+		return code;
+	if (opts.version)
 		return print_version(&opts);
 	argc -= optind;
 	argv += optind;
 	if (argc) {
 		verb = find_verb(argv[0]);
 		if (!verb && !strcmp(argv[0], "help"))
-			help = true;
+			opts.help = true;
 		else if (!verb)
 			return unknown_verb(argv[0]);
 	}
-	if (help) {
+	if (opts.help) {
 		print_help(stdout, verb);
 		return EXIT_OK;
 	}

@@ -142,6 +142,53 @@ static char *print_counters(char *p, const struct flow *f)
 	return put_lit(p, "] ");
 }
 
+static char *print_state(char *p, const struct flow *f, bool columns, bool color)
+{
+	const char *escape = color ? class_color(f) : "";
+	const char *from;
+
+	p = put_str(p, escape);
+	/* where the word would begin without the escapes */
+	from = p;
+	p = put_word(p, proto_states(f->l4proto), f->state);
+	if (*escape) {
+		p = put_lit(p, COLOR_OFF);
+		from += sizeof(COLOR_OFF) - 1;
+	}
+	return end_field(p, from, columns ? WIDTH_STATE : 0);
+}
+
+/* When it began and ended, which one it was, and why it ended. */
+static char *print_life(char *p, const struct flow *f)
+{
+	if (flow_has(f, FLOWTRACK_A_FLOW_AGE)) {
+		p = put_lit(p, "age=");
+		p = put_u64(p, f->age / 1000);
+		*p++ = ' ';
+	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_START)) {
+		p = put_lit(p, "start=");
+		p = put_billionths(p, f->start);
+		*p++ = ' ';
+	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_STOP)) {
+		p = put_lit(p, "stop=");
+		p = put_billionths(p, f->stop);
+		*p++ = ' ';
+	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_ID)) {
+		p = put_lit(p, "id=");
+		p = put_u64(p, f->id);
+		*p++ = ' ';
+	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_REASON)) {
+		p = put_lit(p, "reason=");
+		p = put_word(p, &reason_names, f->reason);
+		*p++ = ' ';
+	}
+	return p;
+}
+
 /**
  * print_flow() - write a flow as a line
  * @p: room for OUT_LINE bytes
@@ -164,29 +211,8 @@ char *print_flow(char *p, const struct flow *f, bool columns, bool color)
 		p = put_u64(p, f->l4proto);
 	}
 	p = end_field(p, from, columns ? WIDTH_PROTO : 0);
-	if (flow_has(f, FLOWTRACK_A_FLOW_STATE)) {
-		int width = columns ? WIDTH_STATE : 0;
-
-		from = p;
-		if (color) {
-			const char *escape = class_color(f);
-
-			p = put_str(p, escape);
-			from = p;
-			p = put_word(p, proto_states(f->l4proto), f->state);
-			if (*escape) {
-				p = put_lit(p, COLOR_OFF);
-				from += sizeof(COLOR_OFF) - 1;
-			}
-		} else {
-			p = put_word(p, proto_states(f->l4proto), f->state);
-		}
-		/* from: where the word would begin without the escapes */
-		if (columns)
-			p = put_pad(p, from, width);
-		else
-			*p++ = ' ';
-	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_STATE))
+		p = print_state(p, f, columns, color);
 	p = print_tuple(p, f, columns);
 	if (f->has & (FLOW_BIT(COUNTERS_ORIG) | FLOW_BIT(COUNTERS_REPLY)))
 		p = print_counters(p, f);
@@ -220,32 +246,7 @@ char *print_flow(char *p, const struct flow *f, bool columns, bool color)
 		p = put_word(p, &class_names, f->class);
 		*p++ = ' ';
 	}
-	if (flow_has(f, FLOWTRACK_A_FLOW_AGE)) {
-		p = put_lit(p, "age=");
-		p = put_u64(p, f->age / 1000);
-		*p++ = ' ';
-	}
-	if (flow_has(f, FLOWTRACK_A_FLOW_START)) {
-		p = put_lit(p, "start=");
-		p = put_billionths(p, f->start);
-		*p++ = ' ';
-	}
-	if (flow_has(f, FLOWTRACK_A_FLOW_STOP)) {
-		p = put_lit(p, "stop=");
-		p = put_billionths(p, f->stop);
-		*p++ = ' ';
-	}
-	if (flow_has(f, FLOWTRACK_A_FLOW_ID)) {
-		p = put_lit(p, "id=");
-		p = put_u64(p, f->id);
-		*p++ = ' ';
-	}
-	if (flow_has(f, FLOWTRACK_A_FLOW_REASON)) {
-		p = put_lit(p, "reason=");
-		p = put_word(p, &reason_names, f->reason);
-		*p++ = ' ';
-	}
-	return p - 1;
+	return print_life(p, f) - 1;
 }
 
 void printer_init(struct printer *p, struct out *o, const struct options *opts)
