@@ -5,7 +5,7 @@
 
 #include "net.h"
 
-/* Expiry scans once a second: a flow is freed within that, and what a scan takes. */
+/* One scan a second: an expired flow is freed within a second plus one scan. */
 #define SCAN_PERIOD	HZ
 
 unsigned int ft_net_id __read_mostly;

@@ -275,7 +275,7 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
 	/* Deleted, this was the last packet. */
 	if (nf_ct_is_dying(ct))
 		return FT_GUARD_GO;
-	/* No more shadows than things that cast one. */
+	/* Never more shadows than nf_conntrack entries. */
 	if (max && ft_shadow_count(&tn->guard.shadows) >= max)
 		return FT_GUARD_GO;
 	/* What is there, and what another flow has announced, is counted only. */

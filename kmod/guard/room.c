@@ -313,7 +313,7 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 			return FT_GUARD_GO;
 		}
 		found |= decision == FT_DECISION_EVICT;
-		/* In vain, only one packet in a jiffy searches on. */
+		/* After a failed search, at most one packet per jiffy searches again. */
 		if (!found && READ_ONCE(tn->guard.hopeless) == ft_now())
 			break;
 	}

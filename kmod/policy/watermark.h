@@ -19,7 +19,7 @@
 struct ft_net;
 struct ft_top_entry;
 
-/* A source that holds so much of the table, per mille, is the reason. */
+/* Per mille of the table from which one source is named as the cause. */
 #define FT_WATERMARK_SHARE	250
 
 /**

@@ -164,7 +164,7 @@ static bool evict_for(struct ft_net *tn, struct ft_newcomer *newcomer,
 	bool lent = ft_pressure_borrows(newcomer, rank);
 
 	if (lent && !ft_loan_take(&tn->loan)) {
-		/* Others were faster: among its like, then. */
+		/* Other CPUs took the loans: among its like, then. */
 		newcomer->idle = false;
 		newcomer->fair = newcomer->heavy;
 		return false;
@@ -294,7 +294,7 @@ static enum ft_decision displace(struct ft_net *tn,
 		WRITE_ONCE(tn->adaptive.hopeless, ft_now());
 		return decision;
 	}
-	/* Others were faster at every victim. */
+	/* Other CPUs took every victim first. */
 	return fallback == FLOWTRACK_POLICY_PASS ? FT_DECISION_PASS :
 						   FT_DECISION_DROP;
 }

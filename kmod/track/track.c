@@ -241,7 +241,7 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	return true;
 }
 
-/* In pieces, inline: each newcomer pays for what memcpy() costs. */
+/* Field by field: memcpy() is a call on the path of every new flow. */
 static void copy_key(struct ft_key *to, const struct ft_key *from)
 {
 	to->addr4[0] = from->addr4[0];

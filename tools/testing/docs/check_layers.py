@@ -67,9 +67,9 @@ def includes(units):
 def symbols(units, build):
     """(user, used, how) of each symbol that one object of BUILD needs and another one has."""
     defined, needed = {}, []
-    for unit in units:
+    for unit, files in units.items():
         name = f"{build}/kmod/{unit}.o"
-        if not os.path.exists(name):
+        if f"kmod/{unit}.c" not in files or not os.path.exists(name):
             continue
         listing = subprocess.run(["nm", name], capture_output=True, text=True, check=True).stdout
         for kind, symbol in re.findall(r"([A-Za-z]) (\S+)$", listing, re.M):
