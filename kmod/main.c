@@ -18,10 +18,12 @@
 #include "netlink/netlink.h"
 #include "sysctl.h"
 #include "track/carrier.h"
+#include "track/dropped.h"
 #include "track/end.h"
 #include "track/gc.h"
 #include "track/hooks.h"
 #include "track/mode.h"
+#include "track/pool.h"
 
 #ifndef FT_VERSION
 #define FT_VERSION "0.1.0"
@@ -232,9 +234,12 @@ static int __net_init ft_net_init(struct net *net)
 	err = ft_guard_init(tn);
 	if (err)
 		goto err_flows;
-	err = ft_sysctl_init(tn);
+	err = ft_pool_net_init(tn);
 	if (err)
 		goto err_guard;
+	err = ft_sysctl_init(tn);
+	if (err)
+		goto err_pool;
 	err = ft_hooks_init(tn);
 	if (err)
 		goto err_sysctl;
@@ -249,6 +254,9 @@ err_hooks:
 	ft_hooks_exit(tn);
 err_sysctl:
 	ft_sysctl_exit(tn);
+err_pool:
+	ft_pool_net_stop(tn);
+	ft_pool_net_exit(tn);
 err_guard:
 	ft_guard_stop(tn);
 	ft_guard_exit(tn);
@@ -269,6 +277,7 @@ static void __net_exit ft_net_pre_exit(struct net *net)
 	WRITE_ONCE(tn->dying, true);
 	ft_hooks_unregister(tn);
 	mutex_unlock(&tn->settings_lock);
+	ft_pool_net_stop(tn);
 }
 
 static void __net_exit ft_net_exit(struct net *net)
@@ -276,6 +285,8 @@ static void __net_exit ft_net_exit(struct net *net)
 	struct ft_net *tn = ft_net(net);
 
 	ft_hooks_exit(tn);
+	/* What its timers store goes into the table. */
+	ft_pool_net_exit(tn);
 	/* Its work gives back what sources count; top looks at its shadows. */
 	ft_guard_stop(tn);
 	ft_net_flows_exit(tn);
@@ -315,9 +326,13 @@ static int __init ft_init(void)
 	err = ft_mode_init();
 	if (err)
 		goto err_shadow;
-	err = register_pernet_subsys(&ft_net_ops);
+	ft_carrier_init();
+	err = ft_dropped_init();
 	if (err)
 		goto err_mode;
+	err = register_pernet_subsys(&ft_net_ops);
+	if (err)
+		goto err_dropped;
 	err = ft_netlink_init();
 	if (err)
 		goto err_pernet;
@@ -326,7 +341,9 @@ static int __init ft_init(void)
 
 err_pernet:
 	unregister_pernet_subsys(&ft_net_ops);
-	ft_publish_exit();
+err_dropped:
+	ft_dropped_exit();
+	ft_carrier_exit();
 err_mode:
 	ft_mode_exit();
 err_shadow:
@@ -341,7 +358,8 @@ static void __exit ft_exit(void)
 	ft_loaded = false;
 	ft_netlink_exit();
 	unregister_pernet_subsys(&ft_net_ops);
-	ft_publish_exit();
+	ft_dropped_exit();
+	ft_carrier_exit();
 	ft_mode_exit();
 	ft_shadow_cache_exit();
 	ft_table_cache_exit();

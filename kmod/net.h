@@ -28,6 +28,7 @@
 
 struct ctl_table_header;
 struct ctl_table;
+struct ft_pool;
 
 /**
  * struct ft_net - one namespace's flows, settings, statistics and workers
@@ -40,6 +41,8 @@ struct ctl_table;
  *	registered or not, table resized); taken by process context only
  * @hooked: hooks are registered; protected by @settings_lock
  * @hook_ops: the hooks to register: their priv leads back here
+ * @pools: carriers, per CPU, see track/pool.c
+ * @home: number of this namespace; carriers have it, and no pointer
  * @stats: per CPU
  * @gc_work: expiry, see gc.c
  * @gc_began: jiffies when the packet path or @gc_work last queued @gc_work
@@ -65,6 +68,8 @@ struct ft_net {
 	struct mutex settings_lock; /* protects set (writes), hooked */
 	bool hooked;
 	struct nf_hook_ops *hook_ops;
+	struct ft_pool __percpu *pools;
+	u32 home;
 	struct ft_stats __percpu *stats;
 	struct delayed_work gc_work;
 	unsigned long gc_began;

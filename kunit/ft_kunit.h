@@ -22,6 +22,7 @@
 #include "net.h"
 #include "track/admit.h"
 #include "track/end.h"
+#include "track/pool.h"
 
 #define FT_IP(a, b, c, d)	htonl((a) << 24 | (b) << 16 | (c) << 8 | (d))
 
@@ -30,6 +31,9 @@ static inline void ft_kunit_net_free(void *data)
 	struct ft_net *tn = data;
 
 	WRITE_ONCE(tn->dying, true);
+	ft_pool_net_stop(tn);
+	synchronize_rcu();
+	ft_pool_net_exit(tn);
 	ft_guard_stop(tn);
 	ft_net_flows_exit(tn);
 	ft_guard_exit(tn);
@@ -49,6 +53,7 @@ static inline struct ft_net *ft_kunit_net(struct kunit *test, u32 max)
 	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = max;
 	KUNIT_ASSERT_EQ(test, ft_net_flows_init(tn, FT_BUCKETS_MIN), 0);
 	KUNIT_ASSERT_EQ(test, ft_guard_init(tn), 0);
+	KUNIT_ASSERT_EQ(test, ft_pool_net_init(tn), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, ft_kunit_net_free,
 							tn), 0);
 	return tn;

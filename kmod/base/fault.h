@@ -14,6 +14,7 @@
 #define FT_FAULT_LINE	BIT(1)	/* an overflow line */
 #define FT_FAULT_ARRAY	BIT(2)	/* an array of buckets */
 #define FT_FAULT_SOURCE	BIT(3)	/* a source, or the table of sources */
+#define FT_FAULT_CARRIER	BIT(4)	/* a carrier */
 
 #ifdef CONFIG_NF_FLOWTRACK_KUNIT
 /* Written by a suite. */

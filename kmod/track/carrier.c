@@ -1,160 +1,104 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Carriers. Each CPU has a ring of them, which grows when all are in flight
- * (packets held by NFQUEUE keep theirs) and is given back at unload.
- *
- * Why a carrier has the status bits that it has, IPS_*:
- *
- *	CONFIRMED	nf_conntrack_in() and nf_confirm() take it as it is
- *	SRC/DST_NAT_DONE nat chains have nothing to set up
- *	DYING		nf_ct_delete() finds that somebody else deletes it
- *	OFFLOAD		"flow add" finds it offloaded already
- *	TEMPLATE	only at unload: whoever puts the last reference frees it
- *			without nf_conntrack's slab or count being involved
- */
-#include <linux/bottom_half.h>
-#include <linux/percpu.h>
+#include <linux/atomic.h>
+#include <linux/random.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <net/netfilter/nf_conntrack_acct.h>
 #include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_extend.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
-#include "base/stats.h"
+#include "base/fault.h"
+#include "base/settings.h"
+#include "flow/flow.h"
+#include "flow/table.h"
 #include "flow/tuple.h"
 #include "net.h"
+#include "proto/proto.h"
+#include "track/admit.h"
 #include "track/carrier.h"
 
-#if !IS_ENABLED(CONFIG_NF_NAT)
-#error "nf_flowtrack needs a kernel with CONFIG_NF_NAT: nf_conn.nat_bysource"
-#endif
-
-#define CARRIER_STATUS	(IPS_CONFIRMED | IPS_NAT_DONE_MASK | IPS_DYING | \
-			 IPS_OFFLOAD)
-
-/* Most carriers of one CPU: NFQUEUE holds 1024 packets unless told otherwise. */
-#define RING_MAX	8192
-/* Carriers looked at before a ring grows, and before it gives up. */
-#define RING_LOOKS	4
-#define RING_LOOKS_FULL	256
+unsigned long ft_carrier_magic __ro_after_init;
 
 /**
- * struct ring - carriers of one CPU
- * @cursor: the one that was used last; NULL: none yet
- * @count: how many there are
+ * ft_carrier_create() - make a carrier
+ * @tn: namespace
  *
- * Touched by its CPU with BH disabled.
+ * Context: any.
+ * Return: the carrier, or NULL: no memory.
  */
-struct ring {
-	struct ft_carrier *cursor;
-	unsigned int count;
-};
-
-static DEFINE_PER_CPU(struct ring, rings);
-
-struct hlist_node *ft_carrier_magic;
-
-static struct ft_carrier *carrier_create(struct net *net)
+struct ft_carrier *ft_carrier_create(struct ft_net *tn)
 {
+	const gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
 	struct ft_carrier *carrier;
 	struct nf_conn *ct;
 
-	carrier = kzalloc(sizeof(*carrier), GFP_ATOMIC | __GFP_NOWARN);
+	if (ft_fault(FT_FAULT_CARRIER))
+		return NULL;
+	/*
+	 * Not nf_ct_tmpl_alloc(): what is freed with @ct shall be the whole.
+	 * Aligned for the bits of ctinfo: every size this large is.
+	 */
+	carrier = kzalloc(sizeof(*carrier), gfp);
 	if (!carrier)
 		return NULL;
-	ct = nf_ct_tmpl_alloc(net, &nf_ct_zone_dflt, GFP_ATOMIC | __GFP_NOWARN);
-	if (!ct)
-		goto err_carrier;
-
-	/* Extensions can't be added once CONFIRMED is set. */
-	if (!nf_ct_ext_add(ct, NF_CT_EXT_ACCT, GFP_ATOMIC | __GFP_NOWARN))
-		goto err_ct;
-	carrier->padto = ct->proto.tmpl_padto;
+	ct = &carrier->ct;
+	refcount_set(&ct->ct_general.use, 1);
 	/* nf_ct_set_closing(), called by "reject", takes it. */
 	spin_lock_init(&ct->lock);
-	ct->nat_bysource.next = (struct hlist_node *)carrier;
-	ct->nat_bysource.pprev = &ft_carrier_magic;
-	ct->status = CARRIER_STATUS;
-	carrier->ct = ct;
+	write_pnet(&ct->ct_net, tn->net);
+	nf_ct_zone_add(ct, &nf_ct_zone_dflt);
+
+	/* Extensions can't be added once CONFIRMED is set. */
+	if (!nf_ct_ext_add(ct, NF_CT_EXT_ACCT, gfp)) {
+		kfree(carrier);
+		return NULL;
+	}
+	ft_compat_ct_ext_keep(ct->ext);
+	ct->tuplehash[IP_CT_DIR_ORIGINAL].hnnode.pprev =
+		(struct hlist_nulls_node **)ft_carrier_magic;
+	ct->status = FT_CARRIER_STATUS;
+	carrier->home = tn->home;
+	carrier->index = FT_INDEX_NONE;
 	return carrier;
-
-err_ct:
-	nf_ct_tmpl_free(ct);
-err_carrier:
-	kfree(carrier);
-	return NULL;
-}
-
-/* Let go of a carrier; a packet that still has it frees its nf_conn. */
-static void carrier_release(struct ft_carrier *carrier)
-{
-	struct nf_conn *ct = carrier->ct;
-
-	ct->proto.tmpl_padto = carrier->padto;
-	ct->nat_bysource.pprev = NULL;
-	/* Pairs with the reference count's release in nf_ct_put(). */
-	smp_store_release(&ct->status, IPS_TEMPLATE);
-	nf_ct_put(ct);
-	kfree(carrier);
-}
-
-static bool carrier_is_free(const struct ft_carrier *carrier)
-{
-	/*
-	 * Pairs with the release in nf_ct_put(): what the previous packet's
-	 * owner read or wrote happened before.
-	 */
-	if (refcount_read(&carrier->ct->ct_general.use) != 1)
-		return false;
-	smp_acquire__after_ctrl_dep();
-	return true;
 }
 
 /**
- * ft_carrier_get() - a carrier for one packet
- * @tn: namespace of the packet
+ * ft_carrier_release() - let go of a carrier: the last packet frees it
+ * @carrier: no hook of ours will see it again, or it is free
  *
- * The caller fills it and attaches it with ft_carrier_attach(), or leaves it.
+ * CONFIRMED stays: nf_confirm(), which may see it when our hooks are gone, must
+ * not enter it into a table.
  *
- * Context: BH disabled, from here until it is attached.
- * Return: the carrier, or NULL: no memory, or too many packets in flight.
+ * Context: any.
  */
-struct ft_carrier *ft_carrier_get(struct ft_net *tn)
+void ft_carrier_release(struct ft_carrier *carrier)
 {
-	struct ring *ring = this_cpu_ptr(&rings);
-	struct ft_carrier *carrier = ring->cursor;
-	unsigned int looks;
+	set_bit(IPS_TEMPLATE_BIT, &carrier->ct.status);
+	/* Whoever puts the last reference sees the bit: nf_ct_put() releases. */
+	nf_ct_put(&carrier->ct);
+}
 
-	if (likely(carrier)) {
-		looks = ring->count < RING_MAX ? RING_LOOKS : RING_LOOKS_FULL;
-		while (looks--) {
-			carrier = carrier->next;
-			if (carrier_is_free(carrier))
-				goto found;
-		}
-		if (ring->count >= RING_MAX)
-			return NULL;
-	}
+static void carrier_gone(struct rcu_head *rcu)
+{
+	ft_carrier_release(container_of(rcu, struct ft_carrier, rcu));
+}
 
-	carrier = carrier_create(tn->net);
-	if (!carrier)
-		return NULL;
-	if (ring->cursor) {
-		carrier->next = ring->cursor->next;
-		ring->cursor->next = carrier;
-	} else {
-		carrier->next = carrier;
-	}
-	ring->count++;
-	ft_stat_inc(tn, CARRIER_GROWN);
-found:
-	ring->cursor = carrier;
-	carrier->tn = tn;
-	carrier->index = FT_INDEX_NONE;
-	carrier->invalid = false;
-	carrier->pending = false;
-	carrier->aim = FT_AIM_NONE;
-	write_pnet(&carrier->ct->ct_net, tn->net);
-	return carrier;
+/**
+ * ft_carrier_leave() - let go of a carrier that a packet has
+ * @carrier: in no list any more
+ *
+ * Between ft_track() and nf_conntrack's hook right behind it must not become a
+ * template: nf_conntrack_in() would track the packet itself. Who has passed
+ * ft_track() is through after a grace period, who comes there later sees that it
+ * is leaving, and replaces it.
+ *
+ * Context: any.
+ */
+void ft_carrier_leave(struct ft_carrier *carrier)
+{
+	WRITE_ONCE(carrier->leaving, true);
+	call_rcu(&carrier->rcu, carrier_gone);
 }
 
 /* Addresses and ports of one direction, as nf_conntrack would have them. */
@@ -201,7 +145,7 @@ static void fill_tuple(struct nf_conntrack_tuple *tuple,
 /* What a flow has counted; nothing, once accounting is off again. */
 static void fill_counters(struct ft_carrier *carrier, const struct ft_view *view)
 {
-	struct nf_conn_acct *acct = nf_conn_acct_find(carrier->ct);
+	struct nf_conn_acct *acct = nf_conn_acct_find(&carrier->ct);
 	int dir;
 
 	carrier->counted = view->acct;
@@ -226,7 +170,7 @@ static void fill_counters(struct ft_carrier *carrier, const struct ft_view *view
 void ft_carrier_aim(struct ft_carrier *carrier, const struct ft_key *key,
 		    bool orig_hi)
 {
-	struct nf_conn *ct = carrier->ct;
+	struct nf_conn *ct = &carrier->ct;
 
 	fill_tuple(&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple, key, orig_hi, false);
 	fill_tuple(&ct->tuplehash[IP_CT_DIR_REPLY].tuple, key, !orig_hi, true);
@@ -247,8 +191,8 @@ void ft_carrier_aim(struct ft_carrier *carrier, const struct ft_key *key,
 void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view)
 {
 	bool orig_hi = view->word & FT_FLOW_ORIG_HI;
-	unsigned long status = CARRIER_STATUS;
-	struct nf_conn *ct = carrier->ct;
+	unsigned long status = FT_CARRIER_STATUS;
+	struct nf_conn *ct = &carrier->ct;
 
 	if (carrier->aim != (orig_hi ? FT_AIM_HI : FT_AIM_LO))
 		ft_carrier_aim(carrier, view->key, orig_hi);
@@ -262,34 +206,140 @@ void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view)
 	WRITE_ONCE(ct->mark, view->mark);
 #endif
 	carrier->mark = view->mark;
-	/* Only nfnetlink reads it, and "reject" sets it, see hooks.c. */
-	if (view->key->l4proto == IPPROTO_TCP)
-		ct->proto.tcp.state = ft_word_state(view->word);
+	/* Only nfnetlink reads it, and "reject" sets the state of TCP. */
+	if (carrier->l4proto != view->key->l4proto) {
+		memset(&ct->proto, 0, sizeof(ct->proto));
+		carrier->l4proto = view->key->l4proto;
+	}
+	if (view->key->l4proto == IPPROTO_TCP) {
+		carrier->state = ft_word_state(view->word);
+		WRITE_ONCE(ct->proto.tcp.state, carrier->state);
+	}
 
 	if (view->acct || carrier->counted)
 		fill_counters(carrier, view);
 }
 
 /**
- * ft_publish_exit() - give all carriers back
+ * ft_carrier_copy() - make a carrier say what another one says
+ * @to: from ft_carrier_get()
+ * @from: one that a packet has
  *
- * Context: may sleep; no hook is registered any more and none is running.
+ * Context: BH disabled.
  */
-void ft_publish_exit(void)
+void ft_carrier_copy(struct ft_carrier *to, const struct ft_carrier *from)
 {
-	struct ft_carrier *carrier, *next;
-	struct ring *ring;
-	int cpu;
+	struct nf_conn_acct *counters = nf_conn_acct_find(&to->ct);
+	const struct nf_conn_acct *source = nf_conn_acct_find(&from->ct);
+	struct nf_conn *ct = &to->ct;
+	unsigned int dir;
 
-	for_each_possible_cpu(cpu) {
-		ring = per_cpu_ptr(&rings, cpu);
-		carrier = ring->cursor;
-		while (ring->count) {
-			next = carrier->next;
-			carrier_release(carrier);
-			carrier = next;
-			ring->count--;
-		}
-		ring->cursor = NULL;
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
+		ct->tuplehash[dir].tuple = from->ct.tuplehash[dir].tuple;
+		if (!counters || !source)
+			continue;
+		atomic64_set(&counters->counter[dir].packets,
+			     atomic64_read(&source->counter[dir].packets));
+		atomic64_set(&counters->counter[dir].bytes,
+			     atomic64_read(&source->counter[dir].bytes));
 	}
+#ifdef CONFIG_NF_CONNTRACK_ZONES
+	ct->zone = from->ct.zone;
+#endif
+	WRITE_ONCE(ct->status, READ_ONCE(from->ct.status) & ~IPS_TEMPLATE);
+	WRITE_ONCE(ct->timeout, READ_ONCE(from->ct.timeout));
+#ifdef CONFIG_NF_CONNTRACK_MARK
+	WRITE_ONCE(ct->mark, READ_ONCE(from->ct.mark));
+#endif
+#ifdef CONFIG_NF_CONNTRACK_SECMARK
+	WRITE_ONCE(ct->secmark, READ_ONCE(from->ct.secmark));
+#endif
+	ct->proto = from->ct.proto;
+	to->index = from->index;
+	to->gen = from->gen;
+	to->mark = from->mark;
+	to->state = from->state;
+	to->l4proto = from->l4proto;
+	to->pending = from->pending;
+	to->counted = true;
+	to->aim = from->aim;
+	to->birth = from->birth;
+}
+
+/**
+ * ft_carrier_settle() - store what the ruleset did to the conntrack of a packet
+ * @tn: namespace of the carrier
+ * @carrier: one that ft_carrier_written() is true of
+ *
+ * Context: BH disabled, RCU read side; no lock of a flow or a bucket held.
+ */
+void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier)
+{
+	u32 mark = READ_ONCE(carrier->ct.mark);
+	struct ft_flow *flow;
+	bool closed, nearer;
+	u32 timeout, was, word;
+
+	/* Once is enough, also where clones share it. */
+	closed = carrier->l4proto == IPPROTO_TCP &&
+		 READ_ONCE(carrier->ct.proto.tcp.state) ==
+		 FLOWTRACK_TCP_STATE_CLOSE &&
+		 carrier->state != FLOWTRACK_TCP_STATE_CLOSE;
+	if (carrier->l4proto == IPPROTO_TCP)
+		WRITE_ONCE(carrier->state,
+			   READ_ONCE(carrier->ct.proto.tcp.state));
+	flow = ft_table_at(tn->table, carrier->index);
+	if (!flow)
+		return;
+	ft_flow_lock(flow);
+	word = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
+	if (flow->gen != carrier->gen || word & FT_FLOW_DEAD) {
+		ft_flow_unlock(flow, word);
+		WRITE_ONCE(carrier->mark, mark);
+		return;
+	}
+	was = word;
+	nearer = false;
+	if (mark != carrier->mark)
+		WRITE_ONCE(flow->mark, mark);
+	/* "reject with tcp reset" closes the connection it rejects. */
+	closed = closed && ft_word_state(word) != FLOWTRACK_TCP_STATE_CLOSE;
+	if (closed) {
+		word &= ~(FT_FLOW_STATE | FT_FLOW_CLASS);
+		word |= FLOWTRACK_TCP_STATE_CLOSE << 8 |
+			FLOWTRACK_CLASS_CLOSING << 5;
+		timeout = ft_timeout(&tn->set, TCP_TIMEOUT_CLOSE);
+		nearer = (s32)(ft_now() + timeout - flow->deadline) < 0;
+		if (nearer)
+			WRITE_ONCE(flow->deadline, ft_now() + timeout);
+	}
+	ft_flow_unlock(flow, word);
+	WRITE_ONCE(carrier->mark, mark);
+	if (closed) {
+		struct ft_key key;
+
+		ft_flow_key(flow, &key);
+		ft_flow_class_changed(tn, flow, carrier->index,
+				      ft_key_hash(&key, ft_table_secret(tn->table)),
+				      was, word);
+	}
+}
+
+/**
+ * ft_carrier_init() - prepare for carriers
+ */
+void __init ft_carrier_init(void)
+{
+	ft_carrier_magic = get_random_long() | 1;
+}
+
+/**
+ * ft_carrier_exit() - wait until no carrier leads into the module any more
+ *
+ * Context: may sleep; no namespace is left.
+ */
+void ft_carrier_exit(void)
+{
+	/* carrier_gone() */
+	rcu_barrier();
 }

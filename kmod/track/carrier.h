@@ -10,10 +10,26 @@
 #ifndef _FT_TRACK_CARRIER_H
 #define _FT_TRACK_CARRIER_H
 
+#include <linux/list.h>
 #include <linux/skbuff.h>
 #include <net/netfilter/nf_conntrack.h>
 
 #include "track/birth.h"
+
+struct ft_net;
+
+/*
+ * Why a carrier has the status bits that it has, IPS_*:
+ *
+ *	CONFIRMED	nf_conntrack_in() and nf_confirm() take it as it is
+ *	SRC/DST_NAT_DONE nat chains have nothing to set up
+ *	DYING		nf_ct_delete() finds that somebody else deletes it
+ *	OFFLOAD		"flow add" finds it offloaded already
+ *	TEMPLATE	besides, once it has left its pool: whoever puts the last
+ *			reference frees it, without nf_conntrack's slab or count
+ */
+#define FT_CARRIER_STATUS	(IPS_CONFIRMED | IPS_NAT_DONE_MASK | \
+				 IPS_DYING | IPS_OFFLOAD)
 
 /**
  * enum ft_aim - what the tuples of a carrier are
@@ -29,37 +45,48 @@ enum ft_aim {
 
 /**
  * struct ft_carrier - one carrier
- * @ct: what the packet carries. Free for the next packet while its reference
- *	count is 1; its nat_bysource, which no carrier needs for NAT, leads back
- * @next: ring of this CPU's carriers; written by that CPU with BH disabled
- * @tn: namespace of the packet: compared, never followed
+ * @ct: what the packet carries; free for the next packet while its reference
+ *	count is 1. First: freeing it as a template frees the carrier
+ * @node: in one of the lists of its pool, see track/pool.c
+ * @rcu: for carrier_gone()
+ * @home: number of its namespace, see ft_pool_net_init()
  * @index: flow, or FT_INDEX_NONE; a flow may end while its packet travels, so
  *	@gen is checked
  * @gen: generation of that flow
  * @mark: conntrack mark as published: a difference is the ruleset's doing
+ * @state: state of TCP as published, likewise
+ * @l4proto: protocol of the last packet that had it: whose ct.proto is
  * @invalid: the packet is INVALID; the carrier only gets it past nf_conntrack
  * @pending: no flow yet: @birth is what ft_flow_admit() will be asked for
  * @counted: the counters of @ct are not zero
+ * @leaving: it has left its pool, and will soon be a template
  * @aim: enum ft_aim
- * @padto: ct->proto.tmpl_padto as allocated, needed to free it
+ * @busy: how often the pool found it busy; saturates
  * @birth: the flow to be, while @pending
  *
- * Written only by who owns the packet.
+ * Written only by who owns the packet, but for what belongs to the pool: @node,
+ * @leaving, @busy.
  */
 struct ft_carrier {
-	struct nf_conn *ct;
-	struct ft_carrier *next;
-	const struct ft_net *tn;
+	struct nf_conn ct;
+	struct list_head node;
+	struct rcu_head rcu;
+	u32 home;
 	u32 index;
 	u32 gen;
 	u32 mark;
+	u8 state;
+	u8 l4proto;
 	bool invalid;
 	bool pending;
 	bool counted;
+	bool leaving;
 	u8 aim;
-	u16 padto;
+	u8 busy;
 	struct ft_birth birth;
 };
+
+static_assert(offsetof(struct ft_carrier, ct) == 0);
 
 /**
  * struct ft_view - what of a flow a packet publishes
@@ -81,27 +108,71 @@ struct ft_view {
 	u64 bytes[2];
 };
 
-void ft_publish_exit(void);
+void ft_carrier_init(void);
+void ft_carrier_exit(void);
 
-struct ft_carrier *ft_carrier_get(struct ft_net *tn);
+struct ft_carrier *ft_carrier_create(struct ft_net *tn);
+void ft_carrier_release(struct ft_carrier *carrier);
+void ft_carrier_leave(struct ft_carrier *carrier);
 void ft_carrier_aim(struct ft_carrier *carrier, const struct ft_key *key,
 		    bool orig_hi);
 void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view);
+void ft_carrier_copy(struct ft_carrier *to, const struct ft_carrier *from);
+void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier);
 
-/* Its address in nat_bysource.pprev tells a carrier from a conntrack. */
-extern struct hlist_node *ft_carrier_magic;
+/* Tells a carrier from a conntrack; another number each time it is loaded. */
+extern unsigned long ft_carrier_magic;
 
 /**
  * ft_carrier_of() - is this conntrack one of our carriers?
  * @ct: what a packet has attached
  *
+ * The mark of a carrier is where nf_conntrack keeps a pointer from the moment
+ * it makes an nf_conn, and an odd number, so nothing of its own can look like
+ * it.
+ *
  * Return: the carrier, or NULL: it is nf_conntrack's.
  */
 static inline struct ft_carrier *ft_carrier_of(const struct nf_conn *ct)
 {
-	if (ct->nat_bysource.pprev != &ft_carrier_magic)
+	if ((unsigned long)ct->tuplehash[IP_CT_DIR_ORIGINAL].hnnode.pprev !=
+	    ft_carrier_magic)
 		return NULL;
-	return (struct ft_carrier *)ct->nat_bysource.next;
+	return container_of((struct nf_conn *)ct, struct ft_carrier, ct);
+}
+
+/**
+ * ft_carrier_is_free() - has the last packet let go of a carrier?
+ * @carrier: one of the caller's pool
+ *
+ * Return: true if so; then it is the caller's alone.
+ */
+static inline bool ft_carrier_is_free(const struct ft_carrier *carrier)
+{
+	/*
+	 * Pairs with the release in nf_ct_put(): what the previous packet's
+	 * owner read or wrote happened before.
+	 */
+	if (refcount_read(&carrier->ct.ct_general.use) != 1)
+		return false;
+	smp_acquire__after_ctrl_dep();
+	return true;
+}
+
+/**
+ * ft_carrier_written() - has the ruleset written what is to be stored?
+ * @carrier: a carrier that a packet has or had
+ *
+ * Return: true if ft_carrier_settle() has something to do.
+ */
+static inline bool ft_carrier_written(const struct ft_carrier *carrier)
+{
+	if (carrier->index == FT_INDEX_NONE)
+		return false;
+	return READ_ONCE(carrier->ct.mark) != READ_ONCE(carrier->mark) ||
+	       (carrier->l4proto == IPPROTO_TCP &&
+		READ_ONCE(carrier->ct.proto.tcp.state) !=
+		READ_ONCE(carrier->state));
 }
 
 /**
@@ -117,8 +188,8 @@ static inline void ft_carrier_attach(struct ft_carrier *carrier,
 				     enum ip_conntrack_info ctinfo)
 {
 	nf_conntrack_put(skb_nfct(skb));
-	nf_conntrack_get(&carrier->ct->ct_general);
-	nf_ct_set(skb, carrier->ct, ctinfo);
+	nf_conntrack_get(&carrier->ct.ct_general);
+	nf_ct_set(skb, &carrier->ct, ctinfo);
 }
 
 /**

@@ -33,62 +33,57 @@ static u64 born_now(const struct ft_net *tn)
 						 ktime_get_coarse_boottime_ns();
 }
 
-/* Store what the ruleset did to the conntrack of a packet's flow. */
-static noinline_for_stack void write_back(struct ft_net *tn,
-					  const struct ft_carrier *carrier)
+/* From now on a carrier is of the flow that its packet has opened. */
+static void follow(const struct ft_net *tn, struct ft_carrier *carrier,
+		   const struct ft_birth *birth)
 {
-	u32 mark = READ_ONCE(carrier->ct->mark);
 	struct ft_flow *flow;
-	bool closed, nearer;
-	u32 timeout, was, word;
+	u32 index;
 
-	flow = ft_table_at(tn->table, carrier->index);
-	if (!flow)
+	flow = ft_table_lookup(tn->table, &birth->key, birth->hash, &index);
+	if (!flow || !ft_flow_lock_key(flow, &birth->key))
 		return;
-	ft_flow_lock(flow);
-	word = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
-	if (flow->gen != carrier->gen || word & FT_FLOW_DEAD) {
-		ft_flow_unlock(flow, word);
-		return;
-	}
-	was = word;
-	nearer = false;
-	if (mark != carrier->mark)
-		WRITE_ONCE(flow->mark, mark);
-	/* "reject with tcp reset" closes the connection it rejects. */
-	closed = flow->key.l4proto == IPPROTO_TCP &&
-		 ft_word_state(word) != FLOWTRACK_TCP_STATE_CLOSE &&
-		 READ_ONCE(carrier->ct->proto.tcp.state) ==
-		 FLOWTRACK_TCP_STATE_CLOSE;
-	if (closed) {
-		word &= ~(FT_FLOW_STATE | FT_FLOW_CLASS);
-		word |= FLOWTRACK_TCP_STATE_CLOSE << 8 |
-			FLOWTRACK_CLASS_CLOSING << 5;
-		timeout = ft_timeout(&tn->set, TCP_TIMEOUT_CLOSE);
-		nearer = (s32)(ft_now() + timeout - flow->deadline) < 0;
-		if (nearer)
-			WRITE_ONCE(flow->deadline, ft_now() + timeout);
-	}
-	ft_flow_unlock(flow, word);
-	if (closed) {
-		struct ft_key key;
-
-		ft_flow_key(flow, &key);
-		ft_flow_class_changed(tn, flow, carrier->index,
-				      ft_key_hash(&key, ft_table_secret(tn->table)),
-				      was, word);
-	}
+	carrier->gen = flow->gen;
+	WRITE_ONCE(carrier->mark, flow->mark);
+	ft_flow_unlock(flow, atomic_read(&flow->word));
+	WRITE_ONCE(carrier->index, index);
 }
 
-static bool written_to(const struct ft_carrier *carrier)
+/*
+ * A first packet asks for a place for its flow. One that is refused goes on
+ * asking: clones of it, which share the carrier, are refused, too.
+ */
+static noinline_for_stack unsigned int
+confirm_new(struct ft_net *tn, const struct sk_buff *skb,
+	    struct ft_carrier *carrier, const struct nf_hook_state *state)
 {
-	const struct nf_conn *ct = carrier->ct;
+	struct ft_birth *birth = &carrier->birth;
+	unsigned int verdict = NF_ACCEPT;
 
-	if (carrier->index == FT_INDEX_NONE)
-		return false;
-	return READ_ONCE(ct->mark) != carrier->mark ||
-	       (nf_ct_protonum(ct) == IPPROTO_TCP &&
-		READ_ONCE(ct->proto.tcp.state) == FLOWTRACK_TCP_STATE_CLOSE);
+	birth->mark = READ_ONCE(carrier->ct.mark);
+	birth->born = born_now(tn);
+	if (ft_mark_reserved(&tn->set, skb->mark))
+		birth->reserved = true;
+	/* Opened by this machine itself: no source to be limited. */
+	birth->exempt = !skb->skb_iif;
+	local_bh_disable();
+	switch (ft_flow_admit(tn, birth)) {
+	case FT_ADMIT_OK:
+	case FT_ADMIT_CLASH:
+		/* More rules may be to come, on lo, or for a clone. */
+		if (comes_back(state) ||
+		    refcount_read(&carrier->ct.ct_general.use) > 2)
+			follow(tn, carrier, birth);
+		fallthrough;
+	case FT_ADMIT_PASS:
+		carrier->pending = false;
+		break;
+	case FT_ADMIT_DROP:
+		verdict = NF_DROP;
+		break;
+	}
+	local_bh_enable();
+	return verdict;
 }
 
 static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
@@ -100,19 +95,10 @@ static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
 
 	/* The answer that "reject" made carries the state of its cause. */
 	if (carrier->pending && ctinfo == IP_CT_NEW) {
-		carrier->pending = false;
-		carrier->birth.mark = READ_ONCE(carrier->ct->mark);
-		carrier->birth.born = born_now(tn);
-		carrier->birth.reserved = ft_mark_reserved(&tn->set, skb->mark);
-		/* Opened by this machine itself: no source to be limited. */
-		carrier->birth.exempt = !skb->skb_iif;
+		verdict = confirm_new(tn, skb, carrier, state);
+	} else if (ft_carrier_written(carrier)) {
 		local_bh_disable();
-		if (ft_flow_admit(tn, &carrier->birth) == FT_ADMIT_DROP)
-			verdict = NF_DROP;
-		local_bh_enable();
-	} else if (written_to(carrier)) {
-		local_bh_disable();
-		write_back(tn, carrier);
+		ft_carrier_settle(tn, carrier);
 		local_bh_enable();
 	}
 	if (!comes_back(state))
@@ -200,7 +186,7 @@ unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 
 	carrier = ft_carrier_of(ct);
 	if (carrier) {
-		if (carrier->tn != tn)
+		if (carrier->home != tn->home)
 			return NF_ACCEPT;
 		return confirm_carrier(tn, skb, carrier, ctinfo, state);
 	}

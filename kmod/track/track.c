@@ -21,6 +21,7 @@
 #include "track/carrier.h"
 #include "track/end.h"
 #include "track/mode.h"
+#include "track/pool.h"
 #include "track/report.h"
 #include "track/track.h"
 
@@ -282,6 +283,8 @@ static unsigned int track_new(struct ft_net *tn, struct sk_buff *skb,
 	birth->hash = found->hash;
 	birth->word = step->word | (pkt->from_hi ? FT_FLOW_ORIG_HI : 0);
 	birth->timeout = step->timeout;
+	/* Also if a rule sets another mark later. */
+	birth->reserved = ft_mark_reserved(&tn->set, skb->mark);
 	view.acct = ft_setting(&tn->set, ACCT);
 	birth->packets[FT_DIR_ORIG] = view.acct;
 	birth->bytes[FT_DIR_ORIG] = view.acct ? skb->len : 0;
@@ -367,6 +370,7 @@ track_error(struct ft_net *tn, struct sk_buff *skb,
 		goto invalid;
 	if (ft_tuple_inner(skb, pkt, &inner, &reason) != FT_PARSE_OK)
 		goto invalid;
+	found.carrier = ft_carrier_get(tn);
 	found.hash = ft_key_hash(&inner.key, ft_table_secret(tn->table));
 	found.flow = ft_table_lookup(tn->table, &inner.key, found.hash,
 				     &found.index);
@@ -396,7 +400,6 @@ track_error(struct ft_net *tn, struct sk_buff *skb,
 		goto invalid;
 	}
 	ft_stat_inc(tn, RELATED);
-	found.carrier = ft_carrier_get(tn);
 	return publish_found(tn, skb, &found, dir == FT_DIR_ORIG ?
 			     IP_CT_RELATED_REPLY : IP_CT_RELATED);
 invalid:
@@ -490,6 +493,33 @@ bypassed(struct ft_net *tn, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+/*
+ * A packet was held somewhere between lo's two ends for so long that its carrier
+ * has left the pool. To nf_conntrack that is a template: give it another one.
+ */
+static noinline_for_stack unsigned int
+replace(struct ft_net *tn, struct sk_buff *skb, const struct ft_carrier *old,
+	enum ip_conntrack_info ctinfo)
+{
+	unsigned int verdict = NF_ACCEPT;
+	struct ft_carrier *carrier;
+
+	/* Held by another namespace, which has no say in this one. */
+	if (old->home != tn->home)
+		return NF_ACCEPT;
+	local_bh_disable();
+	carrier = ft_carrier_get(tn);
+	if (carrier) {
+		ft_carrier_copy(carrier, old);
+		ft_carrier_attach(carrier, skb, ctinfo);
+		ft_stat_inc(tn, UNTRACKED);
+	} else {
+		verdict = drop_uncarried(tn);
+	}
+	local_bh_enable();
+	return verdict;
+}
+
 /**
  * ft_track() - a packet comes in, or is sent by this machine
  * @priv: struct ft_net
@@ -510,6 +540,7 @@ unsigned int ft_track(void *priv, struct sk_buff *skb,
 	struct nf_conntrack_zone zone_mark;
 	enum ip_conntrack_info ctinfo;
 	struct ft_pkt pkt __uninitialized;
+	struct ft_carrier *carrier;
 	struct ft_net *tn = priv;
 	unsigned int verdict;
 	struct nf_conn *tmpl;
@@ -517,7 +548,11 @@ unsigned int ft_track(void *priv, struct sk_buff *skb,
 	tmpl = nf_ct_get(skb, &ctinfo);
 	if (tmpl || ctinfo == IP_CT_UNTRACKED) {
 		/* Seen before (loopback), notrack, or made by "reject". */
-		if (ctinfo == IP_CT_UNTRACKED || !nf_ct_is_template(tmpl)) {
+		carrier = tmpl ? ft_carrier_of(tmpl) : NULL;
+		if (unlikely(carrier && READ_ONCE(carrier->leaving)))
+			return replace(tn, skb, carrier, ctinfo);
+		if (ctinfo == IP_CT_UNTRACKED || carrier ||
+		    !nf_ct_is_template(tmpl)) {
 			ft_stat_inc(tn, UNTRACKED);
 			return NF_ACCEPT;
 		}

@@ -1011,8 +1011,12 @@ class Queue:
                 data = data[size + 3 & ~3:]
         return out
 
-    def verdict(self, ident, verdict):
-        self.talk(1, nla(2, struct.pack("!II", verdict, ident)), ack=False)
+    def verdict(self, ident, verdict, mark=None):
+        """mark: of the connection, CTA_MARK in NFQA_CT."""
+        attrs = nla(2, struct.pack("!II", verdict, ident))
+        if mark is not None:
+            attrs += nla(11 | NLA_F_NESTED, nla(8, struct.pack("!I", mark)))
+        self.talk(1, attrs, ack=False)
 
     def close(self):
         self.sock.close()

@@ -5,6 +5,8 @@
 
 import os
 import signal
+import socket
+import struct
 
 from lib import *
 
@@ -100,6 +102,55 @@ def _(rig):
         rig.r.conntrack_flush()
         rig.udp("c", 4, 3000, 53, "new/o")
         rig.udp("s", 4, 53, 3000, "est/r+s")
+
+
+MRT_INIT, MRT_ADD_VIF, MRT_ADD_MFC = 200, 202, 204
+
+
+@case("unload with packets that wait for a multicast route, which then comes", only="flowtrack")
+def _(rig):
+    rig.r.nft("flush ruleset\n" + nft_stamps())
+    rig.r.conntrack_flush()
+    mrt = rig.r.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_IGMP)
+    mrt.setsockopt(socket.IPPROTO_IP, MRT_INIT, 1)
+    for vif, dev in enumerate(("rc", "rs")):
+        with rig.r:
+            index = socket.if_nametoindex(dev)
+        mrt.setsockopt(socket.IPPROTO_IP, MRT_ADD_VIF, struct.pack("=HBBIi4s", vif, 8, 1, 0, index, b"\0" * 4))
+    group = "239.1.2.3"
+    for sport in (6000, 6001):
+        rig.c.send(ip4(Rig.C[4], group, UDP, udp(Rig.C[4], group, sport, 53), 77))
+    rig.c.flush()
+    equal(rig.s.receive(), [], "packets that came through before there was a route")
+    unload()
+    mrt.setsockopt(socket.IPPROTO_IP, MRT_ADD_MFC,
+                   pton(Rig.C[4]) + pton(group) + struct.pack("=H32sxxIIIi", 0, bytes([255, 1] + [255] * 30), 0, 0, 0, 0))
+    rig.c.flush()
+    equal(len([p for p in rig.s.receive() if p[16:20] == pton(group)]), 2, "packets that came through")
+    with rig.r:
+        equal([f for f in conntrack_flows() if f["orig"]["dst"] == group], [], "entries of nf_conntrack")
+    rig.r.conntrack_flush()
+    mrt.close()
+    load()
+
+
+@case("unload with packets in a qdisc of lo: they arrive, and nf_conntrack tracks them", only="flowtrack")
+def _(rig):
+    run("modprobe", "-q", "sch_netem", ok=False)
+    rig.r.run("tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "3s", "limit", "10000")
+    server = rig.r.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 7000))
+    server.settimeout(20)
+    client = rig.r.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.bind(("127.0.0.1", 7001))
+    for _ in range(20):
+        client.sendto(b"x", ("127.0.0.1", 7000))
+    unload()
+    for _ in range(20):
+        server.recv(10)
+    rig.r.run("tc", "qdisc", "del", "dev", "lo", "root")
+    rig.r.conntrack_flush()
+    load()
 
 
 @case("unload with a monitor that listens and a list that is being made", only="flowtrack")

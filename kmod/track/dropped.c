@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A packet is dropped, by a rule or by whatever had it in a queue: what rules
+ * wrote to its conntrack is the flow's, as with nf_conntrack, from now on, so
+ * that the next packet of the flow sees it on whatever CPU it comes.
+ */
+#include <linux/bottom_half.h>
+#include <linux/hardirq.h>
+#include <linux/skbuff.h>
+#include <linux/tracepoint.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <trace/events/skb.h>
+
+#include "track/carrier.h"
+#include "track/dropped.h"
+#include "track/pool.h"
+
+/* Probe of the tracepoint kfree_skb, as drop_monitor has one. */
+static void FT_KFREE_SKB_PROBE(packet_dropped)
+{
+	struct nf_conntrack *nfct = skb_nfct(skb);
+	struct ft_carrier *carrier;
+	struct ft_net *tn;
+
+	if (likely(!nfct))
+		return;
+	carrier = ft_carrier_of(container_of(nfct, struct nf_conn, ct_general));
+	if (!carrier || !ft_carrier_written(carrier))
+		return;
+	/* The locks of flows are not for interrupts: sweep() will see to it. */
+	if (in_hardirq() || irqs_disabled())
+		return;
+	rcu_read_lock();
+	local_bh_disable();
+	/* Its namespace may be gone; until then it waits for us to be done. */
+	tn = ft_pool_net(carrier);
+	if (tn)
+		ft_carrier_settle(tn, carrier);
+	local_bh_enable();
+	rcu_read_unlock();
+}
+
+/**
+ * ft_dropped_init() - begin to look at dropped packets
+ *
+ * Context: may sleep.
+ * Return: 0 or the error of registering a probe.
+ */
+int ft_dropped_init(void)
+{
+	/* Without tracepoints the sweep of the pool does what it can. */
+	if (!IS_ENABLED(CONFIG_TRACEPOINTS))
+		return 0;
+	return register_trace_kfree_skb(packet_dropped, NULL);
+}
+
+/**
+ * ft_dropped_exit() - stop to
+ *
+ * Context: may sleep.
+ */
+void ft_dropped_exit(void)
+{
+	unregister_trace_kfree_skb(packet_dropped, NULL);
+	tracepoint_synchronize_unregister();
+}
