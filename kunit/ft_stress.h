@@ -18,6 +18,7 @@
 #include <linux/bottom_half.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/prandom.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 
