@@ -13,7 +13,8 @@ JOBS=${JOBS:-$(nproc)}
 PYTHON=/usr/bin/python3
 export LC_ALL=C.UTF-8
 
-# The kernels that are supported; the meta packages decide which build of each.
+# The kernels on which everything is tested; the meta packages decide which build of each. Besides there are "newest",
+# the newest that Debian has for its stable release (roots.sh), and those of kernel.sh, "6.12-debug" and "6.12-kcsan".
 KERNELS=(6.1 6.12)
 
 die() {
@@ -36,10 +37,26 @@ meta_suffix() {
 # 6.12 -> 6.12.117+deb12-amd64: the release whose headers are installed. The image must be of the same build.
 kernel_release() {
 	local dep
+	case $1 in
+	newest) "$TOP/tools/testing/roots.sh" release newest || die "Debian's archive has no newer kernel"; return ;;
+	*-debug | *-kcsan) cat "$("$TOP/tools/testing/kernel.sh" build "${1##*-}")/include/config/kernel.release"; return ;;
+	esac
 	dep=$(dpkg-query -W -f '${Depends}' "linux-headers-$(meta_suffix "$1")" 2>/dev/null |
 		grep -o 'linux-headers-[^ ,]*' | head -n 1) || true
 	[ -n "$dep" ] || die "no kernel headers for $1: run tools/testing/deps.sh"
 	echo "${dep#linux-headers-}"
+}
+
+# build_for VERSION B=DIRECTORY MAKE-ARGUMENT...: the module for a kernel, with the compiler that it wants.
+build_for() {
+	local version=$1 kdir
+	shift
+	case $version in
+	newest) "$TOP/tools/testing/roots.sh" build newest "$@" && return ;;
+	*-debug | *-kcsan) kdir=$("$TOP/tools/testing/kernel.sh" build "${version##*-}") ;;
+	*) kdir=/usr/src/linux-headers-$(kernel_release "$version") ;;
+	esac
+	[ -n "${kdir:-}" ] && make -C "$TOP" module KDIR="$kdir" "$@"
 }
 
 package_version() {

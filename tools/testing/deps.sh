@@ -9,7 +9,7 @@ set -euo pipefail
 
 build=(build-essential make pkg-config libmnl-dev libncurses-dev libjansson-dev linux-headers-amd64 linux-headers-6.12-amd64)
 # What building User-Mode Linux and preparing trees for clang takes.
-kernels=(linux-source-6.1 linux-source-6.12 flex bison bc xz-utils cpio kmod rsync libelf-dev libssl-dev clang lld llvm)
+kernels=(linux-source-6.1 linux-source-6.12 zstd flex bison bc xz-utils cpio kmod rsync libelf-dev libssl-dev clang lld llvm)
 tests=(qemu-system-x86 busybox-static iproute2 iputils-ping nftables iptables conntrack procps iperf3 curl socat
 	netcat-openbsd hping3 tcpdump lksctp-tools util-linux python3 python3-scapy util-linux-extra psmisc
 	sip-tester ipvsadm libwrap0)

@@ -1,16 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The system tests: one guest per kernel, in it every selftests/*.sh and *.py, one after the other. The guests run
+# The system tests: one guest per kernel, in it every selftests/*.sh and *.py, one after the other; on the newest kernel
+# some of them (NEWEST), when those are through. The guests of the others run
 # side by side: one takes four fifths of a CPU. Where both want more, a test that measures time may fail for want of it:
 # a few that failed run once more, in a guest that has the machine for itself, and that says so. Only what the kernel
 # complained of in the first run still counts. A guest that its emulator killed is another matter: the rest of the tests
 # run in one whose CPUs take turns.
 #
-#   selftest.sh [--update] [-k VERSION] [TEST...]
+#   selftest.sh [--update] [-k VERSION] [TEST...]        VERSION: 6.1, 6.12, newest, 6.12-debug or 6.12-kcsan
 #
 # A test prints KTAP and exits with 0 (passed), 1 (failed) or 4 (skipped). It finds FT_KO (the module), FT_TOOL (the
-# tool), KERNEL (6.1 or 6.12) and RESULTS (a directory that outlives the guest) in its environment, may take
+# tool), KERNEL (VERSION) and RESULTS (a directory that outlives the guest) in its environment, may take
 # DEFAULT_TIMEOUT seconds unless a line "# TIMEOUT: SECONDS" in it says otherwise, and starts without the module
 # loaded. TEST is a file's name, with or without .sh or .py.
 # Checked from outside: the expected number of cases, the kernel's log and taint, that the module can be unloaded.
@@ -27,11 +28,15 @@ TESTS=$FT_TESTS
 DEFAULT_TIMEOUT=120
 # Tests of a guest that may run again: if more have failed, that is not for want of time.
 AGAIN_MAX=3
+# On the newest kernel: what an API that has changed would break.
+NEWEST=(states_nft.py nat_beside.py policies.py unload.py ynl.py stress.py)
+# A kernel with all checks is so many times slower.
+DEBUG_FACTOR=5
 
 test_timeout() {
 	local seconds
 	seconds=$(sed -n 's/^# *TIMEOUT: *\([0-9]*\).*/\1/p' "$1" | head -n 1)
-	echo "${seconds:-$DEFAULT_TIMEOUT}"
+	echo $((${seconds:-$DEFAULT_TIMEOUT} * ${FT_SLOW:-1}))
 }
 
 all_tests() {
@@ -121,8 +126,8 @@ build_module() {
 	local version=$1 rel log=$LOGS/module-$1-build.log
 	rel=$(kernel_release "$version")
 	{
-		make -C "$TOP" module KDIR="/usr/src/linux-headers-$rel" -j"$JOBS" &&
-			make -C "$TOP" module STRESS=1 KDIR="/usr/src/linux-headers-$rel" -j"$JOBS"
+		build_for "$version" B="$TOP/build/$rel" -j"$JOBS" &&
+			build_for "$version" B="$TOP/build/$rel-stress" STRESS=1 -j"$JOBS"
 	} >"$log" 2>&1 || {
 		cat "$log" >&2
 		die "the module does not build for $version"
@@ -172,8 +177,11 @@ run_guest() {
 	shift
 	rm -rf "$results"
 	mkdir -p "$results"
+	export FT_SLOW=1
+	[[ $version != *-* ]] || FT_SLOW=$DEBUG_FACTOR
 	FT_KO=${modules[$version]} FT_STRESS_KO=$TOP/build/$(kernel_release "$version")-stress/ft_stress.ko \
-		"$TOP/tools/testing/vm.sh" run -m 2G -t "${SELFTEST_TIMEOUT:-1800}" -i "$(longest "$@")" \
+		"$TOP/tools/testing/vm.sh" run -m "$((FT_SLOW > 1 ? 4 : 2))G" \
+		-t "$((${SELFTEST_TIMEOUT:-1800} * FT_SLOW))" -i "$(longest "$@")" \
 		-o "$results" -w "$LOGS/warm" "$version" "$TOP/tools/testing/selftest.sh" --guest "$@"
 }
 
@@ -255,11 +263,11 @@ judge_guest() {
 	[ "$status" -eq 0 ] || failed=$((failed + 1))
 }
 
-options=() kernels=("${KERNELS[@]}") names=()
+options=() kernels=("${KERNELS[@]}") names=() newest=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--update) options+=(--update) ;;
-	-k) kernels=("$2") && shift ;;
+	-k) kernels=("${2/#7*/newest}") one=$2 && shift ;;
 	-*) die "usage: selftest.sh [--update] [-k VERSION] [TEST...]" ;;
 	*) names+=("$(find_test "$1")") ;;
 	esac
@@ -269,6 +277,9 @@ if [ ${#names[@]} -eq 0 ]; then
 	mapfile -t names < <(all_tests)
 	options+=(--all)
 	[ ${#names[@]} -gt 0 ] || die "no tests in $TESTS"
+fi
+if [ -z "${one:-}" ] && [ "$TESTS" = "$TOP/tools/testing/selftests" ]; then
+	mapfile -t newest < <(printf '%s\n' "${names[@]}" | grep -xFf <(printf '%s\n' "${NEWEST[@]}"))
 fi
 
 mkdir -p "$LOGS"
@@ -309,5 +320,21 @@ for kernel in "${kernels[@]}"; do
 	fi
 	judge_guest "$kernel" "${ended[$kernel]}" "${names[@]}"
 done
+if [ ${#newest[@]} -gt 0 ]; then
+	status=0
+	if ! (kernel_release newest) >/dev/null; then
+		echo "# the newest kernel's packages cannot be had: not tested on it"
+		skipped=$((skipped + ${#newest[@]}))
+	else
+		prepare newest
+		run_guest newest "${newest[@]}" || status=$?
+		if [ $status -eq $EMULATOR_FAULT ]; then
+			status=0
+			go_on_elsewhere newest "${newest[@]}" || status=$?
+		fi
+		options=("${options[@]/#--all/}")
+		judge_guest newest $status "${newest[@]}"
+	fi
+fi
 report_counts $passed $failed $skipped
 [ $failed -eq 0 ] && [ $((passed + skipped)) -gt 0 ]

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Debian's stock kernels in QEMU, with the host's file system (read-only, and a tmpfs above it) as their root.
+# Debian's stock kernels in QEMU, and those of kernel.sh, with the host's file system (read-only, and a tmpfs above it) as
+# their root.
 #
 #   vm.sh image VERSION                    make the image if it is not cached; print its directory
 #   vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] [-w FILE] VERSION COMMAND [ARG...]
@@ -10,7 +11,7 @@
 #                                          and mapping one there costs a tenth of what it does on the host's.
 #                                          124: it did not end in time (-t), or said nothing for a while (-i).
 #                                          125: it died. 123: the emulator killed it, see killed_by_emulator().
-# VERSION: 6.1 or 6.12. DIR is shared with the guest, writable, as /run/results: what the guest leaves there stays.
+# VERSION: 6.1, 6.12, newest, 6.12-debug or 6.12-kcsan. DIR is shared with the guest, writable, as /run/results: what the guest leaves there stays.
 # The command's environment: what `export` says here under FT_, KERNEL, and RESULTS=/run/results.
 
 set -euo pipefail
@@ -39,10 +40,41 @@ image_fill() {
 		return 1
 	fi
 	dpkg-deb -x "$dir"/download/*.deb "$dir" || return 1
-	rm -rf "${dir:?}/download" "${dir:?}/usr"
+	rm -rf "${dir:?}/download"
+	image_arrange "$dir" "$rel"
+}
+
+# Debian 12 has modules in /lib, Debian 13 in /usr/lib, and from 7.x on the kernel is beside them.
+image_arrange() {
+	local dir=$1 rel=$2
+	if [ -d "$dir/usr/lib/modules" ]; then
+		mkdir -p "$dir/lib"
+		mv "$dir/usr/lib/modules" "$dir/lib/"
+	fi
+	rm -rf "${dir:?}/usr"
 	depmod -b "$dir" "$rel" || return 1
-	ln -s "boot/vmlinuz-$rel" "$dir/vmlinuz"
+	if [ -e "$dir/boot/vmlinuz-$rel" ]; then
+		ln -s "boot/vmlinuz-$rel" "$dir/vmlinuz"
+	else
+		ln -s "lib/modules/$rel/vmlinuz" "$dir/vmlinuz"
+	fi
 	make_initramfs "$dir" "$rel"
+}
+
+foreign_image_fill() {
+	local dir=$1 kernel=$2 rel=$3
+	"$TOP/tools/testing/roots.sh" image "$kernel" "$dir" >"$LOGS/image-$rel.log" 2>&1 || {
+		tail -n 5 "$LOGS/image-$rel.log"
+		return 1
+	}
+	image_arrange "$dir" "$rel"
+}
+
+built_image_fill() {
+	local dir=$1 kdir=$2 rel=$3
+	mkdir "$dir/boot"
+	cp -r "$kdir/root/lib" "$dir/" && cp "$kdir/arch/x86/boot/bzImage" "$dir/boot/vmlinuz-$rel" || return 1
+	image_arrange "$dir" "$rel"
 }
 
 # The modules in the order in which insmod must see them, unpacked: busybox reads neither modules.dep nor xz.
@@ -60,9 +92,10 @@ make_initramfs() {
 	ln -s ../bin/busybox "$root/sbin/modprobe"
 	ln -s busybox "$root/bin/sh"
 	for module in $(boot_modules "$dir" "$rel"); do
-		name=$(basename "${module%.xz}")
+		name=$(basename "$module") name=${name%%.ko*}.ko
 		case $module in
 		*.xz) xz -dc "$module" >"$root/modules/$name" ;;
+		*.zst) zstd -dcq "$module" >"$root/modules/$name" ;;
 		*) cp "$module" "$root/modules/$name" ;;
 		esac
 		echo "$name" >>"$root/modules/order"
@@ -91,12 +124,21 @@ INIT
 }
 
 image() {
-	local rel version
+	local rel version kdir how
 	mkdir -p "$LOGS"
 	rel=$(kernel_release "$1")
-	version=$(package_version "linux-headers-$rel")
-	cache_make "image-$1" "$rel $version $(declare -f image_fill boot_modules make_initramfs) ${BOOT_MODULES[*]}" \
-		image_fill "$rel" "$version"
+	how="$(declare -f image_arrange boot_modules make_initramfs) ${BOOT_MODULES[*]}"
+	case $1 in
+	newest) cache_make "image-$1" "$rel $(declare -f foreign_image_fill) $how" foreign_image_fill "$1" "$rel" ;;
+	*-debug | *-kcsan)
+		kdir=$("$TOP/tools/testing/kernel.sh" build "${1##*-}")
+		cache_make "image-$1" "$kdir $(declare -f built_image_fill) $how" built_image_fill "$kdir" "$rel"
+		;;
+	*)
+		version=$(package_version "linux-headers-$rel")
+		cache_make "image-$1" "$rel $version $(declare -f image_fill) $how" image_fill "$rel" "$version"
+		;;
+	esac
 }
 
 accel() {

@@ -1,0 +1,199 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Debian's kernels that this machine's release does not have: their headers, with the compiler that they want, unpacked
+# from packages into a directory that a command can be run in (a newer libc than the machine's may be needed).
+#
+#   roots.sh list                       KERNEL RELEASE ARCH, one a line, of all that there is to build for
+#   roots.sh build KERNEL ARG...        the module for it: make ARG... in the root; products are in the directory that
+#                                       B= names. 4: cannot be had from the archive any more; the last line says what.
+#   roots.sh image KERNEL DIR           the packages of its image, unpacked into DIR
+#   roots.sh release KERNEL             its release, 7.3.4+deb13-amd64
+#
+# Where packages come from is what this machine's apt says. Versions are those of now: asked for once in a while.
+
+set -euo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+# KERNEL, Debian release, the suite that has it, its meta packages' suffix and architecture, and the compiler that its
+# headers want, in words. The newest of backports and of sid, whatever that is.
+FOREIGN='
+13-6.12       trixie  trixie            amd64  gcc-14
+newest        trixie  trixie-backports  amd64  gcc-14
+newest-arm64  trixie  trixie-backports  arm64  gcc-14, cross
+sid           sid     sid               amd64  its gcc
+'
+# Lists of packages that are older than this are asked for anew.
+LISTS_MINUTES=720
+
+field() {
+	local line
+	line=$(grep -E "^$1 " <<<"$FOREIGN") || die "no kernel '$1' (roots.sh list)"
+	awk -v n="$2" '{ print $n }' <<<"$line"
+}
+
+# The machine's own mirror, and the keys it trusts.
+sources() {
+	local release=$1 uri key=/usr/share/keyrings/debian-archive-keyring.gpg
+	# shellcheck disable=SC2016 # apt's format
+	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -E '/debian/?$' | head -n 1)
+	uri=${uri%/}
+	[ -n "$uri" ] || return 1
+	echo "deb [signed-by=$key] $uri $release main"
+	if [ "$release" != sid ]; then
+		echo "deb [signed-by=$key] $uri-security $release-security main"
+		echo "deb [signed-by=$key] $uri $release-backports main"
+	fi
+}
+
+# apt of another release: with lists, cache and state of its own.
+foreign_apt() {
+	local command=$1 dir=$CACHE/apt-$2
+	shift 2
+	"$command" -q -o Dir::State::Lists="$dir/lists" -o Dir::Etc::sourcelist="$dir/sources.list" \
+		-o Dir::Etc::sourceparts=/dev/null -o Dir::Cache="$dir/cache" -o Dir::State::status="$dir/status" \
+		-o Dir::Etc::preferencesparts=/dev/null -o Dir::Etc::preferences=/dev/null -o APT::Sandbox::User=root \
+		-o Debug::NoLocking=1 -o APT::Architectures::=amd64 -o APT::Architectures::=arm64 "$@"
+}
+
+# Fresh lists of a release; old ones will do where there is no network.
+lists() {
+	local release=$1 dir=$CACHE/apt-$1
+	mkdir -p "$dir"/{lists/partial,cache/archives/partial} "$LOGS"
+	: >"$dir/status"
+	sources "$release" >"$dir/sources.list.new" || return 1
+	if ! cmp -s "$dir/sources.list.new" "$dir/sources.list" || [ -z "$(find "$dir/updated" -mmin -$LISTS_MINUTES 2>/dev/null)" ]; then
+		mv "$dir/sources.list.new" "$dir/sources.list"
+		if foreign_apt apt-get "$release" update >"$LOGS/roots-apt-$release.log" 2>&1; then
+			touch "$dir/updated"
+		else
+			note "no fresh lists of $release: $LOGS/roots-apt-$release.log"
+		fi
+	fi
+	[ -e "$dir/updated" ]
+}
+
+# depends KERNEL META: what the newest META of its suite depends on, first of all.
+depends() {
+	local release suite meta=$2 version
+	release=$(field "$1" 2) suite=$(field "$1" 3)
+	version=$(foreign_apt apt-cache "$release" madison "$meta" | awk -F'|' -v suite="$suite" '
+		{ gsub(/ /, "", $2); split($3, word, " "); split(word[2], where, "/") }
+		where[1] == suite || where[1] == suite "-security" { print $2 }' | sort -V | tail -n 1)
+	[ -n "$version" ] || return 1
+	foreign_apt apt-cache "$release" show "$meta=$version" | sed -n 's/^Depends: //p' |
+		tr -d ' ' | tr ',' '\n' | sed -n 's/^\(linux-headers-[0-9][^(]*\).*/\1/p' | head -n 1
+}
+
+# The release of a kernel: 7.3.4+deb13-amd64.
+release_of() {
+	local arch package
+	lists "$(field "$1" 2)" || return 1
+	arch=$(field "$1" 4)
+	package=$(depends "$1" "linux-headers-$arch$([ "$arch" = amd64 ] || echo ":$arch")") || return 1
+	[ -n "$package" ] || return 1
+	echo "${package#linux-headers-}"
+}
+
+# uris RELEASE PACKAGE...: what would be installed, by name and version; for the cache's key.
+uris() {
+	local release=$1
+	shift
+	foreign_apt apt-get "$release" install --print-uris -y --no-install-recommends "$@" | awk '/^\047/ { print $2, $4 }' | sort
+}
+
+unpack_fill() {
+	local dir=$1 release=$2 deb archives=$CACHE/apt-$2/cache/archives log=$LOGS/roots-$2.log
+	shift 2
+	mkdir -p "$LOGS"
+	rm -f "$archives"/*.deb
+	foreign_apt apt-get "$release" install --download-only -y --no-install-recommends "$@" >"$log" 2>&1 || {
+		tail -n 5 "$log"
+		return 1
+	}
+	# Before anything is unpacked into it: the packages of a merged /usr expect the links.
+	mkdir -p "$dir/usr"/{bin,sbin,lib,lib64}
+	ln -s usr/bin usr/sbin usr/lib usr/lib64 "$dir/"
+	for deb in "$archives"/*.deb; do
+		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$dir" --keep-directory-symlink || return 1
+	done
+	rm -f "$archives"/*.deb
+	# What their maintainers' scripts would have done.
+	ln -sf bash "$dir/usr/bin/sh"
+	ln -sf gawk "$dir/usr/bin/awk"
+	mkdir -p "$dir"/{proc,dev,tmp,src,out}
+}
+
+# One root for all kernels of a Debian release. Prints its directory.
+root_of() {
+	local release=$1 name packages=(make gcc binutils sparse perl-base bash coreutils sed grep gawk findutils diffutils
+		util-linux pahole libelf1t64 python3-minimal)
+	lists "$release" || return 1
+	while read -r name; do
+		packages+=("linux-headers-$(release_of "$name")$([ "$(field "$name" 4)" = amd64 ] || echo ":$(field "$name" 4)")")
+	done < <(awk -v r="$release" '$2 == r { print $1 }' <<<"$FOREIGN")
+	[ "$release" != trixie ] || packages+=(gcc-aarch64-linux-gnu)
+	cache_make "root-$release" "$(uris "$release" "${packages[@]}") $(declare -f unpack_fill)" \
+		unpack_fill "$release" "${packages[@]}"
+}
+
+# The tree is there read-only as /src, the products go to B.
+build() {
+	local kernel=$1 rel root out='' arg args=() arch
+	shift
+	rel=$(release_of "$kernel") || {
+		echo "Debian's archive has no headers for $kernel: skipped"
+		return 4
+	}
+	root=$(root_of "$(field "$kernel" 2)") || {
+		echo "the packages to build for $rel cannot be had: skipped"
+		return 4
+	}
+	for arg in "$@"; do
+		case $arg in
+		B=*) out=${arg#B=} ;;
+		*) args+=("$arg") ;;
+		esac
+	done
+	[ -n "$out" ] || die "build: no B="
+	mkdir -p "$out"
+	arch=$(field "$kernel" 4)
+	[ "$arch" = amd64 ] || args+=("ARCH=$arch" CROSS_COMPILE=aarch64-linux-gnu-)
+	# shellcheck disable=SC2016 # for the inner shell
+	env -u MAKEFLAGS -u MAKELEVEL unshare -m sh -c '
+		root=$1 top=$2 out=$3 rel=$4
+		shift 4
+		mount --bind "$root" "$root"
+		mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount -t tmpfs tmp "$root/tmp" &&
+			mount --bind "$top" "$root/src" && mount --bind "$out" "$root/out" &&
+			exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin LC_ALL=C HOME=/tmp \
+				make -C /src module B=/out KDIR="/usr/src/linux-headers-$rel" "$@"' \
+		sh "$root" "$TOP" "$out" "$rel" "${args[@]}"
+}
+
+image() {
+	local kernel=$1 dir=$2 rel release packages
+	rel=$(release_of "$kernel") || return 1
+	release=$(field "$kernel" 2)
+	# From 7.x on an image is a meta package of two others.
+	packages=("linux-image-$rel")
+	if foreign_apt apt-cache "$release" show "linux-binary-$rel" >/dev/null 2>&1; then
+		packages=("linux-binary-$rel" "linux-modules-$rel")
+	fi
+	mkdir -p "$dir/download"
+	(cd "$dir/download" && foreign_apt apt-get "$release" download "${packages[@]}") || return 1
+	for deb in "$dir"/download/*.deb; do
+		dpkg-deb -x "$deb" "$dir" || return 1
+	done
+	rm -rf "$dir/download"
+}
+
+case ${1:-} in
+list) awk 'NF { print $1, $2, $4 }' <<<"$FOREIGN" ;;
+build) build "${@:2}" ;;
+image) image "${2:?which kernel?}" "${3:?where to?}" ;;
+release) release_of "${2:?which kernel?}" ;;
+root) root_of "${2:?which Debian release?}" ;;
+*) die "usage: roots.sh list | build KERNEL B=DIR ARG... | image KERNEL DIR | release KERNEL | root RELEASE" ;;
+esac
