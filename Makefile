@@ -90,16 +90,21 @@ bench:
 	tools/bench/bench.sh $(if $(filter 1,$(QUICK)),--quick)
 
 help:
-	@echo 'make [KDIR=DIR] [CC=clang|LLVM=1]     build/KERNEL/nf_flowtrack.ko and tools/flowtrack/flowtrack'
-	@echo 'make install, uninstall [DESTDIR=] [PREFIX=/usr/local]'
-	@echo 'make check                            all of the following; install what they need first (as root)'
-	@echo 'make lint [ONLY=CHECK]                compilers, sparse, checkpatch, documentation; lint.sh --list'
-	@echo 'make tool-test                        unit tests of the tool, with the address sanitizer'
-	@echo 'make kunit [SUITE=NAME]               unit tests in a User-Mode Linux with KASAN, lockdep, kmemleak'
-	@echo 'make selftest [KERNEL=6.1] [TEST=NAME] system tests in QEMU on the stock kernels'
-	@echo 'make bench [QUICK=1]                  nf_conntrack and nf_flowtrack side by side, in nanoseconds and bytes'
-	@echo 'make scenarios [KERNEL=6.1] [NAME=NAME] who gets in while a table is full: nf_conntrack and nf_flowtrack'
-	@echo 'make demo                             a full table, with and without flowtrack'
+	@echo 'Build'
+	@echo '  make [KDIR=DIR] [CC=clang|LLVM=1]       build/KERNEL/nf_flowtrack.ko and tools/flowtrack/flowtrack'
+	@echo '  make install, uninstall [DESTDIR=] [PREFIX=/usr/local]'
+	@echo '  make clean'
+	@echo 'See it at work'
+	@echo '  make demo                               a full table, with and without flowtrack'
+	@echo '  make bench [QUICK=1]                    nf_conntrack and nf_flowtrack side by side, in nanoseconds and bytes'
+	@echo '  make scenarios [KERNEL=6.1] [NAME=NAME] who gets in while a table is full: nf_conntrack and nf_flowtrack'
+	@echo 'Test'
+	@echo '  make check                              all of the following; installs what they need first (as root)'
+	@echo '  make deps                               the packages and kernel images that the tests need'
+	@echo '  make lint [ONLY=CHECK]                  compilers, sparse, checkpatch, documentation; lint.sh --list'
+	@echo '  make tool-test                          unit tests of the tool, with the address sanitizer'
+	@echo '  make kunit [SUITE=NAME]                 unit tests in a User-Mode Linux with KASAN, lockdep, kmemleak'
+	@echo '  make selftest [KERNEL=6.1] [TEST=NAME]  system tests in QEMU; KERNEL: 6.1, 6.12, newest, 6.12-debug, 6.12-kcsan'
 
 .PHONY: all module module-locked no-headers tool install install-module install-tool uninstall clean deps lint tool-test kunit selftest \
 	check scenarios demo bench help
