@@ -107,7 +107,7 @@ static void words(struct kunit *test)
 			ct->proto.tcp.state = cases[i].state;
 		else
 			ct->proto.sctp.state = cases[i].state;
-		word = ft_guard_word(ct);
+		word = ft_proto_conntrack_word(ct);
 		KUNIT_EXPECT_EQ_MSG(test, ft_word_class(word), cases[i].want,
 				    "%s", cases[i].name);
 		KUNIT_EXPECT_EQ_MSG(test, !!(word & FT_FLOW_SEEN_REPLY),

@@ -111,7 +111,7 @@ static void put_tuple(struct sk_buff *skb, const struct sample *s, bool reply)
 		nla_put(skb, T(SRC6), 16, addr6[src]);
 		nla_put(skb, T(DST6), 16, addr6[dst]);
 	}
-	if (ft_netlink_has_ports(s->l4proto)) {
+	if (ft_l4_has_ports(s->l4proto)) {
 		nla_put_be16(skb, T(SPORT), htons(s->port[reply]));
 		nla_put_be16(skb, T(DPORT), htons(s->port[!reply]));
 	}
@@ -212,7 +212,7 @@ static void expect_tuple(struct ft_talk *talk, const struct sample *s,
 		KUNIT_EXPECT_MEMEQ(test, nla_data(tb[T(DST6)]), addr6[dst], 16);
 		KUNIT_EXPECT_NULL(test, tb[T(SRC4)]);
 	}
-	KUNIT_ASSERT_EQ(test, !tb[T(SPORT)], !ft_netlink_has_ports(s->l4proto));
+	KUNIT_ASSERT_EQ(test, !tb[T(SPORT)], !ft_l4_has_ports(s->l4proto));
 	if (tb[T(SPORT)]) {
 		KUNIT_ASSERT_NOT_NULL(test, tb[T(DPORT)]);
 		KUNIT_EXPECT_EQ(test, ntohs(nla_get_be16(tb[T(SPORT)])),

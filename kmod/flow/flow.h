@@ -18,6 +18,7 @@
 #define _FT_FLOW_FLOW_H
 
 #include <linux/atomic.h>
+#include <linux/bitfield.h>
 #include <linux/bits.h>
 #include <linux/cache.h>
 #include <linux/jiffies.h>
@@ -199,12 +200,27 @@ static inline s32 ft_flow_left(const struct ft_flow *flow, u32 now)
 
 static inline u8 ft_word_state(u32 word)
 {
-	return (word & FT_FLOW_STATE) >> 8;
+	return FIELD_GET(FT_FLOW_STATE, word);
 }
 
 static inline enum flowtrack_class ft_word_class(u32 word)
 {
-	return (word & FT_FLOW_CLASS) >> 5;
+	return FIELD_GET(FT_FLOW_CLASS, word);
+}
+
+/**
+ * ft_word_set() - bits of a flow with another state
+ * @word: bits as they are, FT_FLOW_*
+ * @state: state of the protocol
+ * @class: what the flow is worth in that state
+ *
+ * Return: the bits.
+ */
+static inline u32 ft_word_set(u32 word, u8 state, enum flowtrack_class class)
+{
+	word &= ~(FT_FLOW_STATE | FT_FLOW_CLASS);
+	return word | FIELD_PREP(FT_FLOW_STATE, state) |
+	       FIELD_PREP(FT_FLOW_CLASS, class);
 }
 
 static inline enum ft_dir ft_word_dir(u32 word, bool from_hi)

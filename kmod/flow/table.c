@@ -333,8 +333,7 @@ static struct ft_flow *bucket_find(const struct ft_table *table,
 				   const struct ft_key *key, u16 tag,
 				   u32 *index)
 {
-	bool stateful = key->l4proto == IPPROTO_TCP ||
-			key->l4proto == IPPROTO_SCTP;
+	bool stateful = ft_l4_stateful(key->l4proto);
 	bool ipv6 = key->family == NFPROTO_IPV6;
 	unsigned int tagged;
 	struct ft_flow *flow;

@@ -562,6 +562,35 @@ bool ft_pkt_to_sender(const struct sk_buff *skb, u8 family,
 }
 
 /**
+ * ft_l4_name() - what a protocol is called in messages
+ * @l4proto: IPPROTO_*
+ *
+ * Context: any.
+ * Return: its name, or NULL if it is known by its number only.
+ */
+const char *ft_l4_name(u8 l4proto)
+{
+	switch (l4proto) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_UDPLITE:
+		return "udplite";
+	case IPPROTO_SCTP:
+		return "sctp";
+	case IPPROTO_ICMP:
+		return "icmp";
+	case IPPROTO_ICMPV6:
+		return "icmpv6";
+	case IPPROTO_GRE:
+		return "gre";
+	default:
+		return NULL;
+	}
+}
+
+/**
  * ft_key_set() - identity of a flow from addresses and ports
  * @key: filled
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6

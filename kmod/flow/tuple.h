@@ -8,6 +8,7 @@
 #ifndef _FT_FLOW_TUPLE_H
 #define _FT_FLOW_TUPLE_H
 
+#include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/netfilter.h>
 #include <linux/siphash.h>
@@ -99,6 +100,32 @@ enum ft_icmp_kind {
 	FT_ICMP_UNTRACKED,
 	FT_ICMP_INVALID,
 };
+
+/**
+ * ft_l4_has_ports() - do the packets of a protocol have ports?
+ * @l4proto: IPPROTO_*
+ *
+ * Return: true if so.
+ */
+static inline bool ft_l4_has_ports(u8 l4proto)
+{
+	return l4proto == IPPROTO_TCP || l4proto == IPPROTO_UDP ||
+	       l4proto == IPPROTO_UDPLITE || l4proto == IPPROTO_SCTP;
+}
+
+/**
+ * ft_l4_stateful() - is something of every packet of a protocol kept?
+ * @l4proto: IPPROTO_*
+ *
+ * Return: true for protocols with states of their own; false for those of which
+ * enum flowtrack_flow_state says all, and of which most packets change nothing.
+ */
+static inline bool ft_l4_stateful(u8 l4proto)
+{
+	return l4proto == IPPROTO_TCP || l4proto == IPPROTO_SCTP;
+}
+
+const char *ft_l4_name(u8 l4proto);
 
 enum ft_icmp_kind ft_icmp_kind(u8 family, u8 type, u8 *request);
 u8 ft_icmp_reply_type(u8 family, u8 request);

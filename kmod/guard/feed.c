@@ -26,42 +26,6 @@
 #define RECOUNT_SLICE	256
 
 /**
- * ft_guard_word() - a flow of nf_conntrack in the terms of flowtrack
- * @ct: its entry
- *
- * Context: any; the entry is referenced, or the packet's own.
- * Return: FT_FLOW_* bits: status, state, class.
- */
-u32 ft_guard_word(const struct nf_conn *ct)
-{
-	unsigned long status = READ_ONCE(ct->status);
-	u8 l4proto = nf_ct_protonum(ct);
-	u32 word = 0, state;
-
-	if (status & IPS_SEEN_REPLY)
-		word |= FT_FLOW_SEEN_REPLY;
-	if (status & IPS_ASSURED)
-		word |= FT_FLOW_ASSURED;
-	switch (l4proto) {
-	case IPPROTO_TCP:
-		state = READ_ONCE(ct->proto.tcp.state);
-		break;
-	case IPPROTO_SCTP:
-		state = READ_ONCE(ct->proto.sctp.state);
-		break;
-	default:
-		state = FLOWTRACK_FLOW_STATE_UNREPLIED;
-		if (status & IPS_ASSURED)
-			state = FLOWTRACK_FLOW_STATE_STREAM;
-		else if (status & IPS_SEEN_REPLY)
-			state = FLOWTRACK_FLOW_STATE_REPLIED;
-		break;
-	}
-	word |= state << 8;
-	return word | (u32)ft_proto_class(l4proto, word) << 5;
-}
-
-/**
  * ft_guard_bits() - what a shadow keeps of an entry
  * @ct: the entry
  *
@@ -70,7 +34,7 @@ u32 ft_guard_word(const struct nf_conn *ct)
  */
 u32 ft_guard_bits(const struct nf_conn *ct)
 {
-	u32 word = ft_guard_word(ct);
+	u32 word = ft_proto_conntrack_word(ct);
 
 	return ft_word_class(word) |
 	       (ft_proto_late(nf_ct_protonum(ct), word) ? FT_SHADOW_LATE : 0);

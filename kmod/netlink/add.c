@@ -136,17 +136,12 @@ static u8 default_state(u8 l4proto, bool replied)
 	}
 }
 
-static bool has_windows(u8 l4proto)
-{
-	return l4proto == IPPROTO_TCP || l4proto == IPPROTO_SCTP;
-}
-
 static int check_state(struct genl_info *info, u8 l4proto, u8 state, bool replied)
 {
 	if (state > ft_proto_state_max(l4proto))
 		return FT_NETLINK_BAD(info->extack, info->attrs[A(STATE)],
 				      "the protocol has no such state");
-	if (has_windows(l4proto)) {
+	if (ft_l4_stateful(l4proto)) {
 		/* NONE is where a first packet comes from, no flow is there. */
 		if (!state)
 			return FT_NETLINK_BAD(info->extack, info->attrs[A(STATE)],
@@ -165,7 +160,6 @@ static int read_state(struct genl_info *info, struct ft_birth *birth)
 	u8 l4proto = birth->key.l4proto, state;
 	u32 status = attr ? nla_get_u32(attr) : 0;
 	bool replied = status & FLOWTRACK_STATUS_SEEN_REPLY;
-	enum flowtrack_class class;
 	int err;
 
 	if (status & FLOWTRACK_STATUS_ASSURED && !replied)
@@ -182,9 +176,7 @@ static int read_state(struct genl_info *info, struct ft_birth *birth)
 		birth->word |= FT_FLOW_SEEN_REPLY;
 	if (status & FLOWTRACK_STATUS_ASSURED)
 		birth->word |= FT_FLOW_ASSURED;
-	birth->word |= (u32)state << 8;
-	class = ft_proto_class(l4proto, birth->word);
-	birth->word |= (u32)class << 5;
+	birth->word = ft_proto_word(l4proto, birth->word, state);
 	return 0;
 }
 
@@ -228,7 +220,7 @@ static int read_start(struct genl_info *info, struct ft_birth *birth)
 	}
 	/* May be before the boot, and then wraps: only differences count. */
 	birth->born = ktime_get_boottime_ns() - age;
-	if (!has_windows(birth->key.l4proto))
+	if (!ft_l4_stateful(birth->key.l4proto))
 		birth->proto.stream.since = ft_now() -
 			(u32)nsecs_to_jiffies(min(age, AGE_ENOUGH));
 	return 0;

@@ -112,7 +112,7 @@ static int parse_ports(struct ft_filter *filter, struct nlattr **tb,
 	if (filter->port_max[end] < filter->port_min[end])
 		return FT_NETLINK_BAD(extack, tb[highest],
 				      "the port range ends before it begins");
-	if (tb[A(L4PROTO)] && !ft_netlink_has_ports(filter->l4proto))
+	if (tb[A(L4PROTO)] && !ft_l4_has_ports(filter->l4proto))
 		return FT_NETLINK_BAD(extack, tb[lowest],
 				      "the protocol has no ports");
 	filter->given |= BIT(lowest);
@@ -259,7 +259,7 @@ static bool match_port(const struct ft_filter *filter,
 {
 	u16 port = ntohs(copy->f.key.port[at]);
 
-	return ft_netlink_has_ports(copy->f.key.l4proto) &&
+	return ft_l4_has_ports(copy->f.key.l4proto) &&
 	       port >= filter->port_min[end] && port <= filter->port_max[end];
 }
 

@@ -16,6 +16,7 @@
 #include "guard/feed.h"
 #include "netlink/filter.h"
 #include "netlink/ops.h"
+#include "proto/proto.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 
@@ -65,7 +66,7 @@ static void describe(struct ft_flow6 *copy, const struct nf_conn *ct)
 
 	memset(copy, 0, sizeof(*copy));
 	set_key(copy, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL), nf_ct_zone(ct)->id,
-		ft_guard_word(ct));
+		ft_proto_conntrack_word(ct));
 	copy->f.mark = READ_ONCE(ct->mark);
 	if (acct)
 		set_counters(&copy->f, acct);
@@ -156,7 +157,7 @@ static void tuple_of(struct nf_conntrack_tuple *tuple, const struct ft_key *key,
 		tuple->src.u3.in6 = key->addr6[from_hi];
 		tuple->dst.u3.in6 = key->addr6[!from_hi];
 	}
-	if (ft_netlink_has_ports(key->l4proto)) {
+	if (ft_l4_has_ports(key->l4proto)) {
 		tuple->src.u.all = key->port[from_hi];
 		tuple->dst.u.all = key->port[!from_hi];
 		return;

@@ -47,7 +47,6 @@ int ft_netlink_send(struct genl_info *info, struct sk_buff *skb, void *hdr,
 extern const struct nla_policy ft_tuple_policy[FLOWTRACK_A_TUPLE_MAX + 1];
 int ft_netlink_check_family(const struct nlattr *attr,
 			    struct netlink_ext_ack *extack);
-bool ft_netlink_has_ports(u8 l4proto);
 int ft_netlink_put_tuple(struct sk_buff *skb, unsigned int attr,
 			 const struct ft_flow6 *copy, enum ft_dir dir);
 int ft_netlink_get_key(const struct genl_info *info, struct ft_key *key,

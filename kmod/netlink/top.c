@@ -42,7 +42,7 @@ static int put_key(struct sk_buff *skb, const struct ft_top_report *report,
 	case FLOWTRACK_TOP_KIND_DESTINATION:
 		return put_host(skb, &key->host, v4 ? 32 : 128);
 	default:
-		if (ft_netlink_has_ports(key->l4proto) &&
+		if (ft_l4_has_ports(key->l4proto) &&
 		    nla_put_be16(skb, E(PORT), key->port))
 			return -EMSGSIZE;
 		return nla_put_u8(skb, E(L4PROTO), key->l4proto);

@@ -45,18 +45,6 @@ int ft_netlink_check_family(const struct nlattr *attr,
 	return FT_NETLINK_BAD(extack, attr, "must be AF_INET or AF_INET6");
 }
 
-/**
- * ft_netlink_has_ports() - do the packets of a protocol have ports?
- * @l4proto: IPPROTO_*
- *
- * Return: true if so.
- */
-bool ft_netlink_has_ports(u8 l4proto)
-{
-	return l4proto == IPPROTO_TCP || l4proto == IPPROTO_UDP ||
-	       l4proto == IPPROTO_UDPLITE || l4proto == IPPROTO_SCTP;
-}
-
 static bool is_icmp(u8 l4proto)
 {
 	return l4proto == IPPROTO_ICMP || l4proto == IPPROTO_ICMPV6;
@@ -94,7 +82,7 @@ static int put_protocol(struct sk_buff *skb, const struct ft_flow6 *copy,
 {
 	const __be16 *port = copy->f.key.port;
 
-	if (ft_netlink_has_ports(copy->f.key.l4proto))
+	if (ft_l4_has_ports(copy->f.key.l4proto))
 		return nla_put_be16(skb, A(SPORT), port[from]) ?:
 		       nla_put_be16(skb, A(DPORT), port[!from]);
 	if (is_icmp(copy->f.key.l4proto))
@@ -248,7 +236,7 @@ static int read_protocol(const struct request *req, u8 family, u8 l4proto,
 	port[0] = 0;
 	port[1] = 0;
 	wrong = first_of(req, port_attrs);
-	if (wrong && !ft_netlink_has_ports(l4proto))
+	if (wrong && !ft_l4_has_ports(l4proto))
 		return FT_NETLINK_BAD(req->extack, wrong,
 				      "the protocol has no ports");
 	wrong = first_of(req, icmp_attrs);
@@ -260,7 +248,7 @@ static int read_protocol(const struct request *req, u8 family, u8 l4proto,
 		return FT_NETLINK_BAD(req->extack, wrong,
 				      "the protocol is not GRE");
 
-	if (ft_netlink_has_ports(l4proto))
+	if (ft_l4_has_ports(l4proto))
 		return read_ports(req, port);
 	if (is_icmp(l4proto))
 		return read_icmp(req, family, opens, port);

@@ -115,19 +115,13 @@ struct survey {
 	u16 slot[COUNT_SLOTS];
 };
 
-static bool has_ports(u8 l4proto)
-{
-	return l4proto == IPPROTO_TCP || l4proto == IPPROTO_UDP ||
-	       l4proto == IPPROTO_UDPLITE || l4proto == IPPROTO_SCTP;
-}
-
 static void describe(struct birth *birth, const struct ft_key *key, u32 word)
 {
 	unsigned int from = !!(word & FT_FLOW_ORIG_HI);
 
 	ft_source_get(&birth->source, key, from);
 	ft_source_get(&birth->dest, key, !from);
-	birth->port = has_ports(key->l4proto) ? key->port[!from] : 0;
+	birth->port = ft_l4_has_ports(key->l4proto) ? key->port[!from] : 0;
 	birth->l4proto = key->l4proto;
 }
 

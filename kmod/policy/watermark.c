@@ -166,28 +166,12 @@ static u32 share_of(const struct ft_top_report *report,
 	return div_u64((u64)entry->held * 1000, report->own.sampled);
 }
 
-static const struct {
-	u8 l4proto;
-	const char *name;
-} protos[] = {
-	{ IPPROTO_TCP, "tcp" },
-	{ IPPROTO_UDP, "udp" },
-	{ IPPROTO_UDPLITE, "udplite" },
-	{ IPPROTO_SCTP, "sctp" },
-	{ IPPROTO_ICMP, "icmp" },
-	{ IPPROTO_ICMPV6, "icmpv6" },
-	{ IPPROTO_GRE, "gre" },
-};
-
 static int print_proto(char *buf, size_t size, u8 l4proto)
 {
-	unsigned int i;
+	const char *name = ft_l4_name(l4proto);
 
-	for (i = 0; i < ARRAY_SIZE(protos); i++) {
-		if (protos[i].l4proto == l4proto)
-			return scnprintf(buf, size, "%s", protos[i].name);
-	}
-	return scnprintf(buf, size, "proto %u", l4proto);
+	return name ? scnprintf(buf, size, "%s", name) :
+		      scnprintf(buf, size, "proto %u", l4proto);
 }
 
 /* "; most of 192.0.2.7/32 (41%) and to tcp 80 (77%)" */

@@ -5,6 +5,7 @@
  */
 #include <linux/in.h>
 #include <linux/netfilter.h>
+#include <net/netfilter/nf_conntrack.h>
 
 #include "proto/generic.h"
 #include "proto/gre.h"
@@ -248,6 +249,58 @@ enum flowtrack_class ft_proto_class(u8 l4proto, u32 word)
 	default:
 		return ft_generic_class(word);
 	}
+}
+
+/**
+ * ft_proto_word() - bits of a flow with another state
+ * @l4proto: IPPROTO_*
+ * @word: its other bits
+ * @state: the state
+ *
+ * Context: any.
+ * Return: the bits, with the class that follows from them.
+ */
+u32 ft_proto_word(u8 l4proto, u32 word, u8 state)
+{
+	/* The class that is set first is not looked at. */
+	word = ft_word_set(word, state, FLOWTRACK_CLASS_CLOSING);
+	return ft_word_set(word, state, ft_proto_class(l4proto, word));
+}
+
+/**
+ * ft_proto_conntrack_word() - a flow of nf_conntrack in the terms of flowtrack
+ * @ct: its entry
+ *
+ * Context: any; the entry is referenced, or the packet's own.
+ * Return: FT_FLOW_* bits: status, state, class.
+ */
+u32 ft_proto_conntrack_word(const struct nf_conn *ct)
+{
+	unsigned long status = READ_ONCE(ct->status);
+	u8 l4proto = nf_ct_protonum(ct);
+	u32 word = 0;
+	u8 state;
+
+	if (status & IPS_SEEN_REPLY)
+		word |= FT_FLOW_SEEN_REPLY;
+	if (status & IPS_ASSURED)
+		word |= FT_FLOW_ASSURED;
+	switch (l4proto) {
+	case IPPROTO_TCP:
+		state = READ_ONCE(ct->proto.tcp.state);
+		break;
+	case IPPROTO_SCTP:
+		state = READ_ONCE(ct->proto.sctp.state);
+		break;
+	default:
+		state = FLOWTRACK_FLOW_STATE_UNREPLIED;
+		if (status & IPS_ASSURED)
+			state = FLOWTRACK_FLOW_STATE_STREAM;
+		else if (status & IPS_SEEN_REPLY)
+			state = FLOWTRACK_FLOW_STATE_REPLIED;
+		break;
+	}
+	return ft_proto_word(l4proto, word, state);
 }
 
 /**

@@ -16,16 +16,18 @@
 #include "flow/tuple.h"
 #include "proto/step.h"
 
+struct nf_conn;
+
 /**
  * ft_proto_lockless() - may a packet change nothing of its flow?
  * @l4proto: IPPROTO_*
  *
- * Return: false for TCP and SCTP, which keep something of every packet: asking
- * ft_proto_steady() is futile.
+ * Return: false if something of every packet is kept: asking ft_proto_steady()
+ * is futile.
  */
 static inline bool ft_proto_lockless(u8 l4proto)
 {
-	return l4proto != IPPROTO_TCP && l4proto != IPPROTO_SCTP;
+	return !ft_l4_stateful(l4proto);
 }
 
 /* Checks of header and checksum that need no flow; on every packet. */
@@ -52,6 +54,10 @@ u32 ft_proto_idle(u8 l4proto, u8 family, u32 word, u32 left,
 bool ft_proto_late(u8 l4proto, u32 word);
 /* Class of a flow in the state that @word tells. */
 enum flowtrack_class ft_proto_class(u8 l4proto, u32 word);
+/* @word with a state, and with the class that follows. */
+u32 ft_proto_word(u8 l4proto, u32 word, u8 state);
+/* The bits that a flow of nf_conntrack would have here. */
+u32 ft_proto_conntrack_word(const struct nf_conn *ct);
 /* Highest state number of a protocol, for the checks of flow-add. */
 u8 ft_proto_state_max(u8 l4proto);
 /* ICMP error: could the quoted segment have been sent? TCP only. */

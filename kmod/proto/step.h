@@ -66,8 +66,7 @@ struct ft_step {
 static inline void ft_step_set(struct ft_step *step, u8 state,
 			       enum flowtrack_class class)
 {
-	step->word &= ~(FT_FLOW_STATE | FT_FLOW_CLASS);
-	step->word |= (u32)state << 8 | (u32)class << 5;
+	step->word = ft_word_set(step->word, state, class);
 }
 
 #endif /* _FT_PROTO_STEP_H */
