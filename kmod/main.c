@@ -124,15 +124,9 @@ static const struct kernel_param_ops total_max_ops = {
 module_param_cb(total_max, &total_max_ops, NULL, 0444);
 MODULE_PARM_DESC(total_max, "Flows of all namespaces together, 1 to 134217728; 0 (default): what fits in a quarter of the memory");
 
-static const char * const policies[] = {
-	[FLOWTRACK_POLICY_EVICT] = "evict",
-	[FLOWTRACK_POLICY_DROP] = "drop",
-	[FLOWTRACK_POLICY_PASS] = "pass",
-};
-
 static int set_full_policy(const char *val, const struct kernel_param *kp)
 {
-	int policy = __sysfs_match_string(policies, ARRAY_SIZE(policies), val);
+	int policy = ft_setting_value(FLOWTRACK_A_SETTINGS_FULL_POLICY, val);
 
 	if (policy < 0) {
 		pr_param("full_policy=%s: must be evict, drop or pass\n", val);
@@ -144,7 +138,8 @@ static int set_full_policy(const char *val, const struct kernel_param *kp)
 
 static int get_full_policy(char *buffer, const struct kernel_param *kp)
 {
-	return sysfs_emit(buffer, "%s\n", policies[ft_params.full_policy]);
+	return sysfs_emit(buffer, "%s\n", ft_setting_name(FLOWTRACK_A_SETTINGS_FULL_POLICY,
+						     ft_params.full_policy));
 }
 
 static const struct kernel_param_ops full_policy_ops = {

@@ -39,40 +39,36 @@ static int proc_number(FT_CTL_CONST struct ctl_table *ctl, int write,
 	return ft_settings_set(tn, attr_of(ctl), value, NULL);
 }
 
-static int parse_word(const struct ft_setting_desc *desc, const char *text,
-		      u32 *value)
+static int parse_word(unsigned int attr, const char *text, u32 *value)
 {
-	unsigned int i;
+	int named = ft_setting_value(attr, text);
 
-	for (i = 0; desc->words[i]; i++) {
-		if (desc->words[i][0] && sysfs_streq(text, desc->words[i])) {
-			*value = i;
-			return 0;
-		}
-	}
-	return kstrtou32(text, 0, value);
+	if (named < 0)
+		return kstrtou32(text, 0, value);
+	*value = named;
+	return 0;
 }
 
 static int proc_word(FT_CTL_CONST struct ctl_table *ctl, int write,
 		     void *buffer, size_t *lenp, loff_t *ppos)
 {
-	const struct ft_setting_desc *desc = &ft_setting_descs[attr_of(ctl)];
 	struct ctl_table string = { .maxlen = WORD_LEN, .mode = ctl->mode };
 	bool whole = !*ppos && *lenp;
+	unsigned int attr = attr_of(ctl);
 	struct ft_net *tn = ctl->data;
 	char text[WORD_LEN] = "";
 	u32 value;
 	int err;
 
 	if (!write)
-		strscpy(text, desc->words[ft_settings_get(tn, attr_of(ctl))],
+		strscpy(text, ft_setting_name(attr, ft_settings_get(tn, attr)),
 			sizeof(text));
 	string.data = text;
 	err = proc_dostring(&string, write, buffer, lenp, ppos);
 	if (err || !write || !whole)
 		return err;
-	err = parse_word(desc, text, &value);
-	return err ?: ft_settings_set(tn, attr_of(ctl), value, NULL);
+	err = parse_word(attr, text, &value);
+	return err ?: ft_settings_set(tn, attr, value, NULL);
 }
 
 static umode_t mode_of(const struct ft_setting_desc *desc, const struct net *net)

@@ -145,6 +145,39 @@ static bool is_word(const struct ft_setting_desc *desc, u32 value)
 	return value <= desc->max && desc->words[value][0];
 }
 
+/**
+ * ft_setting_name() - the word for a value of a setting
+ * @attr: FLOWTRACK_A_SETTINGS_* of a setting that has words
+ * @value: a value that it may have
+ *
+ * Context: any.
+ * Return: the word.
+ */
+const char *ft_setting_name(unsigned int attr, u32 value)
+{
+	return ft_setting_descs[attr].words[value];
+}
+
+/**
+ * ft_setting_value() - the value that a word stands for
+ * @attr: FLOWTRACK_A_SETTINGS_* of a setting that has words
+ * @name: the word; may end in a newline
+ *
+ * Context: any.
+ * Return: the value, or -EINVAL if the setting has no such word.
+ */
+int ft_setting_value(unsigned int attr, const char *name)
+{
+	const char * const *words = ft_setting_descs[attr].words;
+	unsigned int i;
+
+	for (i = 0; words[i]; i++) {
+		if (words[i][0] && sysfs_streq(name, words[i]))
+			return i;
+	}
+	return -EINVAL;
+}
+
 /* Say which words there are; the values are those of the uapi header. */
 static void refuse_word(const struct ft_setting_desc *desc, u32 value,
 			struct netlink_ext_ack *extack)

@@ -223,8 +223,8 @@ static void log_event(struct ft_net *tn, const struct ft_watermark_event *event,
 		tn->net->ns.inum, event->count, event->room, event->rate,
 		n[FLOWTRACK_CLASS_CLOSING], n[FLOWTRACK_CLASS_EMBRYONIC],
 		n[FLOWTRACK_CLASS_REPLIED], n[FLOWTRACK_CLASS_ASSURED], most,
-		ft_setting_descs[FLOWTRACK_A_SETTINGS_FULL_POLICY]
-			.words[ft_setting(&tn->set, FULL_POLICY)],
+		ft_setting_name(FLOWTRACK_A_SETTINGS_FULL_POLICY,
+				ft_setting(&tn->set, FULL_POLICY)),
 		ft_setting_descs[event->help].procname);
 }
 

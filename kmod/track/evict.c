@@ -26,29 +26,25 @@
 #define EVICT_TRIES	5
 #define EVICT_SEARCHES	3
 
-static const char * const policy_words[] = {
-	[FLOWTRACK_POLICY_EVICT] = "evict",
-	[FLOWTRACK_POLICY_DROP] = "drop",
-	[FLOWTRACK_POLICY_PASS] = "pass",
-};
-
 static void log_full(struct ft_net *tn, const char *done)
 {
 	u32 count = atomic_read(&tn->count);
+	const char *policy;
 
 	if (!__ratelimit(&tn->full_log))
 		return;
+	policy = ft_setting_name(FLOWTRACK_A_SETTINGS_FULL_POLICY,
+				 ft_setting(&tn->set, FULL_POLICY));
 	if (count < ft_flow_room(&tn->set) &&
 	    ft_place_total() >= ft_params.total_max) {
 		pr_warn("nf_flowtrack: netns %u: table full, %u flows of all namespaces, policy %s: %s; load the module with more than total_max=%u, or lower nf_flowtrack_max of some\n",
-			tn->net->ns.inum, ft_place_total(),
-			policy_words[ft_setting(&tn->set, FULL_POLICY)], done,
+			tn->net->ns.inum, ft_place_total(), policy, done,
 			ft_params.total_max);
 		return;
 	}
 	pr_warn("nf_flowtrack: netns %u: table full, %u of %u flows, policy %s: %s; raise net.netfilter.nf_flowtrack_max or lower its timeouts\n",
-		tn->net->ns.inum, count, ft_setting(&tn->set, MAX_FLOWS),
-		policy_words[ft_setting(&tn->set, FULL_POLICY)], done);
+		tn->net->ns.inum, count, ft_setting(&tn->set, MAX_FLOWS), policy,
+		done);
 }
 
 /* A hint: the flow may change while its key is read. */
