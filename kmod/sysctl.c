@@ -13,8 +13,8 @@
 #include "net.h"
 #include "sysctl.h"
 
-/* Room for any word, a newline and a zero. */
-#define WORD_LEN	16
+/* Room for any name, a newline and a zero. */
+#define NAME_LEN	16
 
 static unsigned int attr_of(const struct ctl_table *ctl)
 {
@@ -39,7 +39,7 @@ static int proc_number(FT_CTL_CONST struct ctl_table *ctl, int write,
 	return ft_settings_set(tn, attr_of(ctl), value, NULL);
 }
 
-static int parse_word(unsigned int attr, const char *text, u32 *value)
+static int parse_name(unsigned int attr, const char *text, u32 *value)
 {
 	int named = ft_setting_value(attr, text);
 
@@ -49,14 +49,14 @@ static int parse_word(unsigned int attr, const char *text, u32 *value)
 	return 0;
 }
 
-static int proc_word(FT_CTL_CONST struct ctl_table *ctl, int write,
+static int proc_enum(FT_CTL_CONST struct ctl_table *ctl, int write,
 		     void *buffer, size_t *lenp, loff_t *ppos)
 {
-	struct ctl_table string = { .maxlen = WORD_LEN, .mode = ctl->mode };
+	struct ctl_table string = { .maxlen = NAME_LEN, .mode = ctl->mode };
 	bool whole = !*ppos && *lenp;
 	unsigned int attr = attr_of(ctl);
 	struct ft_net *tn = ctl->data;
-	char text[WORD_LEN] = "";
+	char text[NAME_LEN] = "";
 	u32 value;
 	int err;
 
@@ -67,7 +67,7 @@ static int proc_word(FT_CTL_CONST struct ctl_table *ctl, int write,
 	err = proc_dostring(&string, write, buffer, lenp, ppos);
 	if (err || !write || !whole)
 		return err;
-	err = parse_word(attr, text, &value);
+	err = parse_name(attr, text, &value);
 	return err ?: ft_settings_set(tn, attr, value, NULL);
 }
 
@@ -110,8 +110,8 @@ int ft_sysctl_init(struct ft_net *tn)
 		ctl->maxlen = sizeof(u32);
 		ctl->data = tn;
 		ctl->extra1 = (void *)(unsigned long)attr;
-		ctl->proc_handler = desc->kind == FT_SETTING_WORD ?
-				    proc_word : proc_number;
+		ctl->proc_handler = desc->kind == FT_SETTING_ENUM ?
+				    proc_enum : proc_number;
 		ctl++;
 	}
 	tn->sysctl = register_net_sysctl_sz(tn->net, "net/netfilter", table,

@@ -111,7 +111,7 @@ static void ranges(struct kunit *test)
 
 		if (desc->readonly)
 			continue;
-		if (desc->kind != FT_SETTING_WORD)
+		if (desc->kind != FT_SETTING_ENUM)
 			KUNIT_EXPECT_EQ_MSG(test,
 					    ft_settings_check(tn, attr, desc->min, NULL),
 					    0, "%s", name);

@@ -149,7 +149,7 @@ static void shows(struct kunit *test)
 
 	for (i = 1; i <= FLOWTRACK_A_SETTINGS_MAX; i++) {
 		desc = &ft_setting_descs[i];
-		if (desc->kind == FT_SETTING_WORD || i == A(COUNT) || i == A(GUARDED) ||
+		if (desc->kind == FT_SETTING_ENUM || i == A(COUNT) || i == A(GUARDED) ||
 		    i == A(BUCKETS) || i == A(SRC_COUNT))
 			continue;
 		tn->set.v[i] = 1000 + i;
@@ -157,9 +157,9 @@ static void shows(struct kunit *test)
 	for (i = 1; i <= FLOWTRACK_A_SETTINGS_MAX; i++) {
 		desc = &ft_setting_descs[i];
 		snprintf(want, sizeof(want), "%u\n", ft_settings_get(tn, i));
-		if (desc->kind == FT_SETTING_WORD)
+		if (desc->kind == FT_SETTING_ENUM)
 			snprintf(want, sizeof(want), "%s\n",
-				 desc->words[tn->set.v[i]]);
+				 desc->names[tn->set.v[i]]);
 		KUNIT_EXPECT_STREQ(test, show(test, find(test, tn, desc->procname)),
 				   want);
 	}

@@ -32,25 +32,25 @@
 	{ SETTING(n, FT_SETTING_NUMBER),				\
 	  .min = (lowest), .max = (highest), .memory = true }
 
-#define WORD(n, list, highest, initial)					\
-	{ SETTING(n, FT_SETTING_WORD), .words = (list),			\
+#define ENUM(n, list, highest, initial)					\
+	{ SETTING(n, FT_SETTING_ENUM), .names = (list),			\
 	  .max = (highest), .def = (initial) }
 
-static const char * const policy_words[] = {
+static const char * const policy_names[] = {
 	[FLOWTRACK_POLICY_EVICT] = "evict",
 	[FLOWTRACK_POLICY_DROP] = "drop",
 	[FLOWTRACK_POLICY_PASS] = "pass",
 	NULL
 };
 
-static const char * const fallback_words[] = {
+static const char * const fallback_names[] = {
 	[FLOWTRACK_POLICY_EVICT] = "",
 	[FLOWTRACK_POLICY_DROP] = "drop",
 	[FLOWTRACK_POLICY_PASS] = "pass",
 	NULL
 };
 
-static const char * const adopt_words[] = {
+static const char * const adopt_names[] = {
 	[FT_ADOPT_AUTO] = "auto",
 	[FT_ADOPT_ALWAYS] = "always",
 	[FT_ADOPT_NEVER] = "never",
@@ -66,9 +66,9 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 		.readonly = true,
 	},
 	[A(BUCKETS)] = MEMORY(buckets, 0, FT_BUCKETS_MAX),
-	[A(FULL_POLICY)] = WORD(full_policy, policy_words,
+	[A(FULL_POLICY)] = ENUM(full_policy, policy_names,
 				FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_EVICT),
-	[A(FULL_FALLBACK)] = WORD(full_fallback, fallback_words,
+	[A(FULL_FALLBACK)] = ENUM(full_fallback, fallback_names,
 				  FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_DROP),
 	[A(SRC_COUNT)] = {
 		SETTING(src_count, FT_SETTING_NUMBER),
@@ -78,11 +78,11 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(SRC_MAX)] = NUMBER(src_max, 0, FT_FLOWS_MAX, 0),
 	[A(SRC_RATE)] = NUMBER(src_rate, 0, 1000000, 0),
 	[A(SRC_BURST)] = NUMBER(src_burst, 1, 1000000, 50),
-	[A(SRC_POLICY)] = WORD(src_policy, fallback_words,
+	[A(SRC_POLICY)] = ENUM(src_policy, fallback_names,
 			       FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_DROP),
 	[A(SRC_PREFIX4)] = NUMBER(src_prefix4, 1, 32, 32),
 	[A(SRC_PREFIX6)] = NUMBER(src_prefix6, 1, 128, 64),
-	[A(ADOPT)] = WORD(adopt, adopt_words, FT_ADOPT_NEVER, FT_ADOPT_AUTO),
+	[A(ADOPT)] = ENUM(adopt, adopt_names, FT_ADOPT_NEVER, FT_ADOPT_AUTO),
 	[A(BYPASS_MARK)] = NUMBER(bypass_mark, 0, U32_MAX, 0),
 	[A(BYPASS_MASK)] = NUMBER(bypass_mask, 0, U32_MAX, 0),
 	[A(ACCT)] = SWITCH(acct, 0),
@@ -140,56 +140,56 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 	},
 };
 
-static bool is_word(const struct ft_setting_desc *desc, u32 value)
+static bool has_name(const struct ft_setting_desc *desc, u32 value)
 {
-	return value <= desc->max && desc->words[value][0];
+	return value <= desc->max && desc->names[value][0];
 }
 
 /**
- * ft_setting_name() - the word for a value of a setting
- * @attr: FLOWTRACK_A_SETTINGS_* of a setting that has words
+ * ft_setting_name() - the name of a value of a setting
+ * @attr: FLOWTRACK_A_SETTINGS_* of a setting that has names
  * @value: a value that it may have
  *
  * Context: any.
- * Return: the word.
+ * Return: the name.
  */
 const char *ft_setting_name(unsigned int attr, u32 value)
 {
-	return ft_setting_descs[attr].words[value];
+	return ft_setting_descs[attr].names[value];
 }
 
 /**
- * ft_setting_value() - the value that a word stands for
- * @attr: FLOWTRACK_A_SETTINGS_* of a setting that has words
- * @name: the word; may end in a newline
+ * ft_setting_value() - the value of a name
+ * @attr: FLOWTRACK_A_SETTINGS_* of a setting that has names
+ * @name: the name; may end in a newline
  *
  * Context: any.
- * Return: the value, or -EINVAL if the setting has no such word.
+ * Return: the value, or -EINVAL if the setting has no such name.
  */
 int ft_setting_value(unsigned int attr, const char *name)
 {
-	const char * const *words = ft_setting_descs[attr].words;
+	const char * const *names = ft_setting_descs[attr].names;
 	unsigned int i;
 
-	for (i = 0; words[i]; i++) {
-		if (words[i][0] && sysfs_streq(name, words[i]))
+	for (i = 0; names[i]; i++) {
+		if (names[i][0] && sysfs_streq(name, names[i]))
 			return i;
 	}
 	return -EINVAL;
 }
 
-/* Say which words there are; the values are those of the uapi header. */
-static void refuse_word(const struct ft_setting_desc *desc, u32 value,
+/* Say which names there are; the values are those of the uapi header. */
+static void refuse_value(const struct ft_setting_desc *desc, u32 value,
 			struct netlink_ext_ack *extack)
 {
 	char list[48] = "";
 	unsigned int i;
 	int len = 0;
 
-	for (i = 0; desc->words[i]; i++) {
-		if (is_word(desc, i))
+	for (i = 0; desc->names[i]; i++) {
+		if (has_name(desc, i))
 			len += scnprintf(list + len, sizeof(list) - len,
-					 " %u (%s)", i, desc->words[i]);
+					 " %u (%s)", i, desc->names[i]);
 	}
 	NL_SET_ERR_MSG_FMT(extack, "no such value %u, use one of%s", value, list);
 }
@@ -222,10 +222,10 @@ int ft_settings_check(struct ft_net *tn, unsigned int attr, u32 value,
 		NL_SET_ERR_MSG_FMT(extack, "%s is read only", desc->name);
 		return -EPERM;
 	}
-	if (desc->kind == FT_SETTING_WORD) {
-		if (is_word(desc, value))
+	if (desc->kind == FT_SETTING_ENUM) {
+		if (has_name(desc, value))
 			return 0;
-		refuse_word(desc, value, extack);
+		refuse_value(desc, value, extack);
 		return -EINVAL;
 	}
 	if (attr == A(BUCKETS) && value && value < FT_BUCKETS_MIN) {

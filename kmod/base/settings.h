@@ -89,12 +89,12 @@ static inline bool ft_mark_bypass(const struct ft_settings *set, u32 mark)
  * enum ft_setting_kind - how a setting is written and shown
  * @FT_SETTING_NUMBER: a number
  * @FT_SETTING_SECONDS: a number of seconds
- * @FT_SETTING_WORD: one of ft_setting_desc.words
+ * @FT_SETTING_ENUM: one of ft_setting_desc.names
  */
 enum ft_setting_kind {
 	FT_SETTING_NUMBER,
 	FT_SETTING_SECONDS,
-	FT_SETTING_WORD,
+	FT_SETTING_ENUM,
 };
 
 /**
@@ -102,7 +102,7 @@ enum ft_setting_kind {
  * @name: suffix of the sysctl after nf_flowtrack_; NULL: no such attribute
  * @procname: the whole name of the sysctl
  * @kind: how it is written and shown
- * @words: FT_SETTING_WORD: the words, by value, ending with NULL; a hole is ""
+ * @names: FT_SETTING_ENUM: the names, by value, ending with NULL; a hole is ""
  * @min: smallest value accepted
  * @max: largest value accepted
  * @def: value in a new namespace unless a module parameter says otherwise
@@ -114,7 +114,7 @@ struct ft_setting_desc {
 	const char *name;
 	const char *procname;
 	enum ft_setting_kind kind;
-	const char * const *words;
+	const char * const *names;
 	u32 min;
 	u32 max;
 	u32 def;

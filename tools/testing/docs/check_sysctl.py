@@ -31,10 +31,10 @@ def from_code():
     text = code("kmod/base/settings.c")
     names, words = constants(), word_lists(text)
     settings = {}
-    pattern = r"\[A\(\w+\)\] =\s*(NUMBER|SWITCH|SECONDS|MEMORY|WORD)\((.*?)\),?\s*(?=\[A\(|};)"
+    pattern = r"\[A\(\w+\)\] =\s*(NUMBER|SWITCH|SECONDS|MEMORY|ENUM)\((.*?)\),?\s*(?=\[A\(|};)"
     for macro, arguments in re.findall(pattern, text, re.S):
         name, *args = (arg.strip() for arg in arguments.split(","))
-        if macro == "WORD":
+        if macro == "ENUM":
             offered = words[args[0]]
             settings[name] = ("WORD", f"default {offered[number(args[2], names)]}, one of " +
                               ", ".join(word for word in offered if word))
