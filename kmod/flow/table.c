@@ -29,6 +29,7 @@
 #include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 /* Needs cpu_relax(), and does not say so in every kernel. */
@@ -1073,6 +1074,45 @@ int ft_table_walk(const struct ft_table *table, struct ft_cursor *cursor,
 	};
 
 	return walk(&visit, cursor);
+}
+
+/* Buckets between two chances for others to run. */
+#define EACH_SLICE	256
+
+/**
+ * ft_table_for_each() - visit every flow of a table
+ * @table: the table
+ * @killable: a signal that would kill the task ends the walk
+ * @fn: called for each flow that has not ended, expired or not, in an RCU read
+ *	side of its own; returns 0
+ * @arg: argument of @fn
+ *
+ * A resize in the middle may hide flows from the walk, so that it begins again:
+ * @fn may see a flow twice. A flow that is entered while this runs may be missed.
+ *
+ * Context: may sleep.
+ * Return: 0, or -EINTR if it was ended.
+ */
+int ft_table_for_each(const struct ft_table *table, bool killable, ft_walk_fn fn,
+		      void *arg)
+{
+	struct ft_cursor cursor;
+	int more;
+
+	do {
+		cursor = (struct ft_cursor){
+			.generation = ft_table_generation(table),
+		};
+		do {
+			rcu_read_lock();
+			more = ft_table_walk(table, &cursor, EACH_SLICE, fn, arg);
+			rcu_read_unlock();
+			if (killable && fatal_signal_pending(current))
+				return -EINTR;
+			cond_resched();
+		} while (more > 0);
+	} while (cursor.generation != ft_table_generation(table));
+	return 0;
 }
 
 /**

@@ -108,6 +108,8 @@ unsigned int ft_table_sample(const struct ft_table *table, u64 hash,
 typedef int (*ft_walk_fn)(struct ft_flow *flow, u32 index, void *arg);
 int ft_table_walk(const struct ft_table *table, struct ft_cursor *cursor,
 		  u32 buckets, ft_walk_fn fn, void *arg);
+int ft_table_for_each(const struct ft_table *table, bool killable, ft_walk_fn fn,
+		      void *arg);
 int ft_table_expired(const struct ft_table *table, struct ft_cursor *cursor,
 		     u32 buckets, ft_walk_fn fn, void *arg,
 		     struct ft_census *census);

@@ -12,9 +12,6 @@
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 
-/* Buckets between two chances for others to run. */
-#define WALK_SLICE	256
-
 /**
  * struct found - the flow that a request named
  * @flow: the flow; may end at any time
@@ -182,31 +179,6 @@ static int end_selected(struct ft_flow *flow, u32 index, void *arg)
 	return 0;
 }
 
-/* All that match; who is entered while this runs may stay. */
-static int end_filtered(struct selection *sel)
-{
-	struct ft_table *table = sel->tn->table;
-	struct ft_cursor cursor;
-	int more;
-
-	/* A resize in the middle may hide flows from the walk: go again. */
-	do {
-		cursor = (struct ft_cursor){
-			.generation = ft_table_generation(table),
-		};
-		do {
-			rcu_read_lock();
-			more = ft_table_walk(table, &cursor, WALK_SLICE,
-					     end_selected, sel);
-			rcu_read_unlock();
-			if (fatal_signal_pending(current))
-				return -EINTR;
-			cond_resched();
-		} while (more > 0);
-	} while (cursor.generation != ft_table_generation(table));
-	return 0;
-}
-
 static int del_filtered(struct genl_info *info, u32 *ended)
 {
 	struct ft_net *tn = ft_netlink_net(info);
@@ -221,7 +193,8 @@ static int del_filtered(struct genl_info *info, u32 *ended)
 	sel.now = ktime_get_boottime_ns();
 	if (filter.trackers & FLOWTRACK_TRACKER_OWN) {
 		if (filter.given)
-			err = end_filtered(&sel);
+			err = ft_table_for_each(tn->table, true, end_selected,
+						&sel);
 		else
 			sel.ended = ft_flow_end_all(tn,
 						    FLOWTRACK_REASON_FLUSHED);

@@ -586,22 +586,8 @@ out:
 static void recount_all(struct ft_net *tn, struct ft_source_table *table)
 {
 	struct recount recount = { .tn = tn, .table = table };
-	struct ft_cursor cursor;
-	int more;
 
-	/* A resize in the middle may hide flows from the walk: go again. */
-	do {
-		cursor = (struct ft_cursor){
-			.generation = ft_table_generation(tn->table),
-		};
-		do {
-			rcu_read_lock();
-			more = ft_table_walk(tn->table, &cursor, SWEEP_SLICE,
-					     recount_one, &recount);
-			rcu_read_unlock();
-			cond_resched();
-		} while (more > 0);
-	} while (cursor.generation != ft_table_generation(tn->table));
+	ft_table_for_each(tn->table, false, recount_one, &recount);
 	if (recount.failed) {
 		ft_stat_add(tn, NOMEM, recount.failed);
 		pr_warn("nf_flowtrack: netns %u: no memory to count %u flows by source\n",

@@ -145,21 +145,7 @@ static int flush_one(struct ft_flow *flow, u32 index, void *arg)
 u32 ft_flow_end_all(struct ft_net *tn, enum flowtrack_reason reason)
 {
 	struct flush flush = { .tn = tn, .reason = reason };
-	struct ft_cursor cursor;
-	int more;
 
-	/* A resize in the middle may hide flows from the walk: go again. */
-	do {
-		cursor = (struct ft_cursor){
-			.generation = ft_table_generation(tn->table),
-		};
-		do {
-			rcu_read_lock();
-			more = ft_table_walk(tn->table, &cursor, 256, flush_one,
-					     &flush);
-			rcu_read_unlock();
-			cond_resched();
-		} while (more > 0);
-	} while (cursor.generation != ft_table_generation(tn->table));
+	ft_table_for_each(tn->table, false, flush_one, &flush);
 	return flush.ended;
 }
