@@ -17,6 +17,7 @@
 #include "guard/heavy.h"
 #include "guard/room.h"
 #include "net.h"
+#include "policy/adaptive.h"
 #include "policy/loan.h"
 #include "policy/pressure.h"
 #include "policy/source.h"
@@ -48,20 +49,6 @@ static void candidate_set(const struct ft_net *tn,
 	ft_guard_source(&source, &shadow->key);
 	if (ft_guard_heavy(tn, &source))
 		candidate->flags |= FT_CANDIDATE_HEAVY;
-}
-
-/* Nobody has answered it, it may be forged: what it can take is bounded. */
-static void describe(const struct ft_net *tn,
-		     const struct ft_guard_newcomer *who,
-		     struct ft_newcomer *newcomer)
-{
-	bool trusted = ft_loan_open(&tn->guard.loan);
-
-	newcomer->class = FLOWTRACK_CLASS_EMBRYONIC;
-	newcomer->heavy = ft_guard_heavy(tn, &who->source);
-	newcomer->idle = trusted && ft_adaptive_on(&tn->set);
-	/* Its own flows it may take in any case. */
-	newcomer->fair = trusted || newcomer->heavy;
 }
 
 static enum ft_decision decide(const struct ft_net *tn,
@@ -306,7 +293,11 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 	}
 	ft_stat_inc(tn, GUARD_FULL);
 	note_refused(tn);
-	describe(tn, newcomer, &who);
+	/* Nobody has answered it. */
+	ft_pressure_newcomer(&who, FLOWTRACK_CLASS_EMBRYONIC,
+			     ft_guard_heavy(tn, &newcomer->source),
+			     ft_loan_open(&tn->guard.loan),
+			     ft_adaptive_on(&tn->set));
 	for (i = 0; i < SAMPLES; i++) {
 		if (evict_any(tn, &who, i == SAMPLES - 1, &spare, &decision)) {
 			log_full(tn, "a less valuable one was deleted");

@@ -159,6 +159,31 @@ static unsigned int select_best(const struct ft_candidate *candidates,
 }
 
 /**
+ * ft_pressure_newcomer() - what a newcomer may take of others
+ * @newcomer: filled
+ * @class: enum flowtrack_class
+ * @heavy: its source holds too much
+ * @lends: places of idle flows may still be lent, see ft_loan_open()
+ * @adaptive: adaptive timeouts are on
+ *
+ * A first packet may be forged: what it can take of flows that had an answer is
+ * bounded. Those of its own source it may take in any case.
+ *
+ * Context: any; pure.
+ */
+void ft_pressure_newcomer(struct ft_newcomer *newcomer,
+			  enum flowtrack_class class, bool heavy, bool lends,
+			  bool adaptive)
+{
+	bool trusted = class > FLOWTRACK_CLASS_EMBRYONIC || lends;
+
+	newcomer->class = class;
+	newcomer->heavy = heavy;
+	newcomer->idle = trusted && adaptive;
+	newcomer->fair = trusted || heavy;
+}
+
+/**
  * ft_pressure_crowd() - do unanswered flows crowd a sample?
  * @newcomer: who asks; loses what is not for an unanswered one in a crowd
  * @candidates: the sample, as the slots have it

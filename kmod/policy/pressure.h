@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What happens when there is no room: a pure function of policy, classes and
- * ages. It decides; lifecycle.c carries out.
+ * ages. It decides; evict.c and guard/room.c carry out.
  */
 #ifndef _FT_POLICY_PRESSURE_H
 #define _FT_POLICY_PRESSURE_H
@@ -85,6 +85,9 @@ enum ft_decision ft_pressure_decide(enum flowtrack_policy policy,
 typedef void (*ft_look_fn)(const void *arg, struct ft_candidate *candidates,
 			   unsigned int n);
 
+void ft_pressure_newcomer(struct ft_newcomer *newcomer,
+			  enum flowtrack_class class, bool heavy, bool lends,
+			  bool adaptive);
 void ft_pressure_crowd(struct ft_newcomer *newcomer,
 		       const struct ft_candidate *candidates, unsigned int n);
 bool ft_pressure_borrows(const struct ft_newcomer *newcomer, enum ft_rank rank);

@@ -208,22 +208,6 @@ enum ft_admission ft_evict_nomem(struct ft_net *tn,
 				 FT_DECISION_PASS : FT_DECISION_DROP);
 }
 
-/* A first packet may be forged: what it can take of others is bounded. */
-static void describe(const struct ft_net *tn, const struct ft_birth *birth,
-		     struct ft_newcomer *newcomer)
-{
-	bool trusted;
-
-	newcomer->class = ft_word_class(birth->word);
-	newcomer->heavy = ft_top_any_heavy(tn) &&
-			  ft_top_heavy(tn, &birth->key, birth->word);
-	trusted = newcomer->class > FLOWTRACK_CLASS_EMBRYONIC ||
-		  ft_loan_open(&tn->loan);
-	newcomer->idle = trusted && ft_adaptive_on(&tn->set);
-	/* Its own flows it may take in any case. */
-	newcomer->fair = trusted || newcomer->heavy;
-}
-
 /*
  * Displace a flow for a newcomer. Return: EVICT if it has the place.
  *
@@ -245,7 +229,10 @@ static enum ft_decision displace(struct ft_net *tn,
 	unsigned int n, tries;
 	bool one_more;
 
-	describe(tn, birth, &newcomer);
+	ft_pressure_newcomer(&newcomer, ft_word_class(birth->word),
+			     ft_top_any_heavy(tn) &&
+			     ft_top_heavy(tn, &birth->key, birth->word),
+			     ft_loan_open(&tn->loan), ft_adaptive_on(&tn->set));
 	/* After max was lowered, two go for one that comes. */
 	one_more = atomic_read(&tn->count) > ft_setting(&tn->set, MAX_FLOWS);
 	for (tries = 0; tries < EVICT_TRIES; tries++) {
