@@ -43,33 +43,14 @@ static int put_event(struct sk_buff *skb, const struct ft_net *tn,
  * @index: its index
  * @reason: destroy: why it ended
  *
- * A notification is lost when there is no memory for it, or when a listener
- * who asked for such errors (NETLINK_BROADCAST_ERROR) does not keep up; others
- * who don't see ENOBUFS on their sockets. Losses are counted.
- *
  * Context: RCU read side, softirq or BH disabled; ft_notify_wanted().
  */
 void ft_events_flow(struct ft_net *tn, unsigned int cmd,
 		    const struct ft_flow6 *copy, u32 index,
 		    enum flowtrack_reason reason)
 {
-	struct sk_buff *skb;
-	int err;
+	struct sk_buff *skb = genlmsg_new(ft_netlink_flow_size(), GFP_ATOMIC);
 
-	skb = genlmsg_new(ft_netlink_flow_size(), GFP_ATOMIC);
-	if (!skb)
-		goto lost;
-	if (put_event(skb, tn, cmd, copy, index, reason)) {
-		nlmsg_free(skb);
-		goto lost;
-	}
-	err = genlmsg_multicast_netns(&ft_genl_family, tn->net, skb, 0,
-				      FT_MCGRP_EVENTS, GFP_ATOMIC);
-	/* The last listener may have left just now. */
-	if (err && err != -ESRCH)
-		goto lost;
-	return;
-
-lost:
-	ft_stat_inc(tn, EVENT_LOST);
+	ft_genl_multicast(tn, FT_MCGRP_EVENTS, skb, skb ?
+			  put_event(skb, tn, cmd, copy, index, reason) : 0);
 }

@@ -7,6 +7,8 @@
 #include <net/genetlink.h>
 
 #include "base/notify.h"
+#include "base/stats.h"
+#include "net.h"
 #include "netlink/ops.h"
 
 /* Flows are as private when they are announced as when they are asked for. */
@@ -76,4 +78,32 @@ int ft_netlink_send(struct genl_info *info, struct sk_buff *skb, void *hdr,
 	}
 	genlmsg_end(skb, hdr);
 	return genlmsg_reply(skb, info);
+}
+
+/**
+ * ft_genl_multicast() - send a notification
+ * @tn: namespace
+ * @group: to whom
+ * @skb: the notification, consumed; NULL: there was no memory for it
+ * @err: what came of filling it; not sent if an error
+ *
+ * A notification is lost when there is no memory for it, or when a listener
+ * that asked for such errors (NETLINK_BROADCAST_ERROR) does not keep up; other
+ * listeners see ENOBUFS on their sockets. Losses are counted.
+ *
+ * Context: RCU read side; any but hard interrupts.
+ */
+void ft_genl_multicast(struct ft_net *tn, enum ft_mcgrp group,
+		       struct sk_buff *skb, int err)
+{
+	if (!skb || err) {
+		nlmsg_free(skb);
+		ft_stat_inc(tn, EVENT_LOST);
+		return;
+	}
+	err = genlmsg_multicast_netns(&ft_genl_family, tn->net, skb, 0, group,
+				      GFP_ATOMIC);
+	/* The last listener may have left just now. */
+	if (err && err != -ESRCH)
+		ft_stat_inc(tn, EVENT_LOST);
 }

@@ -12,6 +12,7 @@
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
 
+#include "base/notify.h"
 #include "net.h"
 
 struct ft_filter;
@@ -42,6 +43,8 @@ struct sk_buff *ft_netlink_reply(struct genl_info *info, size_t payload,
 				 void **hdr);
 int ft_netlink_send(struct genl_info *info, struct sk_buff *skb, void *hdr,
 		    int err);
+void ft_genl_multicast(struct ft_net *tn, enum ft_mcgrp group,
+		       struct sk_buff *skb, int err);
 
 /* netlink_tuple.c */
 extern const struct nla_policy ft_tuple_policy[FLOWTRACK_A_TUPLE_MAX + 1];

@@ -101,30 +101,13 @@ static int put_event(struct sk_buff *skb, const struct ft_net *tn,
  * @tn: namespace
  * @event: what there is to tell
  *
- * What is lost is counted as for flows, see ft_events_flow().
- *
  * Context: process, RCU read side.
  */
 void ft_netlink_pressure(struct ft_net *tn,
 			 const struct ft_watermark_event *event)
 {
-	struct sk_buff *skb;
-	int err;
+	struct sk_buff *skb = genlmsg_new(EVENT_SIZE, GFP_ATOMIC);
 
-	skb = genlmsg_new(EVENT_SIZE, GFP_ATOMIC);
-	if (!skb)
-		goto lost;
-	if (put_event(skb, tn, event)) {
-		nlmsg_free(skb);
-		goto lost;
-	}
-	err = genlmsg_multicast_netns(&ft_genl_family, tn->net, skb, 0,
-				      FT_MCGRP_PRESSURE, GFP_ATOMIC);
-	/* The last listener may have left just now. */
-	if (err && err != -ESRCH)
-		goto lost;
-	return;
-
-lost:
-	ft_stat_inc(tn, EVENT_LOST);
+	ft_genl_multicast(tn, FT_MCGRP_PRESSURE, skb,
+			  skb ? put_event(skb, tn, event) : 0);
 }
