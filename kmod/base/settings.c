@@ -180,7 +180,7 @@ int ft_setting_value(unsigned int attr, const char *name)
 
 /* Say which names there are; the values are those of the uapi header. */
 static void refuse_value(const struct ft_setting_desc *desc, u32 value,
-			struct netlink_ext_ack *extack)
+			 struct netlink_ext_ack *extack)
 {
 	char list[48] = "";
 	unsigned int i;
