@@ -18,9 +18,19 @@ MANDIR ?= $(PREFIX)/share/man
 # One directory per kernel and variant; its sources are symbolic links, its products stay there.
 B ?= $(CURDIR)/build/$(KREL)$(if $(filter 1,$(KUNIT)),-kunit)$(if $(filter 1,$(STRESS)),-stress)
 LINKED = Kbuild dkms.conf kmod uapi $(if $(filter 1,$(KUNIT) $(STRESS)),kunit) $(if $(filter 1,$(STRESS)),$(T)/stress)
-# A User-Mode Linux tree does not remember that it is one.
-KARCH = $(if $(shell grep -sx CONFIG_UML=y $(KDIR)/.config),ARCH=um)
-KBUILD = +$(MAKE) -C $(KDIR) $(KARCH) M=$(B) $(if $(KUNIT),KUNIT=$(KUNIT)) $(if $(STRESS),STRESS=$(STRESS))
+# What the kernel was made for, and with, is in its configuration. A User-Mode Linux tree does not remember that it is one;
+# ARCH in the environment may be what a distribution calls it (aarch64), and so may a name that the kernel does not have.
+config = $(shell grep -sxoE '$(1)' $(KDIR)/.config | head -n 1)
+KARCH = $(if $(call config,CONFIG_UML=y),ARCH=um)$(if $(call config,CONFIG_ARM64=y),ARCH=arm64 $(KCROSS))
+KCROSS = $(if $(filter aarch64,$(shell uname -m))$(CROSS_COMPILE)$(LLVM),,CROSS_COMPILE=aarch64-linux-gnu-)
+# A kernel that clang built takes modules of clang only: same flags, same instrumentation. Unless told otherwise.
+ifeq ($(origin CC)$(LLVM),default)
+KCC = $(if $(call config,CONFIG_CC_IS_CLANG=y),$(if $(call config,CONFIG_LD_IS_LLD=y),LLVM=1,CC=clang))
+endif
+KBUILD = +$(MAKE) -C $(KDIR) $(KARCH) $(KCC) M=$(B) $(if $(KUNIT),KUNIT=$(KUNIT)) $(if $(STRESS),STRESS=$(STRESS))
+# A kernel's own key is seldom there. Without one kbuild would try, and print what failed.
+KSIGN = $(if $(wildcard $(KDIR)/$(patsubst CONFIG_MODULE_SIG_KEY="%",%,$(call config,CONFIG_MODULE_SIG_KEY=".+"))),,\
+	CONFIG_MODULE_SIG_ALL=)
 
 T = tools/testing
 
@@ -45,15 +55,23 @@ tool:
 
 install: install-module install-tool
 
+# By kbuild, which signs and compresses as this kernel's own modules are, and knows where they are.
 install-module: module
-	install -D -m 644 $(B)/nf_flowtrack.ko $(DESTDIR)/lib/modules/$(KREL)/updates/nf_flowtrack.ko
+	$(KBUILD) KERNELRELEASE=$(KREL) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates $(KSIGN) cmd_depmod= modules_install
 	$(if $(DESTDIR),,depmod -a $(KREL))
+
+# What `dkms install nf_flowtrack/VERSION` wants to find.
+DKMS_DIR = $(DESTDIR)/usr/src/nf_flowtrack-$(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+install-dkms:
+	rm -rf $(DKMS_DIR)
+	install -d $(DKMS_DIR)
+	cp -r COPYING Kbuild Makefile dkms.conf kmod uapi $(DKMS_DIR)/
 
 install-tool:
 	+$(MAKE) -C tools/flowtrack install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 
 uninstall:
-	rm -f $(DESTDIR)/lib/modules/$(KREL)/updates/nf_flowtrack.ko*
+	rm -f $(foreach dir,lib usr/lib,$(DESTDIR)/$(dir)/modules/$(KREL)/updates/nf_flowtrack.ko*)
 	rm -f $(DESTDIR)$(SBINDIR)/flowtrack $(DESTDIR)$(MANDIR)/man8/flowtrack.8
 	$(if $(DESTDIR),,depmod -a $(KREL))
 
@@ -93,6 +111,7 @@ help:
 	@echo 'Build'
 	@echo '  make [KDIR=DIR] [CC=clang|LLVM=1]       build/KERNEL/nf_flowtrack.ko and tools/flowtrack/flowtrack'
 	@echo '  make install, uninstall [DESTDIR=] [PREFIX=/usr/local]'
+	@echo '  make install-dkms [DESTDIR=]            the sources to where dkms looks for them'
 	@echo '  make clean'
 	@echo 'See it at work'
 	@echo '  make demo                               a full table, with and without flowtrack'
@@ -106,5 +125,5 @@ help:
 	@echo '  make kunit [SUITE=NAME]                 unit tests in a User-Mode Linux with KASAN, lockdep, kmemleak'
 	@echo '  make selftest [KERNEL=6.1] [TEST=NAME]  system tests in QEMU; KERNEL: 6.1, 6.12, newest, 6.12-debug, 6.12-kcsan'
 
-.PHONY: all module module-locked no-headers tool install install-module install-tool uninstall clean deps lint tool-test kunit selftest \
-	check scenarios demo bench help
+.PHONY: all module module-locked no-headers tool install install-module install-dkms install-tool uninstall clean deps lint tool-test \
+	kunit selftest check scenarios demo bench help

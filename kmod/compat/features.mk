@@ -11,6 +11,12 @@ endif
 ifneq ($(shell test "$(VERSION)" -gt 6 || test "$(VERSION)" -eq 6 -a "$(PATCHLEVEL)" -ge 1 || echo older),)
 $(error nf_flowtrack needs Linux 6.1 or later, and this is $(VERSION).$(PATCHLEVEL))
 endif
+# What dkms asks for before it begins. `make clean` reads no configuration.
+ft-lacking := $(if $(CONFIG_MODULES),$(foreach option,$(shell sed -n 's/^BUILD_EXCLUSIVE_CONFIG="\(.*\)"/\1/p' \
+	$(src)/dkms.conf),$(if $($(option)),,$(option))))
+ifneq ($(strip $(ft-lacking)),)
+$(error nf_flowtrack needs a kernel with $(strip $(ft-lacking)))
+endif
 
 # $(call ft-have,NAME,HEADER,REGULAR-EXPRESSION): -DFT_HAVE_NAME if a line of the header matches; no
 # parenthesis in the expression, make counts them.

@@ -126,10 +126,13 @@ clang() {
 	headers=/usr/src/linux-headers-$(kernel_release "$1")
 	tree=$(cache_make "clang-$1" "$src $(sha256sum <"$headers/.config") $(command clang --version | head -n 1)
 		$(declare -f clang_tree_fill)" clang_tree_fill "$src" "$headers") || return 1
-	build_warnings "clang-$1" KDIR="$tree" LLVM=1
+	# That this kernel was built with clang the Makefile finds out by itself.
+	build_warnings "clang-$1" KDIR="$tree"
 }
 check_clang_6_1() { clang 6.1; }
 check_clang_6_12() { clang 6.12; }
+
+check_dkms() { tools/testing/dkms.sh 6.1; }
 
 check_tool() {
 	local cc dir=$TOP/build/lint-tool
