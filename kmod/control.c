@@ -80,6 +80,8 @@ u32 ft_settings_get(struct ft_net *tn, unsigned int attr)
 		return atomic_read(&tn->count);
 	case A(BUCKETS):
 		return ft_table_buckets(tn->table);
+	case A(BUCKETS_AUTO):
+		return !READ_ONCE(tn->set.v[A(BUCKETS)]);
 	case A(GUARDED):
 		return ft_shadow_count(&tn->guard.shadows);
 	case A(SRC_COUNT):

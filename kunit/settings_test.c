@@ -77,6 +77,7 @@ static const struct expected {
 	{ A(SRC_POLICY), "src_policy", FLOWTRACK_POLICY_DROP },
 	{ A(WATERMARK_LOW), "watermark_low", 75 },
 	{ A(WATERMARK_HIGH), "watermark_high", 90 },
+	{ A(BUCKETS_AUTO), "buckets_auto", 1 },
 };
 
 static void names_and_defaults(struct kunit *test)
@@ -266,8 +267,10 @@ static void buckets(struct kunit *test)
 
 	for (i = 0; i < 100; i++)
 		ft_kunit_admit(tn, i, FLOWTRACK_CLASS_EMBRYONIC, 30 * HZ);
+	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(BUCKETS_AUTO)), 1);
 	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(BUCKETS), 1000, NULL), 0);
 	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(BUCKETS)), 1024);
+	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(BUCKETS_AUTO)), 0);
 	KUNIT_EXPECT_EQ(test, tn->set.v[A(BUCKETS)], 1024);
 	resizes = ft_kunit_stat(tn, FLOWTRACK_A_STATS_RESIZE);
 	KUNIT_EXPECT_GT(test, resizes, 0);
@@ -293,6 +296,7 @@ static void buckets(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(BUCKETS), 0, NULL), 0);
 	flush_work(&tn->resize_work);
 	KUNIT_EXPECT_EQ(test, tn->set.v[A(BUCKETS)], 0);
+	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(BUCKETS_AUTO)), 1);
 	KUNIT_EXPECT_EQ(test, ft_settings_get(tn, A(BUCKETS)),
 			ft_table_wanted(tn->table, 100));
 }
@@ -367,6 +371,7 @@ static bool naive_valid(unsigned int attr, u32 value)
 	case A(COUNT):
 	case A(GUARDED):
 	case A(SRC_COUNT):
+	case A(BUCKETS_AUTO):
 		return false;
 	case A(SRC_MAX):
 		return value <= 134217728;

@@ -129,6 +129,7 @@ static void modes(struct kunit *test)
 		umode_t mode = 0644;
 
 		if (!strcmp(ctl->procname, "nf_flowtrack_count") ||
+		    !strcmp(ctl->procname, "nf_flowtrack_buckets_auto") ||
 		    !strcmp(ctl->procname, "nf_flowtrack_guarded") ||
 		    !strcmp(ctl->procname, "nf_flowtrack_src_count"))
 			mode = 0444;
@@ -150,7 +151,7 @@ static void shows(struct kunit *test)
 	for (i = 1; i <= FLOWTRACK_A_SETTINGS_MAX; i++) {
 		desc = &ft_setting_descs[i];
 		if (desc->kind == FT_SETTING_ENUM || i == A(COUNT) || i == A(GUARDED) ||
-		    i == A(BUCKETS) || i == A(SRC_COUNT))
+		    i == A(BUCKETS) || i == A(BUCKETS_AUTO) || i == A(SRC_COUNT))
 			continue;
 		tn->set.v[i] = 1000 + i;
 	}

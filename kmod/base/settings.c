@@ -66,6 +66,12 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 		.readonly = true,
 	},
 	[A(BUCKETS)] = MEMORY(buckets, 0, FT_BUCKETS_MAX),
+	[A(BUCKETS_AUTO)] = {
+		SETTING(buckets_auto, FT_SETTING_NUMBER),
+		.max = 1,
+		.def = 1,
+		.readonly = true,
+	},
 	[A(FULL_POLICY)] = ENUM(full_policy, policy_names,
 				FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_EVICT),
 	[A(FULL_FALLBACK)] = ENUM(full_fallback, fallback_names,

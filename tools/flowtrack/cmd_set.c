@@ -2,7 +2,6 @@
 /*
  * flowtrack set: change settings, all in one request.
  */
-#include <libmnl/libmnl.h>
 #include <linux/nf_flowtrack.h>
 
 #include "cmd.h"
@@ -11,9 +10,8 @@
 
 int cmd_set(const struct options *opts, int argc, char **argv)
 {
-	__u32 value[__FLOWTRACK_A_SETTINGS_MAX];
+	__u32 value[__FLOWTRACK_A_SETTINGS_MAX] = { 0 };
 	static struct nl nl;
-	struct nlmsghdr *req;
 	bool first = true;
 	__u64 has;
 	int attr, code;
@@ -27,11 +25,7 @@ int cmd_set(const struct options *opts, int argc, char **argv)
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;
-	req = nl_request(&nl, FLOWTRACK_CMD_SETTINGS_SET);
-	for (attr = 1; attr < __FLOWTRACK_A_SETTINGS_MAX; attr++)
-		if (has >> attr & 1)
-			mnl_attr_put_u32(req, attr, value[attr]);
-	code = nl_talk(&nl, req, NULL, NULL);
+	code = send_set(&nl, value, has);
 	nl_close(&nl);
 	if (code || !opts->json)
 		return code;
@@ -39,7 +33,7 @@ int cmd_set(const struct options *opts, int argc, char **argv)
 	for (attr = 1; attr < __FLOWTRACK_A_SETTINGS_MAX; attr++) {
 		if (!(has >> attr & 1))
 			continue;
-		print_setting(&std, attr, value[attr], true, first);
+		print_setting(&std, attr, value, true, first);
 		first = false;
 	}
 	out_str(&std, "}\n");

@@ -9,9 +9,25 @@
 #include "nl.h"
 #include "settings.h"
 
+/* The tool knows them, a module of another version does not. */
+static int missing(__u64 which)
+{
+	const char *sep = "";
+	int attr;
+
+	err_set(EXIT_REFUSED, "the module has no setting ");
+	for (attr = 1; attr < __FLOWTRACK_A_SETTINGS_MAX; attr++) {
+		if (!(which >> attr & 1))
+			continue;
+		err_add("%s'%s'", sep, settings[attr].name);
+		sep = ", ";
+	}
+	return EXIT_REFUSED;
+}
+
 int cmd_show(const struct options *opts, int argc, char **argv)
 {
-	__u32 value[__FLOWTRACK_A_SETTINGS_MAX];
+	__u32 value[__FLOWTRACK_A_SETTINGS_MAX] = { 0 };
 	__u64 has = 0, wanted = 0;
 	static struct nl nl;
 	bool first = true;
@@ -31,8 +47,7 @@ int cmd_show(const struct options *opts, int argc, char **argv)
 	if (code)
 		return code;
 	if (wanted & ~has)
-		return err_set(EXIT_REFUSED,
-			       "the module lacks some of these settings");
+		return missing(wanted & ~has);
 	if (!wanted)
 		wanted = has;
 	if (opts->json)
@@ -40,7 +55,7 @@ int cmd_show(const struct options *opts, int argc, char **argv)
 	for (attr = 1; attr < __FLOWTRACK_A_SETTINGS_MAX; attr++) {
 		if (!(wanted >> attr & 1) || !settings[attr].name)
 			continue;
-		print_setting(&std, attr, value[attr], opts->json, first);
+		print_setting(&std, attr, value, opts->json, first);
 		first = false;
 	}
 	if (opts->json)

@@ -45,6 +45,7 @@ const struct names *proto_states(__u8 proto);
  * @SETTING_HEX: hexadecimal
  * @SETTING_SECONDS: a duration
  * @SETTING_WORD: one of the words
+ * @SETTING_AUTOMATIC: decimal; 0 may also be written auto
  */
 enum setting_kind {
 	SETTING_NUMBER,
@@ -52,6 +53,7 @@ enum setting_kind {
 	SETTING_HEX,
 	SETTING_SECONDS,
 	SETTING_WORD,
+	SETTING_AUTOMATIC,
 };
 
 /**

@@ -55,29 +55,35 @@ int get_settings(struct nl *nl, __u32 *value, __u64 *has)
 		       settings_message, &v);
 }
 
+/* A number that the module chose is told from one that was set. */
+static const char *chosen(int attr, const __u32 *value)
+{
+	return attr == FLOWTRACK_A_SETTINGS_BUCKETS && value[FLOWTRACK_A_SETTINGS_BUCKETS_AUTO] ?
+	       SETTING_AUTO ":" : "";
+}
+
 /**
- * print_setting() - print one setting
+ * print_setting() - print one setting, as parse_settings() reads it
  * @o: output
  * @attr: FLOWTRACK_A_SETTINGS_*
- * @value: value
+ * @value: values of all; 0 where the kernel did not say
  * @json: as a member of an object
  * @first: no comma before it
  */
-void print_setting(struct out *o, int attr, __u32 value, bool json, bool first)
+void print_setting(struct out *o, int attr, const __u32 *value, bool json, bool first)
 {
 	const struct setting *s = &settings[attr];
-	const char *word = s->words ? name_of(s->words, value) : NULL;
+	const char *word = s->words ? name_of(s->words, value[attr]) : NULL;
 	const char *quote = word && json ? "\"" : "";
 
 	if (json)
 		out_fmt(o, "%s\"%s\":", first ? "" : ",", s->name);
 	else
-		out_fmt(o, "%s=", s->name);
+		out_fmt(o, "%s=%s", s->name, chosen(attr, value));
 	if (word)
 		out_fmt(o, "%s%s%s", quote, word, quote);
 	else
-		out_fmt(o, s->kind == SETTING_HEX && !json ? "0x%x" : "%u",
-			value);
+		out_fmt(o, s->kind == SETTING_HEX && !json ? "0x%x" : "%u", value[attr]);
 	if (!json)
 		out_str(o, "\n");
 }
@@ -100,6 +106,17 @@ int unknown_setting(const char *name)
 	return EXIT_USAGE;
 }
 
+/* "auto", and "auto:65536", which says as well what was chosen. */
+static bool is_auto(const char *word)
+{
+	const size_t len = sizeof(SETTING_AUTO) - 1;
+	__u32 v;
+
+	if (strncmp(word, SETTING_AUTO, len))
+		return false;
+	return !word[len] || (word[len] == ':' && parse_u32(word + len + 1, &v));
+}
+
 /**
  * parse_setting() - read the value of a setting
  * @attr: FLOWTRACK_A_SETTINGS_*
@@ -118,6 +135,13 @@ static int parse_setting(int attr, const char *word, __u32 *value)
 	if (parse_u32(word, value))
 		return EXIT_OK;
 	switch (s->kind) {
+	case SETTING_AUTOMATIC:
+		if (is_auto(word)) {
+			*value = 0;
+			return EXIT_OK;
+		}
+		wanted = "a number, or auto";
+		break;
 	case SETTING_SWITCH:
 		v = same_word(word, "on") || same_word(word, "yes") ? 1 :
 		    same_word(word, "off") || same_word(word, "no") ? 0 : -1;
@@ -149,10 +173,16 @@ static int parse_setting(int attr, const char *word, __u32 *value)
 		       s->name, wanted);
 }
 
+static int cannot_set(const char *name)
+{
+	return err_set(EXIT_USAGE, "'%s' can only be read", name);
+}
+
 /**
  * parse_settings() - read settings with their values
  * @argc: how many words
- * @argv: NAME VALUE or NAME=VALUE, again and again
+ * @argv: NAME VALUE or NAME=VALUE, again and again; among others, settings that
+ *	can only be read are skipped if written NAME=VALUE, as show prints them
  * @value: filled in, by FLOWTRACK_A_SETTINGS_*
  * @has: bits of those that were given
  *
@@ -161,6 +191,7 @@ static int parse_setting(int attr, const char *word, __u32 *value)
 int parse_settings(int argc, char **argv, __u32 *value, __u64 *has)
 {
 	const char *word = NULL;
+	char readonly[64] = "";
 	struct words w;
 	int attr, code;
 
@@ -170,9 +201,12 @@ int parse_settings(int argc, char **argv, __u32 *value, __u64 *has)
 		attr = setting_find(w.key);
 		if (attr < 0)
 			return unknown_setting(w.key);
-		if (settings[attr].readonly)
-			return err_set(EXIT_USAGE,
-				       "'%s' can only be read", w.key);
+		if (settings[attr].readonly && !w.value)
+			return cannot_set(w.key);
+		if (settings[attr].readonly) {
+			memcpy(readonly, w.key, sizeof(readonly));
+			continue;
+		}
 		code = words_value(&w, &word);
 		if (code)
 			return code;
@@ -183,5 +217,24 @@ int parse_settings(int argc, char **argv, __u32 *value, __u64 *has)
 			return code;
 		*has |= 1ULL << attr;
 	}
-	return EXIT_OK;
+	return readonly[0] && !*has ? cannot_set(readonly) : EXIT_OK;
+}
+
+/**
+ * send_set() - change settings, all of them or none
+ * @nl: socket
+ * @value: by FLOWTRACK_A_SETTINGS_*
+ * @has: bits of those that change
+ *
+ * Return: an exit code.
+ */
+int send_set(struct nl *nl, const __u32 *value, __u64 has)
+{
+	struct nlmsghdr *req = nl_request(nl, FLOWTRACK_CMD_SETTINGS_SET);
+	int attr;
+
+	for (attr = 1; attr < __FLOWTRACK_A_SETTINGS_MAX; attr++)
+		if (has >> attr & 1)
+			mnl_attr_put_u32(req, attr, value[attr]);
+	return nl_talk(nl, req, NULL, NULL);
 }

@@ -9,12 +9,16 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
+/* Of a setting that the module may choose by itself. */
+#define SETTING_AUTO	"auto"
+
 struct nl;
 struct out;
 
 int get_settings(struct nl *nl, __u32 *value, __u64 *has);
 int unknown_setting(const char *name);
 int parse_settings(int argc, char **argv, __u32 *value, __u64 *has);
-void print_setting(struct out *o, int attr, __u32 value, bool json, bool first);
+int send_set(struct nl *nl, const __u32 *value, __u64 has);
+void print_setting(struct out *o, int attr, const __u32 *value, bool json, bool first);
 
 #endif /* FT_SETTINGS_H */

@@ -345,6 +345,7 @@ enum {
 	FLOWTRACK_A_SETTINGS_SRC_POLICY,	/* enum flowtrack_policy, not evict */
 	FLOWTRACK_A_SETTINGS_WATERMARK_LOW,	/* per cent of max; 0: off */
 	FLOWTRACK_A_SETTINGS_WATERMARK_HIGH,	/* per cent of max; 0: off */
+	FLOWTRACK_A_SETTINGS_BUCKETS_AUTO,	/* read only: nobody fixed buckets */
 
 	__FLOWTRACK_A_SETTINGS_MAX,
 	FLOWTRACK_A_SETTINGS_MAX = (__FLOWTRACK_A_SETTINGS_MAX - 1)

@@ -38,7 +38,7 @@ def requests(spec):
     """{operation and mode: attributes of the request, as the documentation has them}"""
     ops = {}
     settings = next(s for s in spec["attribute-sets"] if s["name"] == "settings")
-    writable = [a["name"] for a in settings["attributes"] if a["name"] not in ("count", "guarded", "src-count")]
+    writable = [a["name"] for a in settings["attributes"] if a["name"] not in ("count", "guarded", "src-count", "buckets-auto")]
     for op in spec["operations"]["list"]:
         for mode in ("do", "dump"):
             if mode not in op:
@@ -46,7 +46,7 @@ def requests(spec):
             attrs = op[mode].get("request", {}).get("attributes", [])
             said = ", ".join(f"``{a}``" for a in attrs)
             if attrs == writable:
-                said = "all of settings but ``count``, ``guarded``, ``src-count``"
+                said = "all of settings but those that are read only"
             ops[f"{op['name']} {mode}"] = said
     return ops
 

@@ -51,7 +51,8 @@ def from_code():
             settings[name] = ("INTEGER", f"default {initial}, range {args[0]} to {args[1]}")
     for name, rest in re.findall(r"SETTING\((\w+), FT_SETTING_NUMBER\),(.*?)}", text, re.S):
         if "readonly = true" in rest:
-            settings[name] = ("INTEGER (read-only)", f"default 0, range 0 to {names['FT_FLOWS_MAX']}")
+            values = {key: number(arg, names) for key, arg in re.findall(r"\.(max|def) = (\w+)", rest)}
+            settings[name] = ("INTEGER (read-only)", f"default {values.get('def', 0)}, range 0 to {values['max']}")
     return settings
 
 

@@ -369,7 +369,7 @@ def _(rig):
 def _(rig):
     with rig.r:
         there = {n[len("nf_flowtrack_"):] for n in os.listdir(DIR) if n.startswith("nf_flowtrack_")}
-    tested = {n for n, _ in BAD} | {"count", "guarded", "src_count"}
+    tested = {n for n, _ in BAD} | {"count", "guarded", "src_count", "buckets_auto"}
     equal(sorted(there), sorted(tested), "sysctls")
     shown = rig.r.tool_json("show")
     equal(sorted(shown), sorted(there), "settings")
