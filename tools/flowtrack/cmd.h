@@ -25,6 +25,7 @@
  * @help: -h: likewise
  * @family: -4, -6: AF_INET, AF_INET6, or 0
  * @netns: -n
+ * @settings: --settings
  * @once: --once
  * @count: --count; 0: no limit
  * @delay: --delay, seconds; 0: the default
@@ -38,6 +39,7 @@ struct options {
 	bool cpu;
 	bool timestamps;
 	bool ignore_existing;
+	bool settings;
 	bool once;
 	bool version;
 	bool help;

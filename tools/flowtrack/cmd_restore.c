@@ -15,6 +15,7 @@
 #include "nl.h"
 #include "parse.h"
 #include "save.h"
+#include "settings.h"
 
 #define BATCH_FLOWS	100	/* acknowledgments of failures fit in the socket */
 #define MAX_WORDS	32
@@ -26,12 +27,20 @@
  * @name: of the file, for messages
  * @ignore_existing: a flow that is there already is no failure
  * @line: number of the current line
+ * @version: of the format; 0: no header yet
+ * @flows: lines that were flows
+ * @value: settings, by FLOWTRACK_A_SETTINGS_*
+ * @has: bits of those that the file has
  * @lines: numbers of the lines in the batch
  * @n: flows in the batch
  * @len: bytes in the batch
+ * @last: its last request
  * @restored: flows entered
  * @existing: flows that were there
  * @failed: lines that were bad or refused
+ * @over: flows whose time was up before the file was read
+ * @now: nanoseconds since 1970
+ * @age: milliseconds since the table was saved; 0: not known
  * @code: exit code of the first failure
  * @batch: requests
  */
@@ -40,12 +49,20 @@ struct restore {
 	const char *name;
 	bool ignore_existing;
 	__u64 line;
+	unsigned int version;
+	__u64 flows;
+	__u32 value[__FLOWTRACK_A_SETTINGS_MAX];
+	__u64 has;
 	__u64 lines[BATCH_FLOWS];
 	unsigned int n;
 	size_t len;
+	struct nlmsghdr *last;
 	__u64 restored;
 	__u64 existing;
 	__u64 failed;
+	__u64 over;
+	__u64 now;
+	__u64 age;
 	int code;
 	char batch[BATCH_FLOWS * 512 + NL_REQUEST_SIZE] NL_ALIGNED;
 };
@@ -65,7 +82,6 @@ static int answer(unsigned int index, int err, void *data)
 {
 	struct restore *r = data;
 
-	r->restored--;
 	if (err == EPERM || err == EACCES)
 		return -1;
 	if (err == EEXIST && r->ignore_existing)
@@ -75,18 +91,35 @@ static int answer(unsigned int index, int err, void *data)
 	return 0;
 }
 
-static int send_batch(struct restore *r, struct nlmsghdr *last)
+/* The settings of the file, all of them or none. */
+static int send_settings(struct restore *r)
 {
-	unsigned int n = r->n;
+	int code;
+
+	if (!r->has)
+		return EXIT_OK;
+	code = send_set(r->nl, r->value, r->has);
+	if (code)
+		err_prefix("%s: settings: ", r->name);
+	return code;
+}
+
+static int send_batch(struct restore *r)
+{
+	unsigned int n = r->n, done = r->failed + r->existing;
 	size_t len = r->len;
+	int code;
 
 	if (!n)
 		return EXIT_OK;
-	last->nlmsg_flags |= NLM_F_ACK;
+	r->last->nlmsg_flags |= NLM_F_ACK;
 	r->n = 0;
 	r->len = 0;
-	r->restored += n;
-	return nl_batch(r->nl, r->batch, len, n, answer, r);
+	code = nl_batch(r->nl, r->batch, len, n, answer, r);
+	/* After a hard error, who knows: of these none is counted. */
+	if (!code)
+		r->restored += n - (r->failed + r->existing - done);
+	return code;
 }
 
 /* Splits a line in place. A line longer than any that save writes is bad. */
@@ -110,81 +143,180 @@ static int check_header(struct restore *r, int argc, char **argv)
 
 	if (argc != 2 || strcmp(argv[0], SAVE_HEADER) ||
 	    !parse_u64(argv[1], 1000, &version))
-		return err_set(EXIT_USAGE,
-			       "%s:%llu: not a saved table: the first line is '%s VERSION'",
-			       r->name, r->line, SAVE_HEADER);
-	if (version != SAVE_VERSION)
-		return err_set(EXIT_USAGE,
-			       "%s:%llu: version %llu of the format is not %d",
-			       r->name, r->line, version, SAVE_VERSION);
+		return err_set(EXIT_USAGE, "not a saved table: the first line is '%s VERSION'",
+			       SAVE_HEADER);
+	if (version < SAVE_VERSION || version > SAVE_VERSION_SETTINGS)
+		return err_set(EXIT_USAGE, "version %llu of the format is neither %d nor %d",
+			       version, SAVE_VERSION, SAVE_VERSION_SETTINGS);
+	r->version = version;
 	return EXIT_OK;
+}
+
+/*
+ * A comment, or when the table was saved: what a flow had left then, it has no
+ * more. A clock that was ahead of this one says nothing.
+ */
+static void take_comment(struct restore *r, int argc, char **argv)
+{
+	__u64 saved;
+
+	if (argc != 2 || strcmp(argv[0], "#") ||
+	    strncmp(argv[1], SAVE_TIME, sizeof(SAVE_TIME) - 1) ||
+	    !parse_time(argv[1] + sizeof(SAVE_TIME) - 1, &saved))
+		return;
+	r->age = saved < r->now ? (r->now - saved) / 1000000 : 0;
+}
+
+/* Takes off what went by since the table was saved. Return: false if nothing is left. */
+static bool take_age(struct restore *r, struct flow *f)
+{
+	if (!flow_has(f, FLOWTRACK_A_FLOW_TIMEOUT))
+		return true;
+	if (f->timeout <= r->age && r->age) {
+		r->over++;
+		return false;
+	}
+	f->timeout -= r->age;
+	return true;
+}
+
+/* Settings come before the first flow, so that there is room for it. */
+static int take_settings(struct restore *r, int argc, char **argv)
+{
+	__u64 has;
+	int code;
+
+	if (r->version < SAVE_VERSION_SETTINGS || r->flows)
+		return err_set(EXIT_USAGE, "settings stand before the flows of version %d",
+			       SAVE_VERSION_SETTINGS);
+	code = parse_settings(argc, argv, r->value, &has);
+	if (!code)
+		r->has |= has;
+	return code;
+}
+
+/**
+ * take_line() - read a line of the table
+ * @r: restore
+ * @line: line; split in place
+ * @len: of @line
+ * @f: filled in if it is a flow
+ * @flow: set to whether it is
+ *
+ * Return: an exit code.
+ */
+static int take_line(struct restore *r, char *line, size_t len, struct flow *f, bool *flow)
+{
+	char *argv[MAX_WORDS];
+	int argc;
+
+	*flow = false;
+	if (line[len - 1] != '\n')
+		return err_set(EXIT_USAGE, "the file ends within this line");
+	if (strlen(line) != len)
+		return err_set(EXIT_USAGE, "a NUL character");
+	argc = split(line, argv);
+	if (!argc || (argc > 0 && argv[0][0] == '#')) {
+		take_comment(r, argc, argv);
+		return EXIT_OK;
+	}
+	if (!r->version)
+		return check_header(r, argc, argv);
+	if (argc < 0)
+		return err_set(EXIT_USAGE, "too many words");
+	if (!strcmp(argv[0], SAVE_SETTING))
+		return take_settings(r, argc - 1, argv + 1);
+	*flow = true;
+	return flow_words(f, argc, argv, 0, WORDS_STATE);
+}
+
+/* Enters a flow, with others. */
+static int take_flow(struct restore *r, struct flow *f)
+{
+	struct nlmsghdr *nlh;
+
+	if (!take_age(r, f))
+		return EXIT_OK;
+	/* Saved where the clock was ahead: no reason to refuse it. */
+	if (f->start > r->now)
+		f->has &= ~FLOW_BIT(START);
+	nlh = nl_append(r->nl, r->batch + r->len, FLOWTRACK_CMD_FLOW_ADD);
+	flow_put(nlh, f);
+	r->last = nlh;
+	r->len += NLMSG_ALIGN(nlh->nlmsg_len);
+	r->lines[r->n++] = r->line;
+	return r->n == BATCH_FLOWS ? send_batch(r) : EXIT_OK;
+}
+
+/* A bad line is told of, and the next one is read; without a header, none is. */
+static int restore_line(struct restore *r, char *line, size_t len)
+{
+	bool flow, cut = line[len - 1] != '\n';
+	struct flow f;
+	int code;
+
+	r->line++;
+	code = take_line(r, line, len, &f, &flow);
+	if (code && !r->version && !cut) {
+		err_prefix("%s:%llu: ", r->name, r->line);
+		return code;
+	}
+	if (code) {
+		complain(r, r->line, code);
+		return EXIT_OK;
+	}
+	if (!flow)
+		return EXIT_OK;
+	if (!r->flows++) {
+		code = send_settings(r);
+		if (code)
+			return code;
+	}
+	return take_flow(r, &f);
 }
 
 static int restore_lines(struct restore *r, FILE *file)
 {
-	struct nlmsghdr *nlh = NULL;
-	bool header = false;
-	size_t size = 0;
-	char *line = NULL;
 	int code = EXIT_OK;
 	struct timespec ts;
+	char *line = NULL;
+	size_t size = 0;
 	ssize_t len;
-	__u64 now;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	now = ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-	while (!code && (len = getline(&line, &size, file)) >= 0) {
-		char *argv[MAX_WORDS];
-		struct flow f;
-		int argc;
-
-		r->line++;
-		if (line[len - 1] != '\n') {
-			err_set(EXIT_USAGE, "the file ends within this line");
-			complain(r, r->line, EXIT_USAGE);
-			break;
-		}
-		if (strlen(line) != (size_t)len) {
-			err_set(EXIT_USAGE, "a NUL character");
-			complain(r, r->line, EXIT_USAGE);
-			continue;
-		}
-		argc = split(line, argv);
-		if (!argc || (argc > 0 && argv[0][0] == '#'))
-			continue;
-		if (!header) {
-			code = check_header(r, argc, argv);
-			header = true;
-			continue;
-		}
-		if (argc < 0) {
-			err_set(EXIT_USAGE, "too many words");
-			complain(r, r->line, EXIT_USAGE);
-			continue;
-		}
-		if (flow_words(&f, argc, argv, 0, WORDS_STATE)) {
-			complain(r, r->line, EXIT_USAGE);
-			continue;
-		}
-		/* Saved where the clock was ahead: no reason to refuse it. */
-		if (f.start > now)
-			f.has &= ~FLOW_BIT(START);
-		nlh = nl_append(r->nl, r->batch + r->len,
-				FLOWTRACK_CMD_FLOW_ADD);
-		flow_put(nlh, &f);
-		r->len += NLMSG_ALIGN(nlh->nlmsg_len);
-		r->lines[r->n++] = r->line;
-		if (r->n == BATCH_FLOWS)
-			code = send_batch(r, nlh);
-	}
+	r->now = ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+	while (!code && (len = getline(&line, &size, file)) >= 0)
+		code = restore_line(r, line, len);
 	if (!code && ferror(file))
 		code = err_set(EXIT_USAGE, "%s: %s", r->name, strerror(errno));
-	if (!code && !header)
+	if (!code && !r->version && !r->failed)
 		code = err_set(EXIT_USAGE, "%s: the file is empty", r->name);
+	if (!code && !r->flows)
+		code = send_settings(r);
 	if (!code)
-		code = send_batch(r, nlh);
+		code = send_batch(r);
 	free(line);
 	return code;
+}
+
+static void print_summary(const struct restore *r, bool json)
+{
+	if (json) {
+		out_fmt(&std, "{\"restored\":%llu,\"existing\":%llu,\"failed\":%llu",
+			r->restored, r->existing, r->failed);
+		if (r->over)
+			out_fmt(&std, ",\"over\":%llu", r->over);
+		out_str(&std, "}\n");
+		return;
+	}
+	out_fmt(&std, "%llu flow%s restored", r->restored, r->restored == 1 ? "" : "s");
+	if (r->existing)
+		out_fmt(&std, ", %llu existed", r->existing);
+	if (r->over)
+		out_fmt(&std, ", %llu over since the table was saved", r->over);
+	if (r->failed)
+		out_fmt(&std, ", %llu failed", r->failed);
+	out_str(&std, "\n");
 }
 
 int cmd_restore(const struct options *opts, int argc, char **argv)
@@ -214,20 +346,12 @@ int cmd_restore(const struct options *opts, int argc, char **argv)
 	nl_close(&nl);
 	if (file != stdin)
 		fclose(file);
+	/* What was entered before a failure is said all the same. */
+	if (code && !r.restored && !r.failed)
+		return code;
+	print_summary(&r, opts->json);
+	err = out_close(&std);
 	if (code)
 		return code;
-	if (opts->json) {
-		out_fmt(&std, "{\"restored\":%llu,\"existing\":%llu,\"failed\":%llu}\n",
-			r.restored, r.existing, r.failed);
-	} else {
-		out_fmt(&std, "%llu flow%s restored", r.restored,
-			r.restored == 1 ? "" : "s");
-		if (r.existing)
-			out_fmt(&std, ", %llu existed", r.existing);
-		if (r.failed)
-			out_fmt(&std, ", %llu failed", r.failed);
-		out_str(&std, "\n");
-	}
-	err = out_close(&std);
 	return r.failed ? r.code : err;
 }

@@ -1,14 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * flowtrack save: the table as lines that restore reads.
+ * flowtrack save: the table, and the settings if asked for, as lines that
+ * restore reads.
  */
+#include <time.h>
+
 #include "cmd.h"
 #include "filter.h"
+#include "names.h"
 #include "nl.h"
 #include "print.h"
+#include "save.h"
+#include "settings.h"
+
+/* What stands before the flows; kept, since a dump may begin anew. */
+static int make_head(struct out *head, struct nl *nl, bool with_settings)
+{
+	__u32 value[__FLOWTRACK_A_SETTINGS_MAX] = { 0 };
+	struct timespec ts;
+	int attr, code;
+	__u64 has = 0;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	out_init(head, -1);
+	out_fmt(head, "%s %d\n# %s%lld.%03ld\n", SAVE_HEADER,
+		with_settings ? SAVE_VERSION_SETTINGS : SAVE_VERSION, SAVE_TIME,
+		(long long)ts.tv_sec, ts.tv_nsec / 1000000);
+	if (with_settings) {
+		code = get_settings(nl, value, &has);
+		if (code)
+			return code;
+	}
+	for (attr = 1; attr < __FLOWTRACK_A_SETTINGS_MAX; attr++) {
+		if (!(has >> attr & 1) || !settings[attr].name || settings[attr].readonly)
+			continue;
+		out_str(head, SAVE_SETTING " ");
+		print_setting(head, attr, value, false, true);
+	}
+	*out_room(head) = '\0';
+	return EXIT_OK;
+}
 
 int cmd_save(const struct options *opts, int argc, char **argv)
 {
+	static struct out head;
 	static struct nl nl;
 	struct printer p;
 	struct filter f;
@@ -20,15 +55,21 @@ int cmd_save(const struct options *opts, int argc, char **argv)
 	if (filter_wants(&f, FLOWTRACK_TRACKER_GUARDED))
 		return err_set(EXIT_USAGE,
 			       "'guarded': nf_conntrack's flows cannot be restored");
+	if (opts->json && opts->settings)
+		return err_set(EXIT_USAGE, "--settings is for restore, which reads no JSON");
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;
 	printer_init(&p, &std, opts);
-	if (opts->json)
+	if (opts->json) {
 		p.windows = true;
-	else
+	} else {
 		p.form = PRINT_SAVE;
-	code = list_flows(&nl, &f, &p);
+		p.head = head.buf;
+		code = make_head(&head, &nl, opts->settings);
+	}
+	if (!code)
+		code = list_flows(&nl, &f, &p);
 	nl_close(&nl);
 	return code;
 }

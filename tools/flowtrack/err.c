@@ -39,6 +39,21 @@ void err_add(const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Says where it happened, before the message. */
+void err_prefix(const char *fmt, ...)
+{
+	char tail[sizeof(msg)];
+	va_list ap;
+	int len;
+
+	memcpy(tail, msg, sizeof(tail));
+	va_start(ap, fmt);
+	len = vsnprintf(msg, sizeof(msg), fmt, ap);
+	va_end(ap);
+	if (len >= 0 && (size_t)len < sizeof(msg))
+		snprintf(msg + len, sizeof(msg) - len, "%s", tail);
+}
+
 const char *err_msg(void)
 {
 	return msg;

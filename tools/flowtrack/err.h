@@ -22,6 +22,8 @@ int err_set(int code, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void err_add(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2)));
+void err_prefix(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2)));
 const char *err_msg(void);
 void err_clear(void);
 void err_print(void);

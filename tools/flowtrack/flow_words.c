@@ -107,32 +107,6 @@ static bool parse_window(const char *s, struct flow_tcp *t)
 	return true;
 }
 
-/* Seconds since the epoch, with decimals; to nanoseconds. */
-static bool parse_time(const char *s, __u64 *ns)
-{
-	const char *dot = strchrnul(s, '.');
-	size_t digits = *dot ? strlen(dot + 1) : 0;
-	__u64 whole, frac = 0;
-	char buf[16];
-
-	if ((size_t)(dot - s) >= sizeof(buf) || digits > 9)
-		return false;
-	memcpy(buf, s, dot - s);
-	buf[dot - s] = '\0';
-	if (!parse_u64(buf, ULLONG_MAX / 1000000000 - 1, &whole))
-		return false;
-	if (*dot) {
-		memset(buf, '0', 9);
-		memcpy(buf, dot + 1, digits);
-		buf[9] = '\0';
-		if (!digits || buf[1] == 'x' || buf[1] == 'X' ||
-		    !parse_u64(buf, 999999999, &frac))
-			return false;
-	}
-	*ns = whole * 1000000000 + frac;
-	return true;
-}
-
 /* Words separated by commas, or "none". */
 static bool parse_status(const char *s, __u32 *status)
 {

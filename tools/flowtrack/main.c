@@ -31,6 +31,7 @@ enum {
 	OPT_COUNT,
 	OPT_ONCE,
 	OPT_DELAY,
+	OPT_SETTINGS,
 	OPT_END,
 };
 
@@ -71,7 +72,8 @@ static const struct verb verbs[] = {
 	  "show who holds, and who opens, most flows" },
 	{ "set", cmd_set, 0, "NAME VALUE...", "change settings" },
 	{ "show", cmd_show, 0, "[NAME...]", "print settings" },
-	{ "save", cmd_save, 0, "[FILTER]", "print flows for restore" },
+	{ "save", cmd_save, ONLY(OPT_SETTINGS), "[FILTER] [--settings]",
+	  "print flows for restore" },
 	{ "restore", cmd_restore, ONLY(OPT_IGNORE_EXISTING),
 	  "[FILE] [--ignore-existing]", "enter flows that save printed" },
 };
@@ -95,6 +97,7 @@ static const struct option long_options[] = {
 	{ "count", required_argument, NULL, 'N' },
 	{ "once", no_argument, NULL, OPT_ONCE },
 	{ "delay", required_argument, NULL, 'd' },
+	{ "settings", no_argument, NULL, OPT_SETTINGS },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -199,15 +202,45 @@ static void auto_color(struct options *opts)
 		      term && strcmp(term, "dumb");
 }
 
+/* Which long options begin with the @len characters of @name; how many do? */
+static unsigned int option_matches(const char *name, size_t len, char *list, size_t size)
+{
+	const struct option *o;
+	unsigned int n = 0;
+	size_t used = 0;
+
+	list[0] = '\0';
+	for (o = long_options; o->name; o++) {
+		if (strncmp(o->name, name, len))
+			continue;
+		if (used < size)
+			used += snprintf(list + used, size - used, "%s--%s", n ? ", " : "", o->name);
+		n++;
+	}
+	return n;
+}
+
 static int bad_option(int c, char **argv)
 {
-	/* optopt is 0 for a long option that does not exist. */
+	const char *word = argv[optind - 1];
+	char list[256];
+	size_t len;
+
 	if (c == ':')
-		return err_set(EXIT_USAGE, "option '%s' needs a value",
-			       argv[optind - 1]);
-	if (optopt && optopt < 256)
+		return err_set(EXIT_USAGE, "option '%s' needs a value", word);
+	if (strncmp(word, "--", 2))
 		return err_set(EXIT_USAGE, "unknown option '-%c'", optopt);
-	return err_set(EXIT_USAGE, "unknown option '%s'", argv[optind - 1]);
+	len = strcspn(word, "=");
+	switch (option_matches(word + 2, len - 2, list, sizeof(list))) {
+	case 0:
+		return err_set(EXIT_USAGE, "unknown option '%.*s'", (int)len, word);
+	case 1:
+		return err_set(EXIT_USAGE, "option '%.*s' takes no value, '%s' was given",
+			       (int)len, word, word + len + 1);
+	default:
+		return err_set(EXIT_USAGE, "option '%.*s' is ambiguous: %s", (int)len, word,
+			       list);
+	}
 }
 
 /* Letters of options that only some verbs have. */
@@ -283,6 +316,9 @@ static int take_option(struct options *opts, int c, char **argv)
 		return EXIT_OK;
 	case OPT_IGNORE_EXISTING:
 		opts->ignore_existing = true;
+		return EXIT_OK;
+	case OPT_SETTINGS:
+		opts->settings = true;
 		return EXIT_OK;
 	case OPT_ONCE:
 		opts->once = true;

@@ -240,7 +240,7 @@ bool parse_duration(const char *s, __u64 *ms)
 		{ "d", 86400 * 1000 },
 		{ "w", 7 * 86400 * 1000 },
 	};
-	__u64 total = 0, whole, frac, scale;
+	__u64 total = 0, part, whole, frac, scale;
 	size_t i, len = 0;
 
 	if (!*s)
@@ -280,7 +280,10 @@ bool parse_duration(const char *s, __u64 *ms)
 		}
 		if (i == sizeof(units) / sizeof(units[0]))
 			return false;
-		total += whole * units[i].ms + frac * units[i].ms / scale;
+		/* Not above 2^62, but so often that the sum would be. */
+		part = whole * units[i].ms + frac * units[i].ms / scale;
+		if (__builtin_add_overflow(total, part, &total))
+			return false;
 		s += len;
 	}
 	*ms = total;
@@ -347,4 +350,30 @@ bool parse_masked(const char *s, __u32 *v, __u32 *mask)
 	memcpy(buf, s, slash - s);
 	buf[slash - s] = '\0';
 	return parse_u32(buf, v) && parse_u32(slash + 1, mask);
+}
+
+/* Seconds since the epoch, with decimals; to nanoseconds. */
+bool parse_time(const char *s, __u64 *ns)
+{
+	const char *dot = strchrnul(s, '.');
+	size_t digits = *dot ? strlen(dot + 1) : 0;
+	__u64 whole, frac = 0;
+	char buf[16];
+
+	if ((size_t)(dot - s) >= sizeof(buf) || digits > 9)
+		return false;
+	memcpy(buf, s, dot - s);
+	buf[dot - s] = '\0';
+	if (!parse_u64(buf, ULLONG_MAX / 1000000000 - 1, &whole))
+		return false;
+	if (*dot) {
+		memset(buf, '0', 9);
+		memcpy(buf, dot + 1, digits);
+		buf[9] = '\0';
+		if (!digits || buf[1] == 'x' || buf[1] == 'X' ||
+		    !parse_u64(buf, 999999999, &frac))
+			return false;
+	}
+	*ns = whole * 1000000000 + frac;
+	return true;
 }

@@ -11,7 +11,6 @@
 #include "err.h"
 #include "names.h"
 #include "print.h"
-#include "save.h"
 
 /* Columns: what most flows need. Longer fields push the rest to the right. */
 enum {
@@ -256,6 +255,7 @@ void printer_init(struct printer *p, struct out *o, const struct options *opts)
 		  opts->oneline ? PRINT_ONELINE : PRINT_COLUMNS;
 	p->color = opts->color;
 	p->windows = false;
+	p->head = "";
 	p->flows = 0;
 }
 
@@ -264,7 +264,7 @@ void printer_begin(struct printer *p)
 	if (p->form == PRINT_JSON)
 		out_str(p->o, "[");
 	else if (p->form == PRINT_SAVE)
-		out_fmt(p->o, "%s %d\n", SAVE_HEADER, SAVE_VERSION);
+		out_str(p->o, p->head);
 }
 
 /* An age is gone when the flow is restored, a time is not. */

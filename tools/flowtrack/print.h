@@ -27,6 +27,7 @@ enum print_form {
  * @form: how
  * @color: with escape sequences
  * @windows: JSON shows TCP windows as well
+ * @head: what a saved table begins with
  * @flows: how many were printed
  * @flow: the current one
  */
@@ -35,6 +36,7 @@ struct printer {
 	enum print_form form;
 	bool color;
 	bool windows;
+	const char *head;
 	__u64 flows;
 	struct flow flow;
 };

@@ -61,6 +61,7 @@ struct fake {
 	unsigned int interrupt;	/* so many dumps are inconsistent */
 	bool no_family;
 	unsigned int enobufs;	/* so many receptions fail */
+	unsigned int enobufs_at;	/* and one after so many requests; 0: none */
 	int error;		/* errno of every request */
 	int done_error;		/* errno at the end of a dump */
 	const char *message;	/* extack */
@@ -68,6 +69,9 @@ struct fake {
 	unsigned int missing;	/* attribute */
 	int fail_at;		/* message of a batch that fails; -1: none */
 	int fail_errno;
+	int setting;		/* that has another value; 0: none */
+	__u32 value;		/* which one */
+	int settings_max;	/* the last setting that there is; 0: all are */
 };
 
 extern struct fake fake;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -287,7 +288,7 @@ static void show(void)
 
 	fake_reset();
 	out = run_verb(cmd_show, &plain, "", &code);
-	EXPECT(!strncmp(out, "enable=1\nmax=1\ncount=0\nbuckets=1\nfull_policy=drop\n", 50));
+	EXPECT(!strncmp(out, "enable=1\nmax=1\ncount=0\nbuckets=auto:1\nfull_policy=drop\n", 55));
 	EXPECT(strstr(out, "\nbypass_mask=0x1\n"));
 	EXPECT(strstr(out, "\nadopt=always\n"));
 	out = run_verb(cmd_show, &plain, "udp_timeout max", &code);
@@ -298,6 +299,16 @@ static void show(void)
 	EXPECT_STR(json_string_value(json_object_get(j, "full_policy")),
 		   "drop");
 	json_decref(j);
+	/* A number that somebody fixed is told from one that was chosen. */
+	fake.setting = FLOWTRACK_A_SETTINGS_BUCKETS_AUTO;
+	fake.value = 0;
+	EXPECT_STR(run_verb(cmd_show, &plain, "buckets", &code), "buckets=1\n");
+	/* What a module of old lacks is named. */
+	fake.settings_max = FLOWTRACK_A_SETTINGS_WATERMARK_LOW;
+	run_verb(cmd_show, &plain, "max watermark_high buckets_auto", &code);
+	EXPECT_INT(code, EXIT_REFUSED);
+	EXPECT_STR(err_msg(), "the module has no setting 'watermark_high', 'buckets_auto'");
+	EXPECT_STR(run_verb(cmd_show, &plain, "buckets", &code), "buckets=1\n");
 	run_verb(cmd_show, &plain, "maxx", &code);
 	EXPECT_INT(code, EXIT_USAGE);
 	EXPECT_STR(err_msg(), "unknown setting 'maxx', did you mean 'max'?");
@@ -316,7 +327,8 @@ static void set(void)
 	static const char * const bad[] = {
 		"", "max", "mix 5", "count 5", "max lots", "max 4294967296",
 		"full_policy never", "tcp_timeout_established 1.5", "max 5 max 6",
-		"acct maybe", "bypass_mark 0xfffffffff",
+		"acct maybe", "bypass_mark 0xfffffffff", "count=5", "max 7 count 5",
+		"buckets automatic", "buckets auto:", "buckets auto:x", "max auto",
 	};
 	const char *out;
 	size_t i;
@@ -345,6 +357,38 @@ static void set(void)
 	}
 	EXPECT_INT(fake.requests, 0);
 	err_clear();
+}
+
+/* What show prints, set takes: in any order, the number of buckets as it was. */
+static void show_to_set(void)
+{
+	static char line[8192], reversed[8192];
+	int code, i, argc;
+	char *p, **argv;
+
+	fake_reset();
+	snprintf(line, sizeof(line), "%s", run_verb(cmd_show, &plain, "", &code));
+	for (p = line; *p; p++)
+		if (*p == '\n')
+			*p = ' ';
+	argc = test_words(line, &argv);
+	reversed[0] = '\0';
+	for (i = argc - 1; i >= 0; i--) {
+		strcat(reversed, argv[i]);
+		strcat(reversed, " ");
+	}
+	run_verb(cmd_set, &plain, reversed, &code);
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT_STR(err_msg(), "");
+	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_SETTINGS_SET);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_BUCKETS), 0);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_WATERMARK_HIGH), 1);
+	EXPECT(!request_attr(FLOWTRACK_A_SETTINGS_COUNT));
+	EXPECT(!request_attr(FLOWTRACK_A_SETTINGS_BUCKETS_AUTO));
+	run_verb(cmd_set, &plain, "buckets auto", &code);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_BUCKETS), 0);
+	run_verb(cmd_set, &plain, "buckets=4096", &code);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_BUCKETS), 4096);
 }
 
 /* The tool's stderr goes to a file that is returned. */
@@ -429,6 +473,96 @@ static void restores(void)
 	err_clear();
 }
 
+#define UDP(timeout)	"udp src=1.1.1.1 dst=2.2.2.2 sport=1 dport=2 timeout=" timeout "\n"
+
+/* What went by since the table was saved is taken off; what is over is not entered. */
+static void restore_later(void)
+{
+	static char text[1024], messages[1024];
+	const char *out;
+	__u32 left;
+	int code;
+
+	fake_reset();
+	snprintf(text, sizeof(text), "flowtrack-save 1\n# saved=%lld.000\n" UDP("100") GOOD
+		 UDP("600"), (long long)time(NULL) - 300);
+	out = restore(&plain, text, &code, messages, sizeof(messages));
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT_STR(out, "1 flow restored, 2 over since the table was saved\n");
+	left = mnl_attr_get_u32(request_attr(FLOWTRACK_A_FLOW_TIMEOUT));
+	EXPECT(left > 290000 && left <= 300000);
+	out = restore(&json, text, &code, messages, sizeof(messages));
+	EXPECT_STR(out, "{\"restored\":1,\"existing\":0,\"failed\":0,\"over\":2}\n");
+	/* a clock that was ahead, and a comment that only looks like it */
+	snprintf(text, sizeof(text), "flowtrack-save 1\n# saved=%lld\n# saved=yesterday\n"
+		 UDP("100"), (long long)time(NULL) + 300);
+	out = restore(&plain, text, &code, messages, sizeof(messages));
+	EXPECT_STR(out, "1 flow restored\n");
+	EXPECT_INT(mnl_attr_get_u32(request_attr(FLOWTRACK_A_FLOW_TIMEOUT)), 100000);
+}
+
+/* Settings of the file: in one request, before the flows; or nothing at all. */
+static void restore_settings(void)
+{
+	static char messages[1024];
+	const char *out;
+	int code;
+
+	fake_reset();
+	out = restore(&plain, "flowtrack-save 2\nset max=5\nset buckets=auto:64\n", &code,
+		      messages, sizeof(messages));
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT_STR(out, "0 flows restored\n");
+	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_SETTINGS_SET);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_MAX_FLOWS), 5);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_BUCKETS), 0);
+	out = restore(&plain, "flowtrack-save 2\nset max=5\n" GOOD, &code, messages,
+		      sizeof(messages));
+	EXPECT_STR(out, "1 flow restored\n");
+	EXPECT_INT(fake.requests, 3);
+	/* refused: no flow is entered either */
+	fake_reset();
+	fake.error = EINVAL;
+	fake.message = "too many";
+	restore(&plain, "flowtrack-save 2\nset max=5\n" GOOD, &code, messages, sizeof(messages));
+	EXPECT_INT(code, EXIT_REFUSED);
+	EXPECT(strstr(err_msg(), "settings: too many"));
+	EXPECT_INT(fake.requests, 1);
+	/* out of place, of the other version, unknown */
+	fake_reset();
+	out = restore(&plain, "flowtrack-save 2\n" GOOD "set max=5\n", &code, messages,
+		      sizeof(messages));
+	EXPECT_INT(code, EXIT_USAGE);
+	EXPECT(strstr(messages, ":3: settings stand before the flows"));
+	out = restore(&plain, "flowtrack-save 1\nset max=5\n" GOOD, &code, messages,
+		      sizeof(messages));
+	EXPECT_INT(code, EXIT_USAGE);
+	out = restore(&plain, "flowtrack-save 2\nset maxx=5\n" GOOD, &code, messages,
+		      sizeof(messages));
+	EXPECT_STR(out, "1 flow restored, 1 failed\n");
+	err_clear();
+}
+
+/* An error in the middle: what was entered before is said. */
+static void restore_cut(void)
+{
+	static char text[64000], messages[8192];
+	const char *out;
+	int code, i;
+	char *p;
+
+	fake_reset();
+	p = stpcpy(text, "flowtrack-save 1\n");
+	for (i = 0; i < 250; i++)
+		p = stpcpy(p, GOOD);
+	fake.enobufs_at = 200;
+	out = restore(&plain, text, &code, messages, sizeof(messages));
+	EXPECT_INT(code, EXIT_REFUSED);
+	EXPECT_STR(out, "100 flows restored\n");
+	EXPECT(strstr(err_msg(), "cannot receive"));
+	err_clear();
+}
+
 static void bad_files(void)
 {
 	static const struct {
@@ -437,7 +571,7 @@ static void bad_files(void)
 	} cases[] = {
 		{ "", "the file is empty" },
 		{ GOOD, "not a saved table" },
-		{ "flowtrack-save 2\n" GOOD, "version 2" },
+		{ "flowtrack-save 3\n" GOOD, "version 3" },
 		{ "flowtrack-save x\n", "not a saved table" },
 	};
 	static char messages[8192];
@@ -544,6 +678,7 @@ static void top(void)
 
 static void saves(void)
 {
+	struct options settings_too = { .settings = true };
 	static char text[1 << 16], messages[1024];
 	const char *out;
 	int code;
@@ -553,9 +688,19 @@ static void saves(void)
 	fake.flows = 20;
 	out = run_verb(cmd_save, &plain, "", &code);
 	EXPECT_INT(code, EXIT_OK);
-	EXPECT(!strncmp(out, "flowtrack-save 1\ntcp src=10.0.0.2 ", 34));
+	EXPECT(!strncmp(out, "flowtrack-save 1\n# saved=", 25));
+	EXPECT(strstr(out, "\ntcp src=10.0.0.2 "));
 	/* an age becomes a time */
 	EXPECT(strstr(out, " start=1") || strstr(out, " start=2"));
+	snprintf(text, sizeof(text), "%s", out);
+	out = restore(&plain, text, &code, messages, sizeof(messages));
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT_STR(out, "20 flows restored\n");
+	/* With settings the form is another one, which restore reads. */
+	out = run_verb(cmd_save, &settings_too, "", &code);
+	EXPECT(!strncmp(out, "flowtrack-save 2\n# saved=", 25));
+	EXPECT(strstr(out, "\nset enable=1\nset max=1\nset buckets=auto:1\n"));
+	EXPECT(!strstr(out, "set count"));
 	snprintf(text, sizeof(text), "%s", out);
 	out = restore(&plain, text, &code, messages, sizeof(messages));
 	EXPECT_INT(code, EXIT_OK);
@@ -584,8 +729,12 @@ const struct test cmd_tests[] = {
 	{ "top", top },
 	{ "show", show },
 	{ "set", set },
+	{ "set takes what show prints", show_to_set },
 	{ "save", saves },
 	{ "restore", restores },
+	{ "restore, a while after save", restore_later },
+	{ "restore of settings", restore_settings },
+	{ "restore that ends in the middle", restore_cut },
 	{ "restore of bad files", bad_files },
 	{ NULL, NULL },
 };

@@ -233,10 +233,9 @@ static void answer_do(const struct nlmsghdr *req)
 		break;
 	case FLOWTRACK_CMD_SETTINGS_GET:
 		nlh = reply(buf, req, 0);
-		for (i = 1; i < __FLOWTRACK_A_SETTINGS_MAX; i++)
-			mnl_attr_put_u32(nlh, i,
-					 i == FLOWTRACK_A_SETTINGS_COUNT ?
-					 fake.flows : 1);
+		for (i = 1; i <= (fake.settings_max ?: FLOWTRACK_A_SETTINGS_MAX); i++)
+			mnl_attr_put_u32(nlh, i, i == fake.setting ? fake.value :
+					 i == FLOWTRACK_A_SETTINGS_COUNT ? fake.flows : 1);
 		queue(nlh);
 		break;
 	case FLOWTRACK_CMD_STATS_GET:
@@ -331,6 +330,11 @@ ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
 	(void)nl;
 	if (fake.enobufs && fake.requests) {
 		fake.enobufs--;
+		errno = ENOBUFS;
+		return -1;
+	}
+	if (fake.enobufs_at && fake.requests >= fake.enobufs_at) {
+		fake.enobufs_at = 0;
 		errno = ENOBUFS;
 		return -1;
 	}

@@ -98,7 +98,7 @@ table inet raw {
         check(abs(a["timeout"] - b["timeout"]) < 20, f"timeouts: {b} {a}")
         check(abs(a["start"] - b["start"]) < 2, f"start: {b} {a}")
     second = rig.r.tool("save")[1]
-    strip = re.compile(r" (timeout|start|age)=\S+")
+    strip = re.compile(r" (timeout|start|age|saved)=\S+")
     equal(sorted(strip.sub("", second).splitlines()), sorted(strip.sub("", saved).splitlines()), "saved again")
     rig.r.sysctl("acct", 0)
     rig.r.sysctl("timestamp", 0)
@@ -110,7 +110,7 @@ def _(rig):
     n = len(rig.r.flows())
     status, _, err = rig.r.tool("restore", text=saved, ok=False)
     equal(status, 2, "exit status")
-    check("standard input:2:" in err, f"the line is not named: {err}")
+    check("standard input:3:" in err, f"the line is not named: {err}")
     out = rig.r.tool("-j", "restore", "--ignore-existing", text=saved)[1]
     equal(parse_json(out), {"restored": 0, "existing": n, "failed": 0}, "what restore says")
     equal(len(rig.r.flows()), n, "flows")
@@ -118,7 +118,7 @@ def _(rig):
 
 @case("files that are not what save wrote are refused, with the line", only="flowtrack")
 def _(rig):
-    saved = rig.r.tool("save", "udp", "ipv4")[1].splitlines()
+    saved = [line for line in rig.r.tool("save", "udp", "ipv4")[1].splitlines() if not line.startswith("#")]
     for what, text in (("empty", ""), ("no header", saved[1] + "\n"), ("another version", saved[0].split()[0] + " 999\n"),
                        ("a bad word", saved[0] + "\n" + saved[1] + " colour=red\n"),
                        ("a bad address", saved[0] + "\n" + saved[1].replace("10.9.1.2", "10.9.1.256") + "\n"),
@@ -153,6 +153,55 @@ def _(rig):
     equal(int(rig.r.sysctl("count")), 3, "count")
     rig.r.sysctl("max", old)
     rig.r.sysctl("full_policy", "evict")
+
+
+@case("a file of ten minutes ago: flows have ten minutes less, and what is over does not come back", only="flowtrack")
+def _(rig):
+    rig.r.flush()
+    words = ("udp", "src", "192.0.2.1", "dst", "192.0.2.2", "dport", "53")
+    rig.r.tool("add", *words, "sport", "1", "timeout", "1000")
+    rig.r.tool("add", *words, "sport", "2", "timeout", "500")
+    saved = rig.r.tool("save")[1]
+    then = float(re.search(r"^# saved=([0-9.]+)$", saved, re.M).group(1))
+    rig.r.flush()
+    old = saved.replace(f"# saved={then:.3f}", f"# saved={then - 600:.3f}")
+    equal(parse_json(rig.r.tool("-j", "restore", text=old)[1]), {"restored": 1, "existing": 0, "failed": 0, "over": 1}, "summary")
+    left = rig.r.flow(osport=1)["timeout"]
+    check(380 < left <= 400, f"{left} s are left of 1000 after 600")
+    rig.r.flush()
+    equal(parse_json(rig.r.tool("-j", "restore", text=saved)[1])["restored"], 2, "flows of a file of just now")
+    rig.r.flush()
+
+
+@case("settings: show is fed to set, saved with the flows and restored after a reload, buckets automatic as they were",
+      only="flowtrack")
+def _(rig):
+    def changed():
+        return {n: v for n, v in rig.r.tool_json("show").items() if n not in ("count", "guarded", "src_count", "buckets")}
+    rig.r.flush()
+    default = changed()
+    rig.r.tool("set", "max", "5000", "reserved", "4000", "adaptive_start", "70", "adaptive_end", "99", "udp_timeout", "77",
+               "full_policy", "pass", "watermark_high", "60", "watermark_low", "40", "bypass_mark", "0x10")
+    wanted = changed()
+    shown = rig.r.tool("show")[1].split()
+    rig.r.tool("add", "udp", "src", "192.0.2.1", "dst", "192.0.2.2", "sport", "1", "dport", "53", "timeout", "1000")
+    saved = rig.r.tool("save", "--settings")[1]
+    unload()
+    load()
+    equal(changed(), default, "settings of a new module")
+    for words in (shown, shown[::-1]):
+        rig.r.tool("set", *[f"{n}={v}" for n, v in default.items() if n != "buckets_auto"])
+        rig.r.tool("set", *words)
+        equal(changed(), wanted, "settings that show printed")
+    equal(wanted["buckets_auto"], 1, "buckets_auto")
+    rig.r.tool("set", *[f"{n}={v}" for n, v in default.items() if n != "buckets_auto"])
+    equal(parse_json(rig.r.tool("-j", "restore", text=saved)[1])["restored"], 1, "flows")
+    equal(changed(), wanted, "settings that were restored")
+    rig.r.tool("set", "buckets", "1000")
+    equal([w for w in rig.r.tool("show")[1].split() if w.startswith("buckets")], ["buckets=1024", "buckets_auto=0"], "fixed")
+    rig.r.tool("set", "buckets", "auto", *[f"{n}={v}" for n, v in default.items() if n != "buckets_auto"])
+    equal(changed(), default, "settings of before")
+    rig.r.flush()
 
 
 main(Rig)
