@@ -130,7 +130,8 @@ static int parse_words(int argc, char **argv, int *kind, __u8 *order)
 int cmd_top(const struct options *opts, int argc, char **argv)
 {
 	__u8 order = FLOWTRACK_TOP_ORDER_FLOWS;
-	bool once = opts->once || opts->json || !isatty(std.fd);
+	/* A screen needs keys, too: without a terminal to type at, getch() never waits. */
+	bool once = opts->once || opts->json || !isatty(std.fd) || !isatty(STDIN_FILENO);
 	static struct nl nl;
 	int kind = -1;
 	int code, err;
