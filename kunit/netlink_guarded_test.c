@@ -372,6 +372,70 @@ static void gets(struct kunit *test)
 	}
 }
 
+static int ask_id(struct ft_talk *talk, u8 cmd, u64 id, u64 *shown_id)
+{
+	struct nlattr *tb[FLOWTRACK_A_FLOW_MAX + 1];
+	const struct nlmsghdr *nlh;
+	struct ft_ack ack;
+
+	nla_put_u64_64bit(ft_talk_begin(talk, cmd, 0), A(ID), id, A(PAD));
+	nlh = ft_talk(talk, &ack);
+	if (!nlh)
+		return ack.err;
+	ft_talk_parse(talk, nlh, tb, FLOWTRACK_A_FLOW_MAX);
+	if (shown_id)
+		*shown_id = nla_get_u64(tb[A(ID)]);
+	return 0;
+}
+
+/* The id that a dump shows names the flow, for get and for del. */
+static void ids(struct kunit *test)
+{
+	struct ft_talk *talk = begin(test);
+	struct nf_conn *ct;
+	u64 id[20], seen;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(id); i++) {
+		ct = ft_ct_udp(test, i, ASSURED, 60 * HZ);
+		ft_ct_feed(ft_net(&init_net), ct);
+		id[i] = swab32(nf_ct_get_id(ct));
+		ft_ct_drop(test, ct);
+	}
+	for (i = 0; i < ARRAY_SIZE(id); i++) {
+		KUNIT_EXPECT_EQ(test, ask_id(talk, FLOWTRACK_CMD_FLOW_GET, id[i], &seen), 0);
+		KUNIT_EXPECT_EQ(test, seen, id[i]);
+	}
+	KUNIT_EXPECT_EQ(test, ask_id(talk, FLOWTRACK_CMD_FLOW_DEL, id[7], NULL), 0);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), ARRAY_SIZE(id) - 1);
+	KUNIT_EXPECT_EQ(test, ask_id(talk, FLOWTRACK_CMD_FLOW_GET, id[7], &seen), -ENOENT);
+	KUNIT_EXPECT_EQ(test, ask_id(talk, FLOWTRACK_CMD_FLOW_DEL, id[7], NULL), -ENOENT);
+	KUNIT_EXPECT_EQ(test, ask_id(talk, FLOWTRACK_CMD_FLOW_GET, id[8], &seen), 0);
+	/* An id of an own flow that is gone: no guarded flow is like it. */
+	KUNIT_EXPECT_EQ(test, ask_id(talk, FLOWTRACK_CMD_FLOW_DEL, id[8] | 1ULL << 32, NULL),
+			-ENOENT);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), ARRAY_SIZE(id) - 1);
+}
+
+/* The tuple names a guarded flow for del, too. */
+static void deletes_tuple(struct kunit *test)
+{
+	struct ft_talk *talk = begin(test);
+	struct nf_conntrack_tuple t[2];
+	struct nf_conn *ct;
+	struct ft_ack ack;
+
+	shown_tuples(&shown[0], t);
+	ct = ft_ct_entry(test, &t[0], &t[1], shown[0].status, 60 * HZ);
+	ft_ct_feed(ft_net(&init_net), ct);
+	put_name(ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_DEL, 0), &t[1]);
+	KUNIT_EXPECT_NOT_NULL(test, ft_talk(talk, &ack));
+	KUNIT_EXPECT_TRUE(test, nf_ct_is_dying(ct));
+	put_name(ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_DEL, 0), &t[1]);
+	KUNIT_EXPECT_NULL(test, ft_talk(talk, &ack));
+	KUNIT_EXPECT_EQ(test, ack.err, -ENOENT);
+}
+
 /* Age and counters, where nf_conntrack has them. */
 static void extensions(struct kunit *test)
 {
@@ -519,6 +583,8 @@ static struct kunit_case netlink_guarded_cases[] = {
 	KUNIT_CASE(dumps),
 	KUNIT_CASE(dump_interrupted),
 	KUNIT_CASE(gets),
+	KUNIT_CASE(ids),
+	KUNIT_CASE(deletes_tuple),
 	KUNIT_CASE(extensions),
 	KUNIT_CASE(deletes),
 	KUNIT_CASE(top),

@@ -86,18 +86,41 @@ static int check_selector(struct genl_info *info, bool filter_ok)
 	return 0;
 }
 
-/* A flow by tuple that is not ours, if it is guarded. */
+/* An id of nf_conntrack's has no generation: no own flow's is like that. */
+static bool maybe_guarded(const struct genl_info *info)
+{
+	return info->attrs[A(ORIG)] || !(nla_get_u64(info->attrs[A(ID)]) >> 32);
+}
+
+/* The flow that is not ours, if it is guarded; @key if it was named by tuple. */
+static int find_guarded(struct genl_info *info, const struct ft_key *key,
+			bool from_hi, struct nf_conn **ct)
+{
+	struct ft_net *tn = ft_netlink_net(info);
+	int err;
+
+	if (info->attrs[A(ID)]) {
+		err = ft_netlink_guarded_by_id(tn, nla_get_u64(info->attrs[A(ID)]), ct);
+		if (err == -ENOTUNIQ)
+			GENL_SET_ERR_MSG(info, "two guarded flows have this id: name the tuple");
+		return err == -ENOENT ? not_found(info) : err;
+	}
+	*ct = ft_netlink_guarded_get(tn, key, from_hi);
+	return *ct ? 0 : not_found(info);
+}
+
 static int get_guarded(struct genl_info *info, const struct ft_key *key,
 		       bool from_hi)
 {
 	struct nf_conn *ct;
 	struct sk_buff *msg;
-	int err = -ENOMEM;
 	void *hdr;
+	int err;
 
-	ct = ft_netlink_guarded_get(ft_netlink_net(info), key, from_hi);
-	if (!ct)
-		return not_found(info);
+	err = find_guarded(info, key, from_hi, &ct);
+	if (err)
+		return err;
+	err = -ENOMEM;
 	msg = ft_netlink_reply(info, ft_netlink_flow_size(), &hdr);
 	if (msg) {
 		err = ft_netlink_put_guarded(msg, ct);
@@ -107,12 +130,27 @@ static int get_guarded(struct genl_info *info, const struct ft_key *key,
 	return err;
 }
 
+static int del_guarded(struct genl_info *info, const struct ft_key *key,
+		       bool from_hi)
+{
+	struct nf_conn *ct;
+	int err;
+
+	err = find_guarded(info, key, from_hi, &ct);
+	if (err)
+		return err;
+	if (!ft_netlink_guarded_end(ft_netlink_net(info), ct))
+		err = not_found(info);
+	nf_ct_put(ct);
+	return err;
+}
+
 /**
  * ft_netlink_flow_get() - show one flow
  * @skb: request
  * @info: likewise
  *
- * Return: 0; -EINVAL; -ENOENT; -ENOMEM.
+ * Return: 0; -EINVAL; -ENOENT; -ENOTUNIQ; -EINTR; -ENOMEM.
  */
 int ft_netlink_flow_get(struct sk_buff *skb, struct genl_info *info)
 {
@@ -137,7 +175,7 @@ int ft_netlink_flow_get(struct sk_buff *skb, struct genl_info *info)
 	if (!err && !ft_netlink_snapshot(found.flow, found.gen, &copy))
 		err = not_found(info);
 	rcu_read_unlock();
-	if (err == -ENOENT && info->attrs[A(ORIG)])
+	if (err == -ENOENT && maybe_guarded(info))
 		return get_guarded(info, &key, from_hi);
 	if (err)
 		return err;
@@ -229,6 +267,8 @@ static int del_one(struct genl_info *info)
 		local_bh_enable();
 	}
 	rcu_read_unlock();
+	if (err == -ENOENT && maybe_guarded(info))
+		return del_guarded(info, &key, from_hi);
 	return err;
 }
 
@@ -239,7 +279,7 @@ static int del_one(struct genl_info *info)
  *
  * The answer says how many ended. A filter that matches none is no error.
  *
- * Return: 0; -EINVAL; -ENOENT: no such flow; -ENOMEM.
+ * Return: 0; -EINVAL; -ENOENT: no such flow; -ENOTUNIQ; -EINTR; -ENOMEM.
  */
 int ft_netlink_flow_del(struct sk_buff *skb, struct genl_info *info)
 {

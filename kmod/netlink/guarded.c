@@ -210,6 +210,102 @@ out:
 	return ct;
 }
 
+/* Calls @fn for every shadow; one may be met twice. Return: 0 or -EINTR. */
+static int for_each_shadow(struct ft_net *tn, ft_shadow_fn fn, void *arg)
+{
+	struct ft_shadow_cursor cursor = {};
+	int more;
+
+	do {
+		rcu_read_lock();
+		more = ft_shadow_walk(&tn->guard.shadows, &cursor, WALK_SLICE, fn, arg);
+		rcu_read_unlock();
+		/* Being resized, maybe by what is dropped here: go again. */
+		if (more == -EAGAIN)
+			schedule_timeout_killable(1);
+		cond_resched();
+	} while (more && !fatal_signal_pending(current));
+	return more ? -EINTR : 0;
+}
+
+/**
+ * struct wanted - the guarded flow that an id names
+ * @tn: namespace
+ * @id: as id_of() has it
+ * @ct: its entry, referenced; NULL: not met yet
+ * @twice: another flow has the id, too
+ */
+struct wanted {
+	struct ft_net *tn;
+	u64 id;
+	struct nf_conn *ct;
+	bool twice;
+};
+
+static int find_wanted(struct ft_shadow *shadow, void *arg)
+{
+	struct ft_shadow_key key = shadow->key;
+	struct wanted *wanted = arg;
+	struct nf_conn *ct;
+
+	ct = ft_guard_real(wanted->tn, &key);
+	if (!ct)
+		return 0;
+	if (id_of(ct) == wanted->id && !wanted->ct) {
+		wanted->ct = ct;
+		return 0;
+	}
+	if (id_of(ct) == wanted->id && ct != wanted->ct)
+		wanted->twice = true;
+	nf_ct_put(ct);
+	return 0;
+}
+
+/**
+ * ft_netlink_guarded_by_id() - the guarded flow that an id names
+ * @tn: namespace
+ * @id: id, as a dump shows it
+ * @found: set to its entry, referenced
+ *
+ * nf_conntrack has no index by id, and its ids have 32 bits: all guarded flows
+ * are looked at, and an id that two of them have names none.
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOENT; -ENOTUNIQ: two flows have it; -EINTR.
+ */
+int ft_netlink_guarded_by_id(struct ft_net *tn, u64 id, struct nf_conn **found)
+{
+	struct wanted wanted = { .tn = tn, .id = id };
+	int err;
+
+	err = for_each_shadow(tn, find_wanted, &wanted);
+	if (!err && !wanted.ct)
+		err = -ENOENT;
+	if (!err && wanted.twice)
+		err = -ENOTUNIQ;
+	if (err && wanted.ct)
+		nf_ct_put(wanted.ct);
+	else
+		*found = wanted.ct;
+	return err;
+}
+
+/**
+ * ft_netlink_guarded_end() - delete a guarded flow from nf_conntrack
+ * @tn: namespace
+ * @ct: its entry, referenced
+ *
+ * Context: may sleep.
+ * Return: true if this ended it.
+ */
+bool ft_netlink_guarded_end(struct ft_net *tn, struct nf_conn *ct)
+{
+	struct ft_shadow_key key;
+
+	ft_shadow_key_set(&key, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL), nf_ct_zone(ct));
+	return ft_guard_end(tn, &key, ct);
+}
+
 /**
  * struct selection - which flows are deleted
  * @tn: namespace
@@ -250,19 +346,9 @@ int ft_netlink_guarded_del(struct ft_net *tn, const struct ft_filter *filter,
 			   u32 *ended)
 {
 	struct selection sel = { .tn = tn, .filter = filter };
-	struct ft_shadow_cursor cursor = {};
-	int more;
+	int err;
 
-	do {
-		rcu_read_lock();
-		more = ft_shadow_walk(&tn->guard.shadows, &cursor, WALK_SLICE,
-				      end_selected, &sel);
-		rcu_read_unlock();
-		/* Being resized, maybe by what is dropped here: go again. */
-		if (more == -EAGAIN)
-			schedule_timeout_killable(1);
-		cond_resched();
-	} while (more && !fatal_signal_pending(current));
+	err = for_each_shadow(tn, end_selected, &sel);
 	*ended += sel.ended;
-	return more ? -EINTR : 0;
+	return err;
 }

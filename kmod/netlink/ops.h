@@ -80,6 +80,8 @@ bool ft_netlink_guarded_match(const struct ft_filter *filter,
 int ft_netlink_put_guarded(struct sk_buff *skb, const struct nf_conn *ct);
 struct nf_conn *ft_netlink_guarded_get(struct ft_net *tn,
 				       const struct ft_key *key, bool from_hi);
+int ft_netlink_guarded_by_id(struct ft_net *tn, u64 id, struct nf_conn **found);
+bool ft_netlink_guarded_end(struct ft_net *tn, struct nf_conn *ct);
 int ft_netlink_guarded_del(struct ft_net *tn, const struct ft_filter *filter,
 			   u32 *ended);
 

@@ -71,6 +71,7 @@ struct filter;
 struct nl;
 struct printer;
 
+int count_flows(struct nl *nl, const struct filter *f, __u64 *count);
 int list_flows(struct nl *nl, const struct filter *f, struct printer *p);
 int delete_flows(const struct options *opts, const struct filter *f);
 

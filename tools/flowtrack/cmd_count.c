@@ -26,7 +26,15 @@ static bool count_restart(void *data)
 	return true;
 }
 
-static int count_matching(struct nl *nl, const struct filter *f, __u64 *count)
+/**
+ * count_flows() - how many flows match
+ * @nl: socket
+ * @f: filter
+ * @count: set to the number
+ *
+ * Return: an exit code.
+ */
+int count_flows(struct nl *nl, const struct filter *f, __u64 *count)
 {
 	struct nlmsghdr *req = nl_request(nl, FLOWTRACK_CMD_FLOW_GET);
 
@@ -47,22 +55,27 @@ int cmd_count(const struct options *opts, int argc, char **argv)
 	code = filter_parse(&f, argc, argv, opts->family);
 	if (code)
 		return code;
+	filter_default(&f, FLOWTRACK_TRACKER_OWN | FLOWTRACK_TRACKER_GUARDED);
 	/* Then the kernel knows without counting. */
-	all = filter_empty(&f) && !filter_wants(&f, FLOWTRACK_TRACKER_GUARDED);
+	all = filter_empty(&f);
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;
 	if (all) {
 		code = get_settings(&nl, value, &has);
-		count = value[FLOWTRACK_A_SETTINGS_COUNT];
+		if (filter_wants(&f, FLOWTRACK_TRACKER_OWN))
+			count += value[FLOWTRACK_A_SETTINGS_COUNT];
+		if (filter_wants(&f, FLOWTRACK_TRACKER_GUARDED))
+			count += value[FLOWTRACK_A_SETTINGS_GUARDED];
 	} else {
-		code = count_matching(&nl, &f, &count);
+		code = count_flows(&nl, &f, &count);
 	}
 	nl_close(&nl);
 	if (code)
 		return code;
 	if (opts->json && all)
-		out_fmt(&std, "{\"count\":%llu,\"max\":%u}\n", count,
+		out_fmt(&std, "{\"count\":%llu,\"own\":%u,\"guarded\":%u,\"max\":%u}\n", count,
+			value[FLOWTRACK_A_SETTINGS_COUNT], value[FLOWTRACK_A_SETTINGS_GUARDED],
 			value[FLOWTRACK_A_SETTINGS_MAX_FLOWS]);
 	else if (opts->json)
 		out_fmt(&std, "{\"count\":%llu%s}\n", count,

@@ -119,5 +119,6 @@ int cmd_del(const struct options *opts, int argc, char **argv)
 	if (!filter_empty(&f) && opts->all)
 		return err_set(EXIT_USAGE,
 			       "--all contradicts the filter: use one of them");
+	filter_default(&f, FLOWTRACK_TRACKER_OWN | FLOWTRACK_TRACKER_GUARDED);
 	return delete_flows(opts, &f);
 }

@@ -11,5 +11,8 @@ int cmd_flush(const struct options *opts, int argc, char **argv)
 	int code;
 
 	code = filter_parse(&f, argc, argv, opts->family);
-	return code ? code : delete_flows(opts, &f);
+	if (code)
+		return code;
+	filter_default(&f, FLOWTRACK_TRACKER_OWN | FLOWTRACK_TRACKER_GUARDED);
+	return delete_flows(opts, &f);
 }

@@ -41,6 +41,23 @@ static int make_head(struct out *head, struct nl *nl, bool with_settings)
 	return EXIT_OK;
 }
 
+/* Flows of nf_conntrack cannot be restored: who did not say own is told how many there are. */
+static int tell_guarded(struct nl *nl, const struct filter *f)
+{
+	struct filter guarded = *f;
+	__u64 count = 0;
+	int code;
+
+	if (filter_wants(f, FLOWTRACK_TRACKER_OWN))
+		return EXIT_OK;
+	filter_default(&guarded, FLOWTRACK_TRACKER_GUARDED);
+	code = count_flows(nl, &guarded, &count);
+	if (!code && count)
+		warn("%llu guarded flow%s match%s: nf_conntrack's flows cannot be restored",
+		     count, count == 1 ? "" : "s", count == 1 ? "es" : "");
+	return code;
+}
+
 int cmd_save(const struct options *opts, int argc, char **argv)
 {
 	static struct out head;
@@ -70,6 +87,8 @@ int cmd_save(const struct options *opts, int argc, char **argv)
 	}
 	if (!code)
 		code = list_flows(&nl, &f, &p);
+	if (!code)
+		code = tell_guarded(&nl, &f);
 	nl_close(&nl);
 	return code;
 }

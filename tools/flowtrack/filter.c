@@ -254,7 +254,14 @@ int filter_parse(struct filter *f, int argc, char **argv, __u8 family)
  */
 bool filter_empty(const struct filter *f)
 {
-	return !(f->has & ~BIT_OF(TRACKER));
+	__u32 has = f->has & ~BIT_OF(TRACKER);
+
+	/* Words that leave nothing out say nothing: "mark 0/0", "age >0". */
+	if (!f->mark_mask)
+		has &= ~BIT_OF(MARK);
+	if (!f->age_min && f->age_max == UINT_MAX)
+		has &= ~BIT_OF(AGE_MIN);
+	return !has;
 }
 
 /**

@@ -18,6 +18,7 @@
 #include "settings.h"
 #include "test.h"
 
+#define BOTH		(FLOWTRACK_TRACKER_OWN | FLOWTRACK_TRACKER_GUARDED)
 #define PORTS		"sport 1 dport 2"
 #define SET_REST							\
 	"adopt=never tcp_timeout_established=5d acct on bypass_mark 0xff"
@@ -178,6 +179,12 @@ static void del(void)
 	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_FLOW_DEL);
 	a = request_attr(FLOWTRACK_A_FLOW_FILTER);
 	EXPECT(a && mnl_attr_get_payload_len(a));
+	/* The flows that list shows. */
+	EXPECT_INT(request_trackers(), BOTH);
+	run_verb(cmd_flush, &plain, "", &code);
+	EXPECT_INT(request_trackers(), BOTH);
+	run_verb(cmd_flush, &plain, "own", &code);
+	EXPECT_INT(request_trackers(), FLOWTRACK_TRACKER_OWN);
 
 	/* Nothing is deleted by forgetting words. */
 	fake.requests = 0;
@@ -187,6 +194,10 @@ static void del(void)
 	EXPECT_INT(code, EXIT_USAGE);
 	run_verb(cmd_del, &plain, "guarded", &code);
 	EXPECT_INT(code, EXIT_USAGE);
+	run_verb(cmd_del, &plain, "mark 0/0", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	run_verb(cmd_del, &plain, "age >0", &code);
+	EXPECT_INT(code, EXIT_USAGE);
 	EXPECT_INT(fake.requests, 0);
 	run_verb(cmd_del, &all, "guarded", &code);
 	EXPECT_INT(code, EXIT_OK);
@@ -194,8 +205,7 @@ static void del(void)
 
 	out = run_verb(cmd_del, &all, "", &code);
 	EXPECT_INT(code, EXIT_OK);
-	a = request_attr(FLOWTRACK_A_FLOW_FILTER);
-	EXPECT(a && !mnl_attr_get_payload_len(a));
+	EXPECT_INT(request_trackers(), BOTH);
 
 	fake.flows = 1;
 	out = run_verb(cmd_del, &plain, "id=9", &code);
@@ -212,8 +222,7 @@ static void del(void)
 	j = run_json(cmd_flush, "");
 	EXPECT_INT(field(j, "deleted"), 1);
 	json_decref(j);
-	a = request_attr(FLOWTRACK_A_FLOW_FILTER);
-	EXPECT(a && !mnl_attr_get_payload_len(a));
+	EXPECT_INT(request_trackers(), BOTH);
 	err_clear();
 }
 
@@ -226,7 +235,7 @@ static void count(void)
 	fake_reset();
 	fake.flows = 123;
 	out = run_verb(cmd_count, &plain, "", &code);
-	EXPECT_STR(out, "123\n");
+	EXPECT_STR(out, "124\n");	/* one of them guarded */
 	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_SETTINGS_GET);
 	out = run_verb(cmd_count, &plain, "own", &code);
 	EXPECT_STR(out, "123\n");
@@ -234,13 +243,17 @@ static void count(void)
 	out = run_verb(cmd_count, &plain, "tcp", &code);
 	EXPECT_STR(out, "123\n");
 	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_FLOW_GET);
-	EXPECT_INT(request_trackers(), 0);
-	out = run_verb(cmd_count, &plain, "guarded", &code);
+	EXPECT_INT(request_trackers(), BOTH);
+	out = run_verb(cmd_count, &plain, "guarded udp", &code);
 	EXPECT_STR(out, "123\n");
 	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_FLOW_GET);
 	EXPECT_INT(request_trackers(), FLOWTRACK_TRACKER_GUARDED);
+	out = run_verb(cmd_count, &plain, "guarded", &code);
+	EXPECT_STR(out, "1\n");
 	j = run_json(cmd_count, "");
-	EXPECT_INT(field(j, "count"), 123);
+	EXPECT_INT(field(j, "count"), 124);
+	EXPECT_INT(field(j, "own"), 123);
+	EXPECT_INT(field(j, "guarded"), 1);
 	EXPECT_INT(field(j, "max"), 1);
 	json_decref(j);
 	j = run_json(cmd_count, "udp");
