@@ -51,6 +51,8 @@ struct ft_pool;
  * @adaptive: adaptive timeouts
  * @loan: places of idle flows that unanswered newcomers took, see loan.c
  * @resize_work: follows the number of flows with the number of buckets
+ * @resize_again: jiffies until which new flows do not ask for that, since it failed;
+ *	0: it did not
  * @sources: flows by source, see source.c
  * @top: who holds most flows, see top.c
  * @watermark: tells that the table fills, see watermark.c
@@ -78,6 +80,7 @@ struct ft_net {
 	struct ft_adaptive adaptive;
 	struct ft_loan loan;
 	struct work_struct resize_work;
+	unsigned long resize_again;
 	struct ft_sources sources;
 	struct ft_top top;
 	struct ft_watermark watermark;

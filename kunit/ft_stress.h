@@ -40,6 +40,7 @@
  * @resizes: done
  * @missed: lookups that missed a flow which was there
  * @unseen: full walks that did not see all of them
+ * @early: flows that expiry ended before their time
  * @twins: two live flows of one key, or one that had ended
  * @left: slots that were left when all flows had ended
  */
@@ -47,7 +48,7 @@ struct ft_stress {
 	struct ft_table *table;
 	atomic_t held[FT_STRESS_KEYS];
 	atomic_t threads, lookups, inserts, ends, resizes;
-	atomic_t missed, unseen, twins, left;
+	atomic_t missed, unseen, early, twins, left;
 };
 
 static inline void ft_stress_key(struct ft_key *key, u32 i)
@@ -95,13 +96,17 @@ static inline bool ft_stress_enter(struct ft_stress *s, u32 i, u32 timeout)
 	return true;
 }
 
+/* End the flow of a generation; @expired: it must have expired by then. */
 static inline void ft_stress_end(struct ft_stress *s, struct ft_flow *flow,
-				 u32 index, u32 gen)
+				 u32 index, u32 gen, bool expired)
 {
 	struct ft_key key;
 
 	if (!ft_flow_kill(flow, gen))
 		return;
+	/* Dead: nobody refreshes it any more, and nobody has freed it. */
+	if (expired && ft_flow_left(flow, ft_now()) > 0)
+		atomic_inc(&s->early);
 	ft_flow_key(flow, &key);
 	ft_table_remove(s->table, index,
 			ft_key_hash(&key, ft_table_secret(s->table)));
@@ -142,7 +147,7 @@ static inline void ft_stress_packet(struct ft_stress *s, u32 i, u32 dice)
 	atomic_dec(&s->held[i]);
 	ft_flow_unlock(flow, atomic_read(&flow->word));
 	if (!stays && dice % 8 == 0)
-		ft_stress_end(s, flow, index, gen);
+		ft_stress_end(s, flow, index, gen, false);
 }
 
 /* A flow that nobody else enters or ends; @in: it is in the table. */
@@ -165,7 +170,7 @@ static inline bool ft_stress_own(struct ft_stress *s, u32 i, u32 dice, bool in)
 		return ft_stress_enter(s, i, 3600 * HZ);
 	if (dice % 8)
 		return true;
-	ft_stress_end(s, flow, index, flow->gen);
+	ft_stress_end(s, flow, index, flow->gen, false);
 	return false;
 }
 
@@ -204,13 +209,13 @@ static inline int ft_stress_packets(void *data)
 
 static inline int ft_stress_expire(struct ft_flow *flow, u32 index, void *arg)
 {
-	u32 gen = READ_ONCE(flow->gen);
+	u32 gen, word;
 
-	smp_rmb(); /* pairs with the release in ft_flow_unlock() */
-	if (ft_flow_left(flow, ft_now()) > 0)
+	if (!ft_flow_alive(flow, &gen, &word) ||
+	    ft_flow_left(flow, ft_now()) > 0)
 		return 0;
 	local_bh_disable();
-	ft_stress_end(arg, flow, index, gen);
+	ft_stress_end(arg, flow, index, gen, true);
 	local_bh_enable();
 	return 0;
 }
@@ -263,7 +268,7 @@ static inline int ft_stress_resizes(void *data)
 static inline int ft_stress_end_one(struct ft_flow *flow, u32 index, void *arg)
 {
 	local_bh_disable();
-	ft_stress_end(arg, flow, index, READ_ONCE(flow->gen));
+	ft_stress_end(arg, flow, index, READ_ONCE(flow->gen), false);
 	local_bh_enable();
 	return 0;
 }

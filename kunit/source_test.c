@@ -335,14 +335,22 @@ static void rate(struct kunit *test)
 
 	set(test, tn, S(SRC_BURST), 5);
 	set(test, tn, S(SRC_RATE), 1);
+	/* First packets of a flow that is there count for nothing. */
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, open_from(tn, 3, 0), i ?
+				FT_ADMIT_CLASH : FT_ADMIT_OK);
+	for (i = 1; i < 6; i++)
+		KUNIT_EXPECT_EQ(test, open_from(tn, 3, i), i < 5 ?
+				FT_ADMIT_OK : FT_ADMIT_DROP);
+	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
 	for (i = 0; i < 8; i++)
 		KUNIT_EXPECT_EQ(test, open_from(tn, 1, i), i < 5 ?
 				FT_ADMIT_OK : FT_ADMIT_DROP);
-	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, ST(SRC_RATE_REFUSED)), 3);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, ST(SRC_RATE_REFUSED)), 4);
 	KUNIT_EXPECT_EQ(test, open_from(tn, 2, 0), FT_ADMIT_OK);
 	/* No flow is left, and it is not forgotten how many there were. */
 	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
-	KUNIT_EXPECT_EQ(test, ft_source_count(tn), 2);
+	KUNIT_EXPECT_EQ(test, ft_source_count(tn), 3);
 	KUNIT_EXPECT_EQ(test, open_from(tn, 1, 9), FT_ADMIT_DROP);
 
 	/* 100 a second, over half a second, and what was the burst. */

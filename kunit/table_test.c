@@ -898,6 +898,7 @@ static void stress(struct kunit *test)
 	KUNIT_EXPECT_GT(test, atomic_read(&s->resizes), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&s->missed), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&s->unseen), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s->early), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&s->twins), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&s->left), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&s->ends), atomic_read(&s->inserts));

@@ -1159,7 +1159,6 @@ static void fuzz(struct kunit *test)
 			KUNIT_ASSERT_LT(test, reason, FT_INVALID_COUNT);
 			if (theirs)
 				theirs = !stricter(p, &pkt) &&
-					 tuple.dst.protonum != IPPROTO_DCCP &&
 					 nf_ct_invert_tuple(&inverse, &tuple) &&
 					 (tuple.dst.protonum != IPPROTO_ICMPV6 ||
 					  family == V6) &&
@@ -1168,11 +1167,10 @@ static void fuzz(struct kunit *test)
 			KUNIT_ASSERT_FALSE_MSG(test, theirs, "%s: %*ph",
 					       ft_invalid_name(reason), 64, p->b);
 		} else {
-			KUNIT_ASSERT_TRUE(test, theirs ||
-					  pkt.key.l4proto == IPPROTO_DCCP);
+			KUNIT_ASSERT_TRUE(test, theirs);
 			KUNIT_ASSERT_LE(test, pkt.l4off + pkt.l4len, p->len);
 		}
-		if (ret == FT_PARSE_OK && pkt.key.l4proto != IPPROTO_DCCP) {
+		if (ret == FT_PARSE_OK) {
 			KUNIT_ASSERT_TRUE_MSG(test, same_tuple(&pkt, &tuple),
 					      "%*ph", 64, p->b);
 			ok++;
@@ -1257,8 +1255,6 @@ static void fuzz_inner(struct kunit *test)
 		theirs = oracle(skb, hdr, family, &tuple) &&
 			 nf_ct_invert_tuple(&inverse, &tuple);
 		kfree_skb(skb);
-		if (in.key.l4proto == IPPROTO_DCCP)
-			continue;
 		if (ret == FT_PARSE_OK) {
 			KUNIT_ASSERT_TRUE(test, theirs);
 			KUNIT_ASSERT_TRUE_MSG(test, same_tuple(&in, &tuple),

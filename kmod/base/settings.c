@@ -2,10 +2,9 @@
 /*
  * Settings: what there is, and what is allowed. control.c makes them true.
  *
- * Names and defaults are nf_conntrack's wherever the meaning is. Two defaults
- * differ on purpose: an established TCP connection that says nothing is kept
- * for 15 hours, not 5 days, and a flow of an unknown protocol for 2 minutes,
- * not 10.
+ * Names and defaults are nf_conntrack's wherever the meaning is. One default
+ * differs on purpose: an established TCP connection that says nothing is kept
+ * for 15 hours, not 5 days.
  */
 #include <linux/netlink.h>
 #include <linux/string.h>
@@ -100,7 +99,7 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(TCP_BE_LIBERAL)] = SWITCH(tcp_be_liberal, 0),
 	[A(TCP_IGNORE_INVALID_RST)] = SWITCH(tcp_ignore_invalid_rst, 0),
 	[A(TCP_MAX_RETRANS)] = NUMBER(tcp_max_retrans, 0, 255, 3),
-	[A(GENERIC_TIMEOUT)] = SECONDS(generic_timeout, 120),
+	[A(GENERIC_TIMEOUT)] = SECONDS(generic_timeout, 600),
 	[A(TCP_TIMEOUT_SYN_SENT)] = SECONDS(tcp_timeout_syn_sent, 120),
 	[A(TCP_TIMEOUT_SYN_RECV)] = SECONDS(tcp_timeout_syn_recv, 60),
 	[A(TCP_TIMEOUT_ESTABLISHED)] = SECONDS(tcp_timeout_established, 54000),

@@ -229,6 +229,30 @@ static inline enum ft_dir ft_word_dir(u32 word, bool from_hi)
 }
 
 /**
+ * ft_flow_alive() - begin to look at a flow without its lock
+ * @flow: a flow object, dead or alive
+ * @gen: set to its generation
+ * @word: set to its bits
+ *
+ * A generation begins when an object is freed, and is that of the object while
+ * it is dead and of its next life. So only from who is alive *after* the generation
+ * was read, the rest is of that life: the deadline of one who is dead is that of
+ * the life before.
+ *
+ * Context: RCU read side.
+ * Return: false if it is dead: give up.
+ */
+static inline bool ft_flow_alive(const struct ft_flow *flow, u32 *gen, u32 *word)
+{
+	*gen = READ_ONCE(flow->gen);
+	/* Both pair with the release in ft_flow_unlock(). */
+	smp_rmb();
+	*word = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
+	smp_rmb();
+	return !(*word & FT_FLOW_DEAD);
+}
+
+/**
  * ft_flow_matches() - is this the flow of that key?
  * @flow: a flow object, dead or alive
  * @key: identity wanted

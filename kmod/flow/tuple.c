@@ -61,13 +61,11 @@ static int compare_addr6(const struct in6_addr *x, const struct in6_addr *y)
 }
 
 /*
- * Put the lower endpoint first. @ports: they belong to the endpoints. When
- * both endpoints are the same nothing tells the directions apart, and every
- * packet is its sender's.
+ * Put the lower endpoint first. @ports: they belong to the endpoints.
  *
- * Return: whether what was first is now second.
+ * Return: more than 0: what was first is now second; 0: both are the same.
  */
-static bool order(struct ft_key *key, bool ports)
+static int order(struct ft_key *key, bool ports)
 {
 	int cmp;
 
@@ -82,12 +80,25 @@ static bool order(struct ft_key *key, bool ports)
 	if (!cmp && ports)
 		cmp = (int)ntohs(key->port[0]) - (int)ntohs(key->port[1]);
 	if (cmp <= 0)
-		return false;
+		return cmp;
 
 	swap_addresses(key);
 	if (ports)
 		swap(key->port[0], key->port[1]);
-	return true;
+	return cmp;
+}
+
+/*
+ * Where a socket talks to itself nothing tells the directions apart. The first
+ * packet opens the flow, and all others answer: so a TCP socket gets through its
+ * simultaneous open, and datagrams do not stay NEW, as with nf_conntrack.
+ */
+static void order_pkt(struct ft_pkt *pkt, bool ports)
+{
+	int cmp = order(&pkt->key, ports);
+
+	pkt->from_hi = cmp >= 0;
+	pkt->opens_hi = cmp > 0;
 }
 
 /*
@@ -297,6 +308,7 @@ static enum ft_invalid read_ip(const struct sk_buff *skb, unsigned int nhoff,
 	pkt->l4off = 0;
 	pkt->l4len = 0;
 	pkt->from_hi = false;
+	pkt->opens_hi = false;
 	pkt->icmp_type = 0;
 	pkt->icmp_code = 0;
 	pkt->family = family;
@@ -337,6 +349,7 @@ read_icmp(const struct sk_buff *skb, struct ft_pkt *pkt,
 		break;
 	case FT_ICMP_REPLY:
 		pkt->from_hi = order_icmp(&pkt->key, true);
+		pkt->opens_hi = pkt->from_hi;
 		break;
 	case FT_ICMP_ERROR:
 		return FT_PARSE_ERROR;
@@ -351,9 +364,10 @@ read_icmp(const struct sk_buff *skb, struct ft_pkt *pkt,
 }
 
 /*
- * RFC 2890 (version 0) and RFC 2637 (version 1, PPTP). A header too short for
- * its key or call id is no reason to refuse the packet: nf_conntrack takes it
- * as one without.
+ * Version 0 (RFC 2890): one flow for two hosts, as with nf_conntrack: the keys of
+ * a tunnel may differ in the two directions. Version 1 (RFC 2637, PPTP) has a call
+ * id. A header too short for that is no reason to refuse the packet: nf_conntrack
+ * takes it as one without.
  */
 static noinline_for_stack enum ft_parse
 read_gre(const struct sk_buff *skb, struct ft_pkt *pkt,
@@ -364,37 +378,25 @@ read_gre(const struct sk_buff *skb, struct ft_pkt *pkt,
 	const __be16 *half;
 	unsigned int off;
 	__be16 halves[2];
-	bool call_id;
 
 	greh = skb_header_pointer(skb, pkt->l4off, sizeof(buf), &buf);
 	if (!greh)
 		goto out;
+	if ((greh->flags & GRE_VERSION) != GRE_VERSION_1)
+		goto out;
 	off = pkt->l4off + sizeof(*greh);
-	call_id = (greh->flags & GRE_VERSION) == GRE_VERSION_1;
-	if (!call_id) {
-		if (greh->flags & GRE_VERSION || !(greh->flags & GRE_KEY))
-			goto out;
-		/* Checksum and offset are there if either of them is. */
-		if (greh->flags & (GRE_CSUM | GRE_ROUTING))
-			off += sizeof(__be32);
-	}
 	half = skb_header_pointer(skb, off, sizeof(halves), halves);
 	if (!half)
 		goto out;
-	if (!call_id) {
-		pkt->key.port[0] = half[0];
-		pkt->key.port[1] = half[1];
-		goto out;
-	}
 	if (greh->protocol != GRE_PROTO_PPP)
 		return invalid(reason, FT_INVALID_GRE_HEADER);
 	/* Payload length, then the call id that the receiver gave out. */
 	pkt->key.port[1] = half[1];
-	pkt->from_hi = order(&pkt->key, true);
+	order_pkt(pkt, true);
 	return FT_PARSE_OK;
 
 out:
-	pkt->from_hi = order(&pkt->key, false);
+	order_pkt(pkt, false);
 	return FT_PARSE_OK;
 }
 
@@ -409,12 +411,13 @@ static enum ft_parse read_l4(const struct sk_buff *skb, struct ft_pkt *pkt,
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
 	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
 		port = skb_header_pointer(skb, pkt->l4off, sizeof(buf), buf);
 		if (!port)
 			return invalid(reason, FT_INVALID_TRUNCATED);
 		pkt->key.port[0] = port[0];
 		pkt->key.port[1] = port[1];
-		pkt->from_hi = order(&pkt->key, true);
+		order_pkt(pkt, true);
 		return FT_PARSE_OK;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
@@ -422,7 +425,7 @@ static enum ft_parse read_l4(const struct sk_buff *skb, struct ft_pkt *pkt,
 	case IPPROTO_GRE:
 		return read_gre(skb, pkt, reason);
 	default:
-		pkt->from_hi = order(&pkt->key, false);
+		order_pkt(pkt, false);
 		return FT_PARSE_OK;
 	}
 }
@@ -626,9 +629,10 @@ bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
 	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
 		key->port[0] = sport;
 		key->port[1] = dport;
-		return order(key, true);
+		return order(key, true) > 0;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		type = ntohs(dport) >> 8;
@@ -641,8 +645,8 @@ bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
 	case IPPROTO_GRE:
 		key->port[0] = sport;
 		key->port[1] = dport;
-		return order(key, false);
+		return order(key, false) > 0;
 	default:
-		return order(key, false);
+		return order(key, false) > 0;
 	}
 }

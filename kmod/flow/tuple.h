@@ -55,7 +55,9 @@ struct ft_key {
  * @key: identity of its flow
  * @l4off: offset of the transport header from skb->data, in bytes
  * @l4len: bytes from there to the end of the datagram, as the IP header has it
- * @from_hi: the sender is the upper endpoint of @key
+ * @from_hi: the sender is the upper endpoint of @key. Where both endpoints are the
+ *	same it is set, as if the packet answered: what meets such a flow is a reply
+ * @opens_hi: @from_hi of a flow that the packet opens
  * @icmp_type: ICMP, ICMPv6: the type; else 0
  * @icmp_code: ICMP, ICMPv6: the code; else 0
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
@@ -65,6 +67,7 @@ struct ft_pkt {
 	unsigned int l4off;
 	unsigned int l4len;
 	bool from_hi;
+	bool opens_hi;
 	u8 icmp_type;
 	u8 icmp_code;
 	u8 family;

@@ -285,9 +285,11 @@ static struct record *forget_one(const struct ft_net *tn,
 	return first;
 }
 
+/* @unused: no flow came of it, so that it doesn't count for the rate, either. */
 static void release(struct ft_net *tn, struct ft_source_table *table,
-		    const struct ft_key *key, u32 word)
+		    const struct ft_key *key, u32 word, bool unused)
 {
+	u64 interval = READ_ONCE(tn->sources.interval);
 	struct record *record, *gone = NULL;
 	struct hlist_bl_head *bucket;
 	struct ft_source source;
@@ -295,6 +297,8 @@ static void release(struct ft_net *tn, struct ft_source_table *table,
 	bucket = bucket_of(table, key, word, &source);
 	hlist_bl_lock(bucket);
 	record = find(bucket, &source);
+	if (record && unused)
+		record->due -= min(interval, record->due);
 	if (!WARN_ON_ONCE(!record || !record->count) && !--record->count)
 		gone = forget_one(tn, bucket);
 	hlist_bl_unlock(bucket);
@@ -302,10 +306,23 @@ static void release(struct ft_net *tn, struct ft_source_table *table,
 		atomic_dec(&table->records);
 		kfree(gone);
 	}
-	if (READ_ONCE(tn->sources.interval) &&
-	    !delayed_work_pending(&tn->sources.sweep) && !READ_ONCE(tn->dying))
+	if (interval && !delayed_work_pending(&tn->sources.sweep) &&
+	    !READ_ONCE(tn->dying))
 		queue_delayed_work(system_dfl_wq, &tn->sources.sweep,
 				   SWEEP_PERIOD);
+}
+
+static void give_back(struct ft_net *tn, const struct ft_key *key, u32 word,
+		      bool unused)
+{
+	struct ft_source_table *table;
+
+	if (likely(!(word & FT_FLOW_SOURCE)))
+		return;
+	table = rcu_dereference(tn->sources.table);
+	/* Counted by a table that is gone: nothing is left to give back. */
+	if (table && (word & FT_FLOW_SOURCE) == table->mark)
+		release(tn, table, key, word, unused);
 }
 
 /**
@@ -318,14 +335,25 @@ static void release(struct ft_net *tn, struct ft_source_table *table,
  */
 void ft_source_release(struct ft_net *tn, const struct ft_key *key, u32 word)
 {
-	struct ft_source_table *table;
+	give_back(tn, key, word, false);
+}
 
-	if (likely(!(word & FT_FLOW_SOURCE)))
-		return;
-	table = rcu_dereference(tn->sources.table);
-	/* Counted by a table that is gone: nothing is left to give back. */
-	if (table && (word & FT_FLOW_SOURCE) == table->mark)
-		release(tn, table, key, word);
+/**
+ * ft_source_uncharge() - a flow to be was there already
+ * @tn: namespace
+ * @key: its identity
+ * @word: its bits, as ft_source_charge() set them
+ * @exempt: as it was for ft_source_charge()
+ *
+ * First packets of one flow that were held together (NFQUEUE) are one new flow,
+ * and count for the rate of their source once.
+ *
+ * Context: BH disabled, RCU read side.
+ */
+void ft_source_uncharge(struct ft_net *tn, const struct ft_key *key, u32 word,
+			bool exempt)
+{
+	give_back(tn, key, word, !exempt);
 }
 
 /**
@@ -573,7 +601,7 @@ static int recount_one(struct ft_flow *flow, u32 index, void *arg)
 	ft_flow_unlock(flow, word);
 	/* It ended meanwhile, and gave nothing back. */
 	if (!marked)
-		release(recount->tn, table, &key, word);
+		release(recount->tn, table, &key, word, false);
 out:
 	local_bh_enable();
 	return 0;

@@ -106,6 +106,8 @@ enum ft_source_verdict ft_source_charge(struct ft_net *tn,
 					bool exempt);
 bool ft_source_full(struct ft_net *tn, const struct ft_source *who);
 void ft_source_release(struct ft_net *tn, const struct ft_key *key, u32 word);
+void ft_source_uncharge(struct ft_net *tn, const struct ft_key *key, u32 word,
+			bool exempt);
 void ft_source_refused(struct ft_net *tn, const struct ft_key *key, u32 word,
 		       enum ft_source_verdict verdict);
 u32 ft_source_count(const struct ft_net *tn);

@@ -58,11 +58,15 @@ static void announce(struct ft_net *tn, struct ft_flow *flow, u32 index)
 /* Grow in step with the number of flows, unless a size is pinned. */
 static void follow_count(struct ft_net *tn)
 {
+	unsigned long again = READ_ONCE(tn->resize_again);
 	u32 count = atomic_read(&tn->count);
 
 	if (ft_setting(&tn->set, BUCKETS) || READ_ONCE(tn->dying))
 		return;
-	if (ft_table_wanted(tn->table, count) != ft_table_buckets(tn->table))
+	if (ft_table_wanted(tn->table, count) == ft_table_buckets(tn->table))
+		return;
+	/* Memory was short a moment ago: not for each new flow again. */
+	if (likely(!again) || time_after_eq(jiffies, again))
 		queue_work(system_dfl_wq, &tn->resize_work);
 }
 
@@ -184,16 +188,18 @@ static enum ft_admission refuse_source(struct ft_net *tn,
  */
 enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth)
 {
+	bool exempt = birth->exempt || birth->reserved;
 	enum ft_source_verdict verdict;
 	enum ft_admission admission;
 	u32 word = birth->word;
 
-	verdict = ft_source_charge(tn, &birth->key, &word,
-				   birth->exempt || birth->reserved);
+	verdict = ft_source_charge(tn, &birth->key, &word, exempt);
 	if (verdict != FT_SOURCE_OK)
 		return refuse_source(tn, birth, verdict);
 	admission = enter(tn, birth, word);
-	if (admission != FT_ADMIT_OK)
+	if (admission == FT_ADMIT_CLASH)
+		ft_source_uncharge(tn, &birth->key, word, exempt);
+	else if (admission != FT_ADMIT_OK)
 		ft_source_release(tn, &birth->key, word);
 	return admission;
 }

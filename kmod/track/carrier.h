@@ -142,6 +142,31 @@ static inline struct ft_carrier *ft_carrier_of(const struct nf_conn *ct)
 }
 
 /**
+ * ft_carrier_stays() - was this conntrack to stay in nf_conntrack?
+ * @ct: unconfirmed, of a first packet
+ *
+ * Return: true if ft_carrier_stay() has said so.
+ */
+static inline bool ft_carrier_stays(const struct nf_conn *ct)
+{
+	return (unsigned long)ct->tuplehash[IP_CT_DIR_ORIGINAL].hnnode.pprev ==
+	       ~ft_carrier_magic;
+}
+
+/**
+ * ft_carrier_stay() - note that a flow is to stay in nf_conntrack
+ * @ct: unconfirmed, of a first packet
+ *
+ * Where nf_conntrack has nothing yet, and a pointer once it is confirmed. The
+ * packet may lose the mark that says so before ft_confirm() sees it.
+ */
+static inline void ft_carrier_stay(struct nf_conn *ct)
+{
+	ct->tuplehash[IP_CT_DIR_ORIGINAL].hnnode.pprev =
+		(struct hlist_nulls_node **)~ft_carrier_magic;
+}
+
+/**
  * ft_carrier_is_free() - has the last packet let go of a carrier?
  * @carrier: one of the caller's pool
  *

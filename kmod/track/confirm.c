@@ -4,6 +4,7 @@
 #include <linux/skbuff.h>
 #include <linux/timekeeping.h>
 #include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "base/settings.h"
@@ -18,6 +19,7 @@
 #include "track/carrier.h"
 #include "track/confirm.h"
 #include "track/mode.h"
+#include "track/pool.h"
 
 /* Packets that come back through PRE_ROUTING keep what they carry. */
 static bool comes_back(const struct nf_hook_state *state)
@@ -107,6 +109,44 @@ static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
 }
 
 /*
+ * Is a packet still what its conntrack was made from? A rule may have rewritten
+ * it, behind which the next packets would be looked for in vain.
+ */
+static bool has_its_tuple(const struct sk_buff *skb,
+			  const struct nf_hook_state *state,
+			  const struct nf_conn *ct)
+{
+	struct nf_conntrack_tuple tuple;
+
+	return nf_ct_get_tuplepr(skb, skb_network_offset(skb), state->pf,
+				 state->net, &tuple) &&
+	       nf_ct_tuple_equal(&tuple, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));
+}
+
+/* A packet whose flow is ours now, and that comes in again through lo. */
+static noinline_for_stack bool carry_on(struct ft_net *tn, struct sk_buff *skb,
+					const struct ft_birth *birth)
+{
+	struct ft_carrier *carrier = ft_carrier_get(tn);
+	struct ft_view view = {
+		.key = &birth->key,
+		.word = birth->word,
+		.left = birth->timeout,
+		.mark = birth->mark,
+		.acct = birth->packets[FT_DIR_ORIG],
+		.packets = { birth->packets[0], birth->packets[1] },
+		.bytes = { birth->bytes[0], birth->bytes[1] },
+	};
+
+	if (!carrier)
+		return false;
+	ft_carrier_fill(carrier, &view);
+	follow(tn, carrier, birth);
+	ft_carrier_attach(carrier, skb, IP_CT_NEW);
+	return true;
+}
+
+/*
  * A new flow that nf_conntrack has seen first, and that neither NAT nor a
  * helper wanted: ours from here on.
  */
@@ -128,7 +168,7 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 
 	birth.key = pkt.key;
 	birth.hash = ft_key_hash(&pkt.key, ft_table_secret(tn->table));
-	birth.word = step.word | (pkt.from_hi ? FT_FLOW_ORIG_HI : 0);
+	birth.word = step.word | (pkt.opens_hi ? FT_FLOW_ORIG_HI : 0);
 	birth.exempt = !skb->skb_iif;
 	birth.timeout = step.timeout;
 	birth.mark = READ_ONCE(ct->mark);
@@ -150,7 +190,8 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 		return NF_DROP;
 	}
 	/* The unconfirmed nf_conn goes, and with it its place in the count. */
-	ft_carrier_detach(skb);
+	if (!comes_back(state) || !carry_on(tn, skb, &birth))
+		ft_carrier_detach(skb);
 	return NF_ACCEPT;
 }
 
@@ -194,8 +235,8 @@ unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 	if (nf_ct_is_template(ct))
 		return NF_ACCEPT;
 	if (ctinfo == IP_CT_NEW && !nf_ct_is_confirmed(ct) &&
-	    ft_mode_adopting(tn) && !ft_mark_bypass(&tn->set, skb->mark) &&
-	    ft_mode_adoptable(ct)) {
+	    ft_mode_adopting(tn) && !ft_carrier_stays(ct) &&
+	    ft_mode_adoptable(ct) && has_its_tuple(skb, state, ct)) {
 		local_bh_disable();
 		verdict = adopt(tn, skb, ct, state);
 		local_bh_enable();

@@ -14,17 +14,16 @@
 #define GC_SLICE	1024
 /* Under pressure, the flows of one bucket in so many are looked at each time. */
 #define SHRINK_SHARE	16
+/* Until a resize that failed is tried again. */
+#define RESIZE_PAUSE	(5 * HZ)
 
 static int expire_one(struct ft_flow *flow, u32 index, void *arg)
 {
-	u32 gen = READ_ONCE(flow->gen);
+	u32 gen, word;
 
-	/*
-	 * A packet may have refreshed it since the table looked. Pairs with
-	 * the release in ft_flow_unlock(): the deadline is that of this gen.
-	 */
-	smp_rmb();
-	if (ft_flow_left(flow, ft_now()) > 0)
+	/* A packet may have refreshed it since the table looked. */
+	if (!ft_flow_alive(flow, &gen, &word) ||
+	    ft_flow_left(flow, ft_now()) > 0)
 		return 0;
 	local_bh_disable();
 	ft_flow_end(arg, flow, index, gen, FLOWTRACK_REASON_TIMEOUT);
@@ -35,16 +34,14 @@ static int expire_one(struct ft_flow *flow, u32 index, void *arg)
 /* Has a flow been idle for longer than pressure allows? */
 static int shrink_one(struct ft_flow *flow, u32 index, void *arg)
 {
-	u32 gen = READ_ONCE(flow->gen);
+	u32 factor, timeout, idle, word, gen;
 	struct ft_net *tn = arg;
-	u32 factor, timeout, idle, word;
 	u8 proto, family;
 	bool ended;
 	s32 left;
 
-	/* As in expire_one(). */
-	smp_rmb();
-	word = atomic_read(&flow->word);
+	if (!ft_flow_alive(flow, &gen, &word))
+		return 0;
 	factor = READ_ONCE(tn->adaptive.factor[ft_word_class(word)]);
 	if (factor == FT_ADAPTIVE_WHOLE)
 		return 0;
@@ -142,9 +139,14 @@ static void resize_work(struct work_struct *work)
 	if (ft_setting(&tn->set, BUCKETS) || tn->dying)
 		goto out;
 	wanted = ft_table_wanted(tn->table, atomic_read(&tn->count));
-	if (wanted != ft_table_buckets(tn->table) &&
-	    !ft_table_resize(tn->table, wanted))
-		ft_stat_inc(tn, RESIZE);
+	if (wanted == ft_table_buckets(tn->table))
+		goto out;
+	if (ft_table_resize(tn->table, wanted)) {
+		WRITE_ONCE(tn->resize_again, (jiffies + RESIZE_PAUSE) ?: 1);
+		goto out;
+	}
+	WRITE_ONCE(tn->resize_again, 0);
+	ft_stat_inc(tn, RESIZE);
 out:
 	mutex_unlock(&tn->settings_lock);
 }

@@ -17,6 +17,7 @@
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 #include <net/netfilter/nf_conntrack.h>
 
+#include "base/settings.h"
 #include "net.h"
 #include "track/carrier.h"
 #include "track/confirm.h"
@@ -24,22 +25,33 @@
 #include "track/track.h"
 
 /*
+ * Right behind nf_conntrack, before any rule of the ruleset but those in raw.
+ *
  * nf_conntrack has let an INVALID packet pass as untracked; now the ruleset
- * must see it as what it is: a packet with no conntrack.
+ * must see it as what it is: a packet with no conntrack. And what ft_track() has
+ * left to nf_conntrack for the packet's mark is noted in the new conntrack: rules
+ * may set the mark to something else from here on.
  */
 static unsigned int ft_uncover(void *priv, struct sk_buff *skb,
 			       const struct nf_hook_state *state)
 {
 	const struct ft_carrier *carrier;
 	enum ip_conntrack_info ctinfo;
-	const struct nf_conn *ct;
+	const struct ft_net *tn = priv;
+	struct nf_conn *ct;
 
 	ct = nf_ct_get(skb, &ctinfo);
-	if (!ct || ctinfo != IP_CT_UNTRACKED)
+	if (!ct)
 		return NF_ACCEPT;
-	carrier = ft_carrier_of(ct);
-	if (carrier && carrier->invalid)
-		ft_carrier_detach(skb);
+	if (ctinfo == IP_CT_UNTRACKED) {
+		carrier = ft_carrier_of(ct);
+		if (carrier && carrier->invalid)
+			ft_carrier_detach(skb);
+	} else if (unlikely(ft_mark_bypass(&tn->set, skb->mark)) &&
+		   ctinfo == IP_CT_NEW && !nf_ct_is_confirmed(ct) &&
+		   !nf_ct_is_template(ct)) {
+		ft_carrier_stay(ct);
+	}
 	return NF_ACCEPT;
 }
 

@@ -164,10 +164,8 @@ static bool step_steady(struct ft_net *tn, const struct ft_pkt *pkt,
 {
 	struct ft_flow *flow = found->flow;
 
-	found->gen = READ_ONCE(flow->gen);
-	/* Pairs with the release in ft_flow_unlock(), as the one below. */
-	smp_rmb();
-	step->word = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
+	if (!ft_flow_alive(flow, &found->gen, &step->word))
+		return false;
 	step->dir = ft_word_dir(step->word, pkt->from_hi);
 	if (!ft_proto_steady(flow, step->word, step) ||
 	    steady_needs_lock(tn, flow, step))
@@ -281,7 +279,7 @@ static unsigned int track_new(struct ft_net *tn, struct sk_buff *skb,
 
 	copy_key(&birth->key, &pkt->key);
 	birth->hash = found->hash;
-	birth->word = step->word | (pkt->from_hi ? FT_FLOW_ORIG_HI : 0);
+	birth->word = step->word | (pkt->opens_hi ? FT_FLOW_ORIG_HI : 0);
 	birth->timeout = step->timeout;
 	/* Also if a rule sets another mark later. */
 	birth->reserved = ft_mark_reserved(&tn->set, skb->mark);

@@ -190,19 +190,34 @@ def _(rig):
     rig.check_not_in_conntrack()
 
 
-@case("gre with and without a key")
+@case("gre with and without a key, with another one in each direction: one flow for two hosts")
 def _(rig):
     rig.reset()
     for family in FAMILIES:
-        for key in (None, 0x01020304):
+        for keys in ((None, None), (0x01020304, 0x01020304), (1, 2), (None, 3)):
             rig.reset()
-            send(rig, "c", family, GRE, gre(key), "new/o", f"key {key}")
-            send(rig, "s", family, GRE, gre(key), "est/r+s", f"key {key}")
-            send(rig, "c", family, GRE, gre(key), "est/o+sa", f"key {key}")
-        if FLOWTRACK:
-            # nf_conntrack does not look at the key.
-            send(rig, "c", family, GRE, gre(0x01020305), "new/o", "another key")
-            equal(len(rig.r.flows(proto="gre")), 2, "flows")
+            send(rig, "c", family, GRE, gre(keys[0]), "new/o", f"keys {keys}")
+            send(rig, "s", family, GRE, gre(keys[1]), "est/r+s", f"keys {keys}")
+            send(rig, "c", family, GRE, gre(keys[0]), "est/o+sa", f"keys {keys}")
+            equal(len(rig.r.flows(proto="gre")), 1, "flows")
+
+
+def dccp(src, dst, sport, dport, kind):
+    """A request (0) or a response (1)."""
+    size = 20 if kind == 0 else 28
+    l4 = struct.pack("!HHBBHBBHI", sport, dport, size // 4, 0, 0, kind << 1 | 1, 0, 0, 7) + b"\0" * (size - 16)
+    return fill_checksum(src, dst, 33, l4, 6)
+
+
+@case("dccp: a flow has ports")
+def _(rig):
+    rig.reset()
+    c, s = Rig.C[4], Rig.S[4]
+    send(rig, "c", 4, 33, dccp(c, s, 4000, 5001, 0), "new/o", "request")
+    send(rig, "s", 4, 33, dccp(s, c, 5001, 4000, 1), "est/r+s", "response")
+    send(rig, "c", 4, 33, dccp(c, s, 4000, 9999, 0), "new/o", "request to another port")
+    send(rig, "s", 4, 33, dccp(s, c, 9998, 4000, 0), "new/o", "request from the server")
+    rig.check_not_in_conntrack()
 
 
 @case("protocols that nobody knows: new, then established by a reply; ipip, esp, 253")

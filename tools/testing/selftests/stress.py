@@ -61,7 +61,7 @@ def _(seen):
 
 @case("no lookup missed a flow that was there, in no walk one was missing, and none was there twice", only="flowtrack")
 def _(seen):
-    equal([seen[name] for name in ("missed", "unseen", "twins")], [0, 0, 0], f"results: {seen}")
+    equal([seen[name] for name in ("missed", "unseen", "early", "twins")], [0, 0, 0, 0], f"results: {seen}")
 
 
 @case("what was entered has ended, and no slot is left", only="flowtrack")

@@ -15,6 +15,42 @@ def kind(family):
     return socket.AF_INET if family == 4 else socket.AF_INET6
 
 
+@case("loopback: a socket that talks to itself")
+def _(_rig):
+    ns = Ns("self")
+    ns.nft("""
+table inet t {
+	counter new { }
+	counter established { }
+	chain in {
+		type filter hook input priority 0
+		ct state invalid drop
+		udp dport 4001 ct state new counter name new
+		udp dport 4001 ct state established counter name established
+	}
+}""")
+    for family in FAMILIES:
+        tcp_sock = ns.socket(kind(family), socket.SOCK_STREAM)
+        tcp_sock.settimeout(10)
+        tcp_sock.bind((LOOPBACK[family], 4000))
+        tcp_sock.connect((LOOPBACK[family], 4000))
+        tcp_sock.send(b"x" * 100)
+        equal(len(tcp_sock.recv(100)), 100, "bytes that came back")
+        tcp_sock.close()
+        udp_sock = ns.socket(kind(family), socket.SOCK_DGRAM)
+        udp_sock.settimeout(10)
+        udp_sock.bind((LOOPBACK[family], 4001))
+        udp_sock.connect((LOOPBACK[family], 4001))
+        for _ in range(20):
+            udp_sock.send(b"x")
+            udp_sock.recv(10)
+        udp_sock.close()
+    seen = [int(re.search(r"packets (\d+)", ns.run("nft", "list", "counter", "inet", "t", name)[1])[1])
+            for name in ("new", "established")]
+    equal(seen, [2, 38], "datagrams that were new, and of an established flow")
+    ns.delete()
+
+
 @case("loopback: one flow for a conversation, each packet counted once")
 def _(rig):
     rig.r.sysctl("acct", 1)

@@ -43,7 +43,7 @@ static unsigned int load = FT_STRESS_LOAD;
 module_param(load, uint, 0444);
 MODULE_PARM_DESC(load, "See flows: how many of them there are to a bucket before, 400 at most");
 
-static unsigned int lookups, inserts, ends, resizes, missed, unseen, twins, left;
+static unsigned int lookups, inserts, ends, resizes, missed, unseen, early, twins, left;
 static unsigned int longest_ns;
 static unsigned int sections[HISTOGRAM];
 
@@ -59,6 +59,8 @@ module_param(missed, uint, 0444);
 MODULE_PARM_DESC(missed, "Result: lookups that missed a flow that was there");
 module_param(unseen, uint, 0444);
 MODULE_PARM_DESC(unseen, "Result: walks that did not see a flow that was there");
+module_param(early, uint, 0444);
+MODULE_PARM_DESC(early, "Result: flows that expiry ended before their time");
 module_param(twins, uint, 0444);
 MODULE_PARM_DESC(twins, "Result: flows that were there twice");
 module_param(left, uint, 0444);
@@ -177,6 +179,7 @@ static int __init stress_init(void)
 	resizes = atomic_read(&s->resizes);
 	missed = atomic_read(&s->missed);
 	unseen = atomic_read(&s->unseen);
+	early = atomic_read(&s->early);
 	twins = atomic_read(&s->twins);
 	left = atomic_read(&s->left);
 	ft_table_destroy(s->table);
