@@ -36,7 +36,7 @@ static const struct expected {
 	{ A(TCP_BE_LIBERAL), "tcp_be_liberal", 0 },
 	{ A(TCP_IGNORE_INVALID_RST), "tcp_ignore_invalid_rst", 0 },
 	{ A(TCP_MAX_RETRANS), "tcp_max_retrans", 3 },
-	{ A(GENERIC_TIMEOUT), "generic_timeout", 120 },
+	{ A(GENERIC_TIMEOUT), "generic_timeout", 600 },
 	{ A(TCP_TIMEOUT_SYN_SENT), "tcp_timeout_syn_sent", 120 },
 	{ A(TCP_TIMEOUT_SYN_RECV), "tcp_timeout_syn_recv", 60 },
 	{ A(TCP_TIMEOUT_ESTABLISHED), "tcp_timeout_established", 54000 },
@@ -238,6 +238,7 @@ static void from_parameters(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, tn);
 	ft_params = (struct ft_params){ .total_max = saved.total_max };
+	tn->net = &init_net;
 	ft_settings_init(tn);
 	KUNIT_EXPECT_EQ(test, tn->set.v[A(ENABLE)], 0);
 	KUNIT_EXPECT_EQ(test, tn->set.v[A(BUCKETS)], 0);
@@ -250,6 +251,7 @@ static void from_parameters(struct kunit *test)
 	ft_params.max = 777;
 	ft_params.hashsize = 1000;
 	ft_params.full_policy = FLOWTRACK_POLICY_PASS;
+	tn->net = &init_net;
 	ft_settings_init(tn);
 	ft_params = saved;
 	KUNIT_EXPECT_EQ(test, tn->set.v[A(ENABLE)], 1);

@@ -209,8 +209,8 @@ static void whole_packets(struct kunit *test)
 		[UDPLITE] = { { 1000, 80 }, { 80, 1000 } },
 		[SCTP] = { { 1000, 80 }, { 80, 1000 } },
 		[GRE0] = { { 0, 0 }, { 0, 0 } },
-		[GRE0_KEY] = { { 1000, 80 }, { 1000, 80 } },
-		[GRE0_CKEY] = { { 1000, 80 }, { 1000, 80 } },
+		[GRE0_KEY] = { { 0, 0 }, { 0, 0 } },
+		[GRE0_CKEY] = { { 0, 0 }, { 0, 0 } },
 		[GRE1] = { { 0, 80 }, { 80, 0 } },
 		[OTHER] = { { 0, 0 }, { 0, 0 } },
 	};
@@ -335,11 +335,11 @@ static void gre(struct kunit *test)
 	} cases[] = {
 		{ "no header at all", 0, 0, 0, FT_PARSE_OK, { 0, 0 } },
 		{ "key cut off", GRE_KEY, 0, 7, FT_PARSE_OK, { 0, 0 } },
-		{ "key just there", GRE_KEY, 0, 8, FT_PARSE_OK, { 1, 2 } },
+		{ "key just there", GRE_KEY, 0, 8, FT_PARSE_OK, { 0, 0 } },
 		{ "key behind routing", GRE_KEY | GRE_ROUTING, 0, 12,
-		  FT_PARSE_OK, { 3, 4 } },
+		  FT_PARSE_OK, { 0, 0 } },
 		{ "key behind both", GRE_KEY | GRE_ROUTING | GRE_CSUM, 0, 12,
-		  FT_PARSE_OK, { 3, 4 } },
+		  FT_PARSE_OK, { 0, 0 } },
 		{ "key behind both, cut off", GRE_KEY | GRE_ROUTING, 0, 11,
 		  FT_PARSE_OK, { 0, 0 } },
 		{ "sequence is no key", GRE_SEQ, 0, 12, FT_PARSE_OK, { 0, 0 } },
@@ -877,7 +877,8 @@ static bool naive_key(struct ft_key *key, u8 family, u8 proto, u16 zone,
 	u8 end[2][18] = {};
 
 	ports = proto == IPPROTO_TCP || proto == IPPROTO_UDP ||
-		proto == IPPROTO_UDPLITE || proto == IPPROTO_SCTP;
+		proto == IPPROTO_UDPLITE || proto == IPPROTO_SCTP ||
+		proto == IPPROTO_DCCP;
 	for (i = 0; i < 2; i++) {
 		memcpy(end[i], addr[i], len);
 		if (ports)
@@ -992,7 +993,7 @@ static void keys_of_packets(struct kunit *test)
 			p->b[p->l4] = dport >> 8;
 			p->b[p->l4 + 1] = 5;
 		}
-		if (l4 == GRE0) {
+		if (l4 == GRE0 || l4 == GRE0_KEY || l4 == GRE0_CKEY) {
 			sport = 0;
 			dport = 0;
 		}
@@ -1009,7 +1010,7 @@ static void keys_of_packets(struct kunit *test)
 		}
 		hi = ft_key_set(&key, family, l4_proto(family, l4), ZONE, &src,
 				&dst, htons(sport), htons(dport));
-		KUNIT_ASSERT_EQ_MSG(test, hi, pkt.from_hi, "%s", l4_names[l4]);
+		KUNIT_ASSERT_EQ_MSG(test, hi, pkt.opens_hi, "%s", l4_names[l4]);
 		KUNIT_ASSERT_TRUE_MSG(test, !memcmp(&key, &pkt.key, sizeof(key)),
 				      "%s", l4_names[l4]);
 	}

@@ -245,9 +245,10 @@ static inline enum ft_dir ft_word_dir(u32 word, bool from_hi)
 static inline bool ft_flow_alive(const struct ft_flow *flow, u32 *gen, u32 *word)
 {
 	*gen = READ_ONCE(flow->gen);
-	/* Both pair with the release in ft_flow_unlock(). */
+	/* Pairs with the release in ft_flow_unlock(). */
 	smp_rmb();
 	*word = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
+	/* Likewise. */
 	smp_rmb();
 	return !(*word & FT_FLOW_DEAD);
 }

@@ -113,7 +113,8 @@ enum ft_icmp_kind {
 static inline bool ft_l4_has_ports(u8 l4proto)
 {
 	return l4proto == IPPROTO_TCP || l4proto == IPPROTO_UDP ||
-	       l4proto == IPPROTO_UDPLITE || l4proto == IPPROTO_SCTP;
+	       l4proto == IPPROTO_UDPLITE || l4proto == IPPROTO_SCTP ||
+	       l4proto == IPPROTO_DCCP;
 }
 
 /**
