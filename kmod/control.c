@@ -60,6 +60,7 @@ void ft_settings_init(struct ft_net *tn)
 	v[A(MAX_FLOWS)] = ft_params.max ?: max_by_memory();
 	v[A(BUCKETS)] = round_buckets(ft_params.hashsize);
 	v[A(FULL_POLICY)] = ft_params.full_policy;
+	ft_follow_init(&tn->follow, &tn->set, tn->net);
 }
 
 /**
@@ -75,6 +76,7 @@ void ft_settings_init(struct ft_net *tn)
  */
 u32 ft_settings_get(struct ft_net *tn, unsigned int attr)
 {
+	ft_net_follow(tn);
 	switch (attr) {
 	case A(COUNT):
 		return atomic_read(&tn->count);
@@ -261,6 +263,7 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 		if (err)
 			goto err_buckets;
 	}
+	ft_follow_own(&tn->follow, which);
 	which &= ~(BIT_ULL(A(BUCKETS)) | BIT_ULL(A(ENABLE)));
 	for (i = 0; i < ARRAY_SIZE(wanted->v); i++) {
 		if (which & BIT_ULL(i))

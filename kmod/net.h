@@ -16,6 +16,7 @@
 #include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
+#include "base/follow.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "flow/table.h"
@@ -37,6 +38,7 @@ struct ft_pool;
  * @count: entries admitted and not yet ended; never above the setting max by
  *	more than what was there when max was lowered
  * @set: settings
+ * @follow: which of them are nf_conntrack's
  * @settings_lock: protects writes to @set and what follows from them (hooks
  *	registered or not, table resized); taken by process context only
  * @hooked: hooks are registered; protected by @settings_lock
@@ -67,6 +69,7 @@ struct ft_net {
 	struct ft_table *table;
 	atomic_t count;
 	struct ft_settings set;
+	struct ft_follow follow;
 	struct mutex settings_lock; /* protects set (writes), hooked */
 	bool hooked;
 	struct nf_hook_ops *hook_ops;
@@ -111,7 +114,14 @@ extern struct ft_params ft_params;
 extern unsigned int ft_net_id;
 
 struct ft_net *ft_net(const struct net *net);
+
 void ft_net_scan_soon(struct ft_net *tn);
 void ft_net_scan_now(struct ft_net *tn);
+
+/* Settings of nf_conntrack may have changed; true if they have. */
+static inline bool ft_net_follow(struct ft_net *tn)
+{
+	return ft_follow(&tn->follow, &tn->set, tn->net);
+}
 
 #endif /* _FT_NET_H */

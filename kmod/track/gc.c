@@ -98,6 +98,7 @@ static void gc_work(struct work_struct *work)
 		.generation = ft_table_generation(tn->table),
 	};
 	lent = atomic_read(&tn->loan.lent);
+	ft_net_follow(tn);
 	do {
 		rcu_read_lock();
 		more = ft_table_expired(tn->table, cursor, GC_SLICE, expire_one,

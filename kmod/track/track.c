@@ -418,6 +418,9 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 	ft_table_prefetch(tn->table, found.hash);
 	reason = ft_proto_check(skb, pkt, state->hook,
 				ft_setting(&tn->set, CHECKSUM));
+	if (unlikely(reason) && ft_net_follow(tn))
+		reason = ft_proto_check(skb, pkt, state->hook,
+					ft_setting(&tn->set, CHECKSUM));
 	if (reason)
 		return publish_invalid(tn, skb, state, pkt->key.l4proto, reason);
 	/* And while the packet gets what it will carry, if the sender opened
@@ -447,11 +450,13 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 		ft_invalid(tn, skb, state, pkt->key.l4proto, step.reason);
 		return NF_DROP;
 	case FT_VERDICT_INVALID:
+		ft_net_follow(tn);
 		break;
 	}
 	return publish_invalid(tn, skb, state, pkt->key.l4proto, step.reason);
 
 miss:
+	ft_net_follow(tn);
 	if (ft_mode_adopting(tn))
 		return leave(tn, skb, state, pkt, &found, &step);
 	if (ft_mode_held(tn, skb, state->pf, pkt->key.zone)) {

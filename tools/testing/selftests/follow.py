@@ -1,0 +1,82 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What was turned in nf_conntrack holds, without being turned twice."""
+
+import re
+
+from lib import *
+
+
+def conntrack(rig, name, value):
+    rig.r.write(f"/proc/sys/net/netfilter/nf_conntrack_{name}", value)
+
+
+def counter(rig, name):
+    return int(re.search(r"packets (\d+)", rig.r.run("nft", "list", "counter", "inet", "t", name)[1])[1])
+
+
+@case("rules that count packets of a connection turn counting on")
+def _(rig):
+    conntrack(rig, "acct", 0)
+    rig.reset("""
+table inet t {
+	counter first { }
+	counter later { }
+	chain forw {
+		type filter hook forward priority 0
+		ct original packets < 20 counter name first
+		ct original packets > 100 counter name later
+	}
+}""")
+    for n in range(200):
+        rig.c.send(ip(Rig.C[4], Rig.S[4], UDP, udp(Rig.C[4], Rig.S[4], 1000, 53), n))
+    rig.c.flush()
+    equal((counter(rig, "first"), counter(rig, "later")), (19, 100), "packets counted by the rules")
+    conntrack(rig, "acct", 0)
+
+
+@case("timeouts")
+def _(rig):
+    rig.reset(nft_stamps())
+    for name, value in (("udp_timeout", 5), ("udp_timeout", 30)):
+        conntrack(rig, name, value)
+        rig.reset()
+        rig.udp("c", 4, 1000, 53, "new/o")
+        check(value - 2 <= rig.r.flow(proto="udp")["timeout"] <= value, f"timeout of {rig.r.flows()}, {value} wanted")
+
+
+@case("checksums are not looked at")
+def _(rig):
+    rig.reset(nft_stamps())
+    bad = udp(Rig.C[4], Rig.S[4], 1000, 53, b"x")
+    bad = bad[:6] + bytes([bad[6] ^ 1]) + bad[7:]
+    rig.expect("c", rig.packet("c", UDP, bad, 4), "inv", "bad checksum")
+    conntrack(rig, "checksum", 0)
+    rig.expect("c", rig.packet("c", UDP, bad, 4), "new/o", "bad checksum, not looked at")
+    conntrack(rig, "checksum", 1)
+
+
+@case("liberal windows")
+def _(rig):
+    rig.reset(nft_stamps())
+    Tcp(rig, sport=41000).open().send("c", "A", "inv", 1 << 20, 1)
+    conntrack(rig, "tcp_be_liberal", 1)
+    Tcp(rig, sport=41001).open().send("c", "A", "est/o+sa", 1 << 20, 1)
+    conntrack(rig, "tcp_be_liberal", 0)
+
+
+@case("what was set here follows no longer", only="flowtrack")
+def _(rig):
+    rig.reset(nft_stamps())
+    equal(rig.r.sysctl("icmp_timeout"), "30", "icmp_timeout at first")
+    conntrack(rig, "icmp_timeout", 7)
+    equal(rig.r.sysctl("icmp_timeout"), "7", "icmp_timeout that follows")
+    rig.r.sysctl("icmp_timeout", 30)
+    conntrack(rig, "icmp_timeout", 9)
+    equal(rig.r.sysctl("icmp_timeout"), "30", "icmp_timeout that was set")
+    equal(rig.r.sysctl("tcp_timeout_established"), "54000", "five days are not followed")
+    conntrack(rig, "tcp_timeout_established", 86400)
+    equal(rig.r.sysctl("tcp_timeout_established"), "86400", "a day is")
+
+
+main(Rig)
