@@ -26,19 +26,39 @@ note() {
 	printf '# %s\n' "$*" >&2
 }
 
-# Debian's meta packages: 6.1 is bookworm's own kernel, and has no number in its name.
+# This machine's Debian release, and its own kernel.
+# shellcheck disable=SC1091 # not ours
+CODENAME=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+case $CODENAME in
+trixie) OWN_KERNEL=6.12 ;;
+*) OWN_KERNEL=6.1 ;;
+esac
+
+# Debian's meta packages: a release's own kernel has no number in its name.
 meta_suffix() {
 	case $1 in
-	6.1) echo amd64 ;;
+	"$OWN_KERNEL") echo amd64 ;;
 	*) echo "$1-amd64" ;;
+	esac
+}
+
+# kernel_elsewhere VERSION: roots.sh's name of a kernel that this release has no packages of; fails for one that it has.
+kernel_elsewhere() {
+	case $CODENAME/$1 in
+	*/newest) echo newest ;;
+	trixie/6.1) echo 12-6.1 ;;
+	*) return 1 ;;
 	esac
 }
 
 # 6.12 -> 6.12.117+deb12-amd64: the release whose headers are installed. The image must be of the same build.
 kernel_release() {
-	local dep
+	local dep root
+	if root=$(kernel_elsewhere "$1"); then
+		"$TOP/tools/testing/roots.sh" release "$root" || die "Debian's archive has no kernel $root"
+		return
+	fi
 	case $1 in
-	newest) "$TOP/tools/testing/roots.sh" release newest || die "Debian's archive has no newer kernel"; return ;;
 	*-debug | *-kcsan) cat "$("$TOP/tools/testing/kernel.sh" build "${1##*-}")/include/config/kernel.release"; return ;;
 	esac
 	dep=$(dpkg-query -W -f '${Depends}' "linux-headers-$(meta_suffix "$1")" 2>/dev/null |
@@ -49,10 +69,13 @@ kernel_release() {
 
 # build_for VERSION B=DIRECTORY MAKE-ARGUMENT...: the module for a kernel, with the compiler that it wants.
 build_for() {
-	local version=$1 kdir
+	local version=$1 kdir root
 	shift
+	if root=$(kernel_elsewhere "$version"); then
+		"$TOP/tools/testing/roots.sh" build "$root" "$@"
+		return
+	fi
 	case $version in
-	newest) "$TOP/tools/testing/roots.sh" build newest "$@" && return ;;
 	*-debug | *-kcsan) kdir=$("$TOP/tools/testing/kernel.sh" build "${version##*-}") ;;
 	*) kdir=/usr/src/linux-headers-$(kernel_release "$version") ;;
 	esac

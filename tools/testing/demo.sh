@@ -4,13 +4,13 @@
 # What happens when the table is full, with nf_conntrack alone and with nf_flowtrack: demo-guest.sh, on a stock Debian
 # kernel in QEMU. Nothing of it touches the host's network.
 #
-#   demo.sh [-k VERSION]        6.1 (default) or 6.12
+#   demo.sh [-k VERSION]        6.1 or 6.12; by default what the machine's release of Debian has
 
 set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
-version=6.1
+version=$OWN_KERNEL
 while getopts k: opt; do
 	case $opt in
 	k) version=$OPTARG ;;

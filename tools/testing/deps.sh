@@ -7,13 +7,20 @@ set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
-build=(build-essential make pkg-config libmnl-dev libncurses-dev libjansson-dev linux-headers-amd64 linux-headers-6.12-amd64)
+build=(build-essential make pkg-config libmnl-dev libncurses-dev libjansson-dev linux-headers-amd64)
 # What building User-Mode Linux and preparing trees for clang takes.
-kernels=(linux-source-6.1 linux-source-6.12 zstd flex bison bc xz-utils cpio kmod rsync libelf-dev libssl-dev clang lld llvm)
+kernels=(linux-source-6.12 zstd flex bison bc xz-utils cpio kmod rsync libelf-dev libssl-dev clang lld llvm)
 tests=(qemu-system-x86 busybox-static iproute2 iputils-ping nftables iptables conntrack procps iperf3 curl socat
 	netcat-openbsd hping3 tcpdump lksctp-tools util-linux python3 python3-scapy util-linux-extra psmisc
 	sip-tester ipvsadm libwrap0)
 lint=(sparse dwarves codespell yamllint mandoc shellcheck python3-yaml python3-jsonschema perl)
+
+# What only one release has; the other kernels are unpacked from the other release's packages, see roots.sh.
+case $CODENAME in
+bookworm) kernels+=(linux-headers-6.12-amd64 linux-source-6.1) ;;
+trixie) ;;
+*) note "neither Debian 12 nor 13 (${CODENAME:-no VERSION_CODENAME in /etc/os-release}): packages may be missing" ;;
+esac
 
 missing() {
 	local have package
@@ -44,6 +51,7 @@ match_images() {
 	local v
 	for v in "${KERNELS[@]}"; do
 		"$TOP/tools/testing/vm.sh" image "$v" >/dev/null && continue
+		! kernel_elsewhere "$v" >/dev/null || die "cannot get a $v kernel image"
 		note "no image that matches the installed $v headers: updating them"
 		install_packages "linux-headers-$(meta_suffix "$v")"
 		"$TOP/tools/testing/vm.sh" image "$v" >/dev/null || die "cannot get a $v kernel image"

@@ -68,7 +68,14 @@ judge_products() {
 gcc_sparse() {
 	JUDGE=judge_products build_warnings "gcc-$1" KDIR="/usr/src/linux-headers-$(kernel_release "$1")" C=2 CF=-D__CHECK_ENDIAN__
 }
-check_gcc_sparse_6_1() { gcc_sparse 6.1; }
+check_gcc_sparse_6_1() {
+	local root
+	if root=$(kernel_elsewhere 6.1); then
+		foreign "$root" C=2 CF=-D__CHECK_ENDIAN__
+	else
+		gcc_sparse 6.1
+	fi
+}
 check_gcc_sparse_6_12() { gcc_sparse 6.12; }
 
 # Kernels of other Debian releases, each with the compiler that its headers want: see roots.sh.
@@ -122,6 +129,10 @@ clang_tree_fill() {
 
 clang() {
 	local src headers tree
+	if kernel_elsewhere "$1" >/dev/null; then
+		echo "this release of Debian has no source of $1"
+		return $NOT_HERE
+	fi
 	src=$(kernel_source "$1") || return 1
 	headers=/usr/src/linux-headers-$(kernel_release "$1")
 	tree=$(cache_make "clang-$1" "$src $(sha256sum <"$headers/.config") $(command clang --version | head -n 1)
@@ -132,7 +143,7 @@ clang() {
 check_clang_6_1() { clang 6.1; }
 check_clang_6_12() { clang 6.12; }
 
-check_dkms() { tools/testing/dkms.sh 6.1; }
+check_dkms() { tools/testing/dkms.sh "$OWN_KERNEL"; }
 
 check_tool() {
 	local cc dir=$TOP/build/lint-tool

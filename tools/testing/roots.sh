@@ -9,6 +9,7 @@
 #                                       B= names. 4: cannot be had from the archive any more; the last line says what.
 #   roots.sh image KERNEL DIR           the packages of its image, unpacked into DIR
 #   roots.sh release KERNEL             its release, 7.3.4+deb13-amd64
+#   roots.sh sources RELEASE            a Debian release by its name: the lines for its sources.list
 #
 # Where packages come from is what this machine's apt says. Versions are those of now: asked for once in a while.
 
@@ -19,6 +20,7 @@ set -euo pipefail
 # KERNEL, Debian release, the suite that has it, its meta packages' suffix and architecture, and the compiler that its
 # headers want, in words. The newest of backports and of sid, whatever that is.
 FOREIGN='
+12-6.1        bookworm  bookworm        amd64  gcc-12
 13-6.12       trixie  trixie            amd64  gcc-14
 newest        trixie  trixie-backports  amd64  gcc-14
 newest-arm64  trixie  trixie-backports  arm64  gcc-14, cross
@@ -128,7 +130,7 @@ unpack_fill() {
 # One root for all kernels of a Debian release. Prints its directory.
 root_of() {
 	local release=$1 name packages=(make gcc binutils sparse perl-base bash coreutils sed grep gawk findutils diffutils
-		util-linux pahole libelf1t64 python3-minimal)
+		util-linux pahole python3-minimal "$([ "$1" = bookworm ] && echo libelf1 || echo libelf1t64)")
 	lists "$release" || return 1
 	while read -r name; do
 		packages+=("linux-headers-$(release_of "$name")$([ "$(field "$name" 4)" = amd64 ] || echo ":$(field "$name" 4)")")
@@ -194,6 +196,7 @@ list) awk 'NF { print $1, $2, $4 }' <<<"$FOREIGN" ;;
 build) build "${@:2}" ;;
 image) image "${2:?which kernel?}" "${3:?where to?}" ;;
 release) release_of "${2:?which kernel?}" ;;
+sources) sources "${2:?which Debian release?}" ;;
 root) root_of "${2:?which Debian release?}" ;;
-*) die "usage: roots.sh list | build KERNEL B=DIR ARG... | image KERNEL DIR | release KERNEL | root RELEASE" ;;
+*) die "usage: roots.sh list | build KERNEL B=DIR ARG... | image KERNEL DIR | release KERNEL | root RELEASE | sources RELEASE" ;;
 esac

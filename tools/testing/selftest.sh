@@ -229,7 +229,7 @@ go_on_elsewhere() {
 		shift
 	done
 	echo "# [$version] the emulator killed the guest during $1:"
-	grep -a -A 12 'int3: 0000' "$LOGS/vm-$version-console.log" || true
+	grep -a -m 1 -A 12 -E 'int3: 0000|rcu: INFO: .*stall' "$LOGS/vm-$version-console.log" || true
 	set_aside "$version" killed
 	for log in "$results-killed/kmsg" "$LOGS/vm-$version-killed.log"; do
 		sed -i -e "/flowtrack-selftest: begin $1\$/,\$d" -e '/int3: 0000 \[#1\]/,$d' "$log"

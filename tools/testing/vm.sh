@@ -10,7 +10,7 @@
 #                                          FILE names files that the guest copies into its memory first: opening
 #                                          and mapping one there costs a tenth of what it does on the host's.
 #                                          124: it did not end in time (-t), or said nothing for a while (-i).
-#                                          125: it died. 123: the emulator killed it, see killed_by_emulator().
+#                                          125: it died. 123: the emulator's fault, see killed_by_emulator() and hung_in_emulator().
 # VERSION: 6.1, 6.12, newest, 6.12-debug or 6.12-kcsan. DIR is shared with the guest, writable, as /run/results: what the guest leaves there stays.
 # The command's environment: what `export` says here under FT_, KERNEL, and RESULTS=/run/results.
 
@@ -124,12 +124,15 @@ INIT
 }
 
 image() {
-	local rel version kdir how
+	local rel version kdir how root
 	mkdir -p "$LOGS"
 	rel=$(kernel_release "$1")
 	how="$(declare -f image_arrange boot_modules make_initramfs) ${BOOT_MODULES[*]}"
+	if root=$(kernel_elsewhere "$1"); then
+		cache_make "image-$1" "$rel $(declare -f foreign_image_fill) $how" foreign_image_fill "$root" "$rel"
+		return
+	fi
 	case $1 in
-	newest) cache_make "image-$1" "$rel $(declare -f foreign_image_fill) $how" foreign_image_fill "$1" "$rel" ;;
 	*-debug | *-kcsan)
 		kdir=$("$TOP/tools/testing/kernel.sh" build "${1##*-}")
 		cache_make "image-$1" "$kdir $(declare -f built_image_fill) $how" built_image_fill "$kdir" "$rel"
@@ -203,6 +206,17 @@ killed_by_emulator() {
 		END { exit !found }' "$1"
 }
 
+# Who changes the kernel's text waits for each other CPU to have seen it. On a busy host an emulated CPU may never answer,
+# and the kernel says so: a stall, in text_poke(). If a function of ours is in any of the traces, that may be what keeps
+# the other one, and the hang is ours.
+hung_in_emulator() {
+	[[ $(accel) = *thread=multi ]] && awk '
+		/rcu: INFO: .*(detected stall|self-detected stall|detected expedited stall)/ { stall = 1 }
+		stall && /text_poke/ { poke = 1 }
+		stall && /\[(nf_flowtrack|ft_stress)/ { ours = 1 }
+		END { exit !(poke && !ours) }' "$1"
+}
+
 # A guest that hangs must not cost the sum of what all its tests are allowed.
 watch_progress() {
 	local pid=$1 file=$2 idle=$3
@@ -269,7 +283,10 @@ run() {
 	else
 		# Silence is a failure, whatever QEMU thinks of its own exit.
 		tail -n 40 "$console" "$console.qemu" >&2 || true
-		if [ "$status" = 124 ] || [ "$status" -gt 128 ]; then
+		if hung_in_emulator "$console"; then
+			note "the $1 guest hung in the emulator: a CPU did not see changed text; console: $console"
+			status=$EMULATOR_FAULT
+		elif [ "$status" = 124 ] || [ "$status" -gt 128 ]; then
 			note "the $1 guest did not end within $seconds s, or was silent for $idle s; console: $console"
 			status=124
 		elif killed_by_emulator "$console"; then
