@@ -28,7 +28,7 @@ note() {
 
 # This machine's Debian release, and its own kernel.
 # shellcheck disable=SC1091 # not ours
-CODENAME=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+CODENAME=$(. /etc/os-release && echo "${VERSION_CODENAME:-}") 2>/dev/null || CODENAME=
 case $CODENAME in
 trixie) OWN_KERNEL=6.12 ;;
 *) OWN_KERNEL=6.1 ;;

@@ -25,11 +25,14 @@ dkms_fill() {
 
 wrong=0
 
-# complain WHAT LOG
+# complain WHAT LOG [MAKE-LOG]
 complain() {
 	wrong=1
 	echo "$1:"
 	tail -n 30 "$2" | sed 's/^/    /'
+	if [ -n "${3:-}" ] && [ -e "$3" ]; then
+		tail -n 15 "$3" | sed 's/^/    make: /'
+	fi
 }
 
 # The version and the like of a kernel that has been made up: DIR RELEASE SED-EXPRESSION of its configuration.
@@ -55,6 +58,8 @@ says() {
 in_private() {
 	local program=$1 kdir=$2 rel version name=nf_flowtrack ko
 	local -a dkms
+	# A root that is only unpacked has no other.
+	export LC_ALL=C
 	mkdir "$work/var"
 	# Where it keeps, or makes, the key.
 	mount --bind "$work/var" /var/lib
@@ -62,6 +67,7 @@ in_private() {
 	rel=$(sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' "$kdir/include/generated/utsrelease.h")
 	version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$TOP/dkms.conf")
 	mkdir -p "$work/modules/$rel"
+	ln -s "$kdir" "$work/modules/$rel/build"
 	make -s -C "$TOP" install-dkms DESTDIR="$work"
 	dkms=("$program" --sourcetree "$work/usr/src" --dkmstree /var/lib/dkms --installtree "$work/modules" --no-depmod)
 
@@ -70,7 +76,7 @@ in_private() {
 	is_passed_over "5.14" 5.14.0-687.el9 "$(made_up "$work/old" 5.14.0-687.el9 '' && echo "$work/old")"
 
 	"${dkms[@]}" build "$name/$version" -k "$rel" --kernelsourcedir "$kdir" -j "$JOBS" >"$work/log" 2>&1 ||
-		complain "dkms build for $rel" "$work/log"
+		complain "dkms build for $rel" "$work/log" "/var/lib/dkms/$name/$version/build/make.log"
 	says build
 	"${dkms[@]}" install "$name/$version" -k "$rel" --kernelsourcedir "$kdir" >"$work/log" 2>&1 ||
 		complain "dkms install for $rel" "$work/log"

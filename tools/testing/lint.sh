@@ -143,6 +143,7 @@ clang() {
 check_clang_6_1() { clang 6.1; }
 check_clang_6_12() { clang 6.12; }
 
+check_dkms_newest() { tools/testing/roots.sh dkms newest; }
 check_dkms() { tools/testing/dkms.sh "$OWN_KERNEL"; }
 
 check_tool() {

@@ -7,6 +7,7 @@
 #   roots.sh list                       KERNEL RELEASE ARCH, one a line, of all that there is to build for
 #   roots.sh build KERNEL ARG...        the module for it: make ARG... in the root; products are in the directory that
 #                                       B= names. 4: cannot be had from the archive any more; the last line says what.
+#   roots.sh dkms KERNEL                the module by the dkms of its release: what dkms.sh says. 4: as above
 #   roots.sh image KERNEL DIR           the packages of its image, unpacked into DIR
 #   roots.sh release KERNEL             its release, 7.3.4+deb13-amd64
 #   roots.sh sources RELEASE            a Debian release by its name: the lines for its sources.list
@@ -130,17 +131,29 @@ unpack_fill() {
 # One root for all kernels of a Debian release. Prints its directory.
 root_of() {
 	local release=$1 name packages=(make gcc binutils sparse perl-base bash coreutils sed grep gawk findutils diffutils
-		util-linux pahole python3-minimal "$([ "$1" = bookworm ] && echo libelf1 || echo libelf1t64)")
+		util-linux pahole libc-bin python3-minimal "$([ "$1" = bookworm ] && echo libelf1 || echo libelf1t64)")
 	lists "$release" || return 1
 	while read -r name; do
 		packages+=("linux-headers-$(release_of "$name")$([ "$(field "$name" 4)" = amd64 ] || echo ":$(field "$name" 4)")")
 	done < <(awk -v r="$release" '$2 == r { print $1 }' <<<"$FOREIGN")
-	[ "$release" != trixie ] || packages+=(gcc-aarch64-linux-gnu)
+	[ "$release" != trixie ] || packages+=(gcc-aarch64-linux-gnu dkms openssl)
 	cache_make "root-$release" "$(uris "$release" "${packages[@]}") $(declare -f unpack_fill)" \
 		unpack_fill "$release" "${packages[@]}"
 }
 
-# The tree is there read-only as /src, the products go to B.
+# in_root ROOT OUT COMMAND...: the tree is there as /src, the directory OUT as /out.
+in_root() {
+	# shellcheck disable=SC2016 # for the inner shell
+	env -u MAKEFLAGS -u MAKELEVEL unshare -m sh -c '
+		root=$1 top=$2 out=$3
+		shift 3
+		mount --bind "$root" "$root"
+		mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount -t tmpfs tmp "$root/tmp" &&
+			mount --bind "$top" "$root/src" && mount --bind "$out" "$root/out" &&
+			exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin LC_ALL=C HOME=/tmp "$@"' \
+		sh "$1" "$TOP" "${@:2}"
+}
+
 build() {
 	local kernel=$1 rel root out='' arg args=() arch
 	shift
@@ -162,16 +175,17 @@ build() {
 	mkdir -p "$out"
 	arch=$(field "$kernel" 4)
 	[ "$arch" = amd64 ] || args+=("ARCH=$arch" CROSS_COMPILE=aarch64-linux-gnu-)
-	# shellcheck disable=SC2016 # for the inner shell
-	env -u MAKEFLAGS -u MAKELEVEL unshare -m sh -c '
-		root=$1 top=$2 out=$3 rel=$4
-		shift 4
-		mount --bind "$root" "$root"
-		mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount -t tmpfs tmp "$root/tmp" &&
-			mount --bind "$top" "$root/src" && mount --bind "$out" "$root/out" &&
-			exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin LC_ALL=C HOME=/tmp \
-				make -C /src module B=/out KDIR="/usr/src/linux-headers-$rel" "$@"' \
-		sh "$root" "$TOP" "$out" "$rel" "${args[@]}"
+	in_root "$root" "$out" make -C /src module B=/out KDIR="/usr/src/linux-headers-$rel" "${args[@]}"
+}
+
+# The module through that release's dkms: see dkms.sh.
+dkms() {
+	local kernel=$1 rel root
+	if ! rel=$(release_of "$kernel") || ! root=$(root_of "$(field "$kernel" 2)"); then
+		echo "the packages for dkms of $kernel cannot be had: skipped"
+		return 4
+	fi
+	in_root "$root" "$LOGS" /src/tools/testing/dkms.sh --with /usr/sbin/dkms "/usr/src/linux-headers-$rel"
 }
 
 image() {
@@ -194,9 +208,10 @@ image() {
 case ${1:-} in
 list) awk 'NF { print $1, $2, $4 }' <<<"$FOREIGN" ;;
 build) build "${@:2}" ;;
+dkms) dkms "${2:?which kernel?}" ;;
 image) image "${2:?which kernel?}" "${3:?where to?}" ;;
 release) release_of "${2:?which kernel?}" ;;
 sources) sources "${2:?which Debian release?}" ;;
 root) root_of "${2:?which Debian release?}" ;;
-*) die "usage: roots.sh list | build KERNEL B=DIR ARG... | image KERNEL DIR | release KERNEL | root RELEASE | sources RELEASE" ;;
+*) die "usage: roots.sh list | build KERNEL B=DIR ARG... | dkms KERNEL | image KERNEL DIR | release KERNEL | root RELEASE | sources RELEASE" ;;
 esac
