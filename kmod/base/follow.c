@@ -22,22 +22,21 @@ struct source {
 	u16 size;
 };
 
-#define FROM(m)								\
-	{ .offset = offsetof(struct ft_follow_seen, m),			\
-	  .size = sizeof_field(struct ft_follow_seen, m) }
-#define TCP(name)	FROM(proto.tcp.timeouts[TCP_CONNTRACK_##name])
-#define SCTP(name)	FROM(proto.sctp.timeouts[SCTP_CONNTRACK_##name])
+#define NUMBER(m)	{ offsetof(struct ft_follow_seen, m), sizeof(u8) }
+#define JIFFIES(m)	{ offsetof(struct ft_follow_seen, m), sizeof(int) }
+#define TCP(name)	JIFFIES(proto.tcp.timeouts[TCP_CONNTRACK_##name])
+#define SCTP(name)	JIFFIES(proto.sctp.timeouts[SCTP_CONNTRACK_##name])
 
 static const struct source sources[__FLOWTRACK_A_SETTINGS_MAX] = {
-	[A(ACCT)] = FROM(acct),
-	[A(TIMESTAMP)] = FROM(timestamp),
-	[A(CHECKSUM)] = FROM(checksum),
-	[A(LOG_INVALID)] = FROM(log_invalid),
-	[A(TCP_LOOSE)] = FROM(proto.tcp.tcp_loose),
-	[A(TCP_BE_LIBERAL)] = FROM(proto.tcp.tcp_be_liberal),
-	[A(TCP_IGNORE_INVALID_RST)] = FROM(proto.tcp.tcp_ignore_invalid_rst),
-	[A(TCP_MAX_RETRANS)] = FROM(proto.tcp.tcp_max_retrans),
-	[A(GENERIC_TIMEOUT)] = FROM(proto.generic.timeout),
+	[A(ACCT)] = NUMBER(acct),
+	[A(TIMESTAMP)] = NUMBER(timestamp),
+	[A(CHECKSUM)] = NUMBER(checksum),
+	[A(LOG_INVALID)] = NUMBER(log_invalid),
+	[A(TCP_LOOSE)] = NUMBER(proto.tcp.tcp_loose),
+	[A(TCP_BE_LIBERAL)] = NUMBER(proto.tcp.tcp_be_liberal),
+	[A(TCP_IGNORE_INVALID_RST)] = NUMBER(proto.tcp.tcp_ignore_invalid_rst),
+	[A(TCP_MAX_RETRANS)] = NUMBER(proto.tcp.tcp_max_retrans),
+	[A(GENERIC_TIMEOUT)] = JIFFIES(proto.generic.timeout),
 	[A(TCP_TIMEOUT_SYN_SENT)] = TCP(SYN_SENT),
 	[A(TCP_TIMEOUT_SYN_RECV)] = TCP(SYN_RECV),
 	[A(TCP_TIMEOUT_ESTABLISHED)] = TCP(ESTABLISHED),
@@ -48,10 +47,10 @@ static const struct source sources[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(TCP_TIMEOUT_CLOSE)] = TCP(CLOSE),
 	[A(TCP_TIMEOUT_MAX_RETRANS)] = TCP(RETRANS),
 	[A(TCP_TIMEOUT_UNACKNOWLEDGED)] = TCP(UNACK),
-	[A(UDP_TIMEOUT)] = FROM(proto.udp.timeouts[UDP_CT_UNREPLIED]),
-	[A(UDP_TIMEOUT_STREAM)] = FROM(proto.udp.timeouts[UDP_CT_REPLIED]),
-	[A(ICMP_TIMEOUT)] = FROM(proto.icmp.timeout),
-	[A(ICMPV6_TIMEOUT)] = FROM(proto.icmpv6.timeout),
+	[A(UDP_TIMEOUT)] = JIFFIES(proto.udp.timeouts[UDP_CT_UNREPLIED]),
+	[A(UDP_TIMEOUT_STREAM)] = JIFFIES(proto.udp.timeouts[UDP_CT_REPLIED]),
+	[A(ICMP_TIMEOUT)] = JIFFIES(proto.icmp.timeout),
+	[A(ICMPV6_TIMEOUT)] = JIFFIES(proto.icmpv6.timeout),
 #ifdef CONFIG_NF_CT_PROTO_SCTP
 	[A(SCTP_TIMEOUT_CLOSED)] = SCTP(CLOSED),
 	[A(SCTP_TIMEOUT_COOKIE_WAIT)] = SCTP(COOKIE_WAIT),
@@ -63,8 +62,8 @@ static const struct source sources[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(SCTP_TIMEOUT_HEARTBEAT_SENT)] = SCTP(HEARTBEAT_SENT),
 #endif
 #ifdef CONFIG_NF_CT_PROTO_GRE
-	[A(GRE_TIMEOUT)] = FROM(proto.gre.timeouts[GRE_CT_UNREPLIED]),
-	[A(GRE_TIMEOUT_STREAM)] = FROM(proto.gre.timeouts[GRE_CT_REPLIED]),
+	[A(GRE_TIMEOUT)] = JIFFIES(proto.gre.timeouts[GRE_CT_UNREPLIED]),
+	[A(GRE_TIMEOUT_STREAM)] = JIFFIES(proto.gre.timeouts[GRE_CT_REPLIED]),
 #endif
 };
 
