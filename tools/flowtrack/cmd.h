@@ -26,6 +26,8 @@
  * @family: -4, -6: AF_INET, AF_INET6, or 0
  * @netns: -n
  * @settings: --settings
+ * @resync: --resync
+ * @buffer: --buffer, bytes; 0: the default
  * @once: --once
  * @count: --count; 0: no limit
  * @delay: --delay, seconds; 0: the default
@@ -40,6 +42,8 @@ struct options {
 	bool timestamps;
 	bool ignore_existing;
 	bool settings;
+	bool resync;
+	__u32 buffer;
 	bool once;
 	bool version;
 	bool help;

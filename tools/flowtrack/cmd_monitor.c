@@ -1,177 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * flowtrack monitor: flows as they begin, change and end; and the table, as it
- * fills and has room again.
+ * fills and has room again. Here is what listens: monitor.c prints.
+ *
+ * The module may be unloaded and loaded again meanwhile. With it goes the family,
+ * and with that the membership of its groups, without a word: nlctrl tells of
+ * that, on a socket of its own, so that no flood of events hides it.
  */
 #include <errno.h>
 #include <libmnl/libmnl.h>
-#include <linux/genetlink.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 
 #include "cmd.h"
 #include "filter.h"
 #include "flow.h"
 #include "monitor.h"
-#include "names.h"
 #include "nl.h"
-#include "print.h"
 
 /* Events between two looks for a signal. */
 #define BATCH	256
 
-static char *put_time(char *p, bool json)
-{
-	struct timespec ts;
-	struct tm tm;
-	size_t len;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	if (json) {
-		p = put_lit(p, "\"time\":");
-		p = put_thousandths(p, ts.tv_sec * 1000ULL +
-				    ts.tv_nsec / 1000000);
-		*p++ = ',';
-		return p;
-	}
-	localtime_r(&ts.tv_sec, &tm);
-	len = strftime(p, 64, "%Y-%m-%dT%H:%M:%S.", &tm);
-	p += len;
-	*p++ = '0' + ts.tv_nsec / 100000000;
-	*p++ = '0' + ts.tv_nsec / 10000000 % 10;
-	*p++ = '0' + ts.tv_nsec / 1000000 % 10;
-	p += strftime(p, 64, "%z", &tm);
-	*p++ = ' ';
-	return p;
-}
-
-static char *put_tag(char *p, const char *tag, const char *color, bool colored)
-{
-	const char *from = p;
-
-	if (colored)
-		p = put_str(p, color);
-	from = p;
-	*p++ = '[';
-	p = put_str(p, tag);
-	*p++ = ']';
-	p = put_pad(p, from, 9);
-	if (colored)
-		p = put_lit(p, COLOR_OFF);
-	return p;
-}
-
-/* Says that notifications were lost. */
-void monitor_lost(struct monitor *m)
-{
-	char *p = out_room(m->o);
-
-	if (m->opts->json) {
-		*p++ = '{';
-		if (m->opts->timestamps)
-			p = put_time(p, true);
-		p = put_lit(p, "\"event\":\"lost\"}\n");
-	} else {
-		if (m->opts->timestamps)
-			p = put_time(p, false);
-		p = put_tag(p, "LOST", COLOR_RED, m->opts->color);
-		p = put_lit(p, "events were lost: they came faster than they were read\n");
-	}
-	out_commit(m->o, p);
-}
-
-/* Return: negative when enough were printed. */
-static int count_event(struct monitor *m)
-{
-	m->events++;
-	return m->opts->count && m->events >= m->opts->count ? -1 : 0;
-}
-
-static void print_pressure(struct monitor *m, const struct nlmsghdr *nlh)
-{
-	struct pressure *pressure = &m->pressure;
-	char *p = out_room(m->o);
-	bool high;
-
-	pressure_parse(nlh, pressure);
-	high = pressure->level == FLOWTRACK_LEVEL_HIGH;
-	if (m->opts->json) {
-		*p++ = '{';
-		if (m->opts->timestamps)
-			p = put_time(p, true);
-		p = put_lit(p, "\"event\":\"");
-		p = put_str(p, name_of(&level_names, high));
-		p = put_lit(p, "\",\"pressure\":");
-		out_commit(m->o, p);
-		pressure_json(m->o, pressure);
-		out_str(m->o, "}\n");
-		return;
-	}
-	if (m->opts->timestamps)
-		p = put_time(p, false);
-	p = put_tag(p, high ? "HIGH" : "LOW", high ? COLOR_RED : COLOR_GREEN,
-		    m->opts->color);
-	out_commit(m->o, p);
-	pressure_text(m->o, pressure);
-	out_str(m->o, "\n");
-}
-
 /**
- * monitor_message() - print a notification
- * @nlh: message
- * @data: struct monitor
- *
- * Return: negative when enough were printed.
+ * struct listener - what the monitor listens to
+ * @m: prints
+ * @nl: events
+ * @ctrl: families that come and go
+ * @pressure: watermarks, not flows
+ * @lost: events were lost; told when those from before were printed
+ * @drops: of the socket, when that was told last
  */
-int monitor_message(const struct nlmsghdr *nlh, void *data)
-{
-	static const struct {
-		const char *tag;
-		const char *name;
-		const char *color;
-	} events[] = {
-		{ "NEW", "new", COLOR_GREEN },
-		{ "UPDATE", "update", COLOR_YELLOW },
-		{ "DESTROY", "destroy", COLOR_RED },
-	};
-	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
-	struct monitor *m = data;
-	int e;
-	char *p;
-
-	if (genl->cmd == FLOWTRACK_CMD_PRESSURE_NTF) {
-		print_pressure(m, nlh);
-		return count_event(m);
-	}
-	if (genl->cmd < FLOWTRACK_CMD_FLOW_NEW_NTF ||
-	    genl->cmd > FLOWTRACK_CMD_FLOW_DESTROY_NTF)
-		return 0;
-	e = genl->cmd - FLOWTRACK_CMD_FLOW_NEW_NTF;
-	if (flow_parse(nlh, &m->flow) < 0 || !filter_match(m->filter, &m->flow))
-		return 0;
-	p = out_room(m->o);
-	if (m->opts->json) {
-		*p++ = '{';
-		if (m->opts->timestamps)
-			p = put_time(p, true);
-		p = put_lit(p, "\"event\":\"");
-		p = put_str(p, events[e].name);
-		p = put_lit(p, "\",\"flow\":");
-		p = json_flow(p, &m->flow, false);
-		*p++ = '}';
-	} else {
-		if (m->opts->timestamps)
-			p = put_time(p, false);
-		p = put_tag(p, events[e].tag, events[e].color, m->opts->color);
-		p = print_flow(p, &m->flow, !m->opts->oneline, m->opts->color);
-	}
-	*p++ = '\n';
-	out_commit(m->o, p);
-	return count_event(m);
-}
+struct listener {
+	struct monitor *m;
+	struct nl *nl;
+	struct nl *ctrl;
+	bool pressure;
+	bool lost;
+	__u64 drops;
+};
 
 /* Prints one notification. Return: false to end. */
 static bool show(struct monitor *m, const struct nl *nl, int i)
@@ -187,16 +55,61 @@ static bool show(struct monitor *m, const struct nl *nl, int i)
 	return more;
 }
 
-/* Takes some. Return: how many; 0: there were none, or it is to end. */
-static int take_some(struct monitor *m, struct nl *nl, bool *more)
+/*
+ * The flows of the table, after a loss: on another socket, since events go on.
+ * What they tell may be in the list already.
+ */
+static bool resync(struct listener *l)
 {
-	int n = nl_receive_events(nl);
+	static struct nl nl;
+	struct nlmsghdr *req;
+	int code;
+
+	/* The namespace has been entered already. */
+	code = nl_open(&nl, NULL);
+	if (code == EXIT_NO_MODULE) {
+		err_clear();
+		return true;
+	}
+	if (code)
+		return false;
+	l->m->listed = 0;
+	req = nl_request(&nl, FLOWTRACK_CMD_FLOW_GET);
+	filter_put(req, l->m->filter);
+	code = nl_dump(&nl, req, monitor_listed, NULL, l->m);
+	nl_close(&nl);
+	if (code)
+		return false;
+	monitor_synced(l->m, l->m->listed);
+	return true;
+}
+
+/* All events of before the loss have been printed: now it is told. */
+static bool tell_lost(struct listener *l)
+{
+	__u64 drops = nl_drops(l->nl);
+
+	l->lost = false;
+	monitor_lost(l->m, drops - l->drops);
+	l->drops = drops;
+	return !l->m->opts->resync || resync(l);
+}
+
+/* Takes some. Return: how many; 0: there were none, or it is to end. */
+static int take_some(struct listener *l, bool *more)
+{
+	int n = nl_receive_events(l->nl);
 	int i;
 
-	if (n == -EINTR || n == -EAGAIN)
+	if (n == -EINTR)
 		return 0;
+	if (n == -EAGAIN) {
+		if (l->lost)
+			*more = tell_lost(l);
+		return 0;
+	}
 	if (n == -ENOBUFS) {
-		monitor_lost(m);
+		l->lost = true;
 		return 1;
 	}
 	if (n < 0) {
@@ -205,7 +118,7 @@ static int take_some(struct monitor *m, struct nl *nl, bool *more)
 		return 0;
 	}
 	for (i = 0; *more && i < n; i++)
-		*more = show(m, nl, i);
+		*more = show(l->m, l->nl, i);
 	return n;
 }
 
@@ -213,16 +126,31 @@ static int take_some(struct monitor *m, struct nl *nl, bool *more)
  * Takes what is there, and writes it at once: a reader shall see an event when
  * it comes, but of a thousand not each one by itself. Return: false to end.
  */
-static bool take(struct monitor *m, struct nl *nl)
+static bool take(struct listener *l)
 {
 	int n = 0, some = 1;
 	bool more = true;
 
 	while (more && some && n < BATCH) {
-		some = take_some(m, nl, &more);
+		some = take_some(l, &more);
 		n += some;
 	}
-	return out_flush(m->o) && more;
+	return out_flush(l->m->o) && more;
+}
+
+/* The module was unloaded, or is there again. Return: false to end. */
+static bool take_family(struct listener *l)
+{
+	enum nl_family_change change = nl_family_changed(l->ctrl, l->nl);
+
+	if (change == NL_FAMILY_GONE)
+		warn("the module was unloaded: waiting for it to be loaded again");
+	if (change != NL_FAMILY_NEW)
+		return true;
+	if (nl_subscribe(l->nl, l->pressure))
+		return false;
+	warn("the module was loaded again: here are its events");
+	return !l->m->opts->resync || (resync(l) && out_flush(l->m->o));
 }
 
 /* Signals that end it arrive at a file descriptor, so none is missed. */
@@ -237,31 +165,52 @@ static int signal_fd(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-static int watch(struct monitor *m, struct nl *nl)
+static int watch(struct listener *l)
 {
 	struct pollfd fds[] = {
-		{ .fd = nl_fd(nl), .events = POLLIN },
-		{ .fd = m->o->stop_fd, .events = POLLIN },
-		{ .fd = m->o->fd },	/* POLLERR: nobody reads any more */
+		{ .fd = nl_fd(l->nl), .events = POLLIN },
+		{ .fd = nl_fd(l->ctrl), .events = POLLIN },
+		{ .fd = l->m->o->stop_fd, .events = POLLIN },
+		{ .fd = l->m->o->fd },	/* POLLERR: nobody reads any more */
 	};
 
 	for (;;) {
-		if (poll(fds, 3, -1) < 0) {
+		if (poll(fds, 4, l->lost ? 0 : -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			return err_set(EXIT_USAGE, "poll: %s", strerror(errno));
 		}
-		if (fds[1].revents || fds[2].revents)
+		if (fds[2].revents || fds[3].revents)
 			return EXIT_OK;
-		if (fds[0].revents && !take(m, nl))
+		if ((fds[0].revents || l->lost) && !take(l))
+			return err_msg()[0] ? EXIT_REFUSED : EXIT_OK;
+		if (fds[1].revents && !take_family(l))
 			return err_msg()[0] ? EXIT_REFUSED : EXIT_OK;
 	}
+}
+
+/* Events first: from then on nothing is missed, the end of the family neither. */
+static int listen_to(struct listener *l, const struct options *opts)
+{
+	int code;
+
+	code = nl_buffer(l->nl, opts->buffer);
+	if (!code)
+		code = nl_subscribe(l->nl, l->pressure);
+	if (!code)
+		code = nl_open_ctrl(l->ctrl);
+	if (code)
+		return code;
+	l->drops = nl_drops(l->nl);
+	/* Reloaded between the two: the first one has no group any more. */
+	return nl_same_family(l->nl) ? EXIT_OK : nl_subscribe(l->nl, l->pressure);
 }
 
 int cmd_monitor(const struct options *opts, int argc, char **argv)
 {
 	struct monitor m = { .o = &std, .opts = opts };
-	static struct nl nl;
+	static struct nl nl, ctrl;
+	struct listener l = { .m = &m, .nl = &nl, .ctrl = &ctrl };
 	struct filter f;
 	bool pressure;
 	int code, err;
@@ -277,15 +226,19 @@ int cmd_monitor(const struct options *opts, int argc, char **argv)
 	if (filter_wants(&f, FLOWTRACK_TRACKER_GUARDED))
 		return err_set(EXIT_USAGE,
 			       "'guarded': nf_conntrack's flows have their events at conntrack -E");
+	if (pressure && opts->resync)
+		return err_set(EXIT_USAGE, "--resync lists flows: monitor pressure has none");
 	m.filter = &f;
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;
-	code = nl_subscribe(&nl, pressure);
+	l.pressure = pressure;
+	code = listen_to(&l, opts);
 	if (!code) {
 		std.stop_fd = signal_fd();
-		code = watch(&m, &nl);
+		code = watch(&l);
 	}
+	nl_close(&ctrl);
 	nl_close(&nl);
 	err = out_close(&std);
 	return code ? code : err;

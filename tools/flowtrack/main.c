@@ -32,6 +32,8 @@ enum {
 	OPT_ONCE,
 	OPT_DELAY,
 	OPT_SETTINGS,
+	OPT_BUFFER,
+	OPT_RESYNC,
 	OPT_END,
 };
 
@@ -63,8 +65,9 @@ static const struct verb verbs[] = {
 	{ "flush", cmd_flush, ONLY(OPT_DRY_RUN), "[FILTER] [--dry-run]",
 	  "delete all flows" },
 	{ "count", cmd_count, 0, "[FILTER]", "print how many flows there are" },
-	{ "monitor", cmd_monitor, ONLY(OPT_TIMESTAMPS) | ONLY(OPT_COUNT),
-	  "[FILTER | pressure] [--timestamps] [--count N]",
+	{ "monitor", cmd_monitor,
+	  ONLY(OPT_TIMESTAMPS) | ONLY(OPT_COUNT) | ONLY(OPT_BUFFER) | ONLY(OPT_RESYNC),
+	  "[FILTER | pressure] [--timestamps] [--resync] ...",
 	  "print flows as they begin, change and end" },
 	{ "stats", cmd_stats, ONLY(OPT_CPU), "[--cpu]", "print counters" },
 	{ "top", cmd_top, ONLY(OPT_ONCE) | ONLY(OPT_DELAY) | ONLY(OPT_COUNT),
@@ -98,6 +101,8 @@ static const struct option long_options[] = {
 	{ "once", no_argument, NULL, OPT_ONCE },
 	{ "delay", required_argument, NULL, 'd' },
 	{ "settings", no_argument, NULL, OPT_SETTINGS },
+	{ "buffer", required_argument, NULL, OPT_BUFFER },
+	{ "resync", no_argument, NULL, OPT_RESYNC },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -316,6 +321,15 @@ static int take_option(struct options *opts, int c, char **argv)
 		return EXIT_OK;
 	case OPT_IGNORE_EXISTING:
 		opts->ignore_existing = true;
+		return EXIT_OK;
+	case OPT_RESYNC:
+		opts->resync = true;
+		return EXIT_OK;
+	case OPT_BUFFER:
+		if (!parse_size(optarg, 1 << 30, &opts->buffer) || !opts->buffer)
+			return err_set(EXIT_USAGE,
+				       "bad value '%s' of '--buffer': expected bytes, or a number with unit k, M, at most 1024M",
+				       optarg);
 		return EXIT_OK;
 	case OPT_SETTINGS:
 		opts->settings = true;

@@ -19,6 +19,7 @@ struct out;
  * @opts: options
  * @filter: which ones
  * @events: how many were printed
+ * @listed: flows of the table that were printed since the last loss
  * @flow: the current one
  * @pressure: likewise, where a watermark was crossed
  */
@@ -27,11 +28,14 @@ struct monitor {
 	const struct options *opts;
 	const struct filter *filter;
 	__u64 events;
+	__u64 listed;
 	struct flow flow;
 	struct pressure pressure;
 };
 
-void monitor_lost(struct monitor *m);
+int monitor_listed(const struct nlmsghdr *nlh, void *data);
+void monitor_lost(struct monitor *m, __u64 events);
+void monitor_synced(struct monitor *m, __u64 flows);
 int monitor_message(const struct nlmsghdr *nlh, void *data);
 
 #endif /* FT_MONITOR_H */

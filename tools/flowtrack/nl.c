@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <linux/genetlink.h>
 #include <linux/nf_flowtrack.h>
+#include <linux/sock_diag.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -625,11 +626,8 @@ int nl_batch(struct nl *nl, const void *batch, size_t len, unsigned int n,
 int nl_subscribe(struct nl *nl, bool pressure)
 {
 	const __u32 *group = pressure ? &nl->pressure : &nl->events;
-	/* A limit: tens of thousands of flows may end in one moment. */
-	int size = 32 << 20, on = 1, fd = mnl_socket_get_fd(nl->sk);
+	int on = 1;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	if (!*group)
 		return err_set(EXIT_REFUSED,
 			       "the module has no multicast group '%s'",
@@ -641,6 +639,137 @@ int nl_subscribe(struct nl *nl, bool pressure)
 	/* What this socket loses counts in the module's event-lost, too. */
 	mnl_socket_setsockopt(nl->sk, NETLINK_BROADCAST_ERROR, &on, sizeof(on));
 	return EXIT_OK;
+}
+
+/**
+ * nl_buffer() - how much may wait to be received
+ * @nl: socket
+ * @wanted: bytes; 0: a default
+ *
+ * The kernel counts what it spends on messages, which is a multiple of what is
+ * in them. A limit, not memory that is taken.
+ *
+ * Return: an exit code.
+ */
+int nl_buffer(struct nl *nl, __u32 wanted)
+{
+	/* Tens of thousands of flows may end in one moment. */
+	int size = wanted ? wanted : 32 << 20, got = 0, fd = mnl_socket_get_fd(nl->sk);
+	socklen_t len = sizeof(got);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	/* It shows twice what was asked for: its own share. */
+	if (wanted && !getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &len) && got / 2 < size)
+		warn("the buffer has %d bytes, not %d: see the sysctl net.core.rmem_max", got / 2,
+		     size);
+	return EXIT_OK;
+}
+
+/**
+ * nl_drops() - how many notifications the socket has lost
+ * @nl: socket
+ *
+ * Return: the number since it was opened; 0 if the kernel does not tell.
+ */
+__u64 nl_drops(const struct nl *nl)
+{
+	__u32 info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(mnl_socket_get_fd(nl->sk), SOL_SOCKET, SO_MEMINFO, info, &len))
+		return 0;
+	return info[SK_MEMINFO_DROPS];
+}
+
+/**
+ * nl_open_ctrl() - listen to families that come and go
+ * @ctrl: filled in
+ *
+ * Return: an exit code.
+ */
+int nl_open_ctrl(struct nl *ctrl)
+{
+	__u32 group = GENL_ID_CTRL;	/* of nlctrl's "notify": fixed in the kernel */
+
+	ctrl->sk = mnl_socket_open(NETLINK_GENERIC);
+	if (ctrl->sk && mnl_socket_bind(ctrl->sk, 0, MNL_SOCKET_AUTOPID) >= 0 &&
+	    mnl_socket_setsockopt(ctrl->sk, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) >= 0)
+		return EXIT_OK;
+	return socket_error("cannot listen to families that come and go");
+}
+
+/**
+ * nl_same_family() - is the family the one that it was?
+ * @nl: socket; its numbers are made those that hold now
+ *
+ * Return: false if the module was reloaded, or is not there.
+ */
+bool nl_same_family(struct nl *nl)
+{
+	__u16 family = nl->family;
+	__u32 events = nl->events;
+	static struct nl now;
+
+	if (nl_open(&now, NULL))
+		return false;
+	nl_close(&now);
+	nl->family = now.family;
+	nl->events = now.events;
+	nl->pressure = now.pressure;
+	return now.family == family && now.events == events;
+}
+
+/* Is a message of nlctrl about our family? */
+static bool about_us(const struct nlmsghdr *nlh)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, nlh, GENL_HDRLEN)
+		if (mnl_attr_get_type(a) == CTRL_ATTR_FAMILY_NAME &&
+		    !mnl_attr_validate(a, MNL_TYPE_NUL_STRING) &&
+		    !strcmp(mnl_attr_get_str(a), FLOWTRACK_FAMILY_NAME))
+			return true;
+	return false;
+}
+
+/**
+ * nl_family_changed() - what became of the family
+ * @ctrl: of nl_open_ctrl(), with something to receive
+ * @nl: socket whose family it is; gets the numbers of a new one
+ *
+ * If messages were lost, the family is asked for.
+ *
+ * Return: what happened last.
+ */
+enum nl_family_change nl_family_changed(struct nl *ctrl, struct nl *nl)
+{
+	enum nl_family_change change = NL_FAMILY_SAME;
+	const struct nlmsghdr *nlh;
+	long got = nl_receive(ctrl);
+	int len;
+
+	if (got == -ENOBUFS && !nl_same_family(nl)) {
+		change = err_msg()[0] ? NL_FAMILY_GONE : NL_FAMILY_NEW;
+		err_clear();
+	}
+	if (got <= 0)
+		return change;
+	len = got;
+	for (nlh = (const void *)ctrl->buf; mnl_nlmsg_ok(nlh, len);
+	     nlh = mnl_nlmsg_next(nlh, &len)) {
+		const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+
+		if (nlh->nlmsg_type != GENL_ID_CTRL || !about_us(nlh))
+			continue;
+		if (genl->cmd == CTRL_CMD_DELFAMILY)
+			change = NL_FAMILY_GONE;
+		if (genl->cmd == CTRL_CMD_NEWFAMILY) {
+			family_message(nlh, nl);
+			change = NL_FAMILY_NEW;
+		}
+	}
+	return change;
 }
 
 int nl_fd(const struct nl *nl)

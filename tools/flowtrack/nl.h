@@ -65,6 +65,18 @@ struct nlmsghdr *nl_append(struct nl *nl, void *at, int cmd);
 int nl_batch(struct nl *nl, const void *batch, size_t len, unsigned int n,
 	     nl_answer_fn fn, void *data);
 
+/* What became of the family. */
+enum nl_family_change {
+	NL_FAMILY_SAME,
+	NL_FAMILY_GONE,		/* the module was unloaded */
+	NL_FAMILY_NEW,		/* it was loaded */
+};
+
+int nl_buffer(struct nl *nl, __u32 wanted);
+__u64 nl_drops(const struct nl *nl);
+int nl_open_ctrl(struct nl *ctrl);
+bool nl_same_family(struct nl *nl);
+enum nl_family_change nl_family_changed(struct nl *ctrl, struct nl *nl);
 int nl_subscribe(struct nl *nl, bool pressure);
 int nl_fd(const struct nl *nl);
 long nl_receive(struct nl *nl);

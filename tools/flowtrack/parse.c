@@ -377,3 +377,33 @@ bool parse_time(const char *s, __u64 *ns)
 	*ns = whole * 1000000000 + frac;
 	return true;
 }
+
+/**
+ * parse_size() - a number of bytes
+ * @s: a number, with unit k or M (of 1024), or none
+ * @max: largest value allowed
+ * @bytes: set to the number
+ *
+ * Return: false if @s is no such number.
+ */
+bool parse_size(const char *s, __u32 max, __u32 *bytes)
+{
+	size_t len = strlen(s);
+	unsigned int shift = 0;
+	char buf[16];
+	__u64 v;
+
+	if (!len || len >= sizeof(buf))
+		return false;
+	memcpy(buf, s, len + 1);
+	if (buf[len - 1] == 'k' || buf[len - 1] == 'K')
+		shift = 10;
+	if (buf[len - 1] == 'm' || buf[len - 1] == 'M')
+		shift = 20;
+	if (shift)
+		buf[len - 1] = '\0';
+	if (!parse_u64(buf, max >> shift, &v))
+		return false;
+	*bytes = v << shift;
+	return true;
+}

@@ -52,6 +52,7 @@ bool parse_addr(const char *s, struct addr *addr);
 bool parse_prefix(const char *s, struct addr *addr);
 bool parse_ports(const char *s, __u8 proto, __u16 *min, __u16 *max);
 bool parse_duration(const char *s, __u64 *ms);
+bool parse_size(const char *s, __u32 max, __u32 *bytes);
 bool parse_time(const char *s, __u64 *ns);
 bool parse_seconds(const char *s, __u32 *secs);
 bool parse_age(const char *s, __u32 *min, __u32 *max);

@@ -78,6 +78,7 @@ extern struct fake fake;
 
 void fake_reset(void);
 const struct nlmsghdr *fake_request(void);
+void fake_family(int cmd, const char *name, __u16 id, __u32 group);
 
 /* What the linker puts in the place of libmnl's functions. */
 struct mnl_socket;

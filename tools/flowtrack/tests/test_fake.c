@@ -144,6 +144,29 @@ static void answer_family(const struct nlmsghdr *req)
 	queue_error(req, 0);
 }
 
+/* What nlctrl tells of a family that comes or goes. */
+void fake_family(int cmd, const char *name, __u16 id, __u32 group)
+{
+	struct nlattr *groups, *nest;
+	struct nlmsghdr *nlh;
+	struct genlmsghdr *genl;
+	char buf[1024] ALIGNED;
+
+	nlh = mnl_nlmsg_put_header(buf);
+	nlh->nlmsg_type = GENL_ID_CTRL;
+	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+	genl->cmd = cmd;
+	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, name);
+	mnl_attr_put_u16(nlh, CTRL_ATTR_FAMILY_ID, id);
+	groups = mnl_attr_nest_start(nlh, CTRL_ATTR_MCAST_GROUPS);
+	nest = mnl_attr_nest_start(nlh, 1);
+	mnl_attr_put_u32(nlh, CTRL_ATTR_MCAST_GRP_ID, group);
+	mnl_attr_put_strz(nlh, CTRL_ATTR_MCAST_GRP_NAME, "events");
+	mnl_attr_nest_end(nlh, nest);
+	mnl_attr_nest_end(nlh, groups);
+	queue(nlh);
+}
+
 static void put_stats(struct nlmsghdr *nlh, int cpu)
 {
 	int i;

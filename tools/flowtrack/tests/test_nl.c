@@ -247,6 +247,32 @@ static void lost_answers(void)
 	nl_close(&nl);
 }
 
+/* The module is unloaded and loaded again: with another number, and another group. */
+static void reloads(void)
+{
+	static struct nl ctrl;
+
+	open_fake();
+	fake_family(CTRL_CMD_DELFAMILY, "other", 5, 6);
+	EXPECT_INT(nl_family_changed(&ctrl, &nl), NL_FAMILY_SAME);
+	EXPECT_INT(nl.family, 42);
+	fake_family(CTRL_CMD_DELFAMILY, FLOWTRACK_FAMILY_NAME, 42, 7);
+	EXPECT_INT(nl_family_changed(&ctrl, &nl), NL_FAMILY_GONE);
+	fake_family(CTRL_CMD_NEWFAMILY, "other", 5, 6);
+	EXPECT_INT(nl_family_changed(&ctrl, &nl), NL_FAMILY_SAME);
+	fake_family(CTRL_CMD_NEWFAMILY, FLOWTRACK_FAMILY_NAME, 51, 19);
+	EXPECT_INT(nl_family_changed(&ctrl, &nl), NL_FAMILY_NEW);
+	EXPECT_INT(nl.family, 51);
+	EXPECT_INT(nl.events, 19);
+	/* nobody told: asked for, it is another one than before */
+	EXPECT(!nl_same_family(&nl));
+	EXPECT_INT(nl.family, 42);
+	EXPECT_INT(nl.events, 7);
+	EXPECT(nl_same_family(&nl));
+	err_clear();
+	nl_close(&nl);
+}
+
 const struct test nl_tests[] = {
 	{ "the family is found, or the module missing", family },
 	{ "a refusal names message and attribute", refusals },
@@ -255,5 +281,6 @@ const struct test nl_tests[] = {
 	  inconsistent_dumps },
 	{ "failing dumps", failing_dumps },
 	{ "lost answers", lost_answers },
+	{ "a family that goes and comes", reloads },
 	{ NULL, NULL },
 };

@@ -108,6 +108,12 @@ static void marks_and_numbers(void)
 	EXPECT(!parse_u32("+1", &v));
 	EXPECT(!parse_u32(" 1", &v));
 	EXPECT(!parse_u32("", &v));
+	EXPECT(parse_size("1M", 1 << 30, &v) && v == 1 << 20);
+	EXPECT(parse_size("64k", 1 << 30, &v) && v == 65536);
+	EXPECT(parse_size("1024M", 1 << 30, &v) && v == 1 << 30);
+	EXPECT(!parse_size("1025M", 1 << 30, &v));
+	EXPECT(!parse_size("M", 1 << 30, &v) && !parse_size("", 1 << 30, &v));
+	EXPECT(!parse_size("1MM", 1 << 30, &v) && !parse_size("1G", 1 << 30, &v));
 	EXPECT(parse_u64("18446744073709551615", ULLONG_MAX, &n) &&
 	       n == ULLONG_MAX);
 	EXPECT(!parse_u64("18446744073709551616", ULLONG_MAX, &n));

@@ -266,9 +266,20 @@ static void monitor_lines(void)
 	EXPECT(!strncmp(o.buf, "[DESTROY] icmpv6", 16));
 	EXPECT(strstr(o.buf, " reason=timeout\n"));
 	o.len = 0;
-	monitor_lost(&m);
+	monitor_lost(&m, 0);
 	o.buf[o.len] = '\0';
-	EXPECT(!strncmp(o.buf, "[LOST]    ", 10));
+	EXPECT(!strncmp(o.buf, "[LOST]    events were lost", 26));
+	o.len = 0;
+	monitor_lost(&m, 42);
+	o.buf[o.len] = '\0';
+	EXPECT(!strncmp(o.buf, "[LOST]    42 events were lost", 29));
+	/* the table, after a loss */
+	o.len = 0;
+	EXPECT_INT(monitor_listed((void *)msg, &m), 0);
+	monitor_synced(&m, m.listed);
+	o.buf[o.len] = '\0';
+	EXPECT(!strncmp(o.buf, "[SYNC]    icmpv6", 16));
+	EXPECT(strstr(o.buf, "\n[SYNCED]  1 flows are in the table"));
 
 	/* NDJSON, and an end after so many */
 	opts.json = true;
@@ -286,9 +297,10 @@ static void monitor_lines(void)
 	EXPECT(json_real_value(json_object_get(j, "time")) > 1e9);
 	json_decref(j);
 	o.len = 0;
-	monitor_lost(&m);
+	monitor_lost(&m, 42);
 	j = json_loadb(o.buf, o.len, 0, NULL);
 	EXPECT_STR(json_string_value(json_object_get(j, "event")), "lost");
+	EXPECT_INT(json_integer_value(json_object_get(j, "events")), 42);
 	json_decref(j);
 
 	/* What does not match is not shown; nor are replies to requests. */

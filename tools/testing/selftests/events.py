@@ -13,6 +13,12 @@ import socket
 from lib import *
 
 
+def netlink_sockets(ns, groups):
+    """Sockets of generic netlink in a namespace that are members of one of the groups, a mask of the first 32."""
+    with ns, open("/proc/thread-self/net/netlink") as f:
+        return sum(1 for fields in (line.split() for line in f.readlines()[1:]) if fields[1] == "16" and int(fields[3], 16) & groups)
+
+
 class Monitor:
     """flowtrack -j monitor in a namespace, from a moment on when it certainly listens."""
 
@@ -20,15 +26,20 @@ class Monitor:
         self.process = ns.popen(TOOL, "-j", "monitor", *args)
         self.lines = []
         self.rest = b""
+        self.said = []  # on standard error
         busywait(20, lambda: genl_listeners(ns), "the monitor's subscription")
 
     def next(self):
-        while not self.lines:
+        while True:
+            while self.lines:
+                line = self.lines.pop(0)
+                if line.startswith(b"{"):
+                    return json.loads(line)
+                self.said.append(line.decode())
             check(select.select([self.process.stdout], [], [], 20)[0], "no event within 20 s")
             data = os.read(self.process.stdout.fileno(), 1 << 16)
             check(data, "the monitor has ended")
             *self.lines, self.rest = (self.rest + data).split(b"\n")
-        return json.loads(self.lines.pop(0))
 
     def expect(self, event, **want):
         """The next event."""
@@ -223,8 +234,33 @@ def _(rig):
     check(netlink_drops(rig.r), "nothing was lost")
     os.kill(monitor.process.pid, signal.SIGCONT)
     for _ in range(200000):
-        if monitor.next()["event"] == "lost":
+        event = monitor.next()
+        if event["event"] == "lost":
             break
+    equal(event, {"event": "lost", "events": netlink_drops(rig.r)}, "what is said of the loss")
+    monitor.end()
+
+
+@case("a small --buffer, a loss, and --resync: the table is told, then events go on", only="flowtrack")
+def _(rig):
+    rig.reset()
+    monitor = Monitor(rig.r, "--buffer", "4k", "--resync", "udp")
+    os.kill(monitor.process.pid, signal.SIGSTOP)
+    for i in range(100):
+        rig.c.send(ip4(Rig.C[4], Rig.S[4], UDP, udp(Rig.C[4], Rig.S[4], 2000 + i, 53)))
+    rig.c.flush()
+    check(netlink_drops(rig.r), "nothing was lost")
+    os.kill(monitor.process.pid, signal.SIGCONT)
+    told = [monitor.next()]
+    while told[-1]["event"] != "synced":
+        told.append(monitor.next())
+    news = [e["flow"]["id"] for e in told if e["event"] == "new"]
+    listed = [e["flow"]["id"] for e in told if e["event"] == "sync"]
+    equal((told[len(news)]["event"], told[len(news)]["events"]), ("lost", 100 - len(news)), "the loss, after what was not lost")
+    equal((len(set(listed)), told[-1]["flows"]), (100, 100), "flows of the table")
+    check(set(news) <= set(listed), "events of flows that are not in the table")
+    rig.udp("c", 4, 2500, 53, "new/o")
+    monitor.expect("new", osport=2500)
     monitor.end()
 
 
@@ -310,6 +346,35 @@ def _(rig):
     status, _, err = rig.r.tool("set", "watermark_low", "51", ok=False)
     check(status and "watermark_low" in err and "above" in err, f"status {status}: {err}")
     rig.r.tool("set", "max", old, "watermark_low", "75", "watermark_high", "90", "udp_timeout", "30")
+
+
+@case("a reload of the module: both monitors say so and go on", only="flowtrack")
+def _(rig):
+    rig.reset()
+    monitor = Monitor(rig.r)
+    pressure = Monitor(rig.r, "pressure")
+    busywait(20, lambda: netlink_sockets(rig.r, 1 << 15) == 2, "both listen to families")
+    rig.udp("c", 4, 1900, 53, "new/o")
+    monitor.expect("new", osport=1900)
+    for port in (1901, 1902):
+        unload()
+        load()
+        busywait(20, lambda: netlink_sockets(rig.r, ~(1 << 15)) == 2, "both have subscribed again")
+        rig.reset()
+        rig.udp("c", 4, port, 53, "new/o")
+        # After what is left to be told of before; without an event, next() fails.
+        while monitor.next()["flow"]["orig"]["sport"] != port:
+            pass
+        old = rig.r.sysctl("max")
+        rig.r.sysctl("max", 10)
+        full_of_udp(rig, 22000, 10)
+        equal(pressure.next()["event"], "high", "event of the new module")
+        rig.r.sysctl("max", old)
+        equal(pressure.next()["event"], "low", "event of the new module")
+    for m in (monitor, pressure):
+        m.end()
+        equal([("was unloaded" in line, "was loaded" in line) for line in m.said], [(True, False), (False, True)] * 2,
+              f"what it said: {m.said}")
 
 
 main(Rig)
