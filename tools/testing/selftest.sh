@@ -332,7 +332,8 @@ if [ ${#newest[@]} -gt 0 ]; then
 			status=0
 			go_on_elsewhere newest "${newest[@]}" || status=$?
 		fi
-		options=("${options[@]/#--all/}")
+		# --all is about the kernels that run all tests.
+		mapfile -t options < <(printf '%s\n' "${options[@]}" | grep -vxF -e --all -e '')
 		judge_guest newest $status "${newest[@]}"
 	fi
 fi
