@@ -76,7 +76,7 @@ void ft_settings_init(struct ft_net *tn)
  */
 u32 ft_settings_get(struct ft_net *tn, unsigned int attr)
 {
-	ft_net_follow(tn);
+	ft_follow_look(&tn->follow, &tn->set, tn->net);
 	switch (attr) {
 	case A(COUNT):
 		return atomic_read(&tn->count);

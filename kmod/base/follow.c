@@ -152,33 +152,26 @@ void ft_follow_own(struct ft_follow *follow, u64 which)
 	spin_unlock_bh(&follow->lock);
 }
 
-static noinline bool follow_now(struct ft_follow *follow,
-				struct ft_settings *set, const struct net *net)
+/**
+ * ft_follow_look() - compare all settings with nf_conntrack's
+ * @follow: of the namespace
+ * @set: its settings
+ * @net: the namespace
+ *
+ * Context: process or softirq.
+ * Return: true if something has changed, and was taken over.
+ */
+bool ft_follow_look(struct ft_follow *follow, struct ft_settings *set,
+		    const struct net *net)
 {
 	struct ft_follow_seen now;
 
+	WRITE_ONCE(follow->looked, (u32)jiffies);
+	if (is_same(&follow->seen, net))
+		return false;
 	spin_lock_bh(&follow->lock);
 	look(&now, net);
 	take(follow, set, &now, false);
 	spin_unlock_bh(&follow->lock);
 	return true;
-}
-
-/**
- * ft_follow() - take over what has changed in nf_conntrack's settings
- * @follow: of the namespace
- * @set: its settings
- * @net: the namespace
- *
- * Mostly nothing has: four numbers and some 250 bytes are compared. Nobody
- * tells of a change, so whoever opens a flow looks, and who finds a packet invalid.
- *
- * Context: process or softirq.
- * Return: true if something has changed.
- */
-bool ft_follow(struct ft_follow *follow, struct ft_settings *set,
-	       const struct net *net)
-{
-	return unlikely(!is_same(&follow->seen, net)) &&
-	       follow_now(follow, set, net);
 }

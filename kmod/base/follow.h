@@ -9,12 +9,12 @@
 #ifndef _FT_BASE_FOLLOW_H
 #define _FT_BASE_FOLLOW_H
 
+#include <linux/jiffies.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
-#include <net/netns/conntrack.h>
+#include <net/net_namespace.h>
 
 struct ft_settings;
-struct net;
 
 /**
  * struct ft_follow_seen - what nf_conntrack's settings were
@@ -37,17 +37,52 @@ struct ft_follow_seen {
  * @lock: protects all
  * @own: settings that were set themselves, by FLOWTRACK_A_SETTINGS_*
  * @seen: what the others were taken from; compared without the lock
+ * @looked: jiffies32 when timeouts were compared
  */
 struct ft_follow {
 	spinlock_t lock; /* protects own, seen (writes) */
 	u64 own;
 	struct ft_follow_seen seen;
+	u32 looked;
 };
 
 void ft_follow_init(struct ft_follow *follow, struct ft_settings *set,
 		    const struct net *net);
 void ft_follow_own(struct ft_follow *follow, u64 which);
-bool ft_follow(struct ft_follow *follow, struct ft_settings *set,
-	       const struct net *net);
+bool ft_follow_look(struct ft_follow *follow, struct ft_settings *set,
+		    const struct net *net);
+
+/**
+ * ft_follow() - take over what has changed in nf_conntrack's settings
+ * @follow: of the namespace
+ * @set: its settings
+ * @net: the namespace
+ *
+ * Nobody tells of a change, so whoever opens a flow looks, and who finds a packet
+ * invalid. Numbers and switches are compared each time, timeouts, of which there
+ * are many, by the first that comes in a jiffy.
+ *
+ * Context: process or softirq.
+ * Return: true if something has changed.
+ */
+static inline bool ft_follow(struct ft_follow *follow, struct ft_settings *set,
+			     const struct net *net)
+{
+	const struct nf_tcp_net *tcp = &net->ct.nf_ct_proto.tcp;
+	const struct ft_follow_seen *seen = &follow->seen;
+
+	if (likely(READ_ONCE(follow->looked) == (u32)jiffies &&
+		   seen->acct == READ_ONCE(net->ct.sysctl_acct) &&
+		   seen->timestamp == READ_ONCE(net->ct.sysctl_tstamp) &&
+		   seen->checksum == READ_ONCE(net->ct.sysctl_checksum) &&
+		   seen->log_invalid == READ_ONCE(net->ct.sysctl_log_invalid) &&
+		   seen->proto.tcp.tcp_loose == READ_ONCE(tcp->tcp_loose) &&
+		   seen->proto.tcp.tcp_be_liberal ==
+		   READ_ONCE(tcp->tcp_be_liberal) &&
+		   seen->proto.tcp.tcp_ignore_invalid_rst ==
+		   READ_ONCE(tcp->tcp_ignore_invalid_rst)))
+		return false;
+	return ft_follow_look(follow, set, net);
+}
 
 #endif /* _FT_BASE_FOLLOW_H */
