@@ -211,7 +211,7 @@ out:
 }
 
 /* Calls @fn for every shadow; one may be met twice. Return: 0 or -EINTR. */
-static int for_each_shadow(struct ft_net *tn, ft_shadow_fn fn, void *arg)
+static int walk_shadows(struct ft_net *tn, ft_shadow_fn fn, void *arg)
 {
 	struct ft_shadow_cursor cursor = {};
 	int more;
@@ -278,7 +278,7 @@ int ft_netlink_guarded_by_id(struct ft_net *tn, u64 id, struct nf_conn **found)
 	struct wanted wanted = { .tn = tn, .id = id };
 	int err;
 
-	err = for_each_shadow(tn, find_wanted, &wanted);
+	err = walk_shadows(tn, find_wanted, &wanted);
 	if (!err && !wanted.ct)
 		err = -ENOENT;
 	if (!err && wanted.twice)
@@ -348,7 +348,7 @@ int ft_netlink_guarded_del(struct ft_net *tn, const struct ft_filter *filter,
 	struct selection sel = { .tn = tn, .filter = filter };
 	int err;
 
-	err = for_each_shadow(tn, end_selected, &sel);
+	err = walk_shadows(tn, end_selected, &sel);
 	*ended += sel.ended;
 	return err;
 }

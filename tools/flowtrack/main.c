@@ -219,7 +219,8 @@ static unsigned int option_matches(const char *name, size_t len, char *list, siz
 		if (strncmp(o->name, name, len))
 			continue;
 		if (used < size)
-			used += snprintf(list + used, size - used, "%s--%s", n ? ", " : "", o->name);
+			used += snprintf(list + used, size - used, "%s--%s",
+					 n ? ", " : "", o->name);
 		n++;
 	}
 	return n;

@@ -10,15 +10,15 @@
 #include_next <trace/events/skb.h>
 
 #ifdef FT_HAVE_KFREE_SKB_CONST_SK
-#define FT_KFREE_SKB_SK	const struct sock
+#define FT_KFREE_SKB_SK	const struct sock *
 #else
-#define FT_KFREE_SKB_SK	struct sock
+#define FT_KFREE_SKB_SK	struct sock *
 #endif
 
 #ifdef FT_HAVE_KFREE_SKB_RX_SK
 #define FT_KFREE_SKB_PROBE(name)					\
 	name(void *data, struct sk_buff *skb, void *location,		\
-	     enum skb_drop_reason reason, FT_KFREE_SKB_SK *rx_sk)
+	     enum skb_drop_reason reason, FT_KFREE_SKB_SK rx_sk)
 #else
 #define FT_KFREE_SKB_PROBE(name)					\
 	name(void *data, struct sk_buff *skb, void *location,		\
