@@ -25,7 +25,13 @@ guest() {
 	# kmemleak ignores what is younger than 5 s, and believes only what two scans agree on.
 	sleep 5.5
 	echo scan >$leak && echo scan >$leak
-	sed 's/^/kmemleak: /' $leak >/dev/kmsg
+	# Nor is what was made before there was an init: built by gcc 14 the kernel loses sight of some of it later.
+	awk 'function tell() { if (block !~ /comm "swapper", pid 1,/) printf "%s", block; block = "" }
+		/^unreferenced object/ { tell() }
+		{ block = block "kmemleak: " $0 "\n" }
+		END { tell() }' $leak | while IFS= read -r line; do
+		echo "$line" >/dev/kmsg
+	done
 	echo "flowtrack-kunit: end" >/dev/kmsg
 }
 
