@@ -77,7 +77,7 @@ static unsigned int tell(struct kunit *test, u32 log, u8 l4proto,
 	tn->set.v[FLOWTRACK_A_SETTINGS_LOG_INVALID] = log;
 	rcu_read_lock();
 	while (n--)
-		ft_invalid(tn, skb, &state, l4proto, FT_INVALID_UDP_HEADER);
+		ft_log_invalid(tn, skb, &state, l4proto, FT_INVALID_UDP_HEADER);
 	rcu_read_unlock();
 	kfree_skb(skb);
 	return heard.calls - before;

@@ -11,7 +11,7 @@
 #include "track/trace.h"
 
 /**
- * ft_invalid() - count, trace and, where wanted, log an INVALID packet
+ * ft_log_invalid() - count, trace and, where wanted, log an INVALID packet
  * @tn: namespace
  * @skb: the packet
  * @state: where it is
@@ -25,9 +25,9 @@
  * Context: softirq or process context, RCU read side; no flow lock held, since
  * a logger may look at flows.
  */
-void ft_invalid(struct ft_net *tn, const struct sk_buff *skb,
-		const struct nf_hook_state *state, u8 l4proto,
-		enum ft_invalid reason)
+void ft_log_invalid(struct ft_net *tn, const struct sk_buff *skb,
+		    const struct nf_hook_state *state, u8 l4proto,
+		    enum ft_invalid reason)
 {
 	u32 log;
 

@@ -14,8 +14,8 @@ struct ft_net;
 struct nf_hook_state;
 struct sk_buff;
 
-void ft_invalid(struct ft_net *tn, const struct sk_buff *skb,
-		const struct nf_hook_state *state, u8 l4proto,
-		enum ft_invalid reason);
+void ft_log_invalid(struct ft_net *tn, const struct sk_buff *skb,
+		    const struct nf_hook_state *state, u8 l4proto,
+		    enum ft_invalid reason);
 
 #endif /* _FT_TRACK_REPORT_H */

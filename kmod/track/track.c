@@ -60,7 +60,7 @@ publish_invalid(struct ft_net *tn, struct sk_buff *skb,
 {
 	struct ft_carrier *carrier;
 
-	ft_invalid(tn, skb, state, l4proto, reason);
+	ft_log_invalid(tn, skb, state, l4proto, reason);
 	carrier = ft_carrier_get(tn);
 	if (!carrier)
 		return drop_uncarried(tn);
@@ -447,7 +447,7 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 	case FT_VERDICT_DROP:
 		ft_flow_end(tn, found.flow, found.index, found.gen,
 			    FLOWTRACK_REASON_CLOSED);
-		ft_invalid(tn, skb, state, pkt->key.l4proto, step.reason);
+		ft_log_invalid(tn, skb, state, pkt->key.l4proto, step.reason);
 		return NF_DROP;
 	case FT_VERDICT_INVALID:
 		ft_net_follow(tn);
