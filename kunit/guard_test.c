@@ -564,7 +564,7 @@ static bool is_heavy(struct ft_net *tn, __be32 who)
 	bool heavy;
 
 	rcu_read_lock();
-	heavy = ft_guard_heavy(tn, &source);
+	heavy = ft_guard_is_heavy(tn, &source);
 	rcu_read_unlock();
 	return heavy;
 }

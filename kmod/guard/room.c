@@ -47,7 +47,7 @@ static void candidate_set(const struct ft_net *tn,
 	if (!ft_guard_heavy_any(tn))
 		return;
 	ft_guard_source(&source, &shadow->key);
-	if (ft_guard_heavy(tn, &source))
+	if (ft_guard_is_heavy(tn, &source))
 		candidate->flags |= FT_CANDIDATE_HEAVY;
 }
 
@@ -295,7 +295,7 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 	note_refused(tn);
 	/* Nobody has answered it. */
 	ft_pressure_newcomer(&who, FLOWTRACK_CLASS_EMBRYONIC,
-			     ft_guard_heavy(tn, &newcomer->source),
+			     ft_guard_is_heavy(tn, &newcomer->source),
 			     ft_loan_open(&tn->guard.loan),
 			     ft_adaptive_on(&tn->set));
 	for (i = 0; i < SAMPLES; i++) {
