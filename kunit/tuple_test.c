@@ -76,7 +76,7 @@ static void icmp_kinds(struct kunit *test)
 
 	for (family = V4; family <= V6; family += V6 - V4) {
 		for (type = 0; type < 256; type++) {
-			kind = ft_icmp_kind(family, type, &request);
+			kind = ft_icmp_kind_of(family, type, &request);
 			KUNIT_EXPECT_EQ_MSG(test, kind,
 					    naive_kind(family, type, &naive_request),
 					    "type %u", type);
@@ -609,7 +609,7 @@ static void icmp_flows(struct kunit *test)
 							sizeof(there.key)));
 			KUNIT_EXPECT_FALSE(test, there.from_hi);
 			KUNIT_EXPECT_TRUE(test, back.from_hi);
-			ft_icmp_kind(family, pair[0], &request);
+			ft_icmp_kind_of(family, pair[0], &request);
 			KUNIT_EXPECT_EQ(test, there.key.port[1],
 					htons(request << 8 | 3));
 			if (a == b)

@@ -180,7 +180,7 @@ static enum ft_icmp_kind icmp6_kind(u8 type, u8 *request)
 }
 
 /**
- * ft_icmp_kind() - what a type of ICMP or ICMPv6 is to the tracker
+ * ft_icmp_kind_of() - what a type of ICMP or ICMPv6 is to the tracker
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  * @type: the type
  * @request: set to the type of the request if @type is one or answers one,
@@ -193,7 +193,7 @@ static enum ft_icmp_kind icmp6_kind(u8 type, u8 *request)
  * Context: any.
  * Return: the kind.
  */
-enum ft_icmp_kind ft_icmp_kind(u8 family, u8 type, u8 *request)
+enum ft_icmp_kind ft_icmp_kind_of(u8 family, u8 type, u8 *request)
 {
 	*request = 0;
 	return family == NFPROTO_IPV4 ? icmp4_kind(type, request) :
@@ -203,7 +203,7 @@ enum ft_icmp_kind ft_icmp_kind(u8 family, u8 type, u8 *request)
 /**
  * ft_icmp_reply_type() - the type that answers a request
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
- * @request: type of the request, one that ft_icmp_kind() calls so
+ * @request: type of the request, one that ft_icmp_kind_of() calls so
  *
  * Context: any.
  * Return: the type of the reply.
@@ -344,7 +344,7 @@ read_icmp(const struct sk_buff *skb, struct ft_pkt *pkt,
 	if (pkt->key.l4proto != icmp_proto(pkt->family))
 		return invalid(reason, FT_INVALID_ICMP_TYPE);
 
-	switch (ft_icmp_kind(pkt->family, icmph->type, &request)) {
+	switch (ft_icmp_kind_of(pkt->family, icmph->type, &request)) {
 	case FT_ICMP_REQUEST:
 		break;
 	case FT_ICMP_REPLY:
@@ -638,7 +638,7 @@ bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
 		type = ntohs(dport) >> 8;
 		key->port[0] = sport;
 		key->port[1] = dport;
-		if (ft_icmp_kind(family, type, &request) != FT_ICMP_REPLY)
+		if (ft_icmp_kind_of(family, type, &request) != FT_ICMP_REPLY)
 			return order_icmp(key, false);
 		key->port[1] = htons(request << 8 | (ntohs(dport) & 0xff));
 		return order_icmp(key, true);

@@ -131,7 +131,7 @@ static inline bool ft_l4_stateful(u8 l4proto)
 
 const char *ft_l4_name(u8 l4proto);
 
-enum ft_icmp_kind ft_icmp_kind(u8 family, u8 type, u8 *request);
+enum ft_icmp_kind ft_icmp_kind_of(u8 family, u8 type, u8 *request);
 u8 ft_icmp_reply_type(u8 family, u8 request);
 
 enum ft_parse ft_tuple_get(const struct sk_buff *skb, u8 family, u16 zone,

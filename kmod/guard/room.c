@@ -88,7 +88,7 @@ static bool is_error(const struct nf_conntrack_tuple *tuple)
 	if (tuple->dst.protonum != (family == NFPROTO_IPV4 ? IPPROTO_ICMP :
 							     IPPROTO_ICMPV6))
 		return false;
-	return ft_icmp_kind(family, tuple->dst.u.icmp.type, &request) ==
+	return ft_icmp_kind_of(family, tuple->dst.u.icmp.type, &request) ==
 	       FT_ICMP_ERROR;
 }
 

@@ -217,7 +217,7 @@ static int read_icmp(const struct request *req, u8 family, bool opens,
 					  "no ICMP type");
 	type = nla_get_u8(tb[A(ICMP_TYPE)]);
 	code = tb[A(ICMP_CODE)] ? nla_get_u8(tb[A(ICMP_CODE)]) : 0;
-	kind = ft_icmp_kind(family, type, &request);
+	kind = ft_icmp_kind_of(family, type, &request);
 	if (kind != FT_ICMP_REQUEST && (opens || kind != FT_ICMP_REPLY))
 		return FT_NETLINK_BAD(req->extack, tb[A(ICMP_TYPE)],
 				      "no flow begins with this ICMP type");

@@ -52,7 +52,7 @@ enum ft_verdict ft_icmp_new(const struct sk_buff *skb, const struct ft_pkt *pkt,
 {
 	u8 request;
 
-	if (ft_icmp_kind(pkt->family, pkt->icmp_type, &request) !=
+	if (ft_icmp_kind_of(pkt->family, pkt->icmp_type, &request) !=
 	    FT_ICMP_REQUEST) {
 		step->reason = FT_INVALID_ICMP_TYPE;
 		return FT_VERDICT_INVALID;
