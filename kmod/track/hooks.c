@@ -3,7 +3,7 @@
  * The life of a packet.
  *
  *	PRE_ROUTING, LOCAL_OUT	before nf_conntrack	ft_track
- *	PRE_ROUTING, LOCAL_OUT	after nf_conntrack	ft_uncover
+ *	PRE_ROUTING, LOCAL_OUT	after nf_conntrack	ft_strip_invalid
  *	LOCAL_IN, POST_ROUTING	last but nf_conntrack	ft_confirm
  *
  * Between the first and the last the ruleset reads what ft_track published.
@@ -32,8 +32,8 @@
  * left to nf_conntrack for the packet's mark is noted in the new conntrack: rules
  * may set the mark to something else from here on.
  */
-static unsigned int ft_uncover(void *priv, struct sk_buff *skb,
-			       const struct nf_hook_state *state)
+static unsigned int ft_strip_invalid(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
 {
 	const struct ft_carrier *carrier;
 	enum ip_conntrack_info ctinfo;
@@ -63,9 +63,9 @@ static const struct nf_hook_ops hook_ops[] = {
 		NF_IP_PRI_CONNTRACK - 1),
 	FT_HOOK(ft_track, NFPROTO_IPV4, NF_INET_LOCAL_OUT,
 		NF_IP_PRI_CONNTRACK - 1),
-	FT_HOOK(ft_uncover, NFPROTO_IPV4, NF_INET_PRE_ROUTING,
+	FT_HOOK(ft_strip_invalid, NFPROTO_IPV4, NF_INET_PRE_ROUTING,
 		NF_IP_PRI_CONNTRACK + 1),
-	FT_HOOK(ft_uncover, NFPROTO_IPV4, NF_INET_LOCAL_OUT,
+	FT_HOOK(ft_strip_invalid, NFPROTO_IPV4, NF_INET_LOCAL_OUT,
 		NF_IP_PRI_CONNTRACK + 1),
 	FT_HOOK(ft_confirm, NFPROTO_IPV4, NF_INET_LOCAL_IN,
 		NF_IP_PRI_CONNTRACK_CONFIRM - 1),
@@ -75,9 +75,9 @@ static const struct nf_hook_ops hook_ops[] = {
 		NF_IP6_PRI_CONNTRACK - 1),
 	FT_HOOK(ft_track, NFPROTO_IPV6, NF_INET_LOCAL_OUT,
 		NF_IP6_PRI_CONNTRACK - 1),
-	FT_HOOK(ft_uncover, NFPROTO_IPV6, NF_INET_PRE_ROUTING,
+	FT_HOOK(ft_strip_invalid, NFPROTO_IPV6, NF_INET_PRE_ROUTING,
 		NF_IP6_PRI_CONNTRACK + 1),
-	FT_HOOK(ft_uncover, NFPROTO_IPV6, NF_INET_LOCAL_OUT,
+	FT_HOOK(ft_strip_invalid, NFPROTO_IPV6, NF_INET_LOCAL_OUT,
 		NF_IP6_PRI_CONNTRACK + 1),
 	FT_HOOK(ft_confirm, NFPROTO_IPV6, NF_INET_LOCAL_IN,
 		NF_IP6_PRI_LAST - 1),

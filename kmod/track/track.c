@@ -52,7 +52,7 @@ static unsigned int drop_uncarried(struct ft_net *tn)
 	return NF_DROP;
 }
 
-/* Publish INVALID: past nf_conntrack as if untracked, see ft_uncover(). */
+/* Publish INVALID: past nf_conntrack as if untracked, see ft_strip_invalid(). */
 static noinline_for_stack unsigned int
 publish_invalid(struct ft_net *tn, struct sk_buff *skb,
 		const struct nf_hook_state *state, u8 l4proto,
