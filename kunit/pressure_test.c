@@ -14,7 +14,7 @@
 #define PASS		FLOWTRACK_POLICY_PASS
 #define KNOWN		FT_CANDIDATE_KNOWN
 #define GONE		FT_CANDIDATE_GONE
-#define LATE		(FT_CANDIDATE_KNOWN | FT_CANDIDATE_LATE)
+#define LAST_DUE		(FT_CANDIDATE_KNOWN | FT_CANDIDATE_LAST_DUE)
 #define HEAVY		(FT_CANDIDATE_KNOWN | FT_CANDIDATE_HEAVY)
 
 /* A candidate: idle and left in seconds. */
@@ -63,11 +63,11 @@ static const struct decide_case decide_cases[] = {
 	  FT_DECISION_EVICT, 1 },
 	{ "a connection that is over before one whose last ACK is due", EVICT,
 	  DROP, &first_packet,
-	  { C(CLOSING, 20, 10, LATE), C(CLOSING, 1, 119, KNOWN) }, 2,
+	  { C(CLOSING, 20, 10, LAST_DUE), C(CLOSING, 1, 119, KNOWN) }, 2,
 	  FT_DECISION_EVICT, 1 },
 	{ "a last ACK is due: before any that is not closing", EVICT,
 	  DROP, &first_packet,
-	  { C(EMBRYONIC, 20, 10, KNOWN), C(CLOSING, 1, 29, LATE) }, 2,
+	  { C(EMBRYONIC, 20, 10, KNOWN), C(CLOSING, 1, 29, LAST_DUE) }, 2,
 	  FT_DECISION_EVICT, 1 },
 	{ "embryonic before replied", EVICT, DROP, &restored,
 	  { C(REPLIED, 9, 1, KNOWN), C(EMBRYONIC, 1, 100, KNOWN) }, 2,
@@ -193,7 +193,7 @@ static bool may_go(const struct ft_candidate *c, const struct ft_newcomer *who)
  */
 static void rank_exhaustive(struct kunit *test)
 {
-	static const u8 flags[] = { 0, KNOWN, GONE, LATE, HEAVY, HEAVY | LATE };
+	static const u8 flags[] = { 0, KNOWN, GONE, LAST_DUE, HEAVY, HEAVY | LAST_DUE };
 	static const u32 idle[] = { 0, 1, HZ, HZ + 1, 3 * HZ, 3 * HZ + 1,
 				    10 * HZ, 10 * HZ + 1, 60 * HZ, 60 * HZ + 1,
 				    U32_MAX };
@@ -234,7 +234,7 @@ static void rank_order(struct kunit *test)
 	static const struct ft_candidate order[] = {
 		C(ASSURED, 0, 0, KNOWN),
 		C(CLOSING, 0, 9, KNOWN),
-		C(CLOSING, 0, 9, LATE),
+		C(CLOSING, 0, 9, LAST_DUE),
 		C(EMBRYONIC, 0, 9, HEAVY),
 		C(EMBRYONIC, 4, 9, KNOWN),
 		C(ASSURED, 2, 9, HEAVY),

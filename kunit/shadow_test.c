@@ -140,7 +140,7 @@ static void updates(struct kunit *test)
 		  3 * HZ },
 		{ "nearer", true, EMBRYONIC, -1, 0, -1, 0 },
 		{ "another class", true, ASSURED, 1, 1, 0, 0 },
-		{ "late", true, CLOSING | FT_SHADOW_LATE, 1, 1, 0, 0 },
+		{ "late", true, CLOSING | FT_SHADOW_LAST_DUE, 1, 1, 0, 0 },
 		{ "looked at: as it was", false, EMBRYONIC, 0, 9 * HZ, 0, 0 },
 		{ "looked at: another class", false, ASSURED, 0, 9 * HZ, 0, 0 },
 		{ "looked at: it had a packet", false, EMBRYONIC, 9 * HZ,

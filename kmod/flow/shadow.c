@@ -159,7 +159,7 @@ struct ft_shadow *ft_shadow_find(struct ft_shadows *shadows,
  * ft_shadow_add() - remember a flow
  * @shadows: of the namespace
  * @key: the flow
- * @bits: FT_SHADOW_CLASS, FT_SHADOW_LATE, FT_SHADOW_SOURCE
+ * @bits: FT_SHADOW_CLASS, FT_SHADOW_LAST_DUE, FT_SHADOW_SOURCE
  * @deadline: jiffies32 when it ends
  * @now: jiffies32: a packet of it came
  *
@@ -215,7 +215,7 @@ static void set_deadline(struct ft_shadow *shadow, u32 deadline)
 /**
  * ft_shadow_packet() - a packet of the flow came
  * @shadow: the shadow
- * @bits: FT_SHADOW_CLASS, FT_SHADOW_LATE
+ * @bits: FT_SHADOW_CLASS, FT_SHADOW_LAST_DUE
  * @deadline: jiffies32 when it ends
  * @now: jiffies32
  *
@@ -237,7 +237,7 @@ bool ft_shadow_packet(struct ft_shadow *shadow, u32 bits, u32 deadline, u32 now)
 /**
  * ft_shadow_update() - bring a shadow in line with its entry
  * @shadow: the shadow
- * @bits: FT_SHADOW_CLASS, FT_SHADOW_LATE
+ * @bits: FT_SHADOW_CLASS, FT_SHADOW_LAST_DUE
  * @deadline: jiffies32 when it ends
  * @now: jiffies32
  *

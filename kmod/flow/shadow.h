@@ -30,7 +30,7 @@ struct nf_conntrack_zone;
 
 /* Bits of ft_shadow.word. */
 #define FT_SHADOW_CLASS		GENMASK(1, 0)	/* enum flowtrack_class */
-#define FT_SHADOW_LATE		BIT(2)		/* its last packet is due */
+#define FT_SHADOW_LAST_DUE		BIT(2)		/* its last packet is due */
 #define FT_SHADOW_SOURCE	GENMASK(4, 3)	/* how its source counts it */
 #define FT_SHADOW_SEEN		GENMASK(31, 5)	/* jiffies32 of a packet */
 
@@ -65,7 +65,7 @@ struct ft_shadow_key {
  * @node: in ft_shadows.hash
  * @key: the flow
  * @deadline: jiffies32 when nf_conntrack would end it; a hint
- * @word: class, FT_SHADOW_LATE, and when a packet came, no more than
+ * @word: class, FT_SHADOW_LAST_DUE, and when a packet came, no more than
  *	FT_SHADOW_STEP before the last one; hints. FT_SHADOW_SOURCE is none: it
  *	changes under ft_shadows.removal only, and goes to who drops the shadow
  *

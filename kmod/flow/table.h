@@ -36,7 +36,7 @@ struct ft_table;
 /* What was found out about a candidate by a look at its flow. */
 #define FT_CANDIDATE_KNOWN	BIT(0)	/* it was looked at: idle, left are its own */
 #define FT_CANDIDATE_GONE	BIT(1)	/* there is no such flow any more */
-#define FT_CANDIDATE_LATE	BIT(2)	/* closing, and its last packet is due */
+#define FT_CANDIDATE_LAST_DUE	BIT(2)	/* closing, and its last packet is due */
 #define FT_CANDIDATE_HEAVY	BIT(3)	/* of a source that holds too much */
 
 /**

@@ -37,7 +37,7 @@ u32 ft_guard_bits(const struct nf_conn *ct)
 	u32 word = ft_proto_conntrack_word(ct);
 
 	return ft_word_class(word) |
-	       (ft_proto_late(nf_ct_protonum(ct), word) ? FT_SHADOW_LATE : 0);
+	       (ft_proto_last_ack_due(nf_ct_protonum(ct), word) ? FT_SHADOW_LAST_DUE : 0);
 }
 
 /**

@@ -42,8 +42,8 @@ static void candidate_set(const struct ft_net *tn,
 		.idle = ft_shadow_idle(word, now),
 		.flags = FT_CANDIDATE_KNOWN,
 	};
-	if (word & FT_SHADOW_LATE)
-		candidate->flags |= FT_CANDIDATE_LATE;
+	if (word & FT_SHADOW_LAST_DUE)
+		candidate->flags |= FT_CANDIDATE_LAST_DUE;
 	if (!ft_guard_heavy_any(tn))
 		return;
 	ft_guard_source(&source, &shadow->key);

@@ -55,7 +55,7 @@ enum ft_rank ft_pressure_rank(const struct ft_newcomer *newcomer,
 			      const struct ft_candidate *candidate)
 {
 	bool known = candidate->flags & FT_CANDIDATE_KNOWN;
-	bool late = candidate->flags & FT_CANDIDATE_LATE;
+	bool last_due = candidate->flags & FT_CANDIDATE_LAST_DUE;
 
 	if (candidate->flags & FT_CANDIDATE_GONE)
 		return FT_RANK_NEVER;
@@ -63,7 +63,7 @@ enum ft_rank ft_pressure_rank(const struct ft_newcomer *newcomer,
 	if (known && candidate->left <= 0)
 		return FT_RANK_EXPIRED;
 	if (candidate->class == FLOWTRACK_CLASS_CLOSING)
-		return known && !late ? FT_RANK_CLOSING : FT_RANK_CLOSING_LATE;
+		return known && !last_due ? FT_RANK_CLOSING : FT_RANK_CLOSING_LAST_DUE;
 	if (candidate->class == FLOWTRACK_CLASS_EMBRYONIC)
 		return rank_embryonic(newcomer, candidate);
 	return rank_answered(newcomer, candidate);

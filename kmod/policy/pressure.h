@@ -33,7 +33,7 @@ enum ft_decision {
  * enum ft_rank - why a flow may be displaced, the best reason first
  * @FT_RANK_EXPIRED: its deadline has passed; nothing is lost
  * @FT_RANK_CLOSING: closing, and nothing is due any more
- * @FT_RANK_CLOSING_LATE: closing; its last packet will be INVALID
+ * @FT_RANK_CLOSING_LAST_DUE: closing; its last packet will be INVALID
  * @FT_RANK_EMBRYONIC_HEAVY: not answered, of a source that holds too much
  * @FT_RANK_EMBRYONIC: not answered, and idle for longer than the floor
  * @FT_RANK_IDLE_HEAVY: idle for a moment, of a source that holds too much
@@ -46,7 +46,7 @@ enum ft_decision {
 enum ft_rank {
 	FT_RANK_EXPIRED,
 	FT_RANK_CLOSING,
-	FT_RANK_CLOSING_LATE,
+	FT_RANK_CLOSING_LAST_DUE,
 	FT_RANK_EMBRYONIC_HEAVY,
 	FT_RANK_EMBRYONIC,
 	FT_RANK_IDLE_HEAVY,

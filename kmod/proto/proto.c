@@ -216,7 +216,7 @@ u32 ft_proto_idle(u8 l4proto, u8 family, u32 word, u32 left,
 }
 
 /**
- * ft_proto_late() - a closing flow: will its last packet still come?
+ * ft_proto_last_ack_due() - a closing flow: will its last packet still come?
  * @l4proto: IPPROTO_*
  * @word: bits of the flow
  *
@@ -225,7 +225,7 @@ u32 ft_proto_idle(u8 l4proto, u8 family, u32 word, u32 left,
  * Context: any.
  * Return: true if so.
  */
-bool ft_proto_late(u8 l4proto, u32 word)
+bool ft_proto_last_ack_due(u8 l4proto, u32 word)
 {
 	return l4proto == IPPROTO_TCP &&
 	       ft_word_state(word) == FLOWTRACK_TCP_STATE_LAST_ACK;

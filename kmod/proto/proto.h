@@ -51,7 +51,7 @@ u32 ft_proto_timeout(u8 l4proto, u8 family, u32 word,
 u32 ft_proto_idle(u8 l4proto, u8 family, u32 word, u32 left,
 		  const struct ft_settings *set);
 /* A closing flow: will its last packet still come? */
-bool ft_proto_late(u8 l4proto, u32 word);
+bool ft_proto_last_ack_due(u8 l4proto, u32 word);
 /* Class of a flow in the state that @word tells. */
 enum flowtrack_class ft_proto_class(u8 l4proto, u32 word);
 /* @word with a state, and with the class that follows. */

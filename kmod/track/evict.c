@@ -79,8 +79,8 @@ static void look(const struct ft_net *tn, struct ft_candidate *candidate)
 	candidate->idle = ft_proto_idle(proto, flow->key.family, word,
 					max(left, 0), &tn->set);
 	candidate->flags = FT_CANDIDATE_KNOWN;
-	if (ft_proto_late(proto, word))
-		candidate->flags |= FT_CANDIDATE_LATE;
+	if (ft_proto_last_ack_due(proto, word))
+		candidate->flags |= FT_CANDIDATE_LAST_DUE;
 	if (is_heavy(tn, flow, word))
 		candidate->flags |= FT_CANDIDATE_HEAVY;
 }
