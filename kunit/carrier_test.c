@@ -4,7 +4,7 @@
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
-#include "base/fault.h"
+#include "base/fault_inject.h"
 #include "ft_kunit.h"
 #include "track/carrier.h"
 #include "track/pool.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "base/fault.h"
+#include "base/fault_inject.h"
 #include "ft_kunit.h"
 
 #define CLOSING		FLOWTRACK_CLASS_CLOSING

@@ -3,7 +3,7 @@
 #include <linux/kthread.h>
 #include <linux/prandom.h>
 
-#include "base/fault.h"
+#include "base/fault_inject.h"
 #include "ft_kunit.h"
 #include "policy/source.h"
 

@@ -10,7 +10,7 @@
 #include <linux/kthread.h>
 #include <linux/random.h>
 
-#include "base/fault.h"
+#include "base/fault_inject.h"
 #include "ft_stress.h"
 #include "flow/table.h"
 

@@ -20,7 +20,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "base/fault.h"
+#include "base/fault_inject.h"
 #include "flow/flow.h"
 
 /* Index space of a chunk: enough for the smallest object. */
@@ -294,7 +294,7 @@ static struct chunk *chunk_create(const struct ft_arena *arena, gfp_t gfp)
 	struct chunk *chunk;
 	u32 i;
 
-	if (ft_fault(FT_FAULT_CHUNK))
+	if (ft_should_fail(FT_FAULT_CHUNK))
 		return NULL;
 	chunk = kzalloc(sizeof(*chunk), gfp);
 	if (!chunk)

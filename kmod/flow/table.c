@@ -35,7 +35,7 @@
 /* Needs cpu_relax(), and does not say so in every kernel. */
 #include <linux/bit_spinlock.h>
 
-#include "base/fault.h"
+#include "base/fault_inject.h"
 #include "flow/table.h"
 
 /* A slot is read and written in one access. */
@@ -492,7 +492,7 @@ static u64 *bucket_free_slot(struct bucket *line, struct bucket **last,
 
 static struct bucket *line_alloc(gfp_t gfp)
 {
-	if (ft_fault(FT_FAULT_LINE))
+	if (ft_should_fail(FT_FAULT_LINE))
 		return NULL;
 	return kmem_cache_alloc(line_cache, gfp);
 }
@@ -1215,7 +1215,7 @@ static struct array *array_create(u32 buckets)
 	u64 need, have;
 
 	/* Before anything is allocated: others must not be squeezed out. */
-	if (ft_fault(FT_FAULT_ARRAY) || !ft_table_fits(buckets, &need, &have))
+	if (ft_should_fail(FT_FAULT_ARRAY) || !ft_table_fits(buckets, &need, &have))
 		return NULL;
 	array = kzalloc(sizeof(*array), GFP_KERNEL);
 	if (!array)

@@ -16,7 +16,7 @@
 /* Needs cpu_relax(), and does not say so in every kernel. */
 #include <linux/list_bl.h>
 
-#include "base/fault.h"
+#include "base/fault_inject.h"
 #include "net.h"
 #include "policy/source.h"
 
@@ -168,7 +168,7 @@ static enum ft_source_verdict charge(struct ft_net *tn,
 			break;
 		hlist_bl_unlock(bucket);
 		/* Nothing is allocated under a bit lock. */
-		if (!ft_fault(FT_FAULT_SOURCE))
+		if (!ft_should_fail(FT_FAULT_SOURCE))
 			spare = kzalloc(sizeof(*spare),
 					GFP_ATOMIC | __GFP_NOWARN);
 		if (!spare)
@@ -548,7 +548,7 @@ int ft_source_prepare(struct ft_net *tn, const struct ft_settings *set,
 	    (old && old->prefix.v4 == prefix.v4 &&
 	     old->prefix.v6 == prefix.v6 && fits(old, buckets)))
 		return 0;
-	table = ft_fault(FT_FAULT_SOURCE) ? NULL :
+	table = ft_should_fail(FT_FAULT_SOURCE) ? NULL :
 		kvzalloc(struct_size(table, bucket, buckets),
 			 GFP_KERNEL_ACCOUNT);
 	if (!table)

@@ -8,7 +8,7 @@
 #include <net/netfilter/nf_conntrack_extend.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
-#include "base/fault.h"
+#include "base/fault_inject.h"
 #include "base/settings.h"
 #include "flow/flow.h"
 #include "flow/table.h"
@@ -33,7 +33,7 @@ struct ft_carrier *ft_carrier_create(struct ft_net *tn)
 	struct ft_carrier *carrier;
 	struct nf_conn *ct;
 
-	if (ft_fault(FT_FAULT_CARRIER))
+	if (ft_should_fail(FT_FAULT_CARRIER))
 		return NULL;
 	/*
 	 * Not nf_ct_tmpl_alloc(): what is freed with @ct shall be the whole.

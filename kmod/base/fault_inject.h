@@ -3,8 +3,8 @@
  * Allocations that fail on demand: how the suites get to where memory is out.
  * Without the suites it is nothing.
  */
-#ifndef _FT_BASE_FAULT_H
-#define _FT_BASE_FAULT_H
+#ifndef _FT_BASE_FAULT_INJECT_H
+#define _FT_BASE_FAULT_INJECT_H
 
 #include <linux/bits.h>
 #include <linux/compiler.h>
@@ -20,15 +20,15 @@
 /* Written by a suite. */
 extern unsigned long ft_faults;
 
-static inline bool ft_fault(unsigned long which)
+static inline bool ft_should_fail(unsigned long which)
 {
 	return READ_ONCE(ft_faults) & which;
 }
 #else
-static inline bool ft_fault(unsigned long which)
+static inline bool ft_should_fail(unsigned long which)
 {
 	return false;
 }
 #endif
 
-#endif /* _FT_BASE_FAULT_H */
+#endif /* _FT_BASE_FAULT_INJECT_H */
