@@ -58,7 +58,7 @@ static int set_hashsize(const char *val, const struct kernel_param *kp)
 	if (err)
 		return err;
 	if (ft_loaded) {
-		err = ft_settings_set(ft_net(&init_net),
+		err = ft_settings_set(ft_pernet(&init_net),
 				      FLOWTRACK_A_SETTINGS_BUCKETS, v, NULL);
 		if (err) {
 			pr_param("hashsize=%u: resize refused: %pe\n", v,
@@ -75,7 +75,7 @@ static int get_hashsize(char *buffer, const struct kernel_param *kp)
 	u32 v = ft_params.hashsize;
 
 	if (ft_loaded)
-		v = ft_table_buckets(ft_net(&init_net)->table);
+		v = ft_table_buckets(ft_pernet(&init_net)->table);
 	return sysfs_emit(buffer, "%u\n", v);
 }
 
@@ -212,7 +212,7 @@ void ft_net_flows_exit(struct ft_net *tn)
 
 static int __net_init ft_net_init(struct net *net)
 {
-	struct ft_net *tn = ft_net(net);
+	struct ft_net *tn = ft_pernet(net);
 	u32 buckets;
 	int err;
 
@@ -265,7 +265,7 @@ err_stats:
 /* A grace period lies between pre_exit and exit: no packet is inside then. */
 static void __net_exit ft_net_pre_exit(struct net *net)
 {
-	struct ft_net *tn = ft_net(net);
+	struct ft_net *tn = ft_pernet(net);
 
 	ft_sysctl_exit(tn);
 	mutex_lock(&tn->settings_lock);
@@ -277,7 +277,7 @@ static void __net_exit ft_net_pre_exit(struct net *net)
 
 static void __net_exit ft_net_exit(struct net *net)
 {
-	struct ft_net *tn = ft_net(net);
+	struct ft_net *tn = ft_pernet(net);
 
 	ft_hooks_exit(tn);
 	/* What its timers store goes into the table. */

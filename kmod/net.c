@@ -15,13 +15,13 @@ struct ft_params ft_params = {
 };
 
 /**
- * ft_net() - what flowtrack keeps for a namespace
+ * ft_pernet() - what flowtrack keeps for a namespace
  * @net: the namespace
  *
  * Context: between the namespace's init and exit.
  * Return: its own, never NULL.
  */
-struct ft_net *ft_net(const struct net *net)
+struct ft_net *ft_pernet(const struct net *net)
 {
 	return net_generic(net, ft_net_id);
 }

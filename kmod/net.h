@@ -113,7 +113,7 @@ struct ft_params {
 extern struct ft_params ft_params;
 extern unsigned int ft_net_id;
 
-struct ft_net *ft_net(const struct net *net);
+struct ft_net *ft_pernet(const struct net *net);
 
 void ft_net_scan_soon(struct ft_net *tn);
 void ft_net_scan_now(struct ft_net *tn);

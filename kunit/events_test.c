@@ -39,7 +39,7 @@ static void expect_event(struct ft_talk *talk, u8 cmd, struct nlattr **tb)
 
 static void wanted(struct kunit *test)
 {
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	struct ft_talk *talk = ft_talk_open(test);
 	struct ft_talk *ctl = ft_talk_open(test);
 
@@ -60,7 +60,7 @@ static void wanted(struct kunit *test)
 static void life_of_a_flow(struct kunit *test)
 {
 	struct nlattr *tb[FLOWTRACK_A_FLOW_MAX + 1];
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	struct ft_talk *talk = ft_talk_open(test);
 	struct ft_talk *ctl = ft_talk_open(test);
 	u64 id;
@@ -101,7 +101,7 @@ static void life_of_a_flow(struct kunit *test)
 static void update(struct kunit *test)
 {
 	struct nlattr *tb[FLOWTRACK_A_FLOW_MAX + 1];
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	struct ft_talk *talk = ft_talk_open(test);
 	struct ft_flow6 copy = {
 		.f.gen = 3,
@@ -123,7 +123,7 @@ static void update(struct kunit *test)
 /* A listener who does not read: counted if he asked for it. */
 static void loss(struct kunit *test)
 {
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	struct ft_talk *talk = ft_talk_open(test);
 	struct ft_flow6 copy = {
 		.f.key.family = NFPROTO_IPV6,

@@ -87,7 +87,7 @@ static enum ip_conntrack_info ctinfo_of(const struct sk_buff *skb)
 
 static u64 stat(unsigned int attr)
 {
-	return ft_kunit_stat(ft_net(&init_net), attr);
+	return ft_kunit_stat(ft_pernet(&init_net), attr);
 }
 
 /* All the way, as a packet that the ruleset accepts; returns what it saw. */
@@ -106,7 +106,7 @@ static enum ip_conntrack_info pass(struct kunit *test, struct sk_buff *skb)
 
 static int hooks_init(struct kunit *test)
 {
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 
 	if (!tn->hooked)
 		kunit_skip(test, "hooks are not registered");
@@ -118,7 +118,7 @@ static int hooks_init(struct kunit *test)
 
 static void hooks_exit(struct kunit *test)
 {
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 
 	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_AUTO;
 	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
@@ -128,7 +128,7 @@ static void new_then_established(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, CLIENT, SERVER, 1, 53)),
 			IP_CT_NEW);
-	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_pernet(&init_net)->count), 1);
 	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, CLIENT, SERVER, 1, 53)),
 			IP_CT_NEW);
 	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, SERVER, CLIENT, 53, 1)),
@@ -137,7 +137,7 @@ static void new_then_established(struct kunit *test)
 			IP_CT_ESTABLISHED);
 	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, CLIENT, SERVER, 2, 53)),
 			IP_CT_NEW);
-	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_pernet(&init_net)->count), 2);
 }
 
 static void dropped_packet_leaves_nothing(struct kunit *test)
@@ -152,7 +152,7 @@ static void dropped_packet_leaves_nothing(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, ctinfo_of(skb), IP_CT_NEW);
 		kfree_skb(skb);
 	}
-	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_pernet(&init_net)->count), 0);
 	KUNIT_EXPECT_EQ(test, stat(FLOWTRACK_A_STATS_INSERT), inserted);
 }
 
@@ -199,7 +199,7 @@ static void invalid_has_no_conntrack(struct kunit *test)
 	KUNIT_EXPECT_NE(test, ctinfo, IP_CT_UNTRACKED);
 	KUNIT_ASSERT_TRUE(test, in(skb));
 	KUNIT_EXPECT_EQ(test, stat(FLOWTRACK_A_STATS_INVALID), invalid + 1);
-	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_pernet(&init_net)->count), 0);
 	kfree_skb(skb);
 }
 
@@ -213,7 +213,7 @@ static void notrack_is_honoured(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, nf_ct_get(skb, &ctinfo));
 	KUNIT_EXPECT_EQ(test, ctinfo, IP_CT_UNTRACKED);
 	KUNIT_ASSERT_TRUE(test, in(skb));
-	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_pernet(&init_net)->count), 0);
 	kfree_skb(skb);
 }
 
@@ -262,13 +262,13 @@ static void icmp_error_is_related(struct kunit *test)
 			IP_CT_NUMBER);
 	KUNIT_EXPECT_EQ(test, pass(test, port_unreachable(test, SERVER, ROUTER, 1)),
 			IP_CT_NUMBER);
-	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_pernet(&init_net)->count), 1);
 }
 
 /* Out through lo and in again: tracked once, with one carrier. */
 static void loopback_is_tracked_once(struct kunit *test)
 {
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	struct net_device *lo = init_net.loopback_dev;
 	enum ip_conntrack_info ctinfo;
 	struct ft_birth birth = {};
@@ -325,13 +325,13 @@ static void answer_of_reject_admits_nothing(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, run(answer, NF_INET_LOCAL_OUT, NULL, lo));
 	KUNIT_ASSERT_TRUE(test, run(answer, NF_INET_POST_ROUTING, NULL, lo));
 	kfree_skb(answer);
-	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_pernet(&init_net)->count), 0);
 	KUNIT_EXPECT_EQ(test, refcount_read(&ct->ct_general.use), 1);
 }
 
 static void bypass_mark_leaves_alone(struct kunit *test)
 {
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	u64 bypassed = stat(FLOWTRACK_A_STATS_BYPASS);
 	struct sk_buff *skb = udp_packet(test, CLIENT, SERVER, 1, 53);
 	enum ip_conntrack_info ctinfo;
@@ -354,7 +354,7 @@ static void bypass_mark_leaves_alone(struct kunit *test)
 /* Policy drop at a full table: the packet goes; pass: it stays, with no entry. */
 static void full_table_verdicts(struct kunit *test)
 {
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	u32 max = tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS];
 	struct sk_buff *skb;
 
@@ -381,7 +381,7 @@ static void full_table_verdicts(struct kunit *test)
 /* nf_conntrack sees it first, nothing there wants it: ours when confirmed. */
 static void adopted_at_confirm(struct kunit *test)
 {
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	enum ip_conntrack_info ctinfo;
 	struct sk_buff *skb;
 	struct nf_conn *ct;
@@ -436,7 +436,7 @@ static void adopted_at_confirm(struct kunit *test)
 /* Direct mode does not take a flow that nf_conntrack has. */
 static void held_by_conntrack(struct kunit *test)
 {
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	enum ip_conntrack_info ctinfo;
 	struct sk_buff *skb;
 	struct nf_conn *ct;

@@ -19,7 +19,7 @@
 
 static void forget_all(void *data)
 {
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 
 	ft_ct_end_all();
 	mod_delayed_work(system_dfl_wq, &tn->guard.work, 0);
@@ -38,7 +38,7 @@ static struct ft_talk *begin(struct kunit *test)
 			0);
 	KUNIT_ASSERT_EQ(test, nf_conntrack_count(&init_net), 0);
 	KUNIT_ASSERT_EQ(test,
-			ft_shadow_count(&ft_net(&init_net)->guard.shadows), 0);
+			ft_shadow_count(&ft_pernet(&init_net)->guard.shadows), 0);
 	return talk;
 }
 
@@ -47,7 +47,7 @@ static void guarded(struct kunit *test, u32 i)
 {
 	struct nf_conn *ct = ft_ct_udp(test, i, i % 2 ? ASSURED : 0, 60 * HZ);
 
-	ft_ct_feed(ft_net(&init_net), ct);
+	ft_ct_feed(ft_pernet(&init_net), ct);
 	ft_ct_drop(test, ct);
 }
 
@@ -126,7 +126,7 @@ static void dump(struct ft_talk *talk, struct dumped *d, u8 trackers,
 /* Shadows are in one table when it has done with its resize. */
 static void settle(void)
 {
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 
 	flush_work(&tn->guard.shadows.hash.run_work);
 	flush_work(&tn->resize_work);
@@ -332,7 +332,7 @@ static void gets(struct kunit *test)
 		put_name(ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_GET, 0), &t[0]);
 		KUNIT_EXPECT_NULL_MSG(test, ft_talk(talk, &ack), "%s", s->name);
 		KUNIT_EXPECT_EQ_MSG(test, ack.err, -ENOENT, "%s", s->name);
-		ft_ct_feed(ft_net(&init_net), ct);
+		ft_ct_feed(ft_pernet(&init_net), ct);
 		for (dir = 0; dir < 2; dir++) {
 			put_name(ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_GET, 0),
 				 &t[dir]);
@@ -398,7 +398,7 @@ static void ids(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(id); i++) {
 		ct = ft_ct_udp(test, i, ASSURED, 60 * HZ);
-		ft_ct_feed(ft_net(&init_net), ct);
+		ft_ct_feed(ft_pernet(&init_net), ct);
 		id[i] = swab32(nf_ct_get_id(ct));
 		ft_ct_drop(test, ct);
 	}
@@ -427,7 +427,7 @@ static void deletes_tuple(struct kunit *test)
 
 	shown_tuples(&shown[0], t);
 	ct = ft_ct_entry(test, &t[0], &t[1], shown[0].status, 60 * HZ);
-	ft_ct_feed(ft_net(&init_net), ct);
+	ft_ct_feed(ft_pernet(&init_net), ct);
 	put_name(ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_DEL, 0), &t[1]);
 	KUNIT_EXPECT_NOT_NULL(test, ft_talk(talk, &ack));
 	KUNIT_EXPECT_TRUE(test, nf_ct_is_dying(ct));
@@ -478,7 +478,7 @@ static void extensions(struct kunit *test)
 	rcu_read_unlock();
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, ft_ct_end, ct),
 			0);
-	ft_ct_feed(ft_net(&init_net), ct);
+	ft_ct_feed(ft_pernet(&init_net), ct);
 	put_name(ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_GET, 0), &t[0]);
 	ft_talk_parse(talk, ft_talk(talk, &ack), tb, FLOWTRACK_A_FLOW_MAX);
 	KUNIT_ASSERT_TRUE(test, tb[A(AGE)] && tb[A(START)]);
@@ -506,7 +506,7 @@ static u32 del(struct ft_talk *talk, u8 trackers, u32 prefix)
 static void deletes(struct kunit *test)
 {
 	struct ft_talk *talk = begin(test);
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	struct ft_ack ack;
 	u32 i;
 
@@ -554,7 +554,7 @@ static void top(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, ft_talk_add(talk, i), 0);
 	/* What went before may have left tables that are too large. */
 	settle();
-	ft_top_look(ft_net(&init_net));
+	ft_top_look(ft_pernet(&init_net));
 	skb = ft_talk_begin(talk, FLOWTRACK_CMD_TOP_GET, 0);
 	nla_put_u8(skb, FLOWTRACK_A_TOP_KIND, FLOWTRACK_TOP_KIND_SERVICE);
 	nlh = ft_talk(talk, &(struct ft_ack){});
@@ -573,7 +573,7 @@ static void top(struct kunit *test)
 			1000);
 	/* The next one who asks gets a new report. */
 	rcu_read_lock();
-	report = rcu_dereference(ft_net(&init_net)->top.report);
+	report = rcu_dereference(ft_pernet(&init_net)->top.report);
 	report->when = jiffies - HZ;
 	rcu_read_unlock();
 	ft_talk_flush(talk);

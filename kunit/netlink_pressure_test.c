@@ -7,7 +7,7 @@
 /* Twenty places in the initial namespace. */
 static void set_max(void *max)
 {
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 
 	ft_settings_set(tn, FLOWTRACK_A_SETTINGS_MAX_FLOWS, (unsigned long)max,
 			NULL);
@@ -17,7 +17,7 @@ static void set_max(void *max)
 
 static struct ft_talk *small_table(struct kunit *test)
 {
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	unsigned long max = tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS];
 	struct ft_talk *ctl = ft_talk_open(test);
 
@@ -57,13 +57,13 @@ static void fill(struct kunit *test, struct ft_talk *ctl, u32 from, u32 to)
 
 	for (i = from; i < to; i++)
 		KUNIT_ASSERT_EQ(test, ft_talk_add(ctl, i), 0);
-	flush_delayed_work(&ft_net(&init_net)->gc_work);
+	flush_delayed_work(&ft_pernet(&init_net)->gc_work);
 }
 
 /* The shadows of guarded flows, of one source, to one service. */
 static void guarded(struct kunit *test, bool there)
 {
-	struct ft_shadows *shadows = &ft_net(&init_net)->guard.shadows;
+	struct ft_shadows *shadows = &ft_pernet(&init_net)->guard.shadows;
 	struct ft_shadow_key key = {
 		.addr = { { .ip = FT_IP(10, 0, 7, 7) },
 			  { .ip = FT_IP(192, 0, 2, 1) } },
@@ -90,7 +90,7 @@ static void up_and_down(struct kunit *test)
 {
 	struct nlattr *tb[FLOWTRACK_A_PRESSURE_MAX + 1];
 	struct nlattr *top[FLOWTRACK_A_TOP_ENTRY_MAX + 1];
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	struct ft_talk *ctl = small_table(test);
 	struct ft_talk *talk = listen(test);
 	unsigned int i;
@@ -150,7 +150,7 @@ static void loss(struct kunit *test)
 	struct ft_watermark_event event = {
 		.help = FLOWTRACK_A_SETTINGS_MAX_FLOWS,
 	};
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	struct ft_talk *talk = listen(test);
 	u64 before, lost;
 	unsigned int i;

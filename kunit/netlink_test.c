@@ -357,7 +357,7 @@ static void samples_round(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, ack.err, -ENOENT);
 		KUNIT_EXPECT_STREQ(test, ack.msg, "no such flow");
 	}
-	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_pernet(&init_net)->count), 0);
 }
 
 static void put_u8(struct sk_buff *skb, unsigned int attr, u8 v)
@@ -693,8 +693,8 @@ static void refused(struct kunit *test)
 		else
 			KUNIT_EXPECT_TRUE_MSG(test, ack.msg[0], "case %u", i);
 	}
-	KUNIT_EXPECT_EQ(test, atomic_read(&ft_net(&init_net)->count), 0);
-	KUNIT_EXPECT_EQ(test, ft_net(&init_net)->set.v[FLOWTRACK_A_SETTINGS_ACCT],
+	KUNIT_EXPECT_EQ(test, atomic_read(&ft_pernet(&init_net)->count), 0);
+	KUNIT_EXPECT_EQ(test, ft_pernet(&init_net)->set.v[FLOWTRACK_A_SETTINGS_ACCT],
 			0);
 }
 
@@ -703,7 +703,7 @@ static void defaults(struct kunit *test)
 {
 	struct ft_talk *talk = ft_talk_open(test);
 	struct nlattr *tb[FLOWTRACK_A_FLOW_MAX + 1];
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	struct sk_buff *skb;
 	struct ft_ack ack;
 	u32 timeout;
@@ -750,7 +750,7 @@ static void defaults(struct kunit *test)
 static void full(struct kunit *test)
 {
 	struct ft_talk *talk = ft_talk_open(test);
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	u32 max = tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS];
 	struct ft_ack ack;
 	u32 i;
@@ -833,7 +833,7 @@ static void dumps(struct kunit *test)
 	ft_talk_flush(talk);
 	for (i = 0; i < 500; i++)
 		KUNIT_ASSERT_EQ(test, ft_talk_add(talk, i), 0);
-	flush_work(&ft_net(&init_net)->resize_work);
+	flush_work(&ft_pernet(&init_net)->resize_work);
 
 	ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_GET, NLM_F_DUMP);
 	ft_talk_send(talk);
@@ -878,7 +878,7 @@ static void dump_interrupted(struct kunit *test)
 {
 	struct ft_talk *talk = ft_talk_open(test);
 	struct ft_talk *ctl = ft_talk_open(test);
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	struct dumped *d = dump_of(test);
 	u32 i;
 
@@ -908,7 +908,7 @@ static void delete_filtered(struct kunit *test)
 {
 	struct nlattr *tb[FLOWTRACK_A_FLOW_MAX + 1];
 	struct ft_talk *talk = ft_talk_open(test);
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	struct sk_buff *skb;
 	struct nlattr *nest;
 	struct ft_ack ack;
@@ -968,7 +968,7 @@ static void statistics(struct kunit *test)
 {
 	struct nlattr *tb[FLOWTRACK_A_STATS_MAX + 1];
 	struct ft_talk *talk = ft_talk_open(test);
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	const struct nlmsghdr *nlh;
 	unsigned int i, cpus = 0;
 	struct ft_stats sum;
@@ -1031,7 +1031,7 @@ static u64 reserved_used(struct ft_talk *talk)
 static void reserved(struct kunit *test)
 {
 	struct ft_talk *talk = ft_talk_open(test);
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	u32 *v = tn->set.v;
 	u32 max = v[FLOWTRACK_A_SETTINGS_MAX_FLOWS];
 	u32 i;
@@ -1057,7 +1057,7 @@ static void settings(struct kunit *test)
 {
 	struct nlattr *tb[FLOWTRACK_A_SETTINGS_MAX + 1];
 	struct ft_talk *talk = ft_talk_open(test);
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	struct ft_settings before = tn->set;
 	struct sk_buff *skb;
 	struct ft_ack ack;
@@ -1106,7 +1106,7 @@ static void size(struct kunit *test)
 		.f.packets = { 1, 1 },
 	};
 	size_t size = ft_netlink_flow_size(), used, flow;
-	struct ft_net *tn = ft_net(&init_net);
+	struct ft_net *tn = ft_pernet(&init_net);
 	struct sk_buff *skb;
 
 	skb = alloc_skb(4096, GFP_KERNEL);

@@ -13,7 +13,7 @@ static void let_it_age(void)
 	struct ft_top_report *report;
 
 	rcu_read_lock();
-	report = rcu_dereference(ft_net(&init_net)->top.report);
+	report = rcu_dereference(ft_pernet(&init_net)->top.report);
 	if (report)
 		report->when = jiffies - HZ;
 	rcu_read_unlock();

@@ -13,7 +13,7 @@ static struct ctl_table *find(struct kunit *test, struct ft_net *tn,
 			      const char *name)
 {
 	struct ctl_table *copy = kunit_kzalloc(test, sizeof(*copy), GFP_KERNEL);
-	const struct ctl_table *ctl = ft_net(&init_net)->sysctl_table;
+	const struct ctl_table *ctl = ft_pernet(&init_net)->sysctl_table;
 
 	KUNIT_ASSERT_NOT_NULL(test, copy);
 	KUNIT_ASSERT_NOT_NULL(test, ctl);
@@ -121,7 +121,7 @@ static void second_write(struct kunit *test)
 /* Every setting has a file, and no file is more writable than it should be. */
 static void modes(struct kunit *test)
 {
-	const struct ctl_table *ctl = ft_net(&init_net)->sysctl_table;
+	const struct ctl_table *ctl = ft_pernet(&init_net)->sysctl_table;
 	unsigned int n = 0;
 
 	KUNIT_ASSERT_NOT_NULL(test, ctl);

@@ -253,7 +253,7 @@ static void walk_guarded(struct message *msg, struct dump *dump)
  */
 int ft_netlink_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	struct ft_net *tn = ft_net(sock_net(cb->skb->sk));
+	struct ft_net *tn = ft_pernet(sock_net(cb->skb->sk));
 	struct dump *dump = dump_of(cb);
 	struct message msg = {
 		.skb = skb,

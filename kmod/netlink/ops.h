@@ -117,7 +117,7 @@ int ft_netlink_settings_set(struct sk_buff *skb, struct genl_info *info);
 /* The namespace of a request. */
 static inline struct ft_net *ft_netlink_net(struct genl_info *info)
 {
-	return ft_net(genl_info_net(info));
+	return ft_pernet(genl_info_net(info));
 }
 
 #endif /* _FT_NETLINK_OPS_H */

@@ -102,7 +102,7 @@ static int put_stats_of(struct sk_buff *skb, struct netlink_callback *cb,
  */
 int ft_netlink_stats_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	const struct ft_net *tn = ft_net(sock_net(cb->skb->sk));
+	const struct ft_net *tn = ft_pernet(sock_net(cb->skb->sk));
 	unsigned int cpu;
 
 	for (cpu = cb->args[0]; cpu < nr_cpu_ids; cpu++) {
