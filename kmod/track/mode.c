@@ -103,7 +103,7 @@ bool ft_mode_conntrack_used(const struct ft_net *tn)
 }
 
 /**
- * ft_mode_held() - does nf_conntrack track the flow of a packet?
+ * ft_mode_in_conntrack() - does nf_conntrack track the flow of a packet?
  * @tn: namespace
  * @skb: a packet that met no flow of ours
  * @pf: its family
@@ -117,8 +117,8 @@ bool ft_mode_conntrack_used(const struct ft_net *tn)
  * Context: RCU read side, softirqs disabled.
  * Return: true if the packet belongs to one of them.
  */
-bool ft_mode_held(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
-		  u16 zone)
+bool ft_mode_in_conntrack(const struct ft_net *tn, const struct sk_buff *skb,
+			  u8 pf, u16 zone)
 {
 	struct nf_conntrack_tuple_hash *h;
 	struct nf_conntrack_zone ct_zone;

@@ -20,8 +20,8 @@ void ft_mode_exit(void);
 void ft_mode_look(void);
 bool ft_mode_adopting(const struct ft_net *tn);
 bool ft_mode_conntrack_used(const struct ft_net *tn);
-bool ft_mode_held(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
-		  u16 zone);
+bool ft_mode_in_conntrack(const struct ft_net *tn, const struct sk_buff *skb,
+			  u8 pf, u16 zone);
 bool ft_mode_adoptable(const struct nf_conn *ct);
 bool ft_mode_template_plain(const struct nf_conn *tmpl);
 

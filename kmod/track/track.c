@@ -459,7 +459,7 @@ miss:
 	ft_net_follow(tn);
 	if (ft_mode_adopting(tn))
 		return leave(tn, skb, state, pkt, &found, &step);
-	if (ft_mode_held(tn, skb, state->pf, pkt->key.zone)) {
+	if (ft_mode_in_conntrack(tn, skb, state->pf, pkt->key.zone)) {
 		ft_stat_inc(tn, BYPASS);
 		return NF_ACCEPT;
 	}
