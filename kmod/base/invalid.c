@@ -4,7 +4,7 @@
  */
 #include "base/invalid.h"
 
-static const char * const reason_words[FT_INVALID_COUNT] = {
+static const char * const reason_names[FT_INVALID_COUNT] = {
 	[FT_INVALID_NONE] = "valid",
 	[FT_INVALID_TRUNCATED] = "truncated packet",
 	[FT_INVALID_IP_HEADER] = "inconsistent IP header",
@@ -44,5 +44,5 @@ const char *ft_invalid_name(enum ft_invalid reason)
 {
 	if ((unsigned int)reason >= FT_INVALID_COUNT)
 		return "unknown reason";
-	return reason_words[reason];
+	return reason_names[reason];
 }
