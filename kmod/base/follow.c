@@ -87,7 +87,7 @@ static u32 value_of(const struct ft_follow_seen *seen, unsigned int attr)
 	return clamp(value, desc->min, desc->max);
 }
 
-static void look(struct ft_follow_seen *seen, const struct net *net)
+static void look_at_conntrack(struct ft_follow_seen *seen, const struct net *net)
 {
 	seen->acct = READ_ONCE(net->ct.sysctl_acct);
 	seen->timestamp = READ_ONCE(net->ct.sysctl_tstamp);
@@ -134,7 +134,7 @@ void ft_follow_init(struct ft_follow *follow, struct ft_settings *set,
 	struct ft_follow_seen now;
 
 	spin_lock_init(&follow->lock);
-	look(&now, net);
+	look_at_conntrack(&now, net);
 	take(follow, set, &now, true);
 }
 
@@ -170,7 +170,7 @@ bool ft_follow_look(struct ft_follow *follow, struct ft_settings *set,
 	if (is_same(&follow->seen, net))
 		return false;
 	spin_lock_bh(&follow->lock);
-	look(&now, net);
+	look_at_conntrack(&now, net);
 	take(follow, set, &now, false);
 	spin_unlock_bh(&follow->lock);
 	return true;

@@ -260,7 +260,7 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
 }
 
 /* Count a flow that was there before its source's limits were. */
-static int recount_one(struct ft_shadow *shadow, void *arg)
+static int recount_shadow(struct ft_shadow *shadow, void *arg)
 {
 	struct ft_shadow_key key = shadow->key;
 	struct ft_net *tn = arg;
@@ -288,7 +288,7 @@ void ft_guard_recount(struct ft_net *tn)
 	do {
 		rcu_read_lock();
 		more = ft_shadow_walk(&tn->guard.shadows, &cursor, RECOUNT_SLICE,
-				      recount_one, tn);
+				      recount_shadow, tn);
 		rcu_read_unlock();
 		/* Being resized: from the beginning, once that is done. */
 		if (more == -EAGAIN)

@@ -63,8 +63,8 @@ static int compare(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct ft_source));
 }
 
-static void take(struct ft_net *tn, struct survey *survey,
-		 struct ft_source_prefix prefix)
+static void heavy_take(struct ft_net *tn, struct survey *survey,
+		       struct ft_source_prefix prefix)
 {
 	struct ft_shadow_key key;
 	unsigned int i;
@@ -88,8 +88,8 @@ static void take(struct ft_net *tn, struct survey *survey,
 }
 
 /* Enter a source into a list in descending order of what they hold. */
-static unsigned int enter(u32 *held, struct ft_source *first, unsigned int n,
-			  const struct ft_source *source, u32 holds)
+static unsigned int heavy_enter(u32 *held, struct ft_source *first, unsigned int n,
+				const struct ft_source *source, u32 holds)
 {
 	unsigned int at = n;
 
@@ -105,7 +105,7 @@ static unsigned int enter(u32 *held, struct ft_source *first, unsigned int n,
 	return n + 1;
 }
 
-static void find(struct ft_guard_heavy *heavy, const struct survey *survey)
+static void heavy_find(struct ft_guard_heavy *heavy, const struct survey *survey)
 {
 	struct ft_source first[FT_TOP_HEAVY + 1];
 	u32 held[FT_TOP_HEAVY + 1];
@@ -117,7 +117,7 @@ static void find(struct ft_guard_heavy *heavy, const struct survey *survey)
 					     &survey->source[from]))
 				break;
 		}
-		n = enter(held, first, n, &survey->source[from], i - from);
+		n = heavy_enter(held, first, n, &survey->source[from], i - from);
 	}
 	heavy->n = ft_top_heavy_count(held, n, survey->n);
 	memcpy(heavy->source, first, heavy->n * sizeof(first[0]));
@@ -164,8 +164,8 @@ void ft_guard_heavy_look(struct ft_net *tn)
 		.v4 = ft_setting(&tn->set, SRC_PREFIX4),
 		.v6 = ft_setting(&tn->set, SRC_PREFIX6),
 	};
-	take(tn, survey, heavy->prefix);
-	find(heavy, survey);
+	heavy_take(tn, survey, heavy->prefix);
+	heavy_find(heavy, survey);
 	ft_loan_update(&tn->guard.loan, lent, unanswered(tn, survey),
 		       READ_ONCE(nf_conntrack_max));
 	publish(tn, heavy);

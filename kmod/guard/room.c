@@ -129,7 +129,7 @@ bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 	return true;
 }
 
-static void log_full(struct ft_net *tn, const char *done)
+static void log_conntrack_full(struct ft_net *tn, const char *done)
 {
 	if (!__ratelimit(&tn->full_log))
 		return;
@@ -165,8 +165,8 @@ static bool delete_for(struct ft_net *tn, const struct ft_newcomer *newcomer,
  * Delete a shadow's flow, if that is still allowed and frees its place. Return:
  * true if so.
  */
-static bool evict(struct ft_net *tn, const struct ft_newcomer *newcomer,
-		  struct ft_shadow *shadow)
+static bool evict_shadow(struct ft_net *tn, const struct ft_newcomer *newcomer,
+			 struct ft_shadow *shadow)
 {
 	struct ft_shadow_key key = shadow->key;
 	struct ft_candidate candidate;
@@ -200,10 +200,10 @@ static bool evict(struct ft_net *tn, const struct ft_newcomer *newcomer,
 }
 
 /* Likewise. Return: true if there is room now, whoever made it. */
-static bool displace(struct ft_net *tn, const struct ft_newcomer *newcomer,
-		     struct ft_shadow *shadow)
+static bool evict_makes_room(struct ft_net *tn, const struct ft_newcomer *newcomer,
+			     struct ft_shadow *shadow)
 {
-	bool deleted = evict(tn, newcomer, shadow);
+	bool deleted = evict_shadow(tn, newcomer, shadow);
 
 	/* While reserved places are in use, one goes for one. */
 	return has_room(tn, false) || (deleted && has_room(tn, true));
@@ -247,13 +247,13 @@ static bool evict_any(struct ft_net *tn, const struct ft_newcomer *who,
 				*spare = (struct spare){ shadows[victim], rank };
 			return false;
 		}
-		if (displace(tn, &newcomer, shadows[victim]))
+		if (evict_makes_room(tn, &newcomer, shadows[victim]))
 			return true;
 		n--;
 		shadows[victim] = shadows[n];
 		candidates[victim] = candidates[n];
 	}
-	return last && spare->shadow && displace(tn, who, spare->shadow);
+	return last && spare->shadow && evict_makes_room(tn, who, spare->shadow);
 }
 
 /* Find out who fills the table: at once, but once a second at most. */
@@ -300,7 +300,7 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 			     ft_adaptive_on(&tn->set));
 	for (i = 0; i < SAMPLES; i++) {
 		if (evict_any(tn, &who, i == SAMPLES - 1, &spare, &decision)) {
-			log_full(tn, "a less valuable one was deleted");
+			log_conntrack_full(tn, "a less valuable one was deleted");
 			return FT_GUARD_GO;
 		}
 		found |= decision == FT_DECISION_EVICT;
@@ -314,10 +314,10 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 	decision = decide(tn, &who, NULL, 0, &victim, &rank);
 	if (decision == FT_DECISION_PASS) {
 		ft_stat_inc(tn, GUARD_PASS);
-		log_full(tn, "a new connection goes on untracked");
+		log_conntrack_full(tn, "a new connection goes on untracked");
 		return FT_GUARD_PASS;
 	}
 	ft_stat_inc(tn, GUARD_DROP);
-	log_full(tn, "a new connection was dropped");
+	log_conntrack_full(tn, "a new connection was dropped");
 	return FT_GUARD_DROP;
 }

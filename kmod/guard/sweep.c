@@ -114,7 +114,7 @@ static void sweep(struct ft_net *tn)
 }
 
 /* Is the table nearly full, or were newcomers refused since the last look? */
-static bool pressed(const struct ft_net *tn)
+static bool sweep_pressed(const struct ft_net *tn)
 {
 	u64 max = READ_ONCE(nf_conntrack_max);
 
@@ -128,7 +128,7 @@ static void guard_work(struct work_struct *work)
 					 guard.work);
 
 	sweep(tn);
-	if (pressed(tn)) {
+	if (sweep_pressed(tn)) {
 		WRITE_ONCE(tn->guard.refused, false);
 		ft_guard_heavy_look(tn);
 	} else if (rcu_access_pointer(tn->guard.heavy)) {

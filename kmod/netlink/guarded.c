@@ -60,7 +60,7 @@ static void set_counters(struct ft_flow *flow, const struct nf_conn_acct *acct)
 }
 
 /* An entry in the terms of the table. */
-static void describe(struct ft_flow6 *copy, const struct nf_conn *ct)
+static void describe_guarded(struct ft_flow6 *copy, const struct nf_conn *ct)
 {
 	const struct nf_conn_acct *acct = nf_conn_acct_find(ct);
 
@@ -91,7 +91,7 @@ bool ft_netlink_guarded_match(const struct ft_filter *filter,
 	    filter->given & (BIT(FLOWTRACK_A_FILTER_AGE_MIN) |
 			     BIT(FLOWTRACK_A_FILTER_AGE_MAX)))
 		return false;
-	describe(&copy, ct);
+	describe_guarded(&copy, ct);
 	copy.f.born = now - age;
 	return ft_filter_match(filter, &copy, now);
 }
@@ -132,7 +132,7 @@ int ft_netlink_put_guarded(struct sk_buff *skb, const struct nf_conn *ct)
 {
 	struct ft_flow6 copy, reply = {};
 
-	describe(&copy, ct);
+	describe_guarded(&copy, ct);
 	set_key(&reply, nf_ct_tuple(ct, IP_CT_DIR_REPLY), 0, 0);
 	if (ft_netlink_put_head(skb, &copy, &reply, id_of(ct),
 				FLOWTRACK_TRACKER_GUARDED) ||

@@ -112,8 +112,8 @@ static struct hlist_bl_head *bucket_of(struct ft_source_table *table,
 	return &table->bucket[hash & table->mask];
 }
 
-static struct record *find(struct hlist_bl_head *bucket,
-			   const struct ft_source *source)
+static struct record *source_find(struct hlist_bl_head *bucket,
+				  const struct ft_source *source)
 {
 	struct hlist_bl_node *node;
 	struct record *record;
@@ -163,7 +163,7 @@ static enum ft_source_verdict charge(struct ft_net *tn,
 	bucket = bucket_of(table, key, word, &source);
 	for (;;) {
 		hlist_bl_lock(bucket);
-		record = find(bucket, &source);
+		record = source_find(bucket, &source);
 		if (record || spare)
 			break;
 		hlist_bl_unlock(bucket);
@@ -237,7 +237,7 @@ bool ft_source_full(struct ft_net *tn, const struct ft_source *who)
 					&table->secret) & table->mask];
 	local_bh_disable();
 	hlist_bl_lock(bucket);
-	record = find(bucket, &source);
+	record = source_find(bucket, &source);
 	if (record) {
 		many = max && record->count >= max;
 		fast = READ_ONCE(tn->sources.interval) &&
@@ -296,7 +296,7 @@ static void release(struct ft_net *tn, struct ft_source_table *table,
 
 	bucket = bucket_of(table, key, word, &source);
 	hlist_bl_lock(bucket);
-	record = find(bucket, &source);
+	record = source_find(bucket, &source);
 	if (record && unused)
 		record->due -= min(interval, record->due);
 	if (!WARN_ON_ONCE(!record || !record->count) && !--record->count)
@@ -561,7 +561,7 @@ int ft_source_prepare(struct ft_net *tn, const struct ft_settings *set,
 }
 
 /**
- * struct recount - argument of recount_one()
+ * struct recount - argument of recount_flow()
  * @tn: namespace
  * @table: where all flows are to be counted
  * @failed: flows for which there was no memory
@@ -573,7 +573,7 @@ struct recount {
 };
 
 /* Count a flow that is not counted in this table yet. */
-static int recount_one(struct ft_flow *flow, u32 index, void *arg)
+static int recount_flow(struct ft_flow *flow, u32 index, void *arg)
 {
 	struct recount *recount = arg;
 	struct ft_source_table *table = recount->table;
@@ -615,7 +615,7 @@ static void recount_all(struct ft_net *tn, struct ft_source_table *table)
 {
 	struct recount recount = { .tn = tn, .table = table };
 
-	ft_table_for_each(tn->table, false, recount_one, &recount);
+	ft_table_for_each(tn->table, false, recount_flow, &recount);
 	if (recount.failed) {
 		ft_stat_add(tn, NOMEM, recount.failed);
 		pr_warn("nf_flowtrack: netns %u: no memory to count %u flows by source\n",

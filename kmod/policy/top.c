@@ -115,7 +115,7 @@ struct survey {
 	u16 slot[COUNT_SLOTS];
 };
 
-static void describe(struct birth *birth, const struct ft_key *key, u32 word)
+static void describe_birth(struct birth *birth, const struct ft_key *key, u32 word)
 {
 	unsigned int from = !!(word & FT_FLOW_ORIG_HI);
 
@@ -143,7 +143,7 @@ void ft_top_born(struct ft_net *tn, const struct ft_key *key, u32 word)
 		return;
 	ring = rings->ring[smp_processor_id()];
 	head = ring->head;
-	describe(&ring->birth[head % FT_TOP_RING], key, word);
+	describe_birth(&ring->birth[head % FT_TOP_RING], key, word);
 	/* Pairs with the acquire in note_births(): the birth is there. */
 	smp_store_release(&ring->head, head + 1);
 	/*
@@ -162,7 +162,7 @@ static int note_flow(struct ft_flow *flow, u32 index, void *arg)
 	if (survey->n == FT_TOP_SAMPLE)
 		return 1;
 	if (ft_flow_peek(flow, &key, &word))
-		describe(&survey->note[survey->n++], &key, word);
+		describe_birth(&survey->note[survey->n++], &key, word);
 	return 0;
 }
 
@@ -225,7 +225,7 @@ static int note_shadow(struct ft_shadow *shadow, void *arg)
 	if (survey->n - survey->own == FT_TOP_SAMPLE)
 		return -ENOSPC;
 	word = ft_shadow_flow_key(&shadowed, &key);
-	describe(&survey->note[survey->n++], &key, word);
+	describe_birth(&survey->note[survey->n++], &key, word);
 	return 0;
 }
 
@@ -562,7 +562,7 @@ static void find_heavy(struct ft_top_report *report)
 }
 
 /* Is the table nearly full, or were newcomers refused since the last look? */
-static bool pressed(struct ft_net *tn)
+static bool heavy_pressed(struct ft_net *tn)
 {
 	u64 max = ft_setting(&tn->set, MAX_FLOWS);
 
@@ -670,7 +670,7 @@ static int make_report(struct ft_net *tn)
 		list_kind(survey, kind);
 	}
 	kvfree(survey);
-	if (pressed(tn))
+	if (heavy_pressed(tn))
 		find_heavy(report);
 	report->when = jiffies;
 	old = report_of(tn);
@@ -727,7 +727,7 @@ void ft_top_look(struct ft_net *tn)
 	mutex_lock(&tn->top.lock);
 	make_report(tn);
 	mutex_unlock(&tn->top.lock);
-	if (pressed(tn) && !READ_ONCE(tn->dying))
+	if (heavy_pressed(tn) && !READ_ONCE(tn->dying))
 		queue_delayed_work(system_dfl_wq, &tn->top.work, HZ);
 }
 
@@ -739,7 +739,7 @@ static void top_work(struct work_struct *work)
 	bool full, wanted;
 
 	mutex_lock(&tn->top.lock);
-	full = pressed(tn);
+	full = heavy_pressed(tn);
 	wanted = time_before(jiffies, tn->top.wanted);
 	if (full) {
 		/* Without memory for them there are no rates. */

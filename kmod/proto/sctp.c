@@ -324,16 +324,16 @@ static bool note_init_ack(struct ft_sctp *sctp, enum ft_dir dir, __be32 tag)
 	return true;
 }
 
-static enum ft_verdict refuse(struct ft_step *step, enum ft_invalid reason)
+static enum ft_verdict sctp_refuse(struct ft_step *step, enum ft_invalid reason)
 {
 	step->reason = reason;
 	return FT_VERDICT_INVALID;
 }
 
 /* Take the packet's chunks one by one. @sctp is the caller's copy. */
-static enum ft_verdict run(const struct sk_buff *skb, const struct ft_pkt *pkt,
-			   u32 seen, __be32 tag, struct ft_step *step,
-			   struct ft_sctp *sctp)
+static enum ft_verdict sctp_run(const struct sk_buff *skb, const struct ft_pkt *pkt,
+				u32 seen, __be32 tag, struct ft_step *step,
+				struct ft_sctp *sctp)
 {
 	const struct sctp_chunkhdr *chunk;
 	u8 state, first, before, after;
@@ -345,7 +345,7 @@ static enum ft_verdict run(const struct sk_buff *skb, const struct ft_pkt *pkt,
 	__be32 asked;
 
 	if (!(seen & OWN_TAG_RULE) && tag != sctp->vtag[dir])
-		return refuse(step, FT_INVALID_SCTP_VTAG);
+		return sctp_refuse(step, FT_INVALID_SCTP_VTAG);
 
 	first = ft_word_state(step->word);
 	state = first;
@@ -354,16 +354,16 @@ static enum ft_verdict run(const struct sk_buff *skb, const struct ft_pkt *pkt,
 		switch (chunk->type) {
 		case SCTP_CID_INIT:
 			if (tag)
-				return refuse(step, FT_INVALID_SCTP_VTAG);
+				return sctp_refuse(step, FT_INVALID_SCTP_VTAG);
 			break;
 		case SCTP_CID_ABORT:
 		case SCTP_CID_SHUTDOWN_COMPLETE:
 			if (!reflected_tag_ok(sctp, dir, chunk, tag))
-				return refuse(step, FT_INVALID_SCTP_VTAG);
+				return sctp_refuse(step, FT_INVALID_SCTP_VTAG);
 			break;
 		case SCTP_CID_COOKIE_ECHO:
 			if (tag != sctp->vtag[dir])
-				return refuse(step, FT_INVALID_SCTP_VTAG);
+				return sctp_refuse(step, FT_INVALID_SCTP_VTAG);
 			break;
 		case SCTP_CID_COOKIE_ACK:
 			sctp->flags &= ~(INIT_SEEN(0) | INIT_SEEN(1));
@@ -372,19 +372,19 @@ static enum ft_verdict run(const struct sk_buff *skb, const struct ft_pkt *pkt,
 		case SCTP_CID_HEARTBEAT_ACK:
 			if (!heartbeat_tag_ok(sctp, dir, chunk->type, tag,
 					      seen & BIT(SCTP_CID_DATA), &keep))
-				return refuse(step, FT_INVALID_SCTP_VTAG);
+				return sctp_refuse(step, FT_INVALID_SCTP_VTAG);
 			break;
 		}
 
 		before = state;
 		after = next_state(dir, before, chunk->type);
 		if (after == REFUSE)
-			return refuse(step, FT_INVALID_SCTP_STATE);
+			return sctp_refuse(step, FT_INVALID_SCTP_STATE);
 
 		switch (chunk->type) {
 		case SCTP_CID_INIT:
 			if (!init_tag(skb, off, &asked))
-				return refuse(step, FT_INVALID_SCTP_HEADER);
+				return sctp_refuse(step, FT_INVALID_SCTP_HEADER);
 			note_init(sctp, dir, before, asked);
 			/*
 			 * Who sends an INIT again and again, or takes the port
@@ -395,9 +395,9 @@ static enum ft_verdict run(const struct sk_buff *skb, const struct ft_pkt *pkt,
 			break;
 		case SCTP_CID_INIT_ACK:
 			if (!init_tag(skb, off, &asked))
-				return refuse(step, FT_INVALID_SCTP_HEADER);
+				return sctp_refuse(step, FT_INVALID_SCTP_HEADER);
 			if (!note_init_ack(sctp, dir, asked))
-				return refuse(step, FT_INVALID_SCTP_VTAG);
+				return sctp_refuse(step, FT_INVALID_SCTP_VTAG);
 			break;
 		}
 		state = after;
@@ -442,9 +442,9 @@ static bool read_tag(const struct sk_buff *skb, const struct ft_pkt *pkt,
  * HEARTBEAT its sender's, SHUTDOWN ACK the one of the SHUTDOWN COMPLETE that
  * reflects it (8.4).
  */
-static enum ft_invalid learn(const struct sk_buff *skb,
-			     const struct ft_pkt *pkt, __be32 tag,
-			     struct ft_sctp *sctp)
+static enum ft_invalid sctp_learn(const struct sk_buff *skb,
+				  const struct ft_pkt *pkt, __be32 tag,
+				  struct ft_sctp *sctp)
 {
 	const struct sctp_chunkhdr *chunk;
 	struct sctp_chunkhdr buf;
@@ -493,15 +493,15 @@ enum ft_verdict ft_sctp_new(const struct sk_buff *skb, const struct ft_pkt *pkt,
 	u32 seen;
 
 	if (!read_tag(skb, pkt, &tag) || !survey(skb, pkt, &seen))
-		return refuse(step, FT_INVALID_SCTP_HEADER);
+		return sctp_refuse(step, FT_INVALID_SCTP_HEADER);
 	if (seen & NOT_FIRST)
-		return refuse(step, FT_INVALID_SCTP_STATE);
+		return sctp_refuse(step, FT_INVALID_SCTP_STATE);
 
 	memset(&sctp, 0, sizeof(sctp));
-	reason = learn(skb, pkt, tag, &sctp);
+	reason = sctp_learn(skb, pkt, tag, &sctp);
 	if (reason)
-		return refuse(step, reason);
-	verdict = run(skb, pkt, seen, tag, step, &sctp);
+		return sctp_refuse(step, reason);
+	verdict = sctp_run(skb, pkt, seen, tag, step, &sctp);
 	if (verdict != FT_VERDICT_ACCEPT)
 		return verdict;
 	memset(state, 0, sizeof(*state));
@@ -530,10 +530,10 @@ enum ft_verdict ft_sctp_packet(const struct sk_buff *skb,
 	u32 seen;
 
 	if (!read_tag(skb, pkt, &tag) || !survey(skb, pkt, &seen))
-		return refuse(step, FT_INVALID_SCTP_HEADER);
+		return sctp_refuse(step, FT_INVALID_SCTP_HEADER);
 
 	sctp = state->sctp;
-	verdict = run(skb, pkt, seen, tag, step, &sctp);
+	verdict = sctp_run(skb, pkt, seen, tag, step, &sctp);
 	if (verdict != FT_VERDICT_INVALID)
 		state->sctp = sctp;
 	return verdict;

@@ -321,7 +321,7 @@ static enum ft_verdict keep(struct ft_step *step, u8 state)
 	return FT_VERDICT_KEEP;
 }
 
-static enum ft_verdict refuse(struct ft_step *step, enum ft_invalid reason)
+static enum ft_verdict tcp_refuse(struct ft_step *step, enum ft_invalid reason)
 {
 	step->reason = reason;
 	return FT_VERDICT_INVALID;
@@ -512,7 +512,7 @@ static enum ft_verdict out_of_window(struct ft_step *step, struct ft_tcp *tcp,
 			tcp->last_dir = step->dir;
 		}
 	}
-	return refuse(step, reasons[fit]);
+	return tcp_refuse(step, reasons[fit]);
 }
 
 /* Timeout of a state, cut for whoever does not answer. */
@@ -538,8 +538,8 @@ static u32 timeout_after(const struct ft_settings *set,
 }
 
 /* The segment belongs here, and leads from @old to @state. */
-static enum ft_verdict advance(struct ft_step *step, struct ft_tcp *tcp,
-			       const struct ft_tcp_seg *seg, u8 old, u8 state)
+static enum ft_verdict tcp_advance(struct ft_step *step, struct ft_tcp *tcp,
+				   const struct ft_tcp_seg *seg, u8 old, u8 state)
 {
 	bool replied = step->word & FT_FLOW_SEEN_REPLY;
 	u32 unacked;
@@ -575,8 +575,8 @@ static enum ft_verdict advance(struct ft_step *step, struct ft_tcp *tcp,
 }
 
 /* A segment meets its flow; a first one meets the flow that it opens. */
-static enum ft_verdict run(struct ft_step *step, struct ft_tcp *tcp,
-			   const struct ft_tcp_seg *seg)
+static enum ft_verdict tcp_run(struct ft_step *step, struct ft_tcp *tcp,
+			       const struct ft_tcp_seg *seg)
 {
 	u8 old = ft_word_state(step->word);
 	enum ft_dir dir = step->dir;
@@ -591,7 +591,7 @@ static enum ft_verdict run(struct ft_step *step, struct ft_tcp *tcp,
 
 	switch (state) {
 	case REFUSE:
-		return refuse(step, FT_INVALID_TCP_STATE);
+		return tcp_refuse(step, FT_INVALID_TCP_STATE);
 	case REOPEN:
 		if (has_ended(tcp, dir))
 			return FT_VERDICT_REOPEN;
@@ -630,7 +630,7 @@ static enum ft_verdict run(struct ft_step *step, struct ft_tcp *tcp,
 	}
 
 	if (rst == RST_REFUSED)
-		return refuse(step, FT_INVALID_TCP_RST);
+		return tcp_refuse(step, FT_INVALID_TCP_RST);
 	if (rst == RST_IN_WINDOW) {
 		enum ft_tcp_fit fit;
 
@@ -639,7 +639,7 @@ static enum ft_verdict run(struct ft_step *step, struct ft_tcp *tcp,
 		if (fit != FT_TCP_FIT)
 			return out_of_window(step, tcp, seg, fit);
 	}
-	return advance(step, tcp, seg, old, state);
+	return tcp_advance(step, tcp, seg, old, state);
 }
 
 /**
@@ -661,7 +661,7 @@ enum ft_verdict ft_tcp_new(const struct sk_buff *skb, const struct ft_pkt *pkt,
 	struct ft_tcp_seg seg;
 
 	if (!read_segment(skb, pkt, &seg))
-		return refuse(step, FT_INVALID_TCP_HEADER);
+		return tcp_refuse(step, FT_INVALID_TCP_HEADER);
 
 	switch (moves[ST_NO][FT_DIR_ORIG][seg.kind]) {
 	case ST_SS:
@@ -670,14 +670,14 @@ enum ft_verdict ft_tcp_new(const struct sk_buff *skb, const struct ft_pkt *pkt,
 		break;
 	case ST_ES:
 		if (!ft_setting(step->set, TCP_LOOSE))
-			return refuse(step, FT_INVALID_TCP_MIDSTREAM);
+			return tcp_refuse(step, FT_INVALID_TCP_MIDSTREAM);
 		memset(state, 0, sizeof(*state));
 		ft_tcp_window_pick_up(&state->tcp, FT_DIR_ORIG, &seg);
 		break;
 	default:
-		return refuse(step, FT_INVALID_TCP_MIDSTREAM);
+		return tcp_refuse(step, FT_INVALID_TCP_MIDSTREAM);
 	}
-	return run(step, &state->tcp, &seg);
+	return tcp_run(step, &state->tcp, &seg);
 }
 
 /**
@@ -702,8 +702,8 @@ enum ft_verdict ft_tcp_packet(const struct sk_buff *skb,
 	struct ft_tcp_seg seg;
 
 	if (!read_segment(skb, pkt, &seg))
-		return refuse(step, FT_INVALID_TCP_HEADER);
-	return run(step, &state->tcp, &seg);
+		return tcp_refuse(step, FT_INVALID_TCP_HEADER);
+	return tcp_run(step, &state->tcp, &seg);
 }
 
 /**

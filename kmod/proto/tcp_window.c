@@ -116,8 +116,8 @@ void ft_tcp_window_forget(struct ft_tcp *tcp, enum ft_dir dir)
 }
 
 /* First segment of a side, and no SYN: take it as it comes. */
-static void learn(struct ft_tcp *tcp, enum ft_dir dir,
-		  const struct ft_tcp_seg *seg)
+static void window_learn(struct ft_tcp *tcp, enum ft_dir dir,
+			 const struct ft_tcp_seg *seg)
 {
 	/* Only if the flow was entered by hand: packets pick one side up. */
 	if (!tcp->maxwin[!dir])
@@ -191,8 +191,8 @@ static enum ft_tcp_fit judge(const struct ft_tcp *tcp, enum ft_dir dir,
 }
 
 /* The segment fits: what does it tell? */
-static void advance(struct ft_tcp *tcp, enum ft_dir dir,
-		    const struct ft_tcp_seg *seg)
+static void window_advance(struct ft_tcp *tcp, enum ft_dir dir,
+			   const struct ft_tcp_seg *seg)
 {
 	u32 win = seg->win;
 	u32 edge;
@@ -265,7 +265,7 @@ enum ft_tcp_fit ft_tcp_window(struct ft_tcp *tcp, u8 state, enum ft_dir dir,
 		filled.sack = filled.ack;
 
 	if (!tcp->maxwin[dir] && !seg->has_syn) {
-		learn(tcp, dir, &filled);
+		window_learn(tcp, dir, &filled);
 	} else if (!tcp->maxwin[dir] || begins_anew(tcp, state, dir, seg)) {
 		ft_tcp_window_open(tcp, dir, seg);
 		/* Both open at once: there is nothing to hold it against. */
@@ -276,7 +276,7 @@ enum ft_tcp_fit ft_tcp_window(struct ft_tcp *tcp, u8 state, enum ft_dir dir,
 	fill_in(tcp, state, dir, &filled);
 	fit = judge(tcp, dir, &filled);
 	if (fit == FT_TCP_FIT) {
-		advance(tcp, dir, &filled);
+		window_advance(tcp, dir, &filled);
 		if (seg->kind == FT_TCP_KIND_ACK)
 			count_repeats(tcp, dir, &filled);
 		return FT_TCP_FIT;

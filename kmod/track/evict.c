@@ -60,7 +60,7 @@ static bool is_heavy(const struct ft_net *tn, const struct ft_flow *flow,
 }
 
 /* What a look at the flow itself tells of a candidate. */
-static void look(const struct ft_net *tn, struct ft_candidate *candidate)
+static void look_at_victim(const struct ft_net *tn, struct ft_candidate *candidate)
 {
 	const struct ft_flow *flow = ft_table_at(tn->table, candidate->index);
 	u32 word;
@@ -100,15 +100,15 @@ static void look_all(const void *arg, struct ft_candidate *candidates,
 			prefetch(ft_table_at(tn->table, candidates[i].index));
 	}
 	for (i = 0; i < n; i++)
-		look(tn, &candidates[i]);
+		look_at_victim(tn, &candidates[i]);
 }
 
 /*
  * End the flow that a slot named, if it still is what was seen of it. Its place
  * is the caller's then.
  */
-static bool evict(struct ft_net *tn, const struct ft_candidate *victim,
-		  enum ft_rank rank)
+static bool end_victim(struct ft_net *tn, const struct ft_candidate *victim,
+		       enum ft_rank rank)
 {
 	struct ft_flow *flow = ft_table_at(tn->table, victim->index);
 	struct ft_candidate now = { .index = victim->index };
@@ -124,7 +124,7 @@ static bool evict(struct ft_net *tn, const struct ft_candidate *victim,
 	 * this generation, or ft_flow_kill() refuses.
 	 */
 	smp_rmb();
-	look(tn, &now);
+	look_at_victim(tn, &now);
 	if (now.flags & FT_CANDIDATE_GONE || now.class != victim->class ||
 	    now.idle < victim->idle ||
 	    (rank == FT_RANK_EXPIRED && now.left > 0))
@@ -153,9 +153,9 @@ static void count_rank(struct ft_net *tn, enum ft_rank rank)
 	}
 }
 
-/* As evict(); for a newcomer that nobody answered, its place may be a loan. */
-static bool evict_for(struct ft_net *tn, struct ft_newcomer *newcomer,
-		      const struct ft_candidate *victim, enum ft_rank rank)
+/* As end_victim(); for a newcomer that nobody answered, its place may be a loan. */
+static bool end_victim_for(struct ft_net *tn, struct ft_newcomer *newcomer,
+			   const struct ft_candidate *victim, enum ft_rank rank)
 {
 	bool lent = ft_pressure_borrows(newcomer, rank);
 
@@ -165,15 +165,15 @@ static bool evict_for(struct ft_net *tn, struct ft_newcomer *newcomer,
 		newcomer->fair = newcomer->heavy;
 		return false;
 	}
-	if (evict(tn, victim, rank))
+	if (end_victim(tn, victim, rank))
 		return true;
 	if (lent)
 		ft_loan_repay(&tn->loan);
 	return false;
 }
 
-static enum ft_admission refuse(struct ft_net *tn, const struct ft_birth *birth,
-				enum ft_decision decision)
+static enum ft_admission refuse_newcomer(struct ft_net *tn, const struct ft_birth *birth,
+					 enum ft_decision decision)
 {
 	enum flowtrack_class class = ft_word_class(birth->word);
 
@@ -204,8 +204,8 @@ enum ft_admission ft_evict_nomem(struct ft_net *tn,
 	if (policy == FLOWTRACK_POLICY_EVICT)
 		policy = ft_setting(&tn->set, FULL_FALLBACK);
 	ft_stat_inc(tn, FULL_NOMEM);
-	return refuse(tn, birth, policy == FLOWTRACK_POLICY_PASS ?
-				 FT_DECISION_PASS : FT_DECISION_DROP);
+	return refuse_newcomer(tn, birth, policy == FLOWTRACK_POLICY_PASS ?
+					  FT_DECISION_PASS : FT_DECISION_DROP);
 }
 
 /*
@@ -216,8 +216,8 @@ enum ft_admission ft_evict_nomem(struct ft_net *tn,
  * does so only once in a jiffy: at a table with nobody to displace, a flood
  * must not make each packet search.
  */
-static enum ft_decision displace(struct ft_net *tn,
-				 const struct ft_birth *birth)
+static enum ft_decision search_victim(struct ft_net *tn,
+				      const struct ft_birth *birth)
 {
 	struct ft_candidate candidates[FT_PRESSURE_SAMPLE] __uninitialized;
 	enum flowtrack_class wanted = FLOWTRACK_CLASS_ASSURED;
@@ -265,7 +265,7 @@ static enum ft_decision displace(struct ft_net *tn,
 			}
 			continue;
 		}
-		if (!evict_for(tn, &newcomer, &victim, rank))
+		if (!end_victim_for(tn, &newcomer, &victim, rank))
 			continue;
 		count_rank(tn, rank);
 		if (!one_more)
@@ -302,7 +302,7 @@ enum ft_admission ft_evict_for(struct ft_net *tn, const struct ft_birth *birth)
 	ft_stat_inc(tn, FULL);
 	ft_top_refused(tn);
 	if (policy == FLOWTRACK_POLICY_EVICT)
-		decision = displace(tn, birth);
+		decision = search_victim(tn, birth);
 	else
 		decision = ft_pressure_decide(policy, policy, NULL, NULL, 0,
 					      &victim, &rank);
@@ -319,5 +319,5 @@ enum ft_admission ft_evict_for(struct ft_net *tn, const struct ft_birth *birth)
 	}
 	if (policy == FLOWTRACK_POLICY_EVICT)
 		ft_stat_inc(tn, FULL_NOBODY);
-	return refuse(tn, birth, decision);
+	return refuse_newcomer(tn, birth, decision);
 }

@@ -21,7 +21,7 @@
  * What a rule writes to a carrier (ct mark) is stored into the flow by
  * ft_confirm(); if the packet does not get there, when the kernel drops it, see
  * track/dropped.c, and if it was neither, before the carrier is taken again, and
- * by sweep().
+ * by pool_sweep().
  */
 #include <linux/cpumask.h>
 #include <linux/jiffies.h>
@@ -60,7 +60,7 @@
  * @pause: jiffies until the next sweep
  * @cpu: whose it is
  * @tn: namespace
- * @timer: runs sweep()
+ * @timer: runs pool_sweep()
  *
  * Touched by its CPU with BH disabled.
  */
@@ -102,8 +102,8 @@ static void carrier_back(struct ft_pool *pool, struct ft_carrier *carrier)
 }
 
 /* Look at some of a list, at each once. Return: how many were free. */
-static unsigned int look_at(struct ft_pool *pool, struct list_head *list,
-			    unsigned int looks, unsigned int wanted)
+static unsigned int pool_look_at(struct ft_pool *pool, struct list_head *list,
+				 unsigned int looks, unsigned int wanted)
 {
 	struct list_head *last = list->prev, *node;
 	struct ft_carrier *carrier;
@@ -124,7 +124,7 @@ static unsigned int look_at(struct ft_pool *pool, struct list_head *list,
 	return found;
 }
 
-static void leave(struct ft_pool *pool, struct ft_carrier *carrier)
+static void pool_leave(struct ft_pool *pool, struct ft_carrier *carrier)
 {
 	list_del(&carrier->node);
 	pool->count--;
@@ -137,8 +137,8 @@ static noinline_for_stack struct ft_carrier *pool_next(struct ft_pool *pool)
 	struct ft_carrier *carrier = pool->hot;
 	struct list_head *oldest;
 
-	if (!pool->spares && !look_at(pool, &pool->away, POOL_LOOKS, 1))
-		look_at(pool, &pool->held, POOL_LOOKS, 1);
+	if (!pool->spares && !pool_look_at(pool, &pool->away, POOL_LOOKS, 1))
+		pool_look_at(pool, &pool->held, POOL_LOOKS, 1);
 	if (carrier) {
 		carrier->busy = 0;
 		list_add_tail(&carrier->node, &pool->away);
@@ -158,7 +158,7 @@ static noinline_for_stack struct ft_carrier *pool_next(struct ft_pool *pool)
 		return NULL;
 	if (pool->count >= POOL_MAX) {
 		oldest = list_empty(&pool->held) ? &pool->away : &pool->held;
-		leave(pool, list_first_entry(oldest, struct ft_carrier, node));
+		pool_leave(pool, list_first_entry(oldest, struct ft_carrier, node));
 	}
 	pool->count++;
 	pool->hot = carrier;
@@ -197,7 +197,7 @@ static void sweep_elsewhere(struct ft_pool *pool)
  * Take back what packets have let go of meanwhile. As long as there is something
  * to wait for it runs again; what is held for good is looked at once a second.
  */
-static void sweep(struct timer_list *timer)
+static void pool_sweep(struct timer_list *timer)
 {
 	struct ft_pool *pool = container_of(timer, struct ft_pool, timer);
 	unsigned int found;
@@ -210,8 +210,8 @@ static void sweep(struct timer_list *timer)
 	if (pool->hot && ft_carrier_is_free(pool->hot) &&
 	    ft_carrier_written(pool->hot))
 		ft_carrier_settle(pool->tn, pool->hot);
-	found = look_at(pool, &pool->away, SWEEP_MAX, SWEEP_MAX);
-	found += look_at(pool, &pool->held, SWEEP_MAX, SWEEP_MAX);
+	found = pool_look_at(pool, &pool->away, SWEEP_MAX, SWEEP_MAX);
+	found += pool_look_at(pool, &pool->held, SWEEP_MAX, SWEEP_MAX);
 	rcu_read_unlock();
 	pool_shrink(pool);
 
@@ -291,7 +291,7 @@ int ft_pool_net_init(struct ft_net *tn)
 		pool->swept = true;
 		pool->cpu = cpu;
 		pool->tn = tn;
-		timer_setup(&pool->timer, sweep, TIMER_PINNED);
+		timer_setup(&pool->timer, pool_sweep, TIMER_PINNED);
 	}
 	err = xa_alloc_cyclic(&homes, &tn->home, tn, xa_limit_32b, &next_home,
 			      GFP_KERNEL_ACCOUNT);
