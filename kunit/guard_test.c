@@ -211,7 +211,7 @@ static void makes_room(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test,
 			ft_kunit_stat(tn, STAT(GUARD_EVICT_EMBRYONIC)), 3);
-	/* Of the rest nobody may be displaced. */
+	/* Of the rest no flow may be evicted. */
 	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_DROP);
 	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_FALLBACK] = FLOWTRACK_POLICY_PASS;
 	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_PASS);
@@ -712,7 +712,7 @@ static void sources(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 3);
 	KUNIT_EXPECT_EQ(test, first_packet(test, tn, two, 0, false),
 			FT_GUARD_GO);
-	/* It displaces nobody, either. */
+	/* It evicts nothing, either. */
 	KUNIT_EXPECT_EQ(test, make_room_for(tn, &who), FT_GUARD_DROP);
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_FULL)), 0);
 	tn->set.v[FLOWTRACK_A_SETTINGS_SRC_POLICY] = FLOWTRACK_POLICY_PASS;

@@ -63,7 +63,7 @@ static void policy_pass(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_FULL_PASS), 1);
 }
 
-/* A flood of newcomers displaces its like; what has proved more stays. */
+/* A flood of newcomers evicts its like; what has proved more stays. */
 static void policy_evict(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 200);
@@ -143,7 +143,7 @@ static void policy_evict_idle(struct kunit *test)
 	for (i = 0; i < 100; i++)
 		KUNIT_EXPECT_TRUE_MSG(test, ft_kunit_has(tn, i), "flow %u", i);
 
-	/* A flood gets no further than its share: then it displaces itself. */
+	/* A flood gets no further than its share: then it evicts itself. */
 	for (i = 1000; i < 6000; i++)
 		ft_kunit_admit(tn, i, EMBRYONIC, 1000 * HZ);
 	for (i = 0; i < 200; i++)
@@ -331,10 +331,10 @@ static void refusals_by_reason(struct kunit *test)
 		  EMBRYONIC, false, {{ 1, 0, 0, 0, 1, 0, 0 }} },
 		{ "pass", FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_DROP, 5,
 		  ASSURED, true, {{ 1, 0, 0, 0, 0, 0, 1 }} },
-		{ "nobody to displace, drop", FLOWTRACK_POLICY_EVICT,
+		{ "nothing to evict, drop", FLOWTRACK_POLICY_EVICT,
 		  FLOWTRACK_POLICY_DROP, 5, CLOSING, false,
 		  {{ 1, 1, 0, 1, 0, 0, 0 }} },
-		{ "nobody to displace, pass", FLOWTRACK_POLICY_EVICT,
+		{ "nothing to evict, pass", FLOWTRACK_POLICY_EVICT,
 		  FLOWTRACK_POLICY_PASS, 5, REPLIED, true,
 		  {{ 1, 1, 0, 0, 0, 1, 0 }} },
 		{ "no memory, evict and drop", FLOWTRACK_POLICY_EVICT,
@@ -410,7 +410,7 @@ static void reserved_entries(struct kunit *test)
 	rcu_read_unlock();
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_RESERVED), 10);
 	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 100);
-	/* Others may displace, but the headroom does not become theirs. */
+	/* Others may evict, but the headroom does not become theirs. */
 	set_policy(tn, FLOWTRACK_POLICY_EVICT, FLOWTRACK_POLICY_DROP);
 	KUNIT_EXPECT_EQ(test, ft_kunit_admit(tn, 300, EMBRYONIC, 30 * HZ),
 			FT_ADMIT_OK);

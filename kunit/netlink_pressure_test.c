@@ -130,7 +130,7 @@ static void up_and_down(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, nla_data(tb[A(SYSCTL)]),
 			   "nf_flowtrack_udp_timeout");
 
-	/* Full, and some are displaced: that has been told. */
+	/* Full, and some are evicted: that has been told. */
 	fill(test, ctl, 19, 26);
 	KUNIT_EXPECT_FALSE(test, ft_talk_recv(talk));
 	KUNIT_EXPECT_EQ(test, ft_talk_flush(ctl), 20);

@@ -3,9 +3,9 @@
  * Floods against the policy, in simulated time: millions of newcomers at a full
  * table. The same arrivals meet two tables. One is sampled as the real one is,
  * and decided upon by ft_pressure_choose(). The other knows all its flows in the
- * order of their last packets, and always displaces the oldest of the least
+ * order of their last packets, and always evicts the oldest of the least
  * valuable class: exact LRU. What is compared is how many flows of each kind
- * were never displaced, in permille of those that there were.
+ * were never evicted, in permille of those that there were.
  */
 #include <kunit/test.h>
 #include <linux/jiffies.h>
@@ -144,7 +144,7 @@ static u32 sample(struct sim *sim, enum flowtrack_class wanted,
 	return n + 1;
 }
 
-/* As displace() of lifecycle.c. */
+/* As search_victim() of track/evict.c. */
 static struct entry *sampled_victim(struct sim *sim)
 {
 	struct ft_newcomer here, who = {
@@ -266,7 +266,7 @@ static void run(struct sim *sim, const struct flood *flood,
 				       atomic_read(&sim->loan.lent),
 				       sim->census.n[FLOWTRACK_CLASS_EMBRYONIC],
 				       ROOM);
-		/* The busy ones by turns; those that were displaced are gone. */
+		/* The busy ones by turns; those that were evicted are gone. */
 		for (i = tick % (20 * HZ); i < flood->active; i += 20 * HZ)
 			go_on(sim, &sim->entry[i], i + 1,
 			      FLOWTRACK_CLASS_ASSURED);

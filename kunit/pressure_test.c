@@ -78,11 +78,11 @@ static const struct decide_case decide_cases[] = {
 	{ "of two that nobody looked at, the one that would end first", EVICT,
 	  DROP, &first_packet, { C(EMBRYONIC, 0, 30, 0), C(EMBRYONIC, 0, 3, 0) },
 	  2, FT_DECISION_EVICT, 1 },
-	{ "an unanswered newcomer can't displace a replied flow", EVICT, DROP,
+	{ "an unanswered newcomer can't evict a replied flow", EVICT, DROP,
 	  &first_packet, { C(REPLIED, 10, 1, KNOWN) }, 1, FT_DECISION_DROP },
 	{ "but one that is idle", EVICT, DROP, &first_packet,
 	  { C(REPLIED, 11, 1, KNOWN) }, 1, FT_DECISION_EVICT, 0 },
-	{ "an unanswered newcomer can't displace an assured flow", EVICT, PASS,
+	{ "an unanswered newcomer can't evict an assured flow", EVICT, PASS,
 	  &first_packet, { C(ASSURED, 60, 1, KNOWN) }, 1, FT_DECISION_PASS },
 	{ "but one that is idle", EVICT, PASS, &first_packet,
 	  { C(ASSURED, 61, 1, KNOWN) }, 1, FT_DECISION_EVICT, 0 },
@@ -100,10 +100,10 @@ static const struct decide_case decide_cases[] = {
 	{ "but not where that may not go", EVICT, DROP, &not_idle,
 	  { C(EMBRYONIC, 0, 119, KNOWN), C(ASSURED, 6000, 1, KNOWN) }, 2,
 	  FT_DECISION_EVICT, 0 },
-	{ "an assured newcomer displaces a replied flow", EVICT, DROP, &restored,
+	{ "an assured newcomer evicts a replied flow", EVICT, DROP, &restored,
 	  { C(ASSURED, 1, 1, KNOWN), C(REPLIED, 1, 50, KNOWN) }, 2,
 	  FT_DECISION_EVICT, 1 },
-	{ "nobody displaces an assured flow that is not idle", EVICT, DROP,
+	{ "no newcomer evicts an assured flow that is not idle", EVICT, DROP,
 	  &restored, { C(ASSURED, 1, 1, KNOWN), C(ASSURED, 60, 1, KNOWN) }, 2,
 	  FT_DECISION_DROP },
 	{ "an expired flow goes first, whatever it was", EVICT, DROP,
@@ -112,7 +112,7 @@ static const struct decide_case decide_cases[] = {
 	  FT_DECISION_EVICT, 1 },
 	{ "what a slot says of expiry is hearsay", EVICT, DROP, &first_packet,
 	  { C(ASSURED, 0, -9, 0) }, 1, FT_DECISION_DROP },
-	{ "who has gone can't be displaced", EVICT, DROP, &first_packet,
+	{ "who has gone can't be evicted", EVICT, DROP, &first_packet,
 	  { C(CLOSING, 0, 0, GONE) }, 1, FT_DECISION_DROP },
 	{ "unanswered flows of a heavy source before others'", EVICT, DROP,
 	  &first_packet,
@@ -129,7 +129,7 @@ static const struct decide_case decide_cases[] = {
 	{ "but not for any more of what may be forged", EVICT, DROP, &forged,
 	  { C(ASSURED, 99, 999, HEAVY), C(EMBRYONIC, 0, 119, KNOWN) }, 2,
 	  FT_DECISION_EVICT, 1 },
-	{ "a heavy source displaces no handshake of another", EVICT, DROP,
+	{ "a heavy source evicts no handshake of another", EVICT, DROP,
 	  &greedy, { C(EMBRYONIC, 3, 1, KNOWN), C(REPLIED, 9, 1, KNOWN),
 	    C(ASSURED, 59, 1, KNOWN) }, 3, FT_DECISION_DROP },
 	{ "but what is over", EVICT, DROP, &greedy,
@@ -287,7 +287,7 @@ static void decide_twin(struct kunit *test)
 		who.fair = prandom_u32_state(&rnd) % 2;
 		any = false;
 		for (i = 0; i < n; i++) {
-			/* Mostly what nobody may displace. */
+			/* Mostly what no newcomer may evict. */
 			c[i].class = prandom_u32_state(&rnd) % 4 ? ASSURED :
 				     prandom_u32_state(&rnd) % 4;
 			c[i].flags = prandom_u32_state(&rnd) % 2 ? 0 :

@@ -721,7 +721,7 @@ bool ft_table_hint(struct ft_table *table, u32 index, u64 hash)
 }
 
 /**
- * ft_table_sample() - what could be displaced near a hash
+ * ft_table_sample() - what could be evicted near a hash
  * @table: the table
  * @hash: where to begin
  * @wanted: look for flows of this class or below

@@ -40,7 +40,7 @@ struct ft_table;
 #define FT_CANDIDATE_HEAVY	BIT(3)	/* of a source that holds too much */
 
 /**
- * struct ft_candidate - a flow that could be displaced
+ * struct ft_candidate - a flow that could be evicted
  * @index: the flow's index, family bit included
  * @idle: jiffies without a packet; 0 unless FT_CANDIDATE_KNOWN
  * @left: seconds until the coarse deadline, negative when it has passed

@@ -138,7 +138,7 @@ static void log_conntrack_full(struct ft_net *tn, const char *done)
 }
 
 /*
- * Delete an entry, if the newcomer may displace what it is now; for one that
+ * Delete an entry, if the newcomer may evict what it is now; for one that
  * nobody answered, its place may be a loan. Return: true if that was us.
  */
 static bool delete_for(struct ft_net *tn, const struct ft_newcomer *newcomer,

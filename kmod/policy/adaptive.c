@@ -135,7 +135,7 @@ bool ft_adaptive_update(struct ft_adaptive *adaptive,
 }
 
 /**
- * ft_adaptive_scarce() - a newcomer found nobody but idle flows to displace
+ * ft_adaptive_scarce() - a newcomer found only idle flows to evict
  * @adaptive: of the namespace
  *
  * Context: any.
@@ -152,7 +152,7 @@ void ft_adaptive_scarce(struct ft_adaptive *adaptive)
  * @class: a class
  *
  * Context: any.
- * Return: permille; 0 where flows are displaced that have been idle for no more
+ * Return: permille; 0 where flows are evicted that have been idle for no more
  * than the floor of their class.
  */
 u32 ft_adaptive_shown(const struct ft_adaptive *adaptive,

@@ -19,10 +19,10 @@
  * struct ft_adaptive - adaptive timeouts of one namespace
  * @factor: what is left of timeouts, permille, by class. Written by gc_work
  *	once a second, read by anyone
- * @scarce: a newcomer found nobody but idle flows to displace. Set by
+ * @scarce: a newcomer found only idle flows to evict. Set by
  *	admission, taken back by gc_work
  * @scarce_since: ft_now() when gc_work last saw it set; touched by gc_work only
- * @short_of_room: what readers are shown of it: displacement goes down to the
+ * @short_of_room: what readers are shown of it: eviction goes down to the
  *	floors, and has done so in the last FT_ADAPTIVE_MEMORY
  * @hopeless: ft_now() when a search for a victim last failed
  */

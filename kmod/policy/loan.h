@@ -3,7 +3,7 @@
  * What newcomers that may be forged can take of idle connections: places are
  * lent to them, up to a share of the table.
  *
- * A first packet costs its sender nothing, and displaces a connection that is
+ * A first packet costs its sender nothing, and evicts a connection that is
  * idle as easily as that of a real client would. So unanswered flows hold no
  * more than a share of the table by this; a client that completes its handshake
  * has paid its place back, and the next one may have it at once.

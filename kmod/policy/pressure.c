@@ -40,11 +40,11 @@ static enum ft_rank rank_answered(const struct ft_newcomer *newcomer,
 }
 
 /**
- * ft_pressure_rank() - may a newcomer displace this flow, and for what reason?
+ * ft_pressure_rank() - may a newcomer evict this flow, and for what reason?
  * @newcomer: who asks
  * @candidate: the flow
  *
- * An unanswered first packet proves nothing: it displaces what is over, what
+ * An unanswered first packet proves nothing: it evicts what is over, what
  * has proved no more than itself, and, where @newcomer says so, what is idle. A
  * handshake that is on its way is spared as long as there is any of these.
  *
@@ -72,11 +72,11 @@ enum ft_rank ft_pressure_rank(const struct ft_newcomer *newcomer,
 /**
  * ft_pressure_decide() - what to do with a newcomer when there is no room
  * @policy: setting full_policy
- * @fallback: setting full_fallback: for evict, when nothing can be displaced
+ * @fallback: setting full_fallback: for evict, when nothing can be evicted
  * @newcomer: who asks
  * @candidates: sample of the flows in reach
  * @n: how many
- * @victim: set to the candidate to displace if the decision is EVICT
+ * @victim: set to the candidate to evict if the decision is EVICT
  * @rank: set to the reason why, FT_RANK_NEVER if the decision is another one
  *
  * The best rank goes; within a rank, who has been idle for longest, then who
@@ -252,7 +252,7 @@ bool ft_pressure_settled(const struct ft_newcomer *newcomer, enum ft_rank rank)
  * @n: how many
  * @look: looks at flows
  * @arg: its argument
- * @victim: set to the flow to displace if the decision is EVICT
+ * @victim: set to the flow to evict if the decision is EVICT
  * @rank: as for ft_pressure_decide()
  *
  * Answered flows are looked at only if nothing less valuable settles it; at

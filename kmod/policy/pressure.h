@@ -30,7 +30,7 @@ enum ft_decision {
 };
 
 /**
- * enum ft_rank - why a flow may be displaced, the best reason first
+ * enum ft_rank - why a flow may be evicted, the best reason first
  * @FT_RANK_EXPIRED: its deadline has passed; nothing is lost
  * @FT_RANK_CLOSING: closing, and nothing is due any more
  * @FT_RANK_CLOSING_LAST_DUE: closing; its last packet will be INVALID
@@ -41,7 +41,7 @@ enum ft_decision {
  * @FT_RANK_IDLE_ASSURED: assured, and idle for longer than the floor
  * @FT_RANK_YOUNG: not answered yet; the answer may be on its way
  * @FT_RANK_REPLIED: replied, for a newcomer that has had an answer, too
- * @FT_RANK_NEVER: not to be displaced
+ * @FT_RANK_NEVER: not to be evicted
  */
 enum ft_rank {
 	FT_RANK_EXPIRED,
@@ -61,8 +61,8 @@ enum ft_rank {
  * struct ft_newcomer - who asks for a place
  * @class: enum flowtrack_class
  * @heavy: of a source that holds too much: spares handshakes of others
- * @idle: may displace flows that had an answer when they are idle
- * @fair: may displace flows that had an answer if they are of a source that
+ * @idle: may evict flows that had an answer when they are idle
+ * @fair: may evict flows that had an answer if they are of a source that
  *	holds too much, and idle for a moment
  */
 struct ft_newcomer {

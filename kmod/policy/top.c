@@ -543,7 +543,7 @@ unsigned int ft_top_heavy_count(const u32 *held, unsigned int n, u32 sampled)
 }
 
 /*
- * Of the own table only: what fills nf_conntrack's is no reason to displace a
+ * Of the own table only: what fills nf_conntrack's is no reason to evict a
  * flow here. Who is heavy there is found by guard_heavy.c.
  */
 static void find_heavy(struct ft_top_report *report)

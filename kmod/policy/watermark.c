@@ -211,7 +211,7 @@ static void log_event(struct ft_net *tn, const struct ft_watermark_event *event,
 	if (!__ratelimit(&tn->watermark.log))
 		return;
 	if (event->level == FLOWTRACK_LEVEL_LOW) {
-		pr_info("nf_flowtrack: netns %u: %u of %u flows, below watermark_low again; in %llu s %llu flows were displaced, %llu newcomers dropped, %llu let through untracked, %llu refused for their source\n",
+		pr_info("nf_flowtrack: netns %u: %u of %u flows, below watermark_low again; in %llu s %llu flows were evicted, %llu newcomers dropped, %llu let through untracked, %llu refused for their source\n",
 			tn->net->ns.inum, event->count, event->room,
 			div_u64(event->since, MSEC_PER_SEC),
 			event->work.evicted, event->work.dropped,

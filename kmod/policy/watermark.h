@@ -36,7 +36,7 @@ enum ft_crossing {
 
 /**
  * struct ft_watermark_work - what was done for newcomers so far
- * @evicted: flows displaced
+ * @evicted: flows evicted
  * @dropped: newcomers dropped for want of a place
  * @passed: newcomers let through without an entry
  * @refused: newcomers refused for their source's limits

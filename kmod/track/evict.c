@@ -132,7 +132,7 @@ static bool end_victim(struct ft_net *tn, const struct ft_candidate *victim,
 	return ft_flow_evict(tn, flow, victim->index, gen);
 }
 
-/* Why a flow was displaced, where its class does not say so. */
+/* Why a flow was evicted, where its class does not say so. */
 static void count_rank(struct ft_net *tn, enum ft_rank rank)
 {
 	switch (rank) {
@@ -209,11 +209,11 @@ enum ft_admission ft_evict_nomem(struct ft_net *tn,
 }
 
 /*
- * Displace a flow for a newcomer. Return: EVICT if it has the place.
+ * Evict a flow for a newcomer. Return: EVICT if it has the place.
  *
  * A few flows are looked at first: in a flood, one of them is as good as any.
  * Only who finds nobody, or somebody who had an answer, searches on. In vain it
- * does so only once in a jiffy: at a table with nobody to displace, a flood
+ * does so only once in a jiffy: at a table with nothing to evict, a flood
  * must not make each packet search.
  */
 static enum ft_decision search_victim(struct ft_net *tn,
@@ -308,7 +308,7 @@ enum ft_admission ft_evict_for(struct ft_net *tn, const struct ft_birth *birth)
 					      &victim, &rank);
 	switch (decision) {
 	case FT_DECISION_EVICT:
-		log_full(tn, "a less valuable flow was displaced");
+		log_full(tn, "a less valuable flow was evicted");
 		return FT_ADMIT_OK;
 	case FT_DECISION_PASS:
 		log_full(tn, "a new connection goes on untracked");

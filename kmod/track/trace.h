@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracepoints of the system "nf_flowtrack": a flow began, ended, was displaced;
+ * Tracepoints of the system "nf_flowtrack": a flow began, ended, was evicted;
  * a packet was found invalid.
  */
 #undef TRACE_SYSTEM

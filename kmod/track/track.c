@@ -324,7 +324,7 @@ static noinline_for_stack unsigned int leave(struct ft_net *tn,
 	nf_ct_zone_init(&zone, pkt->key.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
 	if (likely(ft_guard_open(tn, skb, state->pf, &zone, &newcomer)))
 		goto leave;
-	/* What opens no flow displaces none. */
+	/* What opens no flow evicts none. */
 	step->word = 0;
 	step->dir = FT_DIR_ORIG;
 	if (ft_proto_new(skb, pkt, step, &proto) != FT_VERDICT_ACCEPT)

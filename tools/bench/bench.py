@@ -266,7 +266,7 @@ class Bench:
         self.say(f"{f'floor/{flows}':34} {ns:8.1f} ns for two dependent reads")
 
     def full_kept(self, flows):
-        """A table full of flows that nobody may displace; "flows" UDP flows are in, established."""
+        """A table full of flows that no newcomer may evict; "flows" UDP flows are in, established."""
         some = max(min(flows // 10, 100000), 2000)
         write("/proc/sys/net/netfilter/nf_conntrack_max", count(CT) - 1)
         sysctl(FT, nf_flowtrack_max=count(FT))
@@ -280,18 +280,18 @@ class Bench:
         self.limits(flows)
 
     def full_flood(self, flows):
-        """A table full of flows that nobody has answered: newcomers displace them."""
+        """A table full of flows that nobody has answered: newcomers evict them."""
         some = max(min(flows // 10, 100000), 2000)
         self.limits(flows, flows)
         self.fill("udp4", flows, establish=False)
         for i in range(2):
-            # Some may find nobody to displace in reach: the number is reported, and must be small.
+            # Some may find nothing to evict in reach: the number is reported, and must be small.
             before = sysctl_drops(self.args.tool)
             times = self.rounds(some, NEW, first=flows * (2 + i), flows=flows, port=PORT_NEW,
                                 special={CT: {"accepted": -1, "seen": -1}, FT: {"accepted": -1}})
         lost = sysctl_drops(self.args.tool) - before
         if lost > some * self.args.rounds // 100:
-            raise Void(f"flood: {lost} newcomers of {some * self.args.rounds} displaced nobody")
+            raise Void(f"flood: {lost} newcomers of {some * self.args.rounds} evicted nothing")
         self.case(f"full-evict/udp4/{flows}", times, ft_dropped=lost)
         self.limits(flows)
         self.flush()
@@ -432,7 +432,7 @@ class Bench:
                     self.lists(flows)
                     self.resize(flows)
                     self.told(flows)
-                    # Who has been idle for a minute may be displaced.
+                    # Who has been idle for a minute may be evicted.
                     self.settle(proto, flows)
                     self.full_kept(flows)
                     self.flushes(flows)

@@ -27,7 +27,7 @@ struct out;
  * @policy: enum flowtrack_policy
  * @factor: permille left of timeouts, by class
  * @since: milliseconds since the last notification
- * @evicted: flows displaced since
+ * @evicted: flows evicted since
  * @dropped: newcomers dropped since
  * @passed: newcomers let through with no entry since
  * @refused: newcomers refused for their source since

@@ -374,7 +374,7 @@ table() {
 	row "what the operator had to do" "$(to_do conntrack)" "$(to_do flowtrack)"
 	title "side by side: a router that masquerades"
 	rows router_alone router_guarded
-	row "closed connections displaced for new ones" "" "${seen[router_guarded,evicted]}"
+	row "closed connections evicted for new ones" "" "${seen[router_guarded,evicted]}"
 	echo
 }
 

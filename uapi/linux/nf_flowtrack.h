@@ -100,7 +100,7 @@ enum flowtrack_flow_state {
 enum flowtrack_reason {
 	FLOWTRACK_REASON_TIMEOUT,	/* its deadline passed */
 	FLOWTRACK_REASON_CLOSED,	/* a new connection took its place */
-	FLOWTRACK_REASON_EVICTED,	/* displaced at a full table */
+	FLOWTRACK_REASON_EVICTED,	/* evicted at a full table */
 	FLOWTRACK_REASON_DELETED,	/* flow-del naming or selecting it */
 	FLOWTRACK_REASON_FLUSHED,	/* flow-del of everything */
 };
@@ -232,7 +232,7 @@ enum {
 	FLOWTRACK_A_STATS_CLOSE,	/* flows ended by their successor */
 	FLOWTRACK_A_STATS_DELETE,	/* flows ended by request */
 	FLOWTRACK_A_STATS_FULL,		/* newcomers that met a full table */
-	FLOWTRACK_A_STATS_EVICT_CLOSING, /* flows displaced, by class */
+	FLOWTRACK_A_STATS_EVICT_CLOSING, /* flows evicted, by class */
 	FLOWTRACK_A_STATS_EVICT_EMBRYONIC,
 	FLOWTRACK_A_STATS_EVICT_REPLIED,
 	FLOWTRACK_A_STATS_EVICT_ASSURED,
@@ -245,9 +245,9 @@ enum {
 	FLOWTRACK_A_STATS_RESIZE,	/* table resizes */
 	FLOWTRACK_A_STATS_EVENT_LOST,	/* notifications not delivered */
 	FLOWTRACK_A_STATS_PAD,
-	FLOWTRACK_A_STATS_EVICT_EXPIRED, /* displaced after their deadline */
-	FLOWTRACK_A_STATS_EVICT_IDLE,	/* displaced for being idle */
-	FLOWTRACK_A_STATS_EVICT_HEAVY,	/* displaced for their source */
+	FLOWTRACK_A_STATS_EVICT_EXPIRED, /* evicted after their deadline */
+	FLOWTRACK_A_STATS_EVICT_IDLE,	/* evicted for being idle */
+	FLOWTRACK_A_STATS_EVICT_HEAVY,	/* evicted for their source */
 	FLOWTRACK_A_STATS_EXPIRE_ADAPTIVE, /* ended before their timeout */
 	FLOWTRACK_A_STATS_ADAPTIVE_CLOSING, /* permille left of timeouts */
 	FLOWTRACK_A_STATS_ADAPTIVE_EMBRYONIC, /* in the sum only, as the next */
@@ -405,7 +405,7 @@ enum {
 	FLOWTRACK_A_PRESSURE_ADAPTIVE_REPLIED,
 	FLOWTRACK_A_PRESSURE_ADAPTIVE_ASSURED,
 	FLOWTRACK_A_PRESSURE_SINCE,	/* u64: ms since the last notification */
-	FLOWTRACK_A_PRESSURE_EVICTED,	/* u64: flows displaced since */
+	FLOWTRACK_A_PRESSURE_EVICTED,	/* u64: flows evicted since */
 	FLOWTRACK_A_PRESSURE_DROPPED,	/* u64: newcomers dropped since */
 	FLOWTRACK_A_PRESSURE_PASSED,	/* u64: let through with no entry since */
 	FLOWTRACK_A_PRESSURE_REFUSED,	/* u64: refused for their source since */

@@ -308,7 +308,7 @@ def _(rig):
     p = event["pressure"]
     equal((p["count"], p["evicted"], p["dropped"], p["passed"], p["refused"]),
           (0, evicted, now["full_drop"] - first["full_drop"], 0, 0), f"what was done: {p}")
-    check(evicted > 0, "nothing was displaced")
+    check(evicted > 0, "nothing was evicted")
     monitor.end()
     lines = [line for line in log.read() if "watermark" in line]
     equal([("watermark_high reached" in line, "below watermark_low" in line) for line in lines],

@@ -203,7 +203,7 @@ def _(net):
     equal(full_lines(net), [], "lines")
 
 
-@case("nobody may be displaced: the fallback, and nothing of nf_conntrack's in the log", only="flowtrack")
+@case("no flow may be evicted: the fallback, and nothing of nf_conntrack's in the log", only="flowtrack")
 def _(net):
     fresh(net)
     kept = talks(net, 20)
@@ -247,7 +247,7 @@ def _(net):
     equal(full_lines(net), [], "lines")
 
 
-@case("reserved entries: nobody may be displaced, but who has the mark gets through the NAT", only="flowtrack")
+@case("reserved entries: no flow may be evicted, but who has the mark gets through the NAT", only="flowtrack")
 def _(net):
     fresh(net, full_policy="drop", reserved=10, reserved_mark=0x22, reserved_mask=0xff)
     net.r.nft("table inet admin { chain pre { type filter hook prerouting priority raw; tcp dport 22 "
@@ -275,7 +275,7 @@ def _(net):
     equal(full_lines(net), [], "lines")
 
 
-@case("src_max behind NAT: what a source holds in nf_conntrack counts, and it displaces nobody for more", only="flowtrack")
+@case("src_max behind NAT: what a source holds in nf_conntrack counts, and it evicts nothing for more", only="flowtrack")
 def _(net):
     if "g" not in net.hosts:
         net.host("g", 3)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A full table: what newcomers see under each policy, what is displaced, what the log says."""
+"""A full table: what newcomers see under each policy, what is evicted, what the log says."""
 
 import os
 import socket
@@ -113,7 +113,7 @@ def _(rig):
     rig.udp("s", 4, 53, sport, "new/o")
 
 
-@case("evict: embryonic newcomers displace embryonic flows", only="flowtrack")
+@case("evict: embryonic newcomers evict embryonic flows", only="flowtrack")
 def _(rig):
     before = fresh(rig, "evict")
     old = embryonic(rig, MAX)
@@ -135,7 +135,7 @@ def _(rig):
     equal(since(rig, before).get("evict_closing"), 5, "evict_closing")
 
 
-@case("evict: flows that had an answer stay; nobody to displace: the fallback drops", only="flowtrack")
+@case("evict: flows that had an answer stay; nothing to evict: the fallback drops", only="flowtrack")
 def _(rig):
     before = fresh(rig, "evict")
     kept = set(replied(rig, MAX // 2)) | {t.ports["c"][0] for t in assured(rig, MAX // 2)}
@@ -319,7 +319,7 @@ def cookies(rig):
     return [int(values[names.index(f"Syncookies{what}")]) for what in ("Sent", "Recv")]
 
 
-@case("SYN cookies, evict: a handshake whose entry was displaced before its ACK ends well, and is tracked",
+@case("SYN cookies, evict: a handshake whose entry was evicted before its ACK ends well, and is tracked",
       only="flowtrack")
 def _(rig):
     def flood(client):

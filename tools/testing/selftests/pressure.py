@@ -81,7 +81,7 @@ def _(rig):
     equal(since(rig, before).get("full_drop"), 10, "full_drop")
 
 
-@case("adaptive timeouts off: no idle flow is displaced", only="flowtrack")
+@case("adaptive timeouts off: no idle flow is evicted", only="flowtrack")
 def _(rig):
     for off in ("adaptive_start", "adaptive_end"):
         fresh(rig)
@@ -109,10 +109,10 @@ def _(rig):
         rig.c.send(ip4(src, Rig.S[4], UDP, udp(src, Rig.S[4], 2000 + i, 53)))
     rig.c.flush()
     check(kept <= there(rig), "others lost flows")
-    check(len(there(rig) & greedy) < left, "the greedy source did not displace itself")
+    check(len(there(rig) & greedy) < left, "the greedy source did not evict itself")
 
 
-@case("a flood displaces idle connections up to its share, then itself", only="flowtrack")
+@case("a flood evicts idle connections up to its share, then itself", only="flowtrack")
 def _(rig):
     maximum = 400
     fresh(rig, maximum=maximum)

@@ -127,7 +127,7 @@ def flavour_cases(flavour):
                     ssh.alive()
         if FLOWTRACK:
             now = net.s.tool_json("stats")
-            check(now["evict_embryonic"] - before["evict_embryonic"] > FLOOD, "nothing was displaced")
+            check(now["evict_embryonic"] - before["evict_embryonic"] > FLOOD, "nothing was evicted")
             equal(sum(f["assured"] for f in net.s.flows() if f["orig"].get("dport") in (5222, 5269)), len(idle),
                   "idle connections that are still tracked")
             equal(net.s.conntrack_count(), 0, "flows in nf_conntrack")
