@@ -18,11 +18,11 @@
 #include "netlink/netlink.h"
 #include "sysctl.h"
 #include "track/carrier.h"
+#include "track/consumers.h"
 #include "track/dropped.h"
 #include "track/end.h"
 #include "track/gc.h"
 #include "track/hooks.h"
-#include "track/mode.h"
 #include "track/pool.h"
 
 #ifndef FT_VERSION
@@ -318,7 +318,7 @@ static int __init ft_init(void)
 	err = ft_shadow_cache_init();
 	if (err)
 		goto err_table;
-	err = ft_mode_init();
+	err = ft_consumers_init();
 	if (err)
 		goto err_shadow;
 	ft_carrier_init();
@@ -340,7 +340,7 @@ err_dropped:
 	ft_dropped_exit();
 	ft_carrier_exit();
 err_mode:
-	ft_mode_exit();
+	ft_consumers_exit();
 err_shadow:
 	ft_shadow_cache_exit();
 err_table:
@@ -355,7 +355,7 @@ static void __exit ft_exit(void)
 	unregister_pernet_subsys(&ft_net_ops);
 	ft_dropped_exit();
 	ft_carrier_exit();
-	ft_mode_exit();
+	ft_consumers_exit();
 	ft_shadow_cache_exit();
 	ft_table_cache_exit();
 }

@@ -6,6 +6,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "ft_kunit.h"
+#include "track/consumers.h"
 #include "track/mode.h"
 
 static void conntrack_free(void *ct)
@@ -119,48 +120,21 @@ static void template_with_more_than_a_zone(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ft_mode_template_plain(tmpl));
 }
 
-static struct nf_conntrack_helper test_helper = {
-	.name = "ft_kunit",
-	.me = THIS_MODULE,
-	.tuple.src.l3num = NFPROTO_IPV4,
-	.tuple.dst.protonum = IPPROTO_UDP,
-};
-
-static int no_help(struct sk_buff *skb, unsigned int protoff,
-		   struct nf_conn *ct, enum ip_conntrack_info ctinfo)
-{
-	return NF_ACCEPT;
-}
-
-static const struct nf_conntrack_expect_policy test_policy = {
-	.max_expected = 1,
-	.timeout = 1,
-};
-
 static void modes(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 10);
-	bool nat;
+	enum ft_need need;
 
 	rcu_read_lock();
-	nat = rcu_access_pointer(nf_nat_hook);
+	need = ft_consumers_need(tn->net, NFPROTO_IPV4);
 	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_ALWAYS;
-	KUNIT_EXPECT_TRUE(test, ft_mode_adopting(tn));
+	KUNIT_EXPECT_TRUE(test, ft_mode_adopting(tn, NFPROTO_IPV4));
 	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_NEVER;
-	KUNIT_EXPECT_FALSE(test, ft_mode_adopting(tn));
+	KUNIT_EXPECT_FALSE(test, ft_mode_adopting(tn, NFPROTO_IPV4));
 	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_AUTO;
-	KUNIT_EXPECT_EQ(test, ft_mode_adopting(tn), nat);
+	KUNIT_EXPECT_EQ(test, ft_mode_adopting(tn, NFPROTO_IPV4),
+			need != FT_NEED_NOTHING);
 	rcu_read_unlock();
-
-	/* A helper that registers makes it adopting, once it is looked for. */
-	test_helper.help = no_help;
-	test_helper.expect_policy = &test_policy;
-	KUNIT_ASSERT_EQ(test, nf_conntrack_helper_register(&test_helper), 0);
-	ft_mode_look();
-	KUNIT_EXPECT_TRUE(test, ft_mode_adopting(tn));
-	nf_conntrack_helper_unregister(&test_helper);
-	ft_mode_look();
-	KUNIT_EXPECT_EQ(test, ft_mode_adopting(tn), nat);
 }
 
 static struct kunit_case mode_cases[] = {

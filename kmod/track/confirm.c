@@ -235,7 +235,8 @@ unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 	if (nf_ct_is_template(ct))
 		return NF_ACCEPT;
 	if (ctinfo == IP_CT_NEW && !nf_ct_is_confirmed(ct) &&
-	    ft_mode_adopting(tn) && !ft_carrier_stays(ct) &&
+	    ft_mode_adopting(tn, state->pf) && !ft_carrier_stays(ct) &&
+	    !ft_mode_stays(tn, state, nf_ct_protonum(ct)) &&
 	    ft_mode_adoptable(ct) && has_its_tuple(skb, state, ct)) {
 		local_bh_disable();
 		verdict = adopt(tn, skb, ct, state);

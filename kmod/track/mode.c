@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/module.h>
-#include <linux/notifier.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_extend.h>
@@ -9,75 +7,18 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "net.h"
+#include "track/consumers.h"
 #include "track/mode.h"
-
-/* A conntrack helper is registered; written by ft_mode_look(). */
-static bool helpers_present;
-
-/**
- * ft_mode_look() - look whether there are helpers
- *
- * Context: any.
- */
-void ft_mode_look(void)
-{
-	bool present = false;
-	unsigned int i;
-
-	rcu_read_lock();
-	for (i = 0; i < nf_ct_helper_hsize && !present; i++)
-		present = !hlist_empty(&nf_ct_helper_hash[i]);
-	rcu_read_unlock();
-	WRITE_ONCE(helpers_present, present);
-}
-
-/*
- * Helpers come and go with modules: in their init, before LIVE is announced,
- * and in their exit, before GOING is. One that fails to load announces GOING.
- */
-static int module_changed(struct notifier_block *nb, unsigned long action,
-			  void *data)
-{
-	if (action == MODULE_STATE_LIVE || action == MODULE_STATE_GOING)
-		ft_mode_look();
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block module_nb = {
-	.notifier_call = module_changed,
-};
-
-/**
- * ft_mode_init() - start to watch for helpers
- *
- * Return: 0 or the error of register_module_notifier().
- */
-int ft_mode_init(void)
-{
-	int err = register_module_notifier(&module_nb);
-
-	if (err)
-		return err;
-	ft_mode_look();
-	return 0;
-}
-
-/**
- * ft_mode_exit() - stop to watch
- */
-void ft_mode_exit(void)
-{
-	unregister_module_notifier(&module_nb);
-}
 
 /**
  * ft_mode_adopting() - does nf_conntrack see new flows first?
  * @tn: namespace
+ * @pf: family of the flow
  *
  * Context: RCU read side.
  * Return: true if a packet that met no flow of ours is left to nf_conntrack.
  */
-bool ft_mode_adopting(const struct ft_net *tn)
+bool ft_mode_adopting(const struct ft_net *tn, u8 pf)
 {
 	switch (ft_setting(&tn->set, ADOPT)) {
 	case FT_ADOPT_ALWAYS:
@@ -85,8 +26,7 @@ bool ft_mode_adopting(const struct ft_net *tn)
 	case FT_ADOPT_NEVER:
 		return false;
 	default:
-		return rcu_access_pointer(nf_nat_hook) ||
-		       READ_ONCE(helpers_present);
+		return ft_consumers_need(tn->net, pf) != FT_NEED_NOTHING;
 	}
 }
 
@@ -181,6 +121,25 @@ static bool has_other_reply(const struct nf_conn *ct)
 
 	return !nf_ct_invert_tuple(&reply, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL)) ||
 	       !nf_ct_tuple_equal(&reply, nf_ct_tuple(ct, IP_CT_DIR_REPLY));
+}
+
+/**
+ * ft_mode_stays() - must nf_conntrack keep a new flow, whatever it is?
+ * @tn: namespace, adopting
+ * @state: where its first packet is
+ * @l4proto: IPPROTO_*
+ *
+ * Context: RCU read side.
+ * Return: true if somebody will look for it in nf_conntrack's table.
+ */
+bool ft_mode_stays(const struct ft_net *tn, const struct nf_hook_state *state,
+		   u8 l4proto)
+{
+	if (ft_consumers_need(tn->net, state->pf) == FT_NEED_ALL)
+		return true;
+	return state->hook == NF_INET_LOCAL_IN &&
+	       (l4proto == IPPROTO_TCP || l4proto == IPPROTO_SCTP) &&
+	       ft_consumers_redirect(tn->net, state->pf);
 }
 
 /**

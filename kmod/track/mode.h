@@ -2,9 +2,9 @@
 /*
  * Direct or adopting: who sees a new flow first.
  *
- * Direct: every flow is ours from its first packet. Adopting: NAT or a helper
- * may want it, so nf_conntrack sees it first, and it becomes ours when it is
- * confirmed if nothing did.
+ * Direct: every flow is ours from its first packet. Adopting: something may
+ * want it (consumers.h), so nf_conntrack sees it first, and it becomes ours
+ * when it is confirmed if nothing did.
  */
 #ifndef _FT_TRACK_MODE_H
 #define _FT_TRACK_MODE_H
@@ -13,15 +13,15 @@
 
 struct ft_net;
 struct nf_conn;
+struct nf_hook_state;
 struct sk_buff;
 
-int ft_mode_init(void);
-void ft_mode_exit(void);
-void ft_mode_look(void);
-bool ft_mode_adopting(const struct ft_net *tn);
+bool ft_mode_adopting(const struct ft_net *tn, u8 pf);
 bool ft_mode_conntrack_used(const struct ft_net *tn);
 bool ft_mode_in_conntrack(const struct ft_net *tn, const struct sk_buff *skb,
 			  u8 pf, u16 zone);
+bool ft_mode_stays(const struct ft_net *tn, const struct nf_hook_state *state,
+		   u8 l4proto);
 bool ft_mode_adoptable(const struct nf_conn *ct);
 bool ft_mode_template_plain(const struct nf_conn *tmpl);
 

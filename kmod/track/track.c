@@ -374,7 +374,8 @@ track_error(struct ft_net *tn, struct sk_buff *skb,
 				     &found.index);
 	if (!found.flow || !ft_flow_lock_key(found.flow, &inner.key)) {
 		/* nf_conntrack may know the flow. */
-		if (ft_mode_adopting(tn) || ft_mode_conntrack_used(tn)) {
+		if (ft_mode_adopting(tn, pkt->family) ||
+		    ft_mode_conntrack_used(tn)) {
 			ft_stat_inc(tn, BYPASS);
 			return NF_ACCEPT;
 		}
@@ -457,7 +458,7 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 
 miss:
 	ft_net_follow(tn);
-	if (ft_mode_adopting(tn))
+	if (ft_mode_adopting(tn, state->pf))
 		return leave(tn, skb, state, pkt, &found, &step);
 	if (ft_mode_in_conntrack(tn, skb, state->pf, pkt->key.zone)) {
 		ft_stat_inc(tn, BYPASS);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The bypass mark, with what needs it: ct count and connlimit, flowtables, synproxy. Each works on marked flows; and
-the same ruleset without the mark shows what would be missing."""
+"""The bypass mark, with what needs it: ct count and connlimit, flowtables, synproxy. Each works on marked flows,
+as it does without a mark: see consumers.py."""
 
 from lib_net import *
 
@@ -92,16 +92,9 @@ def _(net):
     equal(net.counters()["over"], 6, "connections refused")
 
 
-@case("ct count without the mark counts nothing", only="flowtrack")
-def _(net):
-    net.reset(COUNT.format(mark="counter"))
-    equal(count_connections(net), [6, 6], "connections let in")
-
-
-def connlimit(net, command, family, mark):
-    if mark:
-        net.r.run(command, "-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", "80", "-j", "MARK", "--set-mark",
-                  "0x100")
+def connlimit(net, command, family):
+    net.r.run(command, "-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", "80", "-j", "MARK", "--set-mark",
+              "0x100")
     net.r.run(command, "-A", "FORWARD", "-p", "tcp", "--syn", "--dport", "80", "-m", "connlimit", "--connlimit-above",
               "3", "-j", "REJECT", "--reject-with", "tcp-reset")
     net.forget()
@@ -115,13 +108,11 @@ def connlimit(net, command, family, mark):
     return count
 
 
-@case("connlimit of iptables, and without the mark")
+@case("connlimit of iptables")
 def _(net):
     net.reset("")
     for command, family in (("iptables-nft", 4), ("ip6tables-nft", 6), ("iptables-legacy", 4)):
-        equal(connlimit(net, command, family, True), 3, f"{command}: connections let in")
-    if FLOWTRACK:
-        equal(connlimit(net, "iptables-nft", 4, False), 6, "without the mark: connections let in")
+        equal(connlimit(net, command, family), 3, f"{command}: connections let in")
 
 
 def through_forward(net, proto, family):
@@ -140,15 +131,6 @@ def _(net):
         for proto in ("tcp", "udp"):
             seen = through_forward(net, proto, family)
             check(seen <= 2, f"{proto} over IPv{family}: {seen} packets of 20 rounds came by the forward chain")
-
-
-@case("without the mark \"flow add\" passes them by", only="flowtrack")
-def _(net):
-    net.reset(FLOWTABLE.format(mark="counter"))
-    for family in FAMILIES:
-        for proto in ("tcp", "udp"):
-            seen = through_forward(net, proto, family)
-            check(seen >= 40, f"{proto} over IPv{family}: {seen} packets of 20 rounds came by the forward chain")
 
 
 def synproxy_cookies(net):
@@ -189,21 +171,6 @@ def _(net):
         proxied(net, family)
         for table in ("raw", "filter"):
             net.r.run(command, "-t", table, "-F")
-
-
-@case("synproxy without the mark: the client's answer is right, and no connection comes of it", only="flowtrack")
-def _(net):
-    net.reset(SYNPROXY.format(mark="counter"))
-    before = synproxy_cookies(net)
-    try:
-        with listen(net.s, Net.S[4], 80), connect(net.c, Net.S[4], 80) as sock:
-            sock.sendall(b"hello")
-            sock.settimeout(2)
-            heard = sock.recv(1)
-    except OSError:
-        heard = b""
-    # Invalid, not picked up: nf_conntrack_tcp_loose is followed. SYNPROXY then needs a conntrack of nf_conntrack's.
-    equal((heard, synproxy_cookies(net) - before), (b"", 1), "what the client heard, cookies that were right")
 
 
 # Last: NAT that was there once makes flows adopted.

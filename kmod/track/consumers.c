@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How the presence of a consumer is seen:
+ *
+ *	in use		its module is loaded, and somebody holds a reference:
+ *			each rule, qdisc action or service has one. Which
+ *			namespace it is in cannot be told: it counts for all.
+ *	loaded		its module is, for what can be used without a reference
+ *	hooks		it has hooks in the namespace
+ *	helpers		one is in nf_ct_helper_hash
+ *	labels		rules of the namespace that use them are counted by
+ *			nf_conntrack
+ *
+ * A consumer that is built into the kernel is seen by its hooks alone.
+ */
+#include <linux/kobject.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <linux/notifier.h>
+#include <linux/string.h>
+#include <net/net_namespace.h>
+#include <net/netfilter/nf_conntrack_helper.h>
+
+#include "track/consumers.h"
+
+/**
+ * enum sign - what tells that a consumer is there
+ * @IN_USE: its module has references
+ * @LOADED: its module is there
+ * @BRIDGE_HOOKS: its module is there, and hooks of the bridge in the namespace
+ */
+enum sign {
+	IN_USE,
+	LOADED,
+	BRIDGE_HOOKS,
+};
+
+/* Needs nothing by itself, see ft_consumers_redirect(). */
+#define REDIRECT	FT_NEED_NOTHING
+
+/**
+ * struct consumer - a module that reads conntracks
+ * @name: the module's
+ * @sign: what tells that it is at work
+ * @need: what it needs then
+ * @module: the module; NULL while it is not loaded. Written under look_lock;
+ *	freed a grace period after the notifier has cleared it
+ */
+struct consumer {
+	const char *name;
+	enum sign sign;
+	enum ft_need need;
+	struct module __rcu *module;
+};
+
+static struct consumer consumers[] = {
+	/* Count the entries of a source. */
+	{ "nft_connlimit",	IN_USE,		FT_NEED_ALL },
+	{ "xt_connlimit",	IN_USE,		FT_NEED_ALL },
+	/* Take the entry along past the ruleset. */
+	{ "nft_flow_offload",	IN_USE,		FT_NEED_ALL },
+	{ "act_ct",		IN_USE,		FT_NEED_ALL },
+	/* Put their own state, and sequence numbers, into the entry. */
+	{ "nft_synproxy",	IN_USE,		FT_NEED_ALL },
+	{ "ipt_SYNPROXY",	IN_USE,		FT_NEED_ALL },
+	{ "ip6t_SYNPROXY",	IN_USE,		FT_NEED_ALL },
+	/* Look packets up before PRE_ROUTING, and behind POST_ROUTING. */
+	{ "act_connmark",	IN_USE,		FT_NEED_ALL },
+	{ "act_ctinfo",		IN_USE,		FT_NEED_ALL },
+	/* Tracks what is bridged, with entries of its own for what is not. */
+	{ "nf_conntrack_bridge", BRIDGE_HOOKS,	FT_NEED_ALL },
+	/* Keep SELinux labels in the entry. */
+	{ "xt_CONNSECMARK",	IN_USE,		FT_NEED_ALL },
+	/* Change the unconfirmed entry's tuple; register helpers by netlink. */
+	{ "ip_vs",		IN_USE,		FT_NEED_FIRST },
+	{ "nfnetlink_cthelper",	LOADED,		FT_NEED_FIRST },
+	/* Whom it serves asks for SO_ORIGINAL_DST of all it accepts. */
+	{ "nft_redir",		IN_USE,		REDIRECT },
+	{ "xt_REDIRECT",	IN_USE,		REDIRECT },
+};
+
+static_assert(ARRAY_SIZE(consumers) <= BITS_PER_LONG);
+
+/* Consumers whose module is loaded; written under look_lock. */
+static unsigned long loaded;
+/* A conntrack helper is registered; written under look_lock. */
+static bool helpers_present;
+static DEFINE_MUTEX(look_lock); /* protects consumers[].module, loaded, helpers_present (writes) */
+
+static void set_module(struct consumer *consumer, struct module *module)
+{
+	unsigned long bit = BIT(consumer - consumers);
+
+	lockdep_assert_held(&look_lock);
+	rcu_assign_pointer(consumer->module, module);
+	WRITE_ONCE(loaded, module ? loaded | bit : loaded & ~bit);
+}
+
+static void look_for_helpers(void)
+{
+	bool present = false;
+	unsigned int i;
+
+	lockdep_assert_held(&look_lock);
+	rcu_read_lock();
+	for (i = 0; i < nf_ct_helper_hsize && !present; i++)
+		present = !hlist_empty(&nf_ct_helper_hash[i]);
+	rcu_read_unlock();
+	WRITE_ONCE(helpers_present, present);
+}
+
+/*
+ * Modules make their things known in their init, before LIVE is announced, and
+ * take them back in their exit, before GOING is. One that fails to load
+ * announces GOING.
+ */
+static int module_changed(struct notifier_block *nb, unsigned long action,
+			  void *data)
+{
+	struct module *module = data;
+	unsigned int i;
+
+	if (action != MODULE_STATE_LIVE && action != MODULE_STATE_GOING)
+		return NOTIFY_DONE;
+	mutex_lock(&look_lock);
+	for (i = 0; i < ARRAY_SIZE(consumers); i++)
+		if (!strcmp(module->name, consumers[i].name))
+			set_module(&consumers[i], action == MODULE_STATE_LIVE ?
+				   module : NULL);
+	look_for_helpers();
+	mutex_unlock(&look_lock);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block module_nb = {
+	.notifier_call = module_changed,
+};
+
+/* A module that was loaded before this one: as /sys/module has it. */
+static void look_for_module(struct consumer *consumer)
+{
+	struct kset *kset = THIS_MODULE->mkobj.kobj.kset;
+	struct kobject *kobj = kset_find_obj(kset, consumer->name);
+	struct module *module;
+
+	if (!kobj)
+		return;
+	/* NULL: built in. */
+	module = container_of(kobj, struct module_kobject, kobj)->mod;
+	/*
+	 * A module that leaves says so before the notifier is called, and that
+	 * waits for look_lock.
+	 */
+	if (module && READ_ONCE(module->state) == MODULE_STATE_LIVE)
+		set_module(consumer, module);
+	kobject_put(kobj);
+}
+
+/**
+ * ft_consumers_look() - look who is there
+ *
+ * Context: may sleep.
+ */
+void ft_consumers_look(void)
+{
+	unsigned int i;
+
+	mutex_lock(&look_lock);
+	for (i = 0; i < ARRAY_SIZE(consumers); i++)
+		look_for_module(&consumers[i]);
+	look_for_helpers();
+	mutex_unlock(&look_lock);
+}
+
+/**
+ * ft_consumers_init() - start to watch who comes and goes
+ *
+ * Return: 0 or the error of register_module_notifier().
+ */
+int ft_consumers_init(void)
+{
+	int err = register_module_notifier(&module_nb);
+
+	if (err)
+		return err;
+	ft_consumers_look();
+	return 0;
+}
+
+/**
+ * ft_consumers_exit() - stop to watch
+ */
+void ft_consumers_exit(void)
+{
+	unregister_module_notifier(&module_nb);
+}
+
+/* Is there a hook of this priority? */
+static bool has_hook(const struct nf_hook_entries *entries, int priority)
+{
+	struct nf_hook_ops **ops;
+	unsigned int i;
+
+	if (!entries)
+		return false;
+	ops = nf_hook_entries_get_hook_ops(entries);
+	/* In their order; one that is being removed has become the first. */
+	for (i = 0; i < entries->num_hook_entries; i++)
+		if (ops[i]->priority >= priority)
+			return ops[i]->priority == priority;
+	return false;
+}
+
+static bool bridge_tracked(const struct net *net)
+{
+#ifdef CONFIG_NETFILTER_FAMILY_BRIDGE
+	return has_hook(rcu_dereference(net->nf.hooks_bridge[NF_BR_PRE_ROUTING]),
+			NF_IP_PRI_CONNTRACK);
+#else
+	return false;
+#endif
+}
+
+/* Does a rule of this namespace use labels? */
+static bool labels_used(const struct net *net)
+{
+#ifdef CONFIG_NF_CONNTRACK_LABELS
+	/* An unsigned int in some kernels, an atomic_t in others. */
+	static_assert(sizeof(net->ct.labels_used) == sizeof(int));
+
+	return READ_ONCE(*(const int *)&net->ct.labels_used);
+#else
+	return false;
+#endif
+}
+
+static bool at_work(const struct consumer *consumer, const struct net *net)
+{
+	const struct module *module = rcu_dereference(consumer->module);
+
+	if (!module)
+		return false;
+	switch (consumer->sign) {
+	case IN_USE:
+		return module_refcount((struct module *)module) > 0;
+	case BRIDGE_HOOKS:
+		return bridge_tracked(net);
+	case LOADED:
+		break;
+	}
+	return true;
+}
+
+/**
+ * ft_consumers_nat() - is there NAT in a namespace?
+ * @net: namespace
+ * @pf: NFPROTO_IPV4 or NFPROTO_IPV6
+ *
+ * All hooks of NAT come with the first chain. A hook of something else that has
+ * the same priority counts, too, while nf_nat is loaded.
+ *
+ * Context: RCU read side.
+ * Return: true if a flow of @pf may be translated.
+ */
+bool ft_consumers_nat(const struct net *net, u8 pf)
+{
+	if (!rcu_access_pointer(nf_nat_hook))
+		return false;
+	if (pf == NFPROTO_IPV6)
+		return has_hook(rcu_dereference(net->nf.hooks_ipv6[NF_INET_PRE_ROUTING]),
+				NF_IP6_PRI_NAT_DST);
+	return has_hook(rcu_dereference(net->nf.hooks_ipv4[NF_INET_PRE_ROUTING]),
+			NF_IP_PRI_NAT_DST);
+}
+
+/**
+ * ft_consumers_redirect() - might a socket be asked for SO_ORIGINAL_DST?
+ * @net: namespace
+ * @pf: NFPROTO_IPV4 or NFPROTO_IPV6
+ *
+ * A transparent proxy asks for each connection that it accepts, also for one
+ * that came to it as it is.
+ *
+ * Context: RCU read side.
+ * Return: true if there are rules that redirect, and NAT in @net.
+ */
+bool ft_consumers_redirect(const struct net *net, u8 pf)
+{
+	unsigned long left = READ_ONCE(loaded);
+	unsigned int i;
+
+	for_each_set_bit(i, &left, ARRAY_SIZE(consumers))
+		if (consumers[i].need == REDIRECT && at_work(&consumers[i], net))
+			return ft_consumers_nat(net, pf);
+	return false;
+}
+
+/**
+ * ft_consumers_need() - what is needed of nf_conntrack?
+ * @net: namespace
+ * @pf: NFPROTO_IPV4 or NFPROTO_IPV6
+ *
+ * Context: RCU read side.
+ * Return: the greatest need of those that are there.
+ */
+enum ft_need ft_consumers_need(const struct net *net, u8 pf)
+{
+	unsigned long left = READ_ONCE(loaded);
+	enum ft_need need = FT_NEED_NOTHING;
+	unsigned int i;
+
+	if (labels_used(net))
+		return FT_NEED_ALL;
+	for_each_set_bit(i, &left, ARRAY_SIZE(consumers))
+		if (consumers[i].need > need && at_work(&consumers[i], net))
+			need = consumers[i].need;
+	if (need == FT_NEED_NOTHING &&
+	    (READ_ONCE(helpers_present) || ft_consumers_nat(net, pf)))
+		need = FT_NEED_FIRST;
+	return need;
+}
