@@ -24,6 +24,7 @@
 #include "track/gc.h"
 #include "track/hooks.h"
 #include "track/pool.h"
+#include "track/unique.h"
 
 #ifndef FT_VERSION
 #define FT_VERSION "0.1.0"
@@ -318,6 +319,7 @@ static int __init ft_init(void)
 	err = ft_shadow_cache_init();
 	if (err)
 		goto err_table;
+	ft_unique_init();
 	err = ft_consumers_init();
 	if (err)
 		goto err_shadow;

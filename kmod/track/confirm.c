@@ -18,8 +18,10 @@
 #include "track/admit.h"
 #include "track/carrier.h"
 #include "track/confirm.h"
+#include "track/consumers.h"
 #include "track/mode.h"
 #include "track/pool.h"
+#include "track/unique.h"
 
 /* Packets that come back through PRE_ROUTING keep what they carry. */
 static bool comes_back(const struct nf_hook_state *state)
@@ -147,6 +149,47 @@ static noinline_for_stack bool carry_on(struct ft_net *tn, struct sk_buff *skb,
 }
 
 /*
+ * A packet whose flow stays in nf_conntrack. If it opens one that is
+ * @translated, or to be, that is entered here, under the lock that keeps its
+ * tuple free.
+ */
+static unsigned int keep(struct ft_net *tn, struct sk_buff *skb,
+			 struct nf_conn *ct, const struct nf_hook_state *state,
+			 bool translated)
+{
+	unsigned int verdict = NF_ACCEPT;
+	spinlock_t *lock = NULL;
+
+	if (translated) {
+		local_bh_disable();
+		lock = ft_unique_translated(tn, skb, ct, state);
+		if (!lock) {
+			local_bh_enable();
+			return NF_DROP;
+		}
+	}
+	switch (ft_guard_feed(tn, ct, !skb->skb_iif ||
+			      ft_mark_reserved(&tn->set, skb->mark))) {
+	case FT_GUARD_DROP:
+		verdict = NF_DROP;
+		break;
+	case FT_GUARD_PASS:
+		/* The unconfirmed nf_conn goes, and with it its place. */
+		ft_carrier_detach(skb);
+		break;
+	case FT_GUARD_GO:
+		if (translated)
+			verdict = __nf_conntrack_confirm(skb);
+		break;
+	}
+	if (translated) {
+		spin_unlock(lock);
+		local_bh_enable();
+	}
+	return verdict;
+}
+
+/*
  * A new flow that nf_conntrack has seen first, and that neither NAT nor a
  * helper wanted: ours from here on.
  */
@@ -158,7 +201,9 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 	struct ft_step step = { .set = &tn->set, .now = ft_now() };
 	enum ft_invalid reason = FT_INVALID_NONE;
 	struct ft_birth birth = {};
+	enum ft_admission answer;
 	struct ft_pkt pkt;
+	spinlock_t *lock; /* of the tuple */
 
 	if (ft_tuple_get(skb, state->pf, nf_ct_zone(ct)->id, &pkt, &reason) !=
 	    FT_PARSE_OK)
@@ -179,7 +224,15 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 		birth.bytes[FT_DIR_ORIG] = skb->len;
 	}
 
-	switch (ft_flow_admit(tn, &birth)) {
+	lock = ft_unique_lock(birth.hash);
+	if (!ft_unique_adoptable(ct)) {
+		/* A translated flow was faster: this one is to be translated. */
+		spin_unlock(lock);
+		return keep(tn, skb, ct, state, ft_consumers_nat(tn->net, state->pf));
+	}
+	answer = ft_flow_admit(tn, &birth);
+	spin_unlock(lock);
+	switch (answer) {
 	case FT_ADMIT_OK:
 		ft_stat_inc(tn, ADOPTED);
 		break;
@@ -246,16 +299,6 @@ unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 	/* What "reject" answers does not confirm what it carries. */
 	if (!nf_ct_is_confirmed(ct) && CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
 		return NF_ACCEPT;
-	switch (ft_guard_feed(tn, ct, !skb->skb_iif ||
-			      ft_mark_reserved(&tn->set, skb->mark))) {
-	case FT_GUARD_DROP:
-		return NF_DROP;
-	case FT_GUARD_PASS:
-		/* The unconfirmed nf_conn goes, and with it its place. */
-		ft_carrier_detach(skb);
-		break;
-	case FT_GUARD_GO:
-		break;
-	}
-	return NF_ACCEPT;
+	return keep(tn, skb, ct, state, !nf_ct_is_confirmed(ct) &&
+		    ct->status & IPS_NAT_MASK);
 }

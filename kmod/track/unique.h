@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One space of tuples: no two flows that live answer to the same packets,
+ * whichever of the two tables has them.
+ *
+ * NAT looks for a free port in nf_conntrack's table alone. So who enters a flow
+ * beside NAT asks the other table, under a lock that both sides take: what is
+ * adopted looks for entries of nf_conntrack; what is translated looks for flows
+ * of ours, and takes another source port if it meets one.
+ */
+#ifndef _FT_TRACK_UNIQUE_H
+#define _FT_TRACK_UNIQUE_H
+
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+struct ft_net;
+struct nf_conn;
+struct nf_hook_state;
+struct sk_buff;
+
+void ft_unique_init(void);
+spinlock_t *ft_unique_lock(u64 hash);
+bool ft_unique_adoptable(const struct nf_conn *ct);
+spinlock_t *ft_unique_translated(struct ft_net *tn, struct sk_buff *skb,
+				 struct nf_conn *ct,
+				 const struct nf_hook_state *state);
+
+#endif /* _FT_TRACK_UNIQUE_H */
