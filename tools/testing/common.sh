@@ -179,6 +179,29 @@ check_config() {
 	return $bad
 }
 
+# build_kernel NAME DIR SOURCE ARCH TARGET: with the options in DIR/wanted, of which those in DIR/fragment must be there in the
+# end. In DIR/root are its modules, installed.
+build_kernel() {
+	local name=$1 dir=$2 src=$3 arch=$4 target=$5 log=$LOGS/$1-build.log
+	# Without -C the outer make's flags and directory would leak in.
+	local make=(env -u MAKEFLAGS -u MAKELEVEL nice make ARCH="$arch")
+	mkdir -p "$LOGS"
+	if ! {
+		"${make[@]}" -C "$src" O="$dir" KCONFIG_ALLCONFIG="$dir/wanted" allnoconfig &&
+			check_config "$dir/.config" "$dir/fragment" &&
+			"${make[@]}" -C "$dir" -j"$JOBS" "$target" modules &&
+			"${make[@]}" -C "$dir" INSTALL_MOD_PATH="$dir/root" modules_install
+	} >"$log" 2>&1; then
+		tail -n 40 "$log"
+		note "the kernel does not build: $log"
+		return 1
+	fi
+	# What stays is what booting and building a module need. For UML vmlinux and linux are the same file.
+	rm -f "$dir/vmlinux"
+	find "$dir" \( -path "$dir/scripts" -o -path "$dir/tools" -o -path "$dir/root" \) -prune -o -type f \
+		\( -name '*.o' -o -name '*.a' -o -name '*.ko' -o -name '.vmlinux*' -o -name '.tmp_vmlinux*' \) -exec rm -f {} +
+}
+
 # Servers that tests start in a guest: unpacked, not installed, because an installed one serves this machine as well.
 SERVERS=(vsftpd tftpd-hpa)
 

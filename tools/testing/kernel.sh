@@ -30,25 +30,10 @@ fragments() {
 }
 
 kernel_fill() {
-	local dir=$1 flavour=$2 src=$3 log=$LOGS/kernel-$2-build.log
-	mkdir -p "$LOGS"
+	local dir=$1 flavour=$2 src=$3
 	fragments "$flavour" >"$dir/fragment"
-	if ! {
-		{ debian_options; cat "$dir/fragment"; } >"$dir/wanted"
-		# Without -C the outer make's flags and directory would leak in.
-		env -u MAKEFLAGS -u MAKELEVEL make -C "$src" O="$dir" ARCH=x86_64 KCONFIG_ALLCONFIG="$dir/wanted" allnoconfig &&
-			check_config "$dir/.config" "$dir/fragment" &&
-			env -u MAKEFLAGS -u MAKELEVEL nice make -C "$dir" ARCH=x86_64 -j"$JOBS" bzImage modules &&
-			env -u MAKEFLAGS -u MAKELEVEL make -C "$dir" ARCH=x86_64 INSTALL_MOD_PATH="$dir/root" modules_install
-	} >"$log" 2>&1; then
-		tail -n 40 "$log"
-		note "the $flavour kernel does not build: $log"
-		return 1
-	fi
-	# What stays is what booting and building a module need.
-	rm -f "$dir/vmlinux"
-	find "$dir" \( -path "$dir/scripts" -o -path "$dir/tools" -o -path "$dir/root" \) -prune -o -type f \
-		\( -name '*.o' -o -name '*.a' -o -name '*.ko' -o -name '.vmlinux*' -o -name '.tmp_vmlinux*' \) -exec rm -f {} +
+	{ debian_options; cat "$dir/fragment"; } >"$dir/wanted"
+	build_kernel "kernel-$flavour" "$dir" "$src" x86_64 bzImage
 }
 
 build() {
@@ -59,7 +44,7 @@ build() {
 	esac
 	src=$(kernel_source $SERIES)
 	cache_make "kernel-$flavour" "$src $(gcc --version | head -n 1) $(fragments "$flavour") $(debian_options)
-		$(declare -f kernel_fill)" kernel_fill "$flavour" "$src"
+		$(declare -f kernel_fill build_kernel)" kernel_fill "$flavour" "$src"
 }
 
 case ${1:-} in

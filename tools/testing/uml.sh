@@ -26,27 +26,11 @@ fragments() {
 	esac
 }
 
-# shellcheck disable=SC2086 # a list of fragments
+# shellcheck disable=SC2046,SC2002 # a list of fragments
 uml_fill() {
-	local dir=$1 flavour=$2 src=$3 frags log=$LOGS/uml-$2-build.log
-	frags=$(fragments "$flavour")
-	mkdir -p "$LOGS"
-	cat $frags >"$dir/fragment"
-	if ! {
-		# Without -C the outer make's flags and directory would leak in.
-		env -u MAKEFLAGS -u MAKELEVEL make -C "$src" O="$dir" ARCH=um KCONFIG_ALLCONFIG="$dir/fragment" allnoconfig &&
-			check_config "$dir/.config" $frags &&
-			env -u MAKEFLAGS -u MAKELEVEL nice make -C "$dir" ARCH=um -j"$JOBS" linux modules &&
-			env -u MAKEFLAGS -u MAKELEVEL make -C "$dir" ARCH=um INSTALL_MOD_PATH="$dir/root" modules_install
-	} >"$log" 2>&1; then
-		tail -n 40 "$log"
-		note "the $flavour kernel does not build: $log"
-		return 1
-	fi
-	# What stays is what booting and building a module need. vmlinux and linux are the same file.
-	rm -f "$dir/vmlinux"
-	find "$dir" -path "$dir/scripts" -prune -o -path "$dir/root" -prune -o -type f \
-		\( -name '*.o' -o -name '*.a' -o -name '*.ko' -o -name '.vmlinux*' -o -name '.tmp_vmlinux*' \) -exec rm -f {} +
+	local dir=$1 flavour=$2 src=$3
+	cat $(fragments "$flavour") | tee "$dir/fragment" >"$dir/wanted"
+	build_kernel "uml-$flavour" "$dir" "$src" um linux
 }
 
 build() {
@@ -55,7 +39,7 @@ build() {
 	src=$(kernel_source $SERIES)
 	# shellcheck disable=SC2086
 	inputs="$src $(gcc --version | head -n 1) $(cat $frags)
-		$(declare -f uml_fill)"
+		$(declare -f uml_fill build_kernel)"
 	cache_make "uml-$flavour" "$inputs" uml_fill "$flavour" "$src"
 }
 
