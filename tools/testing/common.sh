@@ -223,6 +223,27 @@ servers_fill() {
 	rm -rf "${dir:?}/download"
 }
 
+# In a guest whose kernel has kmemleak: forget what it has found, and put into the kernel's log what it finds since then.
+KMEMLEAK=/sys/kernel/debug/kmemleak
+
+forget_leaks() {
+	[ ! -w $KMEMLEAK ] || { echo scan >$KMEMLEAK && echo clear >$KMEMLEAK; }
+}
+
+log_leaks() {
+	[ -w $KMEMLEAK ] || return 0
+	# kmemleak ignores what is younger than 5 s, and believes only what two scans agree on.
+	sleep 5.5
+	echo scan >$KMEMLEAK && echo scan >$KMEMLEAK
+	# What was made before there was an init is nobody's: built by gcc 14 the kernel loses sight of some of it later.
+	awk 'function tell() { if (block !~ /comm "swapper", pid 1,/) printf "%s", block; block = "" }
+		/^unreferenced object/ { tell() }
+		{ block = block "kmemleak: " $0 "\n" }
+		END { tell() }' $KMEMLEAK | while IFS= read -r line; do
+		echo "$line" >/dev/kmsg
+	done
+}
+
 # judge ARGUMENT...: runs ktap.py, shows what it says, and leaves its counts in judged=(PASSED FAILED SKIPPED).
 judge() {
 	local out status=0

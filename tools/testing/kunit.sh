@@ -15,23 +15,14 @@ suite=
 
 # Runs inside. The marks tell the judge what is the kernel's own start, and that the end was reached.
 guest() {
-	local ko=$1 suite=$2 leak=/sys/kernel/debug/kmemleak
+	local ko=$1 suite=$2
 	[ -z "$suite" ] || printf %s "$suite" >/sys/module/kunit/parameters/filter_glob
 	# Leaks of the boot are not ours.
-	echo scan >$leak && echo clear >$leak
+	forget_leaks
 	echo "flowtrack-kunit: begin" >/dev/kmsg
 	insmod "$ko" || echo "WARNING: insmod failed" >/dev/kmsg
 	rmmod nf_flowtrack || echo "WARNING: rmmod failed" >/dev/kmsg
-	# kmemleak ignores what is younger than 5 s, and believes only what two scans agree on.
-	sleep 5.5
-	echo scan >$leak && echo scan >$leak
-	# Nor is what was made before there was an init: built by gcc 14 the kernel loses sight of some of it later.
-	awk 'function tell() { if (block !~ /comm "swapper", pid 1,/) printf "%s", block; block = "" }
-		/^unreferenced object/ { tell() }
-		{ block = block "kmemleak: " $0 "\n" }
-		END { tell() }' $leak | while IFS= read -r line; do
-		echo "$line" >/dev/kmsg
-	done
+	log_leaks
 	echo "flowtrack-kunit: end" >/dev/kmsg
 }
 

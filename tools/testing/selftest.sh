@@ -106,9 +106,11 @@ guest() {
 	local name i
 	# Streamed, so that it survives the guest, and a test that clears the log hides nothing.
 	dmesg -w >"$RESULTS/kmsg" &
+	forget_leaks
 	for name in "$@"; do
 		run_test "$name"
 	done
+	log_leaks
 	mark "end of-all-tests"
 	for ((i = 0; i < 50; i++)); do
 		! grep -q 'end of-all-tests' "$RESULTS/kmsg" || break
