@@ -206,8 +206,9 @@ def _(net):
 @case("no flow may be evicted: the fallback, and nothing of nf_conntrack's in the log", only="flowtrack")
 def _(net):
     fresh(net)
-    kept = talks(net, 20)
-    limit(20)
+    # So few that even a slow machine has a word of each within the second after which a greedy source's is idle.
+    kept = talks(net, 8)
+    limit(8)
     before = net.r.tool_json("stats")
     with Busy(kept):
         equal(connects(net, 2, timeout=1.5), 0, "connections served, fallback drop")
@@ -221,7 +222,7 @@ def _(net):
         server.close()
         client.close()
         check(since(net, before).get("guard_pass", 0) >= 1, f"{since(net, before)}")
-        equal(net.r.conntrack_count(), 20, "entries")
+        equal(net.r.conntrack_count(), 8, "entries")
     close(kept)
     equal(full_lines(net), [], "lines")
 
@@ -395,6 +396,8 @@ def _(net):
 @case("flowtrack list: both kinds, and who tracks which; the other verbs are about own flows", only="flowtrack")
 def _(net):
     fresh(net)
+    # The first ones shall be there when the last ones are, with whatever checks the kernel does.
+    net.r.run("sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=600")
     near = [Talk(net.c, net.r, Net.RC[4], next(ports)) for _ in range(2)]
     far = talks(net, 3)
     flood(net, 300)
@@ -453,6 +456,7 @@ def _(net):
     equal(tool("del", "--all", "guarded")["deleted"], 3, "deleted guarded flows")
     equal(net.r.conntrack_count(), 0, "entries")
     net.r.nft("delete table inet still")
+    net.r.run("sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=30")
     close(near + far)
 
 
