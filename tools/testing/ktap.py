@@ -94,20 +94,27 @@ def complaints(lines):
             if COMPLAINTS.search(line) and not re.search(r"kmemleak: \d+ new suspected memory leaks", line)]
 
 
-def without_races_of_others(lines):
-    """A kernel log without KCSAN's reports of races in which no function of ours is: the kernel has many of them."""
-    out, block = [], []
+def without_reports_on_others(lines):
+    """A kernel log without reports in whose traces there is no function of ours, of two kinds: races that KCSAN sees, and
+    lists that are traversed outside of RCU's sections. The kernel has many of them: all of nf_tables holds a mutex instead."""
+    rule = "=" * 66
+    out, block, end = [], [], None
     for line in lines:
         if "flowtrack-selftest: " in line:
             out.append(line)
-        elif not block and not line.endswith("=" * 66):
+            continue
+        begins = not block and (line.endswith(rule) or "WARNING: suspicious RCU usage" in line)
+        if not block and not begins:
             out.append(line)
-        else:
-            block.append(line)
-            if len(block) > 1 and line.endswith("=" * 66):
-                if not any("BUG: KCSAN" in b for b in block) or any(OURS.search(b) for b in block):
-                    out += block
-                block = []
+            continue
+        if begins:
+            end = rule if line.endswith(rule) else "</TASK>"
+        block.append(line)
+        if not begins and line.endswith(end):
+            known = end != rule or any("BUG: KCSAN" in b for b in block)
+            if not known or any(OURS.search(b) for b in block):
+                out += block
+            block = []
     return out + block
 
 
@@ -228,8 +235,8 @@ def split_by_test(lines):
 
 def judge_selftest(args):
     score = Score()
-    kmsg = without_races_of_others(read(os.path.join(args.dir, "kmsg")).splitlines())
-    console = without_races_of_others(read(args.console).splitlines() if args.console else [])
+    kmsg = without_reports_on_others(read(os.path.join(args.dir, "kmsg")).splitlines())
+    console = without_reports_on_others(read(args.console).splitlines() if args.console else [])
     sections = split_by_test(kmsg)
     for name, lines in split_by_test(console).items():
         # The console has what the guest could not write any more when it died.

@@ -31,6 +31,8 @@ TOOL = os.environ.get("FT_TOOL", "flowtrack")
 ADOPT = os.environ.get("FT_ADOPT", "") if FLOWTRACK else ""  # always: see adopting.py
 PREFIX = "nf_flowtrack" if FLOWTRACK else "nf_conntrack"
 MODULE = "nf_flowtrack"
+# So many times slower than a stock kernel may this one be.
+SLOW = int(os.environ.get("FT_SLOW", "1"))
 
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
@@ -52,13 +54,13 @@ def equal(seen, wanted, what):
 
 def busywait(seconds, condition, what):
     """Poll until condition() is true; its value is returned."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * SLOW
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise Failure(f"{what}: not within {seconds} s")
+            raise Failure(f"{what}: not within {seconds * SLOW} s")
         time.sleep(0.01)
 
 
@@ -138,7 +140,7 @@ def main(setup=None, teardown=None):
 
 def run(*args, text=None, ok=True, timeout=60):
     """Run a command in the namespace that the caller is in; (status, stdout, stderr), or Failure if it fails."""
-    p = subprocess.run(args, input=text, capture_output=True, text=True, timeout=timeout, check=False)
+    p = subprocess.run(args, input=text, capture_output=True, text=True, timeout=timeout * SLOW, check=False)
     if ok and p.returncode:
         raise Failure(f"{' '.join(args)}: exit status {p.returncode}: {p.stderr.strip()} {p.stdout.strip()}")
     return p.returncode, p.stdout, p.stderr
@@ -170,8 +172,8 @@ def load(*params):
 
 
 def unload():
-    status, _, err = run("timeout", "30", "rmmod", MODULE, ok=False)
-    check(status == 0, f"rmmod: {err.strip() or 'did not end in 30 s'}")
+    status, _, err = run("timeout", str(30 * SLOW), "rmmod", MODULE, ok=False)
+    check(status == 0, f"rmmod: {err.strip() or 'did not end in time'}")
 
 
 def load_if_wanted(*params):
