@@ -305,9 +305,8 @@ void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier)
 	/* "reject with tcp reset" closes the connection it rejects. */
 	closed = closed && ft_word_state(word) != FLOWTRACK_TCP_STATE_CLOSE;
 	if (closed) {
-		word &= ~(FT_FLOW_STATE | FT_FLOW_CLASS);
-		word |= FLOWTRACK_TCP_STATE_CLOSE << 8 |
-			FLOWTRACK_CLASS_CLOSING << 5;
+		word = ft_word_set(word, FLOWTRACK_TCP_STATE_CLOSE,
+				   FLOWTRACK_CLASS_CLOSING);
 		timeout = ft_timeout(&tn->set, TCP_TIMEOUT_CLOSE);
 		nearer = (s32)(ft_now() + timeout - flow->deadline) < 0;
 		if (nearer)
