@@ -6,6 +6,7 @@
  * differs on purpose: an established TCP connection that says nothing is kept
  * for 15 hours, not 5 days.
  */
+#include <linux/in.h>
 #include <linux/netlink.h>
 #include <linux/string.h>
 
@@ -181,6 +182,34 @@ int ft_setting_value(unsigned int attr, const char *name)
 			return i;
 	}
 	return -EINVAL;
+}
+
+/**
+ * ft_setting_timeout_of() - which timeout most flows of a kind have
+ * @l4proto: IPPROTO_*; 0: not known
+ * @class: enum flowtrack_class
+ *
+ * Only where it is worth an administrator's while: a timeout that can be lowered
+ * without harm to clients.
+ *
+ * Context: any.
+ * Return: FLOWTRACK_A_SETTINGS_*, or 0 if there is none to name.
+ */
+unsigned int ft_setting_timeout_of(u8 l4proto, enum flowtrack_class class)
+{
+	/* Of TCP, whatever else most flows are: no other protocol has so many. */
+	if (class == FLOWTRACK_CLASS_CLOSING)
+		return A(TCP_TIMEOUT_TIME_WAIT);
+	switch (l4proto) {
+	case IPPROTO_TCP:
+		return class == FLOWTRACK_CLASS_EMBRYONIC ?
+		       A(TCP_TIMEOUT_SYN_RECV) : 0;
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+		return class <= FLOWTRACK_CLASS_REPLIED ? A(UDP_TIMEOUT) : 0;
+	default:
+		return 0;
+	}
 }
 
 /* Say which names there are; the values are those of the uapi header. */

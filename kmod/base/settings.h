@@ -128,6 +128,7 @@ extern const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX]
 
 const char *ft_setting_name(unsigned int attr, u32 value);
 int ft_setting_value(unsigned int attr, const char *name);
+unsigned int ft_setting_timeout_of(u8 l4proto, enum flowtrack_class class);
 int ft_settings_check(struct ft_net *tn, unsigned int attr, u32 value,
 		      struct netlink_ext_ack *extack);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/compiler.h>
 #include <linux/cpumask.h>
-#include <linux/in.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
@@ -51,19 +50,6 @@ enum ft_crossing ft_watermark_cross(bool above, u32 count, u32 room, u32 low,
 	       FT_CROSSING_LOW : FT_CROSSING_NONE;
 }
 
-static unsigned int timeout_of_embryonic(u8 l4proto)
-{
-	switch (l4proto) {
-	case IPPROTO_TCP:
-		return FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_SYN_RECV;
-	case IPPROTO_UDP:
-	case IPPROTO_UDPLITE:
-		return FLOWTRACK_A_SETTINGS_UDP_TIMEOUT;
-	default:
-		return FLOWTRACK_A_SETTINGS_MAX_FLOWS;
-	}
-}
-
 /**
  * ft_watermark_help() - which setting helps against what fills the table
  * @census: flows by class
@@ -77,8 +63,8 @@ static unsigned int timeout_of_embryonic(u8 l4proto)
 unsigned int ft_watermark_help(const struct ft_census *census, u32 share,
 			       u8 l4proto, enum flowtrack_policy policy)
 {
-	unsigned int most = FLOWTRACK_CLASS_ASSURED;
-	unsigned int i;
+	enum flowtrack_class most = FLOWTRACK_CLASS_ASSURED;
+	unsigned int i, timeout;
 
 	if (share >= FT_WATERMARK_SHARE)
 		return FLOWTRACK_A_SETTINGS_SRC_MAX;
@@ -89,17 +75,8 @@ unsigned int ft_watermark_help(const struct ft_census *census, u32 share,
 	if (most <= FLOWTRACK_CLASS_EMBRYONIC &&
 	    policy != FLOWTRACK_POLICY_EVICT)
 		return FLOWTRACK_A_SETTINGS_FULL_POLICY;
-	switch (most) {
-	case FLOWTRACK_CLASS_CLOSING:
-		return FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_TIME_WAIT;
-	case FLOWTRACK_CLASS_EMBRYONIC:
-		return timeout_of_embryonic(l4proto);
-	case FLOWTRACK_CLASS_REPLIED:
-		if (l4proto == IPPROTO_UDP || l4proto == IPPROTO_UDPLITE)
-			return FLOWTRACK_A_SETTINGS_UDP_TIMEOUT;
-		break;
-	}
-	return FLOWTRACK_A_SETTINGS_MAX_FLOWS;
+	timeout = ft_setting_timeout_of(l4proto, most);
+	return timeout ?: FLOWTRACK_A_SETTINGS_MAX_FLOWS;
 }
 
 /* A few counters of all CPUs; what is asked for each second is one of them. */
