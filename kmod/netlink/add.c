@@ -8,27 +8,16 @@
 #include <linux/netlink.h>
 #include <linux/timekeeping.h>
 
+#include "base/extack.h"
 #include "netlink/ops.h"
 #include "proto/proto.h"
 #include "track/admit.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 
-/* A window is 16 bits, shifted by 14 at most (RFC 7323 2.3). */
-#define TCP_SCALE_MAX	14
-
 const struct nla_policy ft_counters_policy[FLOWTRACK_A_COUNTERS_MAX + 1] = {
 	[FLOWTRACK_A_COUNTERS_PACKETS] = { .type = NLA_U64 },
 	[FLOWTRACK_A_COUNTERS_BYTES] = { .type = NLA_U64 },
-};
-
-const struct nla_policy ft_tcp_dir_policy[FLOWTRACK_A_TCP_DIR_MAX + 1] = {
-	[FLOWTRACK_A_TCP_DIR_END] = { .type = NLA_U32 },
-	[FLOWTRACK_A_TCP_DIR_MAXEND] = { .type = NLA_U32 },
-	[FLOWTRACK_A_TCP_DIR_MAXWIN] = { .type = NLA_U32 },
-	[FLOWTRACK_A_TCP_DIR_MAXACK] = { .type = NLA_U32 },
-	[FLOWTRACK_A_TCP_DIR_SCALE] = NLA_POLICY_MAX(NLA_U8, TCP_SCALE_MAX),
-	[FLOWTRACK_A_TCP_DIR_FLAGS] = { .type = NLA_U8 },
 };
 
 static int read_counters(struct genl_info *info, struct ft_birth *birth,
@@ -51,89 +40,6 @@ static int read_counters(struct genl_info *info, struct ft_birth *birth,
 	if (tb[FLOWTRACK_A_COUNTERS_BYTES])
 		birth->bytes[dir] = nla_get_u64(tb[FLOWTRACK_A_COUNTERS_BYTES]);
 	return 0;
-}
-
-static int read_tcp_dir(struct genl_info *info, struct ft_tcp *tcp,
-			enum ft_dir dir)
-{
-	struct nlattr *nest = info->attrs[dir == FT_DIR_ORIG ? A(TCP_ORIG) :
-							       A(TCP_REPLY)];
-	struct nlattr *tb[FLOWTRACK_A_TCP_DIR_MAX + 1];
-	unsigned int i;
-	int err;
-
-	err = nla_parse_nested(tb, FLOWTRACK_A_TCP_DIR_MAX, nest,
-			       ft_tcp_dir_policy, info->extack);
-	if (err)
-		return err;
-	for (i = 1; i <= FLOWTRACK_A_TCP_DIR_MAX; i++) {
-		if (tb[i])
-			continue;
-		return FT_NETLINK_MISSING(info->extack, nest, i,
-					  "the TCP state of a direction is incomplete");
-	}
-	tcp->end[dir] = nla_get_u32(tb[FLOWTRACK_A_TCP_DIR_END]);
-	tcp->maxend[dir] = nla_get_u32(tb[FLOWTRACK_A_TCP_DIR_MAXEND]);
-	tcp->maxwin[dir] = nla_get_u32(tb[FLOWTRACK_A_TCP_DIR_MAXWIN]);
-	tcp->maxack[dir] = nla_get_u32(tb[FLOWTRACK_A_TCP_DIR_MAXACK]);
-	tcp->scale[dir] = nla_get_u8(tb[FLOWTRACK_A_TCP_DIR_SCALE]);
-	tcp->flags[dir] = nla_get_u8(tb[FLOWTRACK_A_TCP_DIR_FLAGS]);
-	return 0;
-}
-
-/*
- * Without it the windows are zero, which means unknown: they are learnt from
- * the packets that come, as in the middle of any connection.
- */
-static int read_tcp(struct genl_info *info, struct ft_birth *birth)
-{
-	struct nlattr *orig = info->attrs[A(TCP_ORIG)];
-	struct nlattr *reply = info->attrs[A(TCP_REPLY)];
-
-	if (!orig && !reply)
-		return 0;
-	if (birth->key.l4proto != IPPROTO_TCP)
-		return FT_NETLINK_BAD(info->extack, orig ?: reply,
-				      "the protocol is not TCP");
-	if (!orig || !reply)
-		return FT_NETLINK_MISSING(info->extack, NULL,
-					  orig ? A(TCP_REPLY) : A(TCP_ORIG),
-					  "TCP state of both directions or of none");
-	return read_tcp_dir(info, &birth->proto.tcp, FT_DIR_ORIG) ?:
-	       read_tcp_dir(info, &birth->proto.tcp, FT_DIR_REPLY);
-}
-
-static int read_vtags(struct genl_info *info, struct ft_birth *birth)
-{
-	struct nlattr *orig = info->attrs[A(VTAG_ORIG)];
-	struct nlattr *reply = info->attrs[A(VTAG_REPLY)];
-
-	if (!orig && !reply)
-		return 0;
-	if (birth->key.l4proto != IPPROTO_SCTP)
-		return FT_NETLINK_BAD(info->extack, orig ?: reply,
-				      "the protocol is not SCTP");
-	if (orig)
-		birth->proto.sctp.vtag[FT_DIR_ORIG] = nla_get_be32(orig);
-	if (reply)
-		birth->proto.sctp.vtag[FT_DIR_REPLY] = nla_get_be32(reply);
-	return 0;
-}
-
-/* The state of a flow of which no more is known than whether it was answered. */
-static u8 default_state(u8 l4proto, bool replied)
-{
-	switch (l4proto) {
-	case IPPROTO_TCP:
-		return replied ? FLOWTRACK_TCP_STATE_ESTABLISHED :
-				 FLOWTRACK_TCP_STATE_SYN_SENT;
-	case IPPROTO_SCTP:
-		return replied ? FLOWTRACK_SCTP_STATE_ESTABLISHED :
-				 FLOWTRACK_SCTP_STATE_COOKIE_WAIT;
-	default:
-		return replied ? FLOWTRACK_FLOW_STATE_REPLIED :
-				 FLOWTRACK_FLOW_STATE_UNREPLIED;
-	}
 }
 
 static int check_state(struct genl_info *info, u8 l4proto, u8 state, bool replied)
@@ -165,7 +71,7 @@ static int read_state(struct genl_info *info, struct ft_birth *birth)
 	if (status & FLOWTRACK_STATUS_ASSURED && !replied)
 		return FT_NETLINK_BAD(info->extack, info->attrs[A(STATUS)],
 				      "assured needs seen-reply");
-	state = default_state(l4proto, replied);
+	state = ft_proto_state_default(l4proto, replied);
 	if (info->attrs[A(STATE)]) {
 		state = nla_get_u8(info->attrs[A(STATE)]);
 		err = check_state(info, l4proto, state, replied);
@@ -244,8 +150,8 @@ static int read_birth(struct genl_info *info, struct ft_net *tn,
 		birth->mark = nla_get_u32(info->attrs[A(MARK)]);
 	return read_state(info, birth) ?:
 	       read_timeout(info, tn, birth) ?:
-	       read_tcp(info, birth) ?:
-	       read_vtags(info, birth) ?:
+	       ft_proto_from_nlattr(info->attrs, birth->key.l4proto,
+				    &birth->proto, info->extack) ?:
 	       read_counters(info, birth, FT_DIR_ORIG) ?:
 	       read_counters(info, birth, FT_DIR_REPLY) ?:
 	       read_start(info, birth);

@@ -15,6 +15,7 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/sock.h>
 
+#include "base/extack.h"
 #include "guard/feed.h"
 #include "netlink/filter.h"
 #include "netlink/ops.h"

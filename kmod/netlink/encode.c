@@ -2,7 +2,6 @@
 /*
  * A flow in a message, as replies, dumps and notifications have it.
  */
-#include <linux/in.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/timekeeping.h>
@@ -12,6 +11,7 @@
 #include "flow/flow.h"
 #include "net.h"
 #include "netlink/ops.h"
+#include "proto/proto.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 
@@ -25,19 +25,17 @@ size_t ft_netlink_flow_size(void)
 	size_t u64_size = nla_total_size_64bit(sizeof(u64));
 	size_t u32_size = nla_total_size(sizeof(u32));
 	size_t small = nla_total_size(sizeof(u16));
-	size_t tuple, counters, tcp_dir;
+	size_t tuple, counters;
 
 	tuple = nla_total_size(0) + 2 * nla_total_size(sizeof(struct in6_addr)) +
 		3 * small;
 	counters = nla_total_size(0) + 2 * u64_size;
-	tcp_dir = nla_total_size(0) + 4 * u32_size + 2 * small;
 
 	return u64_size +		/* id */
 	       7 * small +		/* family to class without nests, tracker */
-	       2 * tuple + 2 * counters + 2 * tcp_dir +
+	       2 * tuple + 2 * counters + ft_proto_nlattr_size() +
 	       3 * u32_size +		/* status, timeout, mark */
 	       3 * u64_size +		/* age, start, stop */
-	       2 * u32_size +		/* vtags */
 	       small;			/* reason */
 }
 
@@ -72,39 +70,6 @@ int ft_netlink_put_counters(struct sk_buff *skb, const struct ft_flow *flow)
 {
 	return put_dir_counters(skb, flow, FT_DIR_ORIG) ?:
 	       put_dir_counters(skb, flow, FT_DIR_REPLY);
-}
-
-static int put_tcp(struct sk_buff *skb, const struct ft_tcp *tcp,
-		   enum ft_dir dir)
-{
-	unsigned int attr = dir == FT_DIR_ORIG ? A(TCP_ORIG) : A(TCP_REPLY);
-	struct nlattr *nest = nla_nest_start(skb, attr);
-
-	if (!nest ||
-	    nla_put_u32(skb, FLOWTRACK_A_TCP_DIR_END, tcp->end[dir]) ||
-	    nla_put_u32(skb, FLOWTRACK_A_TCP_DIR_MAXEND, tcp->maxend[dir]) ||
-	    nla_put_u32(skb, FLOWTRACK_A_TCP_DIR_MAXWIN, tcp->maxwin[dir]) ||
-	    nla_put_u32(skb, FLOWTRACK_A_TCP_DIR_MAXACK, tcp->maxack[dir]) ||
-	    nla_put_u8(skb, FLOWTRACK_A_TCP_DIR_SCALE, tcp->scale[dir]) ||
-	    nla_put_u8(skb, FLOWTRACK_A_TCP_DIR_FLAGS, tcp->flags[dir])) {
-		nla_nest_cancel(skb, nest);
-		return -EMSGSIZE;
-	}
-	nla_nest_end(skb, nest);
-	return 0;
-}
-
-static int put_protocol(struct sk_buff *skb, const struct ft_flow *flow)
-{
-	if (flow->key.l4proto == IPPROTO_TCP)
-		return put_tcp(skb, &flow->proto.tcp, FT_DIR_ORIG) ?:
-		       put_tcp(skb, &flow->proto.tcp, FT_DIR_REPLY);
-	if (flow->key.l4proto == IPPROTO_SCTP)
-		return nla_put_be32(skb, A(VTAG_ORIG),
-				    flow->proto.sctp.vtag[FT_DIR_ORIG]) ?:
-		       nla_put_be32(skb, A(VTAG_REPLY),
-				    flow->proto.sctp.vtag[FT_DIR_REPLY]);
-	return 0;
 }
 
 static bool counted(const struct ft_net *tn, const struct ft_flow *flow)
@@ -195,7 +160,8 @@ int ft_netlink_put_flow(struct sk_buff *skb, const struct ft_net *tn,
 
 	if (ft_netlink_put_head(skb, copy, NULL, (u64)flow->gen << 32 | index,
 				FLOWTRACK_TRACKER_OWN) ||
-	    put_times(skb, tn, flow) || put_protocol(skb, flow) ||
+	    put_times(skb, tn, flow) ||
+	    ft_proto_to_nlattr(skb, flow->key.l4proto, &flow->proto) ||
 	    (counted(tn, flow) && ft_netlink_put_counters(skb, flow)))
 		return -EMSGSIZE;
 	return 0;

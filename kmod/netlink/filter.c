@@ -4,6 +4,7 @@
 #include <linux/netlink.h>
 #include <net/ipv6.h>
 
+#include "base/extack.h"
 #include "flow/flow.h"
 #include "netlink/filter.h"
 #include "netlink/ops.h"

@@ -6,6 +6,7 @@
 #include <linux/timekeeping.h>
 #include <net/netfilter/nf_conntrack.h>
 
+#include "base/extack.h"
 #include "netlink/filter.h"
 #include "netlink/ops.h"
 #include "track/end.h"

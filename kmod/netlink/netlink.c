@@ -17,6 +17,7 @@
 #include "netlink/filter.h"
 #include "netlink/netlink.h"
 #include "netlink/ops.h"
+#include "proto/nlattr.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 
@@ -43,10 +44,7 @@ static const struct nla_policy add_policy[] = {
 	[A(COUNTERS_ORIG)] = NLA_POLICY_NESTED(ft_counters_policy),
 	[A(COUNTERS_REPLY)] = NLA_POLICY_NESTED(ft_counters_policy),
 	[A(START)] = { .type = NLA_U64 },
-	[A(TCP_ORIG)] = NLA_POLICY_NESTED(ft_tcp_dir_policy),
-	[A(TCP_REPLY)] = NLA_POLICY_NESTED(ft_tcp_dir_policy),
-	[A(VTAG_ORIG)] = { .type = NLA_BE32 },
-	[A(VTAG_REPLY)] = { .type = NLA_BE32 },
+	FT_PROTO_NLATTR_POLICY
 };
 
 static const struct nla_policy top_policy[] = {

@@ -19,23 +19,6 @@ struct ft_filter;
 struct ft_watermark_event;
 struct nf_conn;
 
-/* An attribute is wrong. Macros, because the core wants its messages literal. */
-#define FT_NETLINK_BAD(extack, attr, message)				\
-	({								\
-		NL_SET_ERR_MSG_ATTR(extack, attr, message);		\
-		-EINVAL;						\
-	})
-
-/* Attribute number @attr is not in @nest; NULL: not in the message. */
-#define FT_NETLINK_MISSING(extack, nest, attr, message)			\
-	({								\
-		struct netlink_ext_ack *__missing_ack = (extack);	\
-									\
-		NL_SET_ERR_MSG(__missing_ack, message);			\
-		NL_SET_ERR_ATTR_MISS(__missing_ack, nest, attr);	\
-		-EINVAL;						\
-	})
-
 /* netlink_family.c */
 extern struct genl_family ft_genl_family;
 
@@ -87,7 +70,6 @@ int ft_netlink_guarded_del(struct ft_net *tn, const struct ft_filter *filter,
 
 /* netlink_add.c */
 extern const struct nla_policy ft_counters_policy[FLOWTRACK_A_COUNTERS_MAX + 1];
-extern const struct nla_policy ft_tcp_dir_policy[FLOWTRACK_A_TCP_DIR_MAX + 1];
 int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info);
 
 /* netlink_stats.c */

@@ -6,6 +6,7 @@
 #include <linux/netlink.h>
 #include <linux/socket.h>
 
+#include "base/extack.h"
 #include "flow/tuple.h"
 #include "netlink/ops.h"
 

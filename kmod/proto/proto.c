@@ -10,6 +10,7 @@
 #include "proto/generic.h"
 #include "proto/gre.h"
 #include "proto/icmp.h"
+#include "proto/nlattr.h"
 #include "proto/proto.h"
 #include "proto/sctp.h"
 #include "proto/tcp.h"
@@ -324,6 +325,81 @@ u8 ft_proto_state_max(u8 l4proto)
 	default:
 		return FLOWTRACK_FLOW_STATE_REPLIED;
 	}
+}
+
+/**
+ * ft_proto_state_default() - state of a flow of which little is known
+ * @l4proto: IPPROTO_*
+ * @replied: whether it was answered
+ *
+ * Context: any.
+ * Return: the state.
+ */
+u8 ft_proto_state_default(u8 l4proto, bool replied)
+{
+	switch (l4proto) {
+	case IPPROTO_TCP:
+		return replied ? FLOWTRACK_TCP_STATE_ESTABLISHED :
+				 FLOWTRACK_TCP_STATE_SYN_SENT;
+	case IPPROTO_SCTP:
+		return replied ? FLOWTRACK_SCTP_STATE_ESTABLISHED :
+				 FLOWTRACK_SCTP_STATE_COOKIE_WAIT;
+	default:
+		return replied ? FLOWTRACK_FLOW_STATE_REPLIED :
+				 FLOWTRACK_FLOW_STATE_UNREPLIED;
+	}
+}
+
+/**
+ * ft_proto_nlattr_size() - what ft_proto_to_nlattr() adds to a message
+ *
+ * Return: bytes, for the protocol that needs most.
+ */
+size_t ft_proto_nlattr_size(void)
+{
+	return max(ft_tcp_nlattr_size(), ft_sctp_nlattr_size());
+}
+
+/**
+ * ft_proto_to_nlattr() - encode what a protocol keeps of a flow
+ * @skb: message
+ * @l4proto: protocol of the flow
+ * @state: what it keeps
+ *
+ * Context: any.
+ * Return: 0, or -EMSGSIZE with the message in an undefined state.
+ */
+int ft_proto_to_nlattr(struct sk_buff *skb, u8 l4proto,
+		       const union ft_proto_state *state)
+{
+	switch (l4proto) {
+	case IPPROTO_TCP:
+		return ft_tcp_to_nlattr(skb, &state->tcp);
+	case IPPROTO_SCTP:
+		return ft_sctp_to_nlattr(skb, &state->sctp);
+	default:
+		return 0;
+	}
+}
+
+/**
+ * ft_proto_from_nlattr() - read what a protocol keeps of a flow
+ * @attrs: FLOWTRACK_A_FLOW_*, each of them checked by FT_PROTO_NLATTR_POLICY
+ * @l4proto: protocol of the flow
+ * @state: zeroed; filled
+ * @extack: for errors
+ *
+ * Each protocol is asked: it refuses its attributes in a flow of another one.
+ *
+ * Context: any.
+ * Return: 0, or -EINVAL with message and attribute in @extack.
+ */
+int ft_proto_from_nlattr(struct nlattr **attrs, u8 l4proto,
+			 union ft_proto_state *state,
+			 struct netlink_ext_ack *extack)
+{
+	return ft_tcp_from_nlattr(attrs, l4proto, &state->tcp, extack) ?:
+	       ft_sctp_from_nlattr(attrs, l4proto, &state->sctp, extack);
 }
 
 /**

@@ -16,7 +16,9 @@
 #include "flow/tuple.h"
 #include "proto/step.h"
 
+struct netlink_ext_ack;
 struct nf_conn;
+struct nlattr;
 
 /**
  * ft_proto_lockless() - may a packet change nothing of its flow?
@@ -60,6 +62,15 @@ u32 ft_proto_word(u8 l4proto, u32 word, u8 state);
 u32 ft_proto_conntrack_word(const struct nf_conn *ct);
 /* Highest state number of a protocol, for the checks of flow-add. */
 u8 ft_proto_state_max(u8 l4proto);
+/* State of a flow of which only is known whether it was answered. */
+u8 ft_proto_state_default(u8 l4proto, bool replied);
+/* What the protocol keeps of a flow, in a message: at most so many bytes. */
+size_t ft_proto_nlattr_size(void);
+int ft_proto_to_nlattr(struct sk_buff *skb, u8 l4proto,
+		       const union ft_proto_state *state);
+int ft_proto_from_nlattr(struct nlattr **attrs, u8 l4proto,
+			 union ft_proto_state *state,
+			 struct netlink_ext_ack *extack);
 /* ICMP error: could the quoted segment have been sent? TCP only. */
 bool ft_proto_quoted(const struct sk_buff *skb, const struct ft_pkt *inner,
 		     enum ft_dir dir, const union ft_proto_state *state);

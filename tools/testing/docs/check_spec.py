@@ -52,7 +52,10 @@ def policy(name):
     """Attributes that a policy in netlink.c accepts."""
     text = code("kmod/netlink/netlink.c")
     body = re.search(r"nla_policy " + name + r"\[\] = {(.*?)\n};", text, re.S).group(1)
-    return {attr.lower().replace("_", "-") for attr in re.findall(r"\[(?:A\(|FLOWTRACK_A_TOP_)(\w+)\)?\]", body)}
+    if "FT_PROTO_NLATTR_POLICY" in body:
+        body += re.search(r"define FT_PROTO_NLATTR_POLICY\s(.*)", code("kmod/proto/nlattr.h")).group(1)
+    return {attr.lower().replace("_", "-")
+            for attr in re.findall(r"\[(?:A\(|FLOWTRACK_A_TOP_|FLOWTRACK_A_FLOW_)(\w+)\)?\]", body)}
 
 
 def accepted(spec, name):
