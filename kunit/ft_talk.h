@@ -14,8 +14,8 @@
 #include <net/sock.h>
 
 #include "ft_kunit.h"
+#include "netlink/family.h"
 #include "netlink/netlink.h"
-#include "netlink/ops.h"
 
 #define FT_TALK_BUFFER	32768
 

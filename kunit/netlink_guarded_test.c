@@ -8,7 +8,7 @@
 #include "ft_conntrack.h"
 #include "ft_talk.h"
 #include "netlink/filter.h"
-#include "netlink/ops.h"
+#include "netlink/guarded.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 #define T(name)		FLOWTRACK_A_TUPLE_##name

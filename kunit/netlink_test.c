@@ -4,7 +4,7 @@
  * comes out, what is wrong is refused with the reason.
  */
 #include "ft_talk.h"
-#include "netlink/ops.h"
+#include "netlink/encode.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 #define T(name)		FLOWTRACK_A_TUPLE_##name

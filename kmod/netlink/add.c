@@ -6,12 +6,24 @@
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/netlink.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/timekeeping.h>
+#include <net/genetlink.h>
+#include <net/netlink.h>
 
 #include "base/extack.h"
-#include "netlink/ops.h"
+#include "base/limits.h"
+#include "base/settings.h"
+#include "flow/flow.h"
+#include "flow/table.h"
+#include "flow/tuple.h"
+#include "net.h"
+#include "netlink/add.h"
+#include "netlink/family.h"
+#include "netlink/tuple.h"
 #include "proto/proto.h"
 #include "track/admit.h"
+#include "track/birth.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 

@@ -10,15 +10,26 @@
  */
 #include <linux/ktime.h>
 #include <linux/netlink.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/sched/signal.h>
+#include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <net/genetlink.h>
 #include <net/netfilter/nf_conntrack.h>
+#include <net/netlink.h>
 #include <net/sock.h>
 
 #include "base/extack.h"
+#include "flow/flow.h"
+#include "flow/shadow.h"
+#include "flow/table.h"
 #include "guard/feed.h"
+#include "net.h"
+#include "netlink/dump.h"
+#include "netlink/encode.h"
+#include "netlink/family.h"
 #include "netlink/filter.h"
-#include "netlink/ops.h"
+#include "netlink/guarded.h"
 
 /* Buckets between two chances for others to run. */
 #define DUMP_SLICE	64

@@ -2,15 +2,18 @@
 /*
  * A flow in a message, as replies, dumps and notifications have it.
  */
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/timekeeping.h>
 #include <net/netlink.h>
 
 #include "base/settings.h"
 #include "flow/flow.h"
 #include "net.h"
-#include "netlink/ops.h"
+#include "netlink/encode.h"
+#include "netlink/tuple.h"
 #include "proto/proto.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name

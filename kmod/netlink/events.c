@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/ktime.h>
 #include <linux/netlink.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/timekeeping.h>
+#include <net/genetlink.h>
+#include <net/netlink.h>
 
 #include "base/notify.h"
+#include "base/settings.h"
 #include "net.h"
+#include "netlink/encode.h"
 #include "netlink/events.h"
-#include "netlink/ops.h"
+#include "netlink/family.h"
 
 static int put_end(struct sk_buff *skb, const struct ft_net *tn,
 		   enum flowtrack_reason reason)

@@ -3,13 +3,15 @@
  * The family as its parts see it: groups to send to, and answers.
  */
 #include <linux/module.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/skbuff.h>
 #include <net/genetlink.h>
+#include <net/netlink.h>
 
 #include "base/notify.h"
 #include "base/stats.h"
 #include "net.h"
-#include "netlink/ops.h"
+#include "netlink/family.h"
 
 /* Flows are as private when they are announced as when they are asked for. */
 static const struct genl_multicast_group mcgrps[] = {

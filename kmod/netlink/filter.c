@@ -2,12 +2,15 @@
 #include <linux/in.h>
 #include <linux/ktime.h>
 #include <linux/netlink.h>
+#include <linux/nf_flowtrack.h>
 #include <net/ipv6.h>
+#include <net/netlink.h>
 
 #include "base/extack.h"
 #include "flow/flow.h"
+#include "flow/tuple.h"
 #include "netlink/filter.h"
-#include "netlink/ops.h"
+#include "netlink/tuple.h"
 #include "proto/proto.h"
 
 #define A(name)		FLOWTRACK_A_FILTER_##name

@@ -3,12 +3,24 @@
  * The requests that name a flow: flow-get, flow-del.
  */
 #include <linux/netlink.h>
+#include <linux/nf_flowtrack.h>
+#include <linux/skbuff.h>
 #include <linux/timekeeping.h>
+#include <net/genetlink.h>
 #include <net/netfilter/nf_conntrack.h>
+#include <net/netlink.h>
 
 #include "base/extack.h"
+#include "flow/flow.h"
+#include "flow/table.h"
+#include "flow/tuple.h"
+#include "net.h"
+#include "netlink/encode.h"
+#include "netlink/family.h"
 #include "netlink/filter.h"
-#include "netlink/ops.h"
+#include "netlink/flow.h"
+#include "netlink/guarded.h"
+#include "netlink/tuple.h"
 #include "track/end.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name

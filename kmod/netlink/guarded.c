@@ -3,8 +3,11 @@
  * Flows of nf_conntrack that are guarded, in messages: as those of the table,
  * but told from the entry that nf_conntrack has now.
  */
+#include <linux/in.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/netlink.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/sched/signal.h>
 #include <linux/timekeeping.h>
 #include <net/netfilter/nf_conntrack.h>
@@ -12,10 +15,16 @@
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_timestamp.h>
 #include <net/netfilter/nf_conntrack_zones.h>
+#include <net/netlink.h>
 
+#include "flow/flow.h"
+#include "flow/shadow.h"
+#include "flow/tuple.h"
 #include "guard/feed.h"
+#include "net.h"
+#include "netlink/encode.h"
 #include "netlink/filter.h"
-#include "netlink/ops.h"
+#include "netlink/guarded.h"
 #include "proto/proto.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name

@@ -10,13 +10,25 @@
  */
 #include <linux/module.h>
 #include <linux/netdevice.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/skbuff.h>
+#include <net/genetlink.h>
+#include <net/netlink.h>
 
 #include "base/notify.h"
+#include "netlink/add.h"
+#include "netlink/dump.h"
 #include "netlink/events.h"
+#include "netlink/family.h"
 #include "netlink/filter.h"
+#include "netlink/flow.h"
 #include "netlink/netlink.h"
-#include "netlink/ops.h"
+#include "netlink/pressure.h"
+#include "netlink/settings.h"
+#include "netlink/stats.h"
+#include "netlink/top.h"
+#include "netlink/tuple.h"
+#include "policy/top.h"
 #include "proto/nlattr.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name

@@ -3,10 +3,19 @@
  * pressure-ntf: the table has reached a watermark.
  */
 #include <linux/netlink.h>
+#include <linux/nf_flowtrack.h>
+#include <net/genetlink.h>
+#include <net/netlink.h>
 
 #include "base/notify.h"
-#include "netlink/ops.h"
+#include "base/settings.h"
+#include "flow/table.h"
+#include "net.h"
+#include "netlink/family.h"
+#include "netlink/pressure.h"
+#include "netlink/top.h"
 #include "policy/adaptive.h"
+#include "policy/top.h"
 #include "policy/watermark.h"
 
 #define A(name)		FLOWTRACK_A_PRESSURE_##name

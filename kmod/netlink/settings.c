@@ -3,10 +3,15 @@
  * settings-get, settings-set: what the sysctls show, in one piece.
  */
 #include <linux/netlink.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/user_namespace.h>
+#include <net/genetlink.h>
+#include <net/netlink.h>
 
+#include "base/settings.h"
 #include "control.h"
-#include "netlink/ops.h"
+#include "netlink/family.h"
+#include "netlink/settings.h"
 
 /* Ranges are checked in settings.c, for netlink and sysctl alike. */
 const struct nla_policy ft_settings_policy[FLOWTRACK_A_SETTINGS_MAX + 1] = {

@@ -4,9 +4,19 @@
  */
 #include <linux/cpumask.h>
 #include <linux/netlink.h>
+#include <linux/nf_flowtrack.h>
+#include <linux/skbuff.h>
+#include <net/genetlink.h>
+#include <net/netlink.h>
 #include <net/sock.h>
 
-#include "netlink/ops.h"
+#include "base/settings.h"
+#include "base/stats.h"
+#include "flow/table.h"
+#include "net.h"
+#include "netlink/family.h"
+#include "netlink/stats.h"
+#include "policy/adaptive.h"
 
 /* This is not counted, but true of the whole namespace now. */
 static bool is_gauge(unsigned int attr)

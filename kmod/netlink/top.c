@@ -3,9 +3,16 @@
  * top-get: who holds most flows, and who opens most.
  */
 #include <linux/netlink.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/socket.h>
+#include <net/genetlink.h>
+#include <net/netlink.h>
 
-#include "netlink/ops.h"
+#include "flow/tuple.h"
+#include "net.h"
+#include "netlink/family.h"
+#include "netlink/top.h"
+#include "policy/top.h"
 
 #define A(name)		FLOWTRACK_A_TOP_##name
 #define E(name)		FLOWTRACK_A_TOP_ENTRY_##name

@@ -2,13 +2,17 @@
 /*
  * Tuples in messages: one direction of a flow, as its sender's packets have it.
  */
+#include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/netlink.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/socket.h>
+#include <net/genetlink.h>
+#include <net/netlink.h>
 
 #include "base/extack.h"
 #include "flow/tuple.h"
-#include "netlink/ops.h"
+#include "netlink/tuple.h"
 
 #define A(name)		FLOWTRACK_A_TUPLE_##name
 
