@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "base/follow.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "control.h"

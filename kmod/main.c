@@ -11,11 +11,22 @@
 #include <linux/ratelimit.h>
 #include <net/net_namespace.h>
 
+#include "base/limits.h"
+#include "base/settings.h"
+#include "base/stats.h"
 #include "control.h"
+#include "flow/flow.h"
+#include "flow/shadow.h"
+#include "flow/table.h"
 #include "guard/sweep.h"
 #include "main.h"
 #include "net.h"
 #include "netlink/netlink.h"
+#include "policy/adaptive.h"
+#include "policy/loan.h"
+#include "policy/source.h"
+#include "policy/top.h"
+#include "policy/watermark.h"
 #include "sysctl.h"
 #include "track/carrier.h"
 #include "track/consumers.h"

@@ -9,6 +9,7 @@
 #include <linux/user_namespace.h>
 #include <net/net_namespace.h>
 
+#include "base/settings.h"
 #include "control.h"
 #include "net.h"
 #include "sysctl.h"

@@ -37,6 +37,7 @@
 
 #include "base/fault_inject.h"
 #include "flow/table.h"
+#include "flow/tuple.h"
 
 /* A slot is read and written in one access. */
 static_assert(sizeof(unsigned long) == sizeof(u64));

@@ -12,6 +12,7 @@
 #include "base/stats.h"
 #include "flow/flow.h"
 #include "flow/shadow.h"
+#include "flow/tuple.h"
 #include "guard/feed.h"
 #include "guard/guard.h"
 #include "net.h"

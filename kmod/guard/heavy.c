@@ -4,8 +4,13 @@
 #include <linux/sort.h>
 #include <net/netfilter/nf_conntrack.h>
 
+#include "base/settings.h"
+#include "base/stats.h"
+#include "flow/shadow.h"
 #include "guard/heavy.h"
 #include "net.h"
+#include "policy/loan.h"
+#include "policy/source.h"
 #include "policy/top.h"
 
 /* Shadows looked at: a share is off by 3 percentage points at most. */

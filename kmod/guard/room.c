@@ -10,7 +10,9 @@
 
 #include "base/settings.h"
 #include "base/stats.h"
+#include "flow/flow.h"
 #include "flow/shadow.h"
+#include "flow/table.h"
 #include "flow/tuple.h"
 #include "guard/feed.h"
 #include "guard/guard.h"

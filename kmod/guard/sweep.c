@@ -7,6 +7,7 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 
+#include "flow/flow.h"
 #include "flow/shadow.h"
 #include "guard/feed.h"
 #include "guard/guard.h"

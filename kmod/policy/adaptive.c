@@ -14,6 +14,7 @@
 #include <linux/kernel.h>
 #include <linux/math64.h>
 
+#include "flow/flow.h"
 #include "policy/adaptive.h"
 
 /* Seconds that a flow may be idle at any level. */

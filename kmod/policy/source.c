@@ -17,6 +17,10 @@
 #include <linux/list_bl.h>
 
 #include "base/fault_inject.h"
+#include "base/settings.h"
+#include "base/stats.h"
+#include "flow/flow.h"
+#include "flow/table.h"
 #include "net.h"
 #include "policy/source.h"
 

@@ -9,6 +9,11 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 
+#include "base/settings.h"
+#include "flow/flow.h"
+#include "flow/shadow.h"
+#include "flow/table.h"
+#include "flow/tuple.h"
 #include "net.h"
 #include "policy/top.h"
 

@@ -7,7 +7,10 @@
 #include <linux/ratelimit.h>
 
 #include "base/notify.h"
+#include "base/settings.h"
+#include "flow/tuple.h"
 #include "net.h"
+#include "policy/top.h"
 #include "policy/watermark.h"
 
 /* Messages, in so many jiffies: reached, and left. */

@@ -6,6 +6,7 @@
 #ifndef _FT_PROTO_GENERIC_H
 #define _FT_PROTO_GENERIC_H
 
+#include "flow/flow.h"
 #include "flow/tuple.h"
 #include "proto/step.h"
 

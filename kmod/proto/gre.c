@@ -4,6 +4,8 @@
  * is assured. As nf_conntrack_proto_gre.c; the header is judged by tuple.c,
  * which has to read it anyway.
  */
+#include "base/settings.h"
+#include "flow/flow.h"
 #include "proto/generic.h"
 #include "proto/gre.h"
 

@@ -11,6 +11,8 @@
 #include <linux/in.h>
 #include <linux/netfilter.h>
 
+#include "base/invalid.h"
+#include "base/settings.h"
 #include "proto/generic.h"
 #include "proto/icmp.h"
 

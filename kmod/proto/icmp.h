@@ -6,6 +6,7 @@
 #ifndef _FT_PROTO_ICMP_H
 #define _FT_PROTO_ICMP_H
 
+#include "base/invalid.h"
 #include "flow/tuple.h"
 #include "proto/step.h"
 

@@ -29,6 +29,9 @@
 #include <linux/string.h>
 #include <net/sctp/checksum.h>
 
+#include "base/invalid.h"
+#include "base/settings.h"
+#include "flow/flow.h"
 #include "proto/generic.h"
 #include "proto/sctp.h"
 

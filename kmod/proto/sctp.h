@@ -5,6 +5,7 @@
 #ifndef _FT_PROTO_SCTP_H
 #define _FT_PROTO_SCTP_H
 
+#include "base/invalid.h"
 #include "flow/tuple.h"
 #include "proto/step.h"
 

@@ -5,6 +5,7 @@
  */
 #include <linux/in.h>
 #include <linux/netlink.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/skbuff.h>
 #include <net/netlink.h>
 

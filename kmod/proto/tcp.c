@@ -21,6 +21,9 @@
 #include <linux/string.h>
 #include <net/tcp.h>
 
+#include "base/invalid.h"
+#include "base/settings.h"
+#include "flow/flow.h"
 #include "proto/generic.h"
 #include "proto/tcp.h"
 #include "proto/tcp_window.h"

@@ -11,6 +11,9 @@
 #include <linux/netfilter.h>
 #include <linux/udp.h>
 
+#include "base/invalid.h"
+#include "base/settings.h"
+#include "flow/flow.h"
 #include "proto/generic.h"
 #include "proto/udp.h"
 

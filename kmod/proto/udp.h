@@ -5,6 +5,7 @@
 #ifndef _FT_PROTO_UDP_H
 #define _FT_PROTO_UDP_H
 
+#include "base/invalid.h"
 #include "flow/tuple.h"
 #include "proto/step.h"
 

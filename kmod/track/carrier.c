@@ -14,7 +14,6 @@
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "net.h"
-#include "proto/proto.h"
 #include "track/admit.h"
 #include "track/carrier.h"
 

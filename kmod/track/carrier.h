@@ -14,6 +14,7 @@
 #include <linux/skbuff.h>
 #include <net/netfilter/nf_conntrack.h>
 
+#include "flow/flow.h"
 #include "track/birth.h"
 
 struct ft_net;

@@ -7,15 +7,19 @@
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
+#include "base/invalid.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "flow/flow.h"
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "guard/feed.h"
+#include "guard/guard.h"
 #include "net.h"
 #include "proto/proto.h"
+#include "proto/step.h"
 #include "track/admit.h"
+#include "track/birth.h"
 #include "track/carrier.h"
 #include "track/confirm.h"
 #include "track/consumers.h"

@@ -7,6 +7,7 @@
 #include "base/stats.h"
 #include "flow/flow.h"
 #include "flow/table.h"
+#include "flow/tuple.h"
 #include "net.h"
 #include "policy/source.h"
 #include "track/end.h"

@@ -9,6 +9,7 @@
 #include "base/stats.h"
 #include "flow/flow.h"
 #include "flow/table.h"
+#include "flow/tuple.h"
 #include "net.h"
 #include "policy/adaptive.h"
 #include "policy/loan.h"

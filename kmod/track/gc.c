@@ -4,8 +4,15 @@
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 
+#include "base/limits.h"
+#include "base/settings.h"
+#include "base/stats.h"
+#include "flow/flow.h"
+#include "flow/table.h"
 #include "net.h"
 #include "policy/adaptive.h"
+#include "policy/loan.h"
+#include "policy/watermark.h"
 #include "proto/proto.h"
 #include "track/end.h"
 #include "track/gc.h"

@@ -6,6 +6,7 @@
 #include <net/netfilter/nf_conntrack_labels.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
+#include "base/settings.h"
 #include "net.h"
 #include "track/consumers.h"
 #include "track/mode.h"

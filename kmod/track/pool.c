@@ -31,6 +31,7 @@
 #include <linux/xarray.h>
 
 #include "base/stats.h"
+#include "flow/flow.h"
 #include "net.h"
 #include "track/carrier.h"
 #include "track/pool.h"

@@ -5,6 +5,7 @@
 #include <net/netfilter/nf_log.h>
 
 #include "base/invalid.h"
+#include "base/settings.h"
 #include "base/stats.h"
 #include "net.h"
 #include "track/report.h"

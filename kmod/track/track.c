@@ -17,6 +17,7 @@
 #include "guard/room.h"
 #include "net.h"
 #include "proto/proto.h"
+#include "proto/step.h"
 #include "track/admit.h"
 #include "track/carrier.h"
 #include "track/end.h"
