@@ -317,10 +317,49 @@ static void decide_twin(struct kunit *test)
 	}
 }
 
+/* What an unanswered newcomer may take depends on loans, others trust. */
+static void newcomer_rights(struct kunit *test)
+{
+	static const struct {
+		bool heavy, lends, adaptive, idle, fair;
+	} unanswered[] = {
+		{ false, false, false,	false, false },
+		{ false, false, true,	false, false },
+		{ false, true, false,	false, true },
+		{ false, true, true,	true, true },
+		{ true, false, false,	false, true },
+		{ true, false, true,	false, true },
+		{ true, true, false,	false, true },
+		{ true, true, true,	true, true },
+	};
+	struct ft_newcomer who;
+	unsigned int i, class;
+
+	for (i = 0; i < ARRAY_SIZE(unanswered); i++) {
+		for (class = CLOSING; class <= ASSURED; class++) {
+			bool had_answer = class >= REPLIED;
+
+			ft_pressure_newcomer(&who, class, unanswered[i].heavy,
+					     unanswered[i].lends,
+					     unanswered[i].adaptive);
+			KUNIT_EXPECT_EQ(test, (unsigned int)who.class, class);
+			KUNIT_EXPECT_EQ(test, who.heavy, unanswered[i].heavy);
+			KUNIT_EXPECT_EQ_MSG(test, who.idle, had_answer ?
+					    unanswered[i].adaptive :
+					    unanswered[i].idle,
+					    "row %u, class %u", i, class);
+			KUNIT_EXPECT_EQ_MSG(test, who.fair, had_answer ||
+					    unanswered[i].fair,
+					    "row %u, class %u", i, class);
+		}
+	}
+}
+
 static struct kunit_case pressure_cases[] = {
 	KUNIT_CASE(decide_table),
 	KUNIT_CASE(rank_exhaustive),
 	KUNIT_CASE(rank_order),
+	KUNIT_CASE(newcomer_rights),
 	KUNIT_CASE_SLOW(decide_twin),
 	{}
 };

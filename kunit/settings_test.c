@@ -100,6 +100,42 @@ static void names_and_defaults(struct kunit *test)
 	}
 }
 
+/* Each name leads to its value and back; nothing else is a name. */
+static void values_of_names(struct kunit *test)
+{
+	static const char * const none[] = { "", "\n", "ev", "evicts", "0" };
+	const unsigned int attr = A(FULL_POLICY);
+	unsigned int i, j, named = 0;
+	char line[32];
+
+	for (i = 1; i <= FLOWTRACK_A_SETTINGS_MAX; i++) {
+		const struct ft_setting_desc *desc = &ft_setting_descs[i];
+
+		if (desc->kind != FT_SETTING_ENUM)
+			continue;
+		named++;
+		for (j = 0; desc->names[j]; j++) {
+			if (!desc->names[j][0])
+				continue;
+			KUNIT_EXPECT_STREQ(test, ft_setting_name(i, j),
+					   desc->names[j]);
+			KUNIT_EXPECT_EQ(test, ft_setting_value(i, desc->names[j]),
+					(int)j);
+			scnprintf(line, sizeof(line), "%s\n", desc->names[j]);
+			KUNIT_EXPECT_EQ(test, ft_setting_value(i, line), (int)j);
+		}
+	}
+	KUNIT_EXPECT_GE(test, named, 2);
+	KUNIT_EXPECT_EQ(test, ft_setting_value(attr, "pass"),
+			FLOWTRACK_POLICY_PASS);
+	for (i = 0; i < ARRAY_SIZE(none); i++)
+		KUNIT_EXPECT_EQ_MSG(test, ft_setting_value(attr, none[i]),
+				    -EINVAL, "'%s'", none[i]);
+	/* A hole: what evict falls back to can't be evict. */
+	KUNIT_EXPECT_EQ(test, ft_setting_value(A(FULL_FALLBACK), "evict"),
+			-EINVAL);
+}
+
 /* The edges of every range, and one beyond. */
 static void ranges(struct kunit *test)
 {
@@ -483,6 +519,7 @@ static void twin(struct kunit *test)
 
 static struct kunit_case settings_cases[] = {
 	KUNIT_CASE(names_and_defaults),
+	KUNIT_CASE(values_of_names),
 	KUNIT_CASE(ranges),
 	KUNIT_CASE(refused),
 	KUNIT_CASE(adaptive_pair),

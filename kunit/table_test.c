@@ -9,6 +9,8 @@
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/random.h>
+#include <linux/sched/signal.h>
+#include <linux/workqueue.h>
 
 #include "base/fault_inject.h"
 #include "ft_stress.h"
@@ -740,6 +742,88 @@ static void walk_keeps_budget(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, n, 0);
 }
 
+/**
+ * struct each - argument of each_flow()
+ * @work: resizes the table
+ * @table: the table
+ * @tally: what was seen
+ * @err: of the resize
+ */
+struct each {
+	struct work_struct work;
+	struct ft_table *table;
+	struct tally tally;
+	int err;
+};
+
+static void each_resize(struct work_struct *work)
+{
+	struct each *each = container_of(work, struct each, work);
+
+	each->err = ft_table_resize(each->table, 1024);
+}
+
+/* Slow enough for the worker to get its turn before the walk is over. */
+static int each_flow(struct ft_flow *flow, u32 index, void *arg)
+{
+	struct each *each = arg;
+
+	if (each->tally.n == 100)
+		schedule_work(&each->work);
+	udelay(50);
+	return tally_flow(flow, index, &each->tally);
+}
+
+static struct each *each_new(struct kunit *test)
+{
+	struct each *each = kunit_kzalloc(test, sizeof(*each), GFP_KERNEL);
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, each);
+	INIT_WORK(&each->work, each_resize);
+	each->table = table_new(test, 4096);
+	each->tally.seen = kunit_kzalloc(test, 1500, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, each->tally.seen);
+	for (i = 0; i < 1500; i++)
+		KUNIT_ASSERT_EQ(test, enter(each->table, i), 0);
+	return each;
+}
+
+/* The table is resized under the walk: it sees all nevertheless. */
+static void for_each_begins_again(struct kunit *test)
+{
+	struct each *each = each_new(test);
+	u32 i, before = ft_table_generation(each->table);
+
+	KUNIT_EXPECT_EQ(test, ft_table_for_each(each->table, false, each_flow,
+						each), 0);
+	/* As seen by the walk: had it come later, this would test nothing. */
+	KUNIT_EXPECT_NE(test, ft_table_generation(each->table), before);
+	flush_work(&each->work);
+	KUNIT_EXPECT_EQ(test, each->err, 0);
+	for (i = 0; i < 1500; i++)
+		KUNIT_ASSERT_GE_MSG(test, each->tally.seen[i], 1, "flow %u", i);
+}
+
+/* Killed, a request ends at once; what must be complete goes on. */
+static void for_each_killed(struct kunit *test)
+{
+	struct each *each = each_new(test);
+	int err;
+
+	allow_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+	err = ft_table_for_each(each->table, true, tally_flow, &each->tally);
+	KUNIT_EXPECT_EQ(test, err, -EINTR);
+	KUNIT_EXPECT_LT(test, each->tally.n, 1500);
+	each->tally.n = 0;
+	err = ft_table_for_each(each->table, false, tally_flow, &each->tally);
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_EQ(test, each->tally.n, 1500);
+	flush_signals(current);
+	disallow_signal(SIGKILL);
+}
+
 /* Hints that passed, flows that did not: looked at once, then left alone. */
 static void expired_scan(struct kunit *test)
 {
@@ -920,6 +1004,8 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE(walk_sees_each_once),
 	KUNIT_CASE(walk_over_resize),
 	KUNIT_CASE(walk_keeps_budget),
+	KUNIT_CASE(for_each_begins_again),
+	KUNIT_CASE(for_each_killed),
 	KUNIT_CASE(expired_scan),
 	KUNIT_CASE(sample_tells_class_and_time),
 	KUNIT_CASE(hint_follows_flow),
