@@ -93,7 +93,7 @@ kunit:
 	$(T)/kunit.sh $(if $(UPDATE),--update) '$(SUITE)'
 
 selftest:
-	$(T)/selftest.sh $(if $(UPDATE),--update) $(if $(KERNEL),-k $(KERNEL)) $(TEST)
+	$(T)/selftest.sh $(if $(UPDATE),--update) $(addprefix -k ,$(or $(KERNEL),$(if $(filter arm64,$(ARCH)),newest-arm64))) $(TEST)
 
 check:
 	$(T)/check.sh
@@ -124,6 +124,7 @@ help:
 	@echo '  make tool-test                          unit tests of the tool, with the address sanitizer'
 	@echo '  make kunit [SUITE=NAME]                 unit tests in a User-Mode Linux with KASAN, lockdep, kmemleak'
 	@echo '  make selftest [KERNEL=6.1] [TEST=NAME]  system tests in QEMU; KERNEL: 6.1, 6.12, newest, 6.12-debug, 6.12-kcsan'
+	@echo '  make selftest ARCH=arm64 [TEST=NAME]    some of them on the newest arm64 kernel (qemu-system-arm)'
 
 .PHONY: all module module-locked no-headers tool install install-module install-dkms install-tool uninstall clean deps lint tool-test \
 	kunit selftest check scenarios demo bench help

@@ -14,7 +14,8 @@ PYTHON=/usr/bin/python3
 export LC_ALL=C.UTF-8
 
 # The kernels on which everything is tested; the meta packages decide which build of each. Besides there are "newest",
-# the newest that Debian has for its stable release (roots.sh), and those of kernel.sh, "6.12-debug" and "6.12-kcsan".
+# the newest that Debian has for its stable release (roots.sh), "newest-arm64", and those of kernel.sh, "6.12-debug" and
+# "6.12-kcsan".
 KERNELS=(6.1 6.12)
 
 die() {
@@ -45,7 +46,7 @@ meta_suffix() {
 # kernel_elsewhere VERSION: roots.sh's name of a kernel that this release has no packages of; fails for one that it has.
 kernel_elsewhere() {
 	case $CODENAME/$1 in
-	*/newest) echo newest ;;
+	*/newest | */newest-arm64) echo "$1" ;;
 	trixie/6.1) echo 12-6.1 ;;
 	*) return 1 ;;
 	esac

@@ -5,10 +5,12 @@
 # from packages into a directory that a command can be run in (a newer libc than the machine's may be needed).
 #
 #   roots.sh list                       KERNEL RELEASE ARCH, one a line, of all that there is to build for
-#   roots.sh build KERNEL ARG...        the module for it: make ARG... in the root; products are in the directory that
-#                                       B= names. 4: cannot be had from the archive any more; the last line says what.
+#   roots.sh build KERNEL B=DIR ARG...  the module for it, in DIR: make ARG... in the root. 4: cannot be had from the archive
+#                                       any more; the last line says what.
 #   roots.sh dkms KERNEL                the module by the dkms of its release: what dkms.sh says. 4: as above
+#   roots.sh tool KERNEL B=DIR          the tool for its architecture, in DIR
 #   roots.sh image KERNEL DIR           the packages of its image, unpacked into DIR
+#   roots.sh userland KERNEL            a root file system of its release and architecture, in which tests can run
 #   roots.sh release KERNEL             its release, 7.3.4+deb13-amd64
 #   roots.sh sources RELEASE            a Debian release by its name: the lines for its sources.list
 #
@@ -27,6 +29,9 @@ newest        trixie  trixie-backports  amd64  gcc-14
 newest-arm64  trixie  trixie-backports  arm64  gcc-14, cross
 sid           sid     sid               amd64  its gcc
 '
+# What the system tests start, and what a shell wants.
+USERLAND=(bash libc-bin coreutils util-linux mount kmod grep sed gawk findutils diffutils procps psmisc hostname base-passwd netbase
+	busybox-static iproute2 nftables conntrack iputils-ping netcat-openbsd iperf3 python3 python3-yaml)
 # Lists of packages that are older than this are asked for anew.
 LISTS_MINUTES=720
 
@@ -99,7 +104,7 @@ release_of() {
 	echo "${package#linux-headers-}"
 }
 
-# uris RELEASE PACKAGE...: what would be installed, by name and version; for the cache's key.
+# uris RELEASE [OPTION...] PACKAGE...: what would be installed, by name and version; for the cache's key.
 uris() {
 	local release=$1
 	shift
@@ -107,11 +112,11 @@ uris() {
 }
 
 unpack_fill() {
-	local dir=$1 release=$2 deb archives=$CACHE/apt-$2/cache/archives log=$LOGS/roots-$2.log
+	local dir=$1 release=$2 deb archives=$1/download log=$LOGS/roots-$2.log
 	shift 2
-	mkdir -p "$LOGS"
-	rm -f "$archives"/*.deb
-	foreign_apt apt-get "$release" install --download-only -y --no-install-recommends "$@" >"$log" 2>&1 || {
+	mkdir -p "$LOGS" "$archives/partial"
+	foreign_apt apt-get "$release" -o Dir::Cache::Archives="$archives" install --download-only -y --no-install-recommends \
+		"$@" >"$log" 2>&1 || {
 		tail -n 5 "$log"
 		return 1
 	}
@@ -121,7 +126,7 @@ unpack_fill() {
 	for deb in "$archives"/*.deb; do
 		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$dir" --keep-directory-symlink || return 1
 	done
-	rm -f "$archives"/*.deb
+	rm -rf "$archives"
 	# What their maintainers' scripts would have done.
 	ln -sf bash "$dir/usr/bin/sh"
 	ln -sf gawk "$dir/usr/bin/awk"
@@ -136,9 +141,28 @@ root_of() {
 	while read -r name; do
 		packages+=("linux-headers-$(release_of "$name")$([ "$(field "$name" 4)" = amd64 ] || echo ":$(field "$name" 4)")")
 	done < <(awk -v r="$release" '$2 == r { print $1 }' <<<"$FOREIGN")
-	[ "$release" != trixie ] || packages+=(gcc-aarch64-linux-gnu dkms openssl)
+	[ "$release" != trixie ] || packages+=(gcc-aarch64-linux-gnu dkms openssl libc6-dev-arm64-cross pkgconf-bin
+		libmnl-dev:arm64 libncurses-dev:arm64)
 	cache_make "root-$release" "$(uris "$release" "${packages[@]}") $(declare -f unpack_fill)" \
 		unpack_fill "$release" "${packages[@]}"
+}
+
+userland_fill() {
+	local dir=$1
+	unpack_fill "$@" || return 1
+	mkdir -p "$dir"/{etc,home,root,run,sys,var/tmp}
+	cp "$dir/usr/share/base-passwd/passwd.master" "$dir/etc/passwd"
+	cp "$dir/usr/share/base-passwd/group.master" "$dir/etc/group"
+}
+
+userland() {
+	local release arch what
+	release=$(field "$1" 2) arch=$(field "$1" 4)
+	lists "$release" || return 1
+	# Packages for any architecture would else be this machine's.
+	what=(-o "APT::Architecture=$arch" "${USERLAND[@]}")
+	cache_make "userland-$arch" "$(uris "$release" "${what[@]}") $(declare -f unpack_fill userland_fill)" \
+		userland_fill "$release" "${what[@]}"
 }
 
 # in_root ROOT OUT COMMAND...: the tree is there as /src, the directory OUT as /out.
@@ -154,28 +178,42 @@ in_root() {
 		sh "$1" "$TOP" "${@:2}"
 }
 
+# in_build_root KERNEL B=DIR COMMAND...: in the root of its release, DIR is there as /out. 4: as roots.sh says it.
+in_build_root() {
+	local kernel=$1 out=${2#B=} root
+	[ "$out" != "$2" ] || die "no B="
+	shift 2
+	root=$(root_of "$(field "$kernel" 2)") || {
+		echo "the packages to build for $kernel cannot be had: skipped"
+		return 4
+	}
+	mkdir -p "$out"
+	in_root "$root" "$out" "$@"
+}
+
+# Arguments of make for a kernel's architecture, one a line.
+cross() {
+	local arch
+	arch=$(field "$1" 4)
+	[ "$arch" = amd64 ] || printf '%s\n' "ARCH=$arch" CROSS_COMPILE=aarch64-linux-gnu-
+}
+
 build() {
-	local kernel=$1 rel root out='' arg args=() arch
-	shift
+	local kernel=$1 out=$2 rel args
+	shift 2
 	rel=$(release_of "$kernel") || {
 		echo "Debian's archive has no headers for $kernel: skipped"
 		return 4
 	}
-	root=$(root_of "$(field "$kernel" 2)") || {
-		echo "the packages to build for $rel cannot be had: skipped"
-		return 4
-	}
-	for arg in "$@"; do
-		case $arg in
-		B=*) out=${arg#B=} ;;
-		*) args+=("$arg") ;;
-		esac
-	done
-	[ -n "$out" ] || die "build: no B="
-	mkdir -p "$out"
-	arch=$(field "$kernel" 4)
-	[ "$arch" = amd64 ] || args+=("ARCH=$arch" CROSS_COMPILE=aarch64-linux-gnu-)
-	in_root "$root" "$out" make -C /src module B=/out KDIR="/usr/src/linux-headers-$rel" "${args[@]}"
+	mapfile -t args < <(cross "$kernel")
+	in_build_root "$kernel" "$out" make -C /src module B=/out KDIR="/usr/src/linux-headers-$rel" "${args[@]}" "$@"
+}
+
+tool() {
+	local libraries=/usr/lib/aarch64-linux-gnu/pkgconfig
+	[ "$(field "$1" 4)" = arm64 ] || die "tool: this machine's own is made by make"
+	in_build_root "$1" "$2" make -C /src/tools/flowtrack O=/out CC=aarch64-linux-gnu-gcc \
+		PKG_CONFIG="env PKG_CONFIG_LIBDIR=$libraries pkgconf"
 }
 
 # The module through that release's dkms: see dkms.sh.
@@ -189,13 +227,13 @@ dkms() {
 }
 
 image() {
-	local kernel=$1 dir=$2 rel release packages
+	local kernel=$1 dir=$2 rel release arch packages
 	rel=$(release_of "$kernel") || return 1
-	release=$(field "$kernel" 2)
+	release=$(field "$kernel" 2) arch=$(field "$kernel" 4)
 	# From 7.x on an image is a meta package of two others.
-	packages=("linux-image-$rel")
-	if foreign_apt apt-cache "$release" show "linux-binary-$rel" >/dev/null 2>&1; then
-		packages=("linux-binary-$rel" "linux-modules-$rel")
+	packages=("linux-image-$rel:$arch")
+	if foreign_apt apt-cache "$release" show "linux-binary-$rel:$arch" >/dev/null 2>&1; then
+		packages=("linux-binary-$rel:$arch" "linux-modules-$rel:$arch")
 	fi
 	mkdir -p "$dir/download"
 	(cd "$dir/download" && foreign_apt apt-get "$release" download "${packages[@]}") || return 1
@@ -209,9 +247,11 @@ case ${1:-} in
 list) awk 'NF { print $1, $2, $4 }' <<<"$FOREIGN" ;;
 build) build "${@:2}" ;;
 dkms) dkms "${2:?which kernel?}" ;;
+tool) tool "${2:?which kernel?}" "${3:?where to?}" ;;
+userland) userland "${2:?which kernel?}" ;;
 image) image "${2:?which kernel?}" "${3:?where to?}" ;;
 release) release_of "${2:?which kernel?}" ;;
 sources) sources "${2:?which Debian release?}" ;;
 root) root_of "${2:?which Debian release?}" ;;
-*) die "usage: roots.sh list | build KERNEL B=DIR ARG... | dkms KERNEL | image KERNEL DIR | release KERNEL | root RELEASE | sources RELEASE" ;;
+*) die "usage: roots.sh list | build KERNEL B=DIR ARG... | dkms KERNEL | tool KERNEL B=DIR | image KERNEL DIR | userland KERNEL | release KERNEL | root RELEASE | sources RELEASE" ;;
 esac

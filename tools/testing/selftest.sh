@@ -8,7 +8,8 @@
 # complained of in the first run still counts. A guest that its emulator killed is another matter: the rest of the tests
 # run in one whose CPUs take turns.
 #
-#   selftest.sh [--update] [-k VERSION] [TEST...]        VERSION: 6.1, 6.12, newest, 6.12-debug or 6.12-kcsan
+#   selftest.sh [--update] [-k VERSION] [TEST...]        VERSION: 6.1, 6.12, newest, newest-arm64, 6.12-debug or
+#                                                      6.12-kcsan
 #
 # A test prints KTAP and exits with 0 (passed), 1 (failed) or 4 (skipped). It finds FT_KO (the module), FT_TOOL (the
 # tool), KERNEL (VERSION) and RESULTS (a directory that outlives the guest) in its environment, may take
@@ -28,10 +29,11 @@ TESTS=$FT_TESTS
 DEFAULT_TIMEOUT=120
 # Tests of a guest that may run again: if more have failed, that is not for want of time.
 AGAIN_MAX=3
-# On the newest kernel: what an API that has changed would break.
+# On the newest kernel, and on arm64: what an API that has changed would break.
 NEWEST=(states_nft.py nat_beside.py policies.py unload.py ynl.py stress.py)
-# A kernel with all checks is so many times slower.
+# A kernel with all checks is so many times slower, and so is an emulated CPU of another kind.
 DEBUG_FACTOR=5
+FOREIGN_FACTOR=2
 
 test_timeout() {
 	local seconds
@@ -77,7 +79,7 @@ clean_up() {
 		ip netns del "$ns"
 	done
 	! grep -q '^nf_tables ' /proc/modules || nft flush ruleset || true
-	if grep -q '^nf_flowtrack ' /proc/modules && ! timeout -k 5 30 rmmod nf_flowtrack; then
+	if grep -q '^nf_flowtrack ' /proc/modules && ! timeout -k 5 $((30 * FT_SLOW)) rmmod nf_flowtrack; then
 		echo "the module cannot be unloaded" >>"$RESULTS/$name.leftover"
 	fi
 }
@@ -158,7 +160,7 @@ warm_files() {
 		for program in "${WARM[@]}" "$FT_TOOL"; do
 			program=$(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin command -v "$program") || continue
 			echo "$program"
-			ldd "$program" | grep -o '/[^ ]*' || true
+			ldd "$program" 2>/dev/null | grep -o '/[^ ]*' || true
 		done
 		echo /etc/ld.so.cache
 		PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$TOP/tools/testing/selftests "$PYTHON" -c '
@@ -180,7 +182,10 @@ run_guest() {
 	rm -rf "$results"
 	mkdir -p "$results"
 	export FT_SLOW=1
-	[[ $version != *-* ]] || FT_SLOW=$DEBUG_FACTOR
+	case $version in
+	*-debug | *-kcsan) FT_SLOW=$DEBUG_FACTOR ;;
+	*-arm64) FT_SLOW=$FOREIGN_FACTOR ;;
+	esac
 	FT_KO=${modules[$version]} FT_STRESS_KO=$TOP/build/$(kernel_release "$version")-stress/ft_stress.ko \
 		"$TOP/tools/testing/vm.sh" run -m "$((FT_SLOW > 1 ? 4 : 2))G" \
 		-t "$((${SELFTEST_TIMEOUT:-1800} * FT_SLOW))" -i "$(longest "$@")" \
@@ -275,7 +280,9 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-if [ ${#names[@]} -eq 0 ]; then
+if [ ${#names[@]} -eq 0 ] && [ "${one:-}" = newest-arm64 ]; then
+	names=("${NEWEST[@]}")
+elif [ ${#names[@]} -eq 0 ]; then
 	mapfile -t names < <(all_tests)
 	options+=(--all)
 	[ ${#names[@]} -gt 0 ] || die "no tests in $TESTS"
@@ -285,7 +292,13 @@ if [ -z "${one:-}" ] && [ "$TESTS" = "$TOP/tools/testing/selftests" ]; then
 fi
 
 mkdir -p "$LOGS"
-make -C "$TOP" tool >"$LOGS/tool-build.log" 2>&1 || {
+export FT_TOOL=$TOP/tools/flowtrack/flowtrack
+if [ "${one:-}" = newest-arm64 ]; then
+	FT_TOOL=$TOP/build/tool-arm64/flowtrack
+	"$TOP/tools/testing/roots.sh" tool newest-arm64 B="${FT_TOOL%/*}"
+else
+	make -C "$TOP" tool
+fi >"$LOGS/tool-build.log" 2>&1 || {
 	cat "$LOGS/tool-build.log" >&2
 	die "the tool does not build"
 }
@@ -293,7 +306,7 @@ make -C "$TOP" tool >"$LOGS/tool-build.log" 2>&1 || {
 FT_YNL=$(kernel_source 6.12)/tools/net/ynl
 # What no test starts by the name of an installed program.
 FT_SERVERS=$(servers)
-export FT_YNL FT_SERVERS FT_TOOL=$TOP/tools/flowtrack/flowtrack
+export FT_YNL FT_SERVERS
 warm_files >"$LOGS/warm" || true
 declare -A modules guests ended
 for kernel in "${kernels[@]}"; do

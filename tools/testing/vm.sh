@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Debian's stock kernels in QEMU, and those of kernel.sh, with the host's file system (read-only, and a tmpfs above it) as
-# their root.
+# their root. arm64's has one of its own, made by roots.sh, and in it this tree and the cache, read-only, where they are here.
 #
 #   vm.sh image VERSION                    make the image if it is not cached; print its directory
 #   vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] [-w FILE] VERSION COMMAND [ARG...]
@@ -11,7 +11,8 @@
 #                                          and mapping one there costs a tenth of what it does on the host's.
 #                                          124: it did not end in time (-t), or said nothing for a while (-i).
 #                                          125: it died. 123: the emulator's fault, see killed_by_emulator() and hung_in_emulator().
-# VERSION: 6.1, 6.12, newest, 6.12-debug or 6.12-kcsan. DIR is shared with the guest, writable, as /run/results: what the guest leaves there stays.
+# VERSION: 6.1, 6.12, newest, newest-arm64, 6.12-debug or 6.12-kcsan. DIR is shared with the guest, writable, as
+# /run/results: what the guest leaves there stays.
 # The command's environment: what `export` says here under FT_, KERNEL, and RESULTS=/run/results.
 
 set -euo pipefail
@@ -58,7 +59,18 @@ image_arrange() {
 	else
 		ln -s "lib/modules/$rel/vmlinuz" "$dir/vmlinuz"
 	fi
-	make_initramfs "$dir" "$rel"
+	case $rel in
+	*-arm64) make_initramfs "$dir" "$rel" "$(guest_root "$rel")/usr/bin/busybox" ;;
+	*) make_initramfs "$dir" "$rel" "$(command -v busybox)" ;;
+	esac
+}
+
+# What is the guest's root, by its kernel's release.
+guest_root() {
+	case $1 in
+	*-arm64) "$TOP/tools/testing/roots.sh" userland newest-arm64 ;;
+	*) echo / ;;
+	esac
 }
 
 foreign_image_fill() {
@@ -86,9 +98,9 @@ boot_modules() {
 }
 
 make_initramfs() {
-	local dir=$1 rel=$2 root=$1/initramfs module name
+	local dir=$1 rel=$2 busybox=$3 root=$1/initramfs module name
 	mkdir -p "$root"/{bin,sbin,dev,proc,sys,lower,upper,root,modules}
-	cp "$(command -v busybox)" "$root/bin/busybox"
+	cp "$busybox" "$root/bin/busybox"
 	ln -s ../bin/busybox "$root/sbin/modprobe"
 	ln -s busybox "$root/bin/sh"
 	for module in $(boot_modules "$dir" "$rel"); do
@@ -127,7 +139,7 @@ image() {
 	local rel version kdir how root
 	mkdir -p "$LOGS"
 	rel=$(kernel_release "$1")
-	how="$(declare -f image_arrange boot_modules make_initramfs) ${BOOT_MODULES[*]}"
+	how="$(declare -f image_arrange guest_root boot_modules make_initramfs) ${BOOT_MODULES[*]}"
 	if root=$(kernel_elsewhere "$1"); then
 		cache_make "image-$1" "$rel $(declare -f foreign_image_fill) $how" foreign_image_fill "$root" "$rel"
 		return
@@ -161,7 +173,9 @@ write_init() {
 		printf '#!/bin/bash\n# made by vm.sh\n'
 		printf 'dir=%q rel=%q\nexport KERNEL=%q RESULTS=/run/results\n' "$dir" "$rel" "$version"
 		export -p | grep -E '^declare -x FT_' || true
-		printf 'cmd=('
+		printf 'declare -A shares=('
+		[ "$(guest_root "$rel")" = / ] || printf '[top]=%q [cache]=%q' "$TOP" "$CACHE"
+		printf ')\ncmd=('
 		printf '%q ' "$@"
 		printf ')\n'
 		cat <<'INIT'
@@ -175,6 +189,10 @@ mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ln -sf /proc/self/fd /dev/fd
+for share in "${!shares[@]}"; do
+	mkdir -p "${shares[$share]}"
+	mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,ro,cache=loose "$share" "${shares[$share]}"
+done
 mkdir -p "/lib/modules/$rel"
 mount --bind "$dir/lib/modules/$rel" "/lib/modules/$rel"
 hostname guest
@@ -230,7 +248,7 @@ watch_progress() {
 }
 
 run() {
-	local mem=2G cpus=2 seconds=300 idle=0 warm='' opt out='' checks='' dir rel status=0 pid tailpid console
+	local mem=2G cpus=2 seconds=300 idle=0 warm='' opt out='' dir rel root status=0 pid tailpid console qemu options
 	OPTIND=1
 	while getopts m:c:t:i:o:w: opt; do
 		case $opt in
@@ -256,20 +274,38 @@ run() {
 	: >"$out/.stdout"
 	write_init "$out" "$dir" "$rel" "$@"
 
+	root=$(guest_root "$rel")
+	# A panic must end the machine at once (-no-reboot turns the reboot into an exit), and emulation is too slow
+	# for the watchdogs' idea of stuck. Code that is not where it was before is translated again: norandmaps saves a third
+	# of QEMU's time.
+	options="loglevel=5 panic=-1 oops=panic nosoftlockup nowatchdog audit=0 mitigations=off random.trust_cpu=on
+		rcupdate.rcu_cpu_stall_timeout=120 log_buf_len=4M norandmaps"
+	case $rel in
+	*-arm64)
+		# Emulated, pointers would be signed by a cipher that takes longer than all the rest.
+		qemu=(qemu-system-aarch64 -M virt -cpu "max,pauth-impdef=on"
+			-accel "${FLOWTRACK_ACCEL:-tcg,thread=multi}"
+			-fsdev "local,id=top,path=$TOP,security_model=none,readonly=on,multidevs=remap"
+			-device "virtio-9p-pci,fsdev=top,mount_tag=top"
+			-fsdev "local,id=cache,path=$CACHE,security_model=none,readonly=on,multidevs=remap"
+			-device "virtio-9p-pci,fsdev=cache,mount_tag=cache")
+		options+=" console=ttyAMA0"
+		;;
+	*)
+		# On a busy host a guest may measure a tenth of the TSC's frequency, and its time would be ten times faster; nor
+		# does the check of the timer at boot succeed on each.
+		qemu=(qemu-system-x86_64 -accel "$(accel)" -cpu max)
+		options+=" console=ttyS0 no_timer_check tsc=unstable"
+		;;
+	esac
 	# Slowed down by its checks, a kernel gives up on the ACPI bytecode that says where interrupts of PCI go: a loop in it
 	# takes more than 30 s. The BIOS has a table of the same.
-	[[ $1 != *-* ]] || checks=pci=noacpi
-	# A panic must end the machine at once (-no-reboot turns the reboot into an exit), and emulation is too slow
-	# for the watchdogs' idea of stuck, and on a busy host for the check of the timer at boot. Code that is not where it
-	# was before is translated again: norandmaps saves a third of QEMU's time. On a busy host a guest may measure a
-	# tenth of the TSC's frequency, and its time would be ten times faster.
-	timeout -k 5 "$seconds" qemu-system-x86_64 -accel "$(accel)" -cpu max -smp "$cpus" -m "$mem" \
+	[[ $1 != *-@(debug|kcsan) ]] || options+=" pci=noacpi"
+	command -v "${qemu[0]}" >/dev/null || die "no ${qemu[0]} here: install Debian's qemu-system-arm or qemu-system-x86"
+	timeout -k 5 "$seconds" "${qemu[@]}" -smp "$cpus" -m "$mem" \
 		-nodefaults -display none -no-reboot -serial "file:$console" \
-		-kernel "$dir/vmlinuz" -initrd "$dir/initrd" \
-		-append "console=ttyS0 loglevel=5 panic=-1 oops=panic nosoftlockup nowatchdog audit=0 \
-			mitigations=off no_timer_check random.trust_cpu=on rcupdate.rcu_cpu_stall_timeout=120 log_buf_len=4M \
-			norandmaps tsc=unstable $checks" \
-		-fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap \
+		-kernel "$dir/vmlinuz" -initrd "$dir/initrd" -append "${options//[$'\n\t']/ }" \
+		-fsdev local,id=host,path="$root",security_model=none,readonly=on,multidevs=remap \
 		-device virtio-9p-pci,fsdev=host,mount_tag=host \
 		-fsdev local,id=results,path="$out",security_model=none \
 		-device virtio-9p-pci,fsdev=results,mount_tag=results \
