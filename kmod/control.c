@@ -19,7 +19,7 @@
 #include "guard/feed.h"
 #include "net.h"
 #include "policy/source.h"
-#include "track/hooks.h"
+#include "track/enable.h"
 
 #define A(name)		FLOWTRACK_A_SETTINGS_##name
 
@@ -143,12 +143,9 @@ static int apply_buckets(struct ft_net *tn, u32 value,
 static int apply_enable(struct ft_net *tn, u32 value,
 			struct netlink_ext_ack *extack)
 {
-	int err = 0;
+	int err;
 
-	if (value)
-		err = ft_hooks_register(tn);
-	else
-		ft_hooks_unregister(tn);
+	err = ft_enable_apply(tn, value);
 	if (err) {
 		NL_SET_ERR_MSG(extack, "the hooks could not be registered");
 		return err;
@@ -295,7 +292,7 @@ err_sources:
  *
  * Context: may sleep; takes settings_lock.
  * Return: 0; as ft_settings_check(); -ENOMEM, or an error of
- * ft_table_resize() or ft_hooks_register(); -ENODEV: the namespace goes away.
+ * ft_table_resize() or ft_enable_apply(); -ENODEV: the namespace goes away.
  */
 int ft_settings_apply(struct ft_net *tn, const struct ft_settings *wanted,
 		      u64 which, unsigned int *bad,

@@ -31,6 +31,7 @@
 #include "track/carrier.h"
 #include "track/consumers.h"
 #include "track/dropped.h"
+#include "track/enable.h"
 #include "track/end.h"
 #include "track/gc.h"
 #include "track/hooks.h"
@@ -164,12 +165,20 @@ MODULE_PARM_DESC(full_policy, "Initial net.netfilter.nf_flowtrack_full_policy of
 
 static int set_enable(const char *val, const struct kernel_param *kp)
 {
-	return param_u32("enable", val, 0, 1, true, &ft_params.enable);
+	int enable = ft_setting_value(FLOWTRACK_A_SETTINGS_ENABLE, val);
+
+	if (enable < 0) {
+		pr_param("enable=%s: must be 0, 1 or auto\n", val);
+		return -EINVAL;
+	}
+	ft_params.enable = enable;
+	return 0;
 }
 
 static int get_enable(char *buffer, const struct kernel_param *kp)
 {
-	return sysfs_emit(buffer, "%u\n", ft_params.enable);
+	return sysfs_emit(buffer, "%s\n", ft_setting_name(FLOWTRACK_A_SETTINGS_ENABLE,
+						     ft_params.enable));
 }
 
 static const struct kernel_param_ops enable_ops = {
@@ -178,7 +187,7 @@ static const struct kernel_param_ops enable_ops = {
 };
 
 module_param_cb(enable, &enable_ops, NULL, 0644);
-MODULE_PARM_DESC(enable, "Whether new namespaces track from the start, 0 or 1 (default). Writable");
+MODULE_PARM_DESC(enable, "Initial net.netfilter.nf_flowtrack_enable of every namespace: auto (default: track where nf_conntrack does), 1 or 0. Writable");
 
 /**
  * ft_net_flows_init() - make a namespace that can have flows
@@ -250,11 +259,10 @@ static int __net_init ft_net_init(struct net *net)
 	err = ft_hooks_init(tn);
 	if (err)
 		goto err_sysctl;
-	if (!ft_setting(&tn->set, ENABLE))
-		return 0;
-	err = ft_hooks_register(tn);
+	err = ft_enable_apply(tn, ft_setting(&tn->set, ENABLE));
 	if (err)
 		goto err_hooks;
+	ft_net_add(tn);
 	return 0;
 
 err_hooks:
@@ -279,10 +287,11 @@ static void __net_exit ft_net_pre_exit(struct net *net)
 {
 	struct ft_net *tn = ft_pernet(net);
 
+	ft_net_del(tn);
 	ft_sysctl_exit(tn);
 	mutex_lock(&tn->settings_lock);
 	WRITE_ONCE(tn->dying, true);
-	ft_hooks_unregister(tn);
+	ft_hooks_set(tn, 0);
 	mutex_unlock(&tn->settings_lock);
 	ft_pool_net_stop(tn);
 }
@@ -344,6 +353,7 @@ static int __init ft_init(void)
 	err = ft_netlink_init();
 	if (err)
 		goto err_pernet;
+	ft_enable_init();
 	ft_loaded = true;
 	return 0;
 
@@ -364,6 +374,7 @@ err_table:
 static void __exit ft_exit(void)
 {
 	ft_loaded = false;
+	ft_enable_exit();
 	ft_netlink_exit();
 	unregister_pernet_subsys(&ft_net_ops);
 	ft_dropped_exit();

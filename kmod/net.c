@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/workqueue.h>
 #include <net/netns/generic.h>
 
@@ -11,8 +13,12 @@
 unsigned int ft_net_id __read_mostly;
 
 struct ft_params ft_params = {
-	.enable = 1,
+	.enable = FT_ENABLE_AUTO,
 };
+
+/* All namespaces. Taken before any settings_lock. */
+DEFINE_MUTEX(ft_nets_lock);
+LIST_HEAD(ft_nets); /* protected by ft_nets_lock */
 
 /**
  * ft_pernet() - what flowtrack keeps for a namespace
@@ -24,6 +30,32 @@ struct ft_params ft_params = {
 struct ft_net *ft_pernet(const struct net *net)
 {
 	return net_generic(net, ft_net_id);
+}
+
+/**
+ * ft_net_add() - let the workers that serve all namespaces see one
+ * @tn: namespace, complete
+ *
+ * Context: may sleep.
+ */
+void ft_net_add(struct ft_net *tn)
+{
+	mutex_lock(&ft_nets_lock);
+	list_add_tail(&tn->list, &ft_nets);
+	mutex_unlock(&ft_nets_lock);
+}
+
+/**
+ * ft_net_del() - hide a namespace from the workers that serve all
+ * @tn: namespace
+ *
+ * Context: may sleep; waits for a worker that is at it.
+ */
+void ft_net_del(struct ft_net *tn)
+{
+	mutex_lock(&ft_nets_lock);
+	list_del(&tn->list);
+	mutex_unlock(&ft_nets_lock);
 }
 
 /**

@@ -10,6 +10,7 @@
 #define _FT_NET_H
 
 #include <linux/atomic.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/netfilter.h>
 #include <linux/ratelimit_types.h>
@@ -34,6 +35,7 @@ struct ft_pool;
 /**
  * struct ft_net - one namespace's flows, settings, statistics and workers
  * @net: the namespace
+ * @list: in ft_nets
  * @table: its flows
  * @count: entries admitted and not yet ended; never above the setting max by
  *	more than what was there when max was lowered
@@ -41,7 +43,9 @@ struct ft_pool;
  * @follow: which of them are nf_conntrack's
  * @settings_lock: protects writes to @set and what follows from them (hooks
  *	registered or not, table resized); taken by process context only
- * @hooked: hooks are registered; protected by @settings_lock
+ * @hooked: enum ft_hooks_family: hooks are registered; written under @settings_lock
+ * @asked: enum ft_hooks_family: what something in the namespace asked for when
+ *	track/enable.c looked last; written under @settings_lock
  * @hook_ops: the hooks to register: their priv leads back here
  * @pools: carriers, per CPU, see track/pool.c
  * @home: number of this namespace; carriers have it, and no pointer
@@ -66,12 +70,14 @@ struct ft_pool;
  */
 struct ft_net {
 	struct net *net;
+	struct list_head list;
 	struct ft_table *table;
 	atomic_t count;
 	struct ft_settings set;
 	struct ft_follow follow;
-	struct mutex settings_lock; /* protects set (writes), hooked */
-	bool hooked;
+	struct mutex settings_lock; /* protects set, hooked, asked (writes) */
+	u8 hooked;
+	u8 asked;
 	struct nf_hook_ops *hook_ops;
 	struct ft_pool __percpu *pools;
 	u32 home;
@@ -99,7 +105,7 @@ struct ft_net {
  * @hashsize: buckets; 0: follow the number of flows
  * @max: flows; 0: by the machine's memory
  * @full_policy: enum flowtrack_policy
- * @enable: track in new namespaces
+ * @enable: enum ft_enable: track in new namespaces
  * @total_max: flows of all namespaces together
  */
 struct ft_params {
@@ -113,7 +119,12 @@ struct ft_params {
 extern struct ft_params ft_params;
 extern unsigned int ft_net_id;
 
+extern struct mutex ft_nets_lock;
+extern struct list_head ft_nets;
+
 struct ft_net *ft_pernet(const struct net *net);
+void ft_net_add(struct ft_net *tn);
+void ft_net_del(struct ft_net *tn);
 
 void ft_net_scan_soon(struct ft_net *tn);
 void ft_net_scan_now(struct ft_net *tn);

@@ -108,8 +108,8 @@ static int hooks_init(struct kunit *test)
 {
 	struct ft_net *tn = ft_pernet(&init_net);
 
-	if (!tn->hooked)
-		kunit_skip(test, "hooks are not registered");
+	KUNIT_ASSERT_EQ(test, ft_settings_set(tn, FLOWTRACK_A_SETTINGS_ENABLE,
+					      FT_ENABLE_ON, NULL), 0);
 	/* Whatever else is loaded: every flow is ours from its first packet. */
 	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_NEVER;
 	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
@@ -121,6 +121,7 @@ static void hooks_exit(struct kunit *test)
 	struct ft_net *tn = ft_pernet(&init_net);
 
 	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_AUTO;
+	ft_settings_set(tn, FLOWTRACK_A_SETTINGS_ENABLE, FT_ENABLE_AUTO, NULL);
 	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
 }
 

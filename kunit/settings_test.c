@@ -18,7 +18,7 @@ static const struct expected {
 	const char *name;
 	u32 def;
 } expected[] = {
-	{ A(ENABLE), "enable", 1 },
+	{ A(ENABLE), "enable", FT_ENABLE_AUTO },
 	{ A(MAX_FLOWS), "max", 0 },
 	{ A(COUNT), "count", 0 },
 	{ A(BUCKETS), "buckets", 0 },
@@ -352,7 +352,7 @@ static void enable(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_hooks, tn), 0);
 	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ENABLE), 1, NULL), 0);
 	KUNIT_EXPECT_TRUE(test, tn->hooked);
-	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ENABLE), 2, NULL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ENABLE), 3, NULL), -EINVAL);
 	KUNIT_EXPECT_TRUE(test, tn->hooked);
 	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, A(ENABLE), 0, NULL), 0);
 	KUNIT_EXPECT_FALSE(test, tn->hooked);

@@ -6,6 +6,7 @@
  * differs on purpose: an established TCP connection that says nothing is kept
  * for 15 hours, not 5 days.
  */
+#include <linux/ctype.h>
 #include <linux/in.h>
 #include <linux/netlink.h>
 #include <linux/string.h>
@@ -36,6 +37,14 @@
 	{ SETTING(n, FT_SETTING_ENUM), .names = (list),			\
 	  .max = (highest), .def = (initial) }
 
+/* A switch at first: the numbers are still what is shown. */
+static const char * const enable_names[] = {
+	[FT_ENABLE_OFF] = "0",
+	[FT_ENABLE_ON] = "1",
+	[FT_ENABLE_AUTO] = "auto",
+	NULL
+};
+
 static const char * const policy_names[] = {
 	[FLOWTRACK_POLICY_EVICT] = "evict",
 	[FLOWTRACK_POLICY_DROP] = "drop",
@@ -58,7 +67,7 @@ static const char * const adopt_names[] = {
 };
 
 const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
-	[A(ENABLE)] = SWITCH(enable, 1),
+	[A(ENABLE)] = ENUM(enable, enable_names, FT_ENABLE_AUTO, FT_ENABLE_AUTO),
 	[A(MAX_FLOWS)] = MEMORY(max, 1, FT_FLOWS_MAX),
 	[A(COUNT)] = {
 		SETTING(count, FT_SETTING_NUMBER),
@@ -221,9 +230,12 @@ static void refuse_value(const struct ft_setting_desc *desc, u32 value,
 	int len = 0;
 
 	for (i = 0; desc->names[i]; i++) {
-		if (has_name(desc, i))
+		if (!has_name(desc, i))
+			continue;
+		len += scnprintf(list + len, sizeof(list) - len, " %u", i);
+		if (!isdigit(desc->names[i][0]))
 			len += scnprintf(list + len, sizeof(list) - len,
-					 " %u (%s)", i, desc->names[i]);
+					 " (%s)", desc->names[i]);
 	}
 	NL_SET_ERR_MSG_FMT(extack, "no such value %u, use one of%s", value, list);
 }

@@ -44,6 +44,13 @@ static inline u32 ft_flow_room(const struct ft_settings *set)
 #define ft_timeout(set, name) \
 	(ft_setting(set, name) * (u32)HZ)
 
+/* Values of the setting enable. */
+enum ft_enable {
+	FT_ENABLE_OFF,
+	FT_ENABLE_ON,
+	FT_ENABLE_AUTO,
+};
+
 /* Values of the setting adopt. */
 enum ft_adopt {
 	FT_ADOPT_AUTO,

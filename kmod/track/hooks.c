@@ -85,6 +85,15 @@ static const struct nf_hook_ops hook_ops[] = {
 		NF_IP6_PRI_LAST - 1),
 };
 
+/* Of each family. */
+#define HOOKS	(ARRAY_SIZE(hook_ops) / 2)
+
+/* IPv4's come first. */
+static struct nf_hook_ops *ops_of(struct ft_net *tn, enum ft_hooks_family family)
+{
+	return tn->hook_ops + (family == FT_HOOKS_IPV4 ? 0 : HOOKS);
+}
+
 /**
  * ft_hooks_init() - prepare the hooks of a namespace
  * @tn: namespace
@@ -112,53 +121,75 @@ void ft_hooks_exit(struct ft_net *tn)
 	kfree(tn->hook_ops);
 }
 
-/**
- * ft_hooks_register() - start to track in a namespace
- * @tn: namespace
- *
- * Context: may sleep; settings_lock held, or nobody else knows @tn yet.
- * Return: 0, or an error with nothing registered.
- */
-int ft_hooks_register(struct ft_net *tn)
+static int register_family(struct ft_net *tn, enum ft_hooks_family family)
 {
+	const bool ipv4 = family == FT_HOOKS_IPV4;
 	int err;
 
-	if (tn->hooked)
-		return 0;
-	err = nf_defrag_ipv4_enable(tn->net);
+	err = ipv4 ? nf_defrag_ipv4_enable(tn->net) :
+		     nf_defrag_ipv6_enable(tn->net);
 	if (err)
 		return err;
-	err = nf_defrag_ipv6_enable(tn->net);
+	err = nf_register_net_hooks(tn->net, ops_of(tn, family), HOOKS);
 	if (err)
-		goto err_defrag4;
-	err = nf_register_net_hooks(tn->net, tn->hook_ops, ARRAY_SIZE(hook_ops));
-	if (err)
-		goto err_defrag6;
-	tn->hooked = true;
+		goto err_defrag;
+	WRITE_ONCE(tn->hooked, tn->hooked | family);
 	return 0;
 
-err_defrag6:
-	nf_defrag_ipv6_disable(tn->net);
-err_defrag4:
-	nf_defrag_ipv4_disable(tn->net);
+err_defrag:
+	if (ipv4)
+		nf_defrag_ipv4_disable(tn->net);
+	else
+		nf_defrag_ipv6_disable(tn->net);
 	return err;
 }
 
-/**
- * ft_hooks_unregister() - stop to track in a namespace
- * @tn: namespace
- *
- * Packets that NFQUEUE holds for this namespace are dropped. A packet may
- * still be inside a hook until a grace period has passed.
- *
- * Context: may sleep; settings_lock held, or nobody else knows @tn any more.
- */
-void ft_hooks_unregister(struct ft_net *tn)
+static void unregister_family(struct ft_net *tn, enum ft_hooks_family family)
 {
-	if (!tn->hooked)
-		return;
-	nf_unregister_net_hooks(tn->net, tn->hook_ops, ARRAY_SIZE(hook_ops));
-	nf_defrag_ipv6_disable(tn->net);
-	nf_defrag_ipv4_disable(tn->net);
-	tn->hooked = false;
+	nf_unregister_net_hooks(tn->net, ops_of(tn, family), HOOKS);
+	if (family == FT_HOOKS_IPV4)
+		nf_defrag_ipv4_disable(tn->net);
+	else
+		nf_defrag_ipv6_disable(tn->net);
+	WRITE_ONCE(tn->hooked, tn->hooked & ~family);
+}
+
+/**
+ * ft_hooks_set() - choose what is tracked in a namespace
+ * @tn: namespace
+ * @families: enum ft_hooks_family; 0: nothing
+ *
+ * Packets of a family that is not tracked any more and that NFQUEUE holds for
+ * this namespace are dropped. A packet may still be inside a hook until a grace
+ * period has passed.
+ *
+ * Context: may sleep; settings_lock held, or nobody else knows @tn.
+ * Return: 0, or an error with the hooks as they were.
+ */
+int ft_hooks_set(struct ft_net *tn, unsigned int families)
+{
+	const unsigned int add = families & ~tn->hooked;
+	const unsigned int drop = tn->hooked & ~families;
+	int err;
+
+	if (add & FT_HOOKS_IPV4) {
+		err = register_family(tn, FT_HOOKS_IPV4);
+		if (err)
+			return err;
+	}
+	if (add & FT_HOOKS_IPV6) {
+		err = register_family(tn, FT_HOOKS_IPV6);
+		if (err)
+			goto err_ipv4;
+	}
+	if (drop & FT_HOOKS_IPV4)
+		unregister_family(tn, FT_HOOKS_IPV4);
+	if (drop & FT_HOOKS_IPV6)
+		unregister_family(tn, FT_HOOKS_IPV6);
+	return 0;
+
+err_ipv4:
+	if (add & FT_HOOKS_IPV4)
+		unregister_family(tn, FT_HOOKS_IPV4);
+	return err;
 }

@@ -180,7 +180,7 @@ class Bench:
                 ip link add bench0 type dummy
                 echo 1 >/proc/sys/net/ipv6/conf/bench0/disable_ipv6
                 ip link set bench0 up""")
-        subprocess.run(["insmod", self.args.module], check=True)
+        subprocess.run(["insmod", self.args.module, "enable=1"], check=True)
         subprocess.run(["insmod", self.args.harness], check=True)
         for who in (NONE, CT, FT):
             sysctl(who, nf_flowtrack_enable=int(who == FT))

@@ -86,6 +86,11 @@ static const char * const levels[] = {
 	[FLOWTRACK_LEVEL_HIGH] = "high",
 };
 
+/* Beside on and off. */
+static const char * const enables[] = {
+	[2] = "auto",
+};
+
 static const char * const adopts[] = { "auto", "always", "never" };
 
 static const char * const statuses[] = { "seen_reply", "assured" };
@@ -158,6 +163,7 @@ const struct names reason_names = NAMES(reasons);
 const struct names tracker_names = NAMES(trackers);
 const struct names policy_names = NAMES(policies);
 const struct names adopt_names = NAMES(adopts);
+const struct names enable_names = NAMES(enables);
 const struct names top_kind_names = NAMES(top_kinds);
 const struct names top_order_names = NAMES(top_orders);
 const struct names level_names = NAMES(levels);
@@ -183,10 +189,11 @@ static const struct {
 #define HEX(n)		SETTING(n, HEX)
 #define SECONDS(n)	SETTING(n, SECONDS)
 #define READONLY(n)	{ .name = (n), .readonly = true }
+#define SWITCH_OR(n, w)	{ .name = (n), .kind = SETTING_SWITCH, .words = &(w) }
 #define WORD(n, w)	{ .name = (n), .kind = SETTING_WORD, .words = &(w) }
 
 const struct setting settings[__FLOWTRACK_A_SETTINGS_MAX] = {
-	[FLOWTRACK_A_SETTINGS_ENABLE] = SWITCH("enable"),
+	[FLOWTRACK_A_SETTINGS_ENABLE] = SWITCH_OR("enable", enable_names),
 	[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = NUMBER("max"),
 	[FLOWTRACK_A_SETTINGS_COUNT] = READONLY("count"),
 	[FLOWTRACK_A_SETTINGS_BUCKETS] = SETTING("buckets", AUTOMATIC),

@@ -20,7 +20,8 @@ struct names {
 };
 
 extern const struct names tcp_state_names, sctp_state_names, flow_state_names;
-extern const struct names class_names, reason_names, policy_names, adopt_names;
+extern const struct names class_names, reason_names, policy_names, adopt_names,
+			  enable_names;
 extern const struct names top_kind_names, top_order_names;
 extern const struct names tracker_names, level_names;
 extern const struct names status_names;		/* by bit */
@@ -61,7 +62,7 @@ enum setting_kind {
  * @name: suffix of the sysctl after nf_flowtrack_; NULL: no such attribute
  * @kind: see there
  * @readonly: cannot be set
- * @words: for SETTING_WORD
+ * @words: for SETTING_WORD; for SETTING_SWITCH: what it may be besides
  */
 struct setting {
 	const char *name;

@@ -144,12 +144,14 @@ static int parse_setting(int attr, const char *word, __u32 *value)
 		break;
 	case SETTING_SWITCH:
 		v = same_word(word, "on") || same_word(word, "yes") ? 1 :
-		    same_word(word, "off") || same_word(word, "no") ? 0 : -1;
+		    same_word(word, "off") || same_word(word, "no") ? 0 :
+		    s->words ? value_of(s->words, word) : -1;
 		if (v >= 0) {
 			*value = v;
 			return EXIT_OK;
 		}
-		wanted = "on, off or a number";
+		wanted = s->words ? "on, off, auto or a number" :
+				    "on, off or a number";
 		break;
 	case SETTING_SECONDS:
 		if (parse_seconds(word, value))

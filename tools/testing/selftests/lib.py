@@ -165,10 +165,11 @@ def load_needed():
 
 
 def load(*params):
+    """Tracking begins with the namespace, not within a second of its first rule: auto.py tests that."""
     if not loaded():
         unload_nat()
         load_needed()
-        run("insmod", KO, *params)
+        run("insmod", KO, *params, *() if any(p.startswith("enable=") for p in params) else ("enable=1",))
 
 
 def unload():

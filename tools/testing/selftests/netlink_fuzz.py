@@ -126,7 +126,7 @@ REFUSED = [
     ("settings-set without anything", SETTINGS_SET, b"", 0, None),
     ("settings-set of an unknown setting", SETTINGS_SET, u32(200, 1), 0, None),
     ("settings-set of the count", SETTINGS_SET, u32(3, 5), 0, errno.EPERM),
-    ("settings-set of enable=2", SETTINGS_SET, u32(1, 2), 0, None),
+    ("settings-set of enable=3", SETTINGS_SET, u32(1, 3), 0, None),
     ("settings-set of max=0", SETTINGS_SET, u32(2, 0), 0, None),
     ("settings-set of 3 buckets", SETTINGS_SET, u32(4, 3), 0, None),
     ("settings-set of a policy that is none", SETTINGS_SET, u32(5, 3), 0, None),

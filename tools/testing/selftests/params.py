@@ -47,7 +47,7 @@ refused_case("max=134217729", "134217728")
 refused_case("max=-5", "134217728")
 refused_case("total_max=134217729", "134217728")
 refused_case("full_policy=accept", "evict", "drop", "pass")
-refused_case("enable=2", "0", "1")
+refused_case("enable=3", "0", "1", "auto")
 
 
 @case("an unknown parameter is told, as the kernel does", only="flowtrack")
@@ -96,6 +96,21 @@ def _():
     equal((int(rig.r.sysctl("count")), rig.r.conntrack_count()), (1, 1), "flows here and in nf_conntrack")
     unload()
     Ns.delete_all()
+
+
+@case("enable: auto is the default, also for the namespaces to come", only="flowtrack")
+def _():
+    unloaded()
+    run("insmod", KO)
+    ns = Ns("x")
+    equal((parameter("enable"), ns.sysctl("enable")), ("auto", "auto"), "by default")
+    with open(DIR + "enable", "w") as f:
+        f.write("1")
+    later = Ns("y")
+    equal((parameter("enable"), ns.sysctl("enable"), later.sysctl("enable")), ("1", "auto", "1"), "after writing 1")
+    ns.delete()
+    later.delete()
+    unload()
 
 
 @case("total_max: bounds the sum of all namespaces", only="flowtrack")

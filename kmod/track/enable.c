@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where packets are tracked: nf_flowtrack_enable.
+ *
+ * nf_conntrack registers its hooks in a namespace when the first rule there asks
+ * for them (a ct expression, -m conntrack, NAT, a helper, synproxy: whoever calls
+ * nf_ct_netns_get()), for IPv4 and IPv6 apart, and takes them away with the
+ * last one. With auto our hooks are where its hooks are. Nobody is told when they
+ * come and go, and the counters of who asks are out of a module's reach; the
+ * hooks are not, so one worker looks at those of all namespaces.
+ */
+#include <linux/kernel.h>
+#include <linux/lockdep.h>
+#include <linux/mutex.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/workqueue.h>
+
+#include "base/settings.h"
+#include "net.h"
+#include "track/enable.h"
+#include "track/hooks.h"
+
+/* Tracking begins, and ends, within a second: what is seen twice is so. */
+#define LOOK_PERIOD	(HZ / 2)
+
+/*
+ * Is there a hook of nf_conntrack? Its functions are static. Chains of nftables
+ * may stand at its priority, and say what they are; nobody else's hook does.
+ */
+static bool has_conntrack(struct nf_hook_entries __rcu *const *head, int priority)
+{
+	const struct nf_hook_entries *entries = rcu_dereference(*head);
+	struct nf_hook_ops **ops;
+	unsigned int i;
+
+	if (!entries)
+		return false;
+	ops = nf_hook_entries_get_hook_ops(entries);
+	for (i = 0; i < entries->num_hook_entries; i++) {
+		if (ops[i]->priority == priority &&
+		    ops[i]->hook_ops_type == NF_HOOK_OP_UNDEFINED)
+			return true;
+	}
+	return false;
+}
+
+/* The families that nf_conntrack tracks in a namespace, enum ft_hooks_family. */
+static unsigned int asked_for(const struct net *net)
+{
+	unsigned int families = 0;
+
+	rcu_read_lock();
+	if (has_conntrack(&net->nf.hooks_ipv4[NF_INET_PRE_ROUTING],
+			  NF_IP_PRI_CONNTRACK))
+		families |= FT_HOOKS_IPV4;
+	if (has_conntrack(&net->nf.hooks_ipv6[NF_INET_PRE_ROUTING],
+			  NF_IP6_PRI_CONNTRACK))
+		families |= FT_HOOKS_IPV6;
+	rcu_read_unlock();
+	return families;
+}
+
+/**
+ * ft_enable_apply() - track where a value of nf_flowtrack_enable says
+ * @tn: namespace
+ * @value: enum ft_enable
+ *
+ * Context: may sleep; settings_lock held, or nobody else knows @tn yet.
+ * Return: 0, or an error with the hooks as they were.
+ */
+int ft_enable_apply(struct ft_net *tn, u32 value)
+{
+	switch (value) {
+	case FT_ENABLE_OFF:
+		return ft_hooks_set(tn, 0);
+	case FT_ENABLE_AUTO:
+		tn->asked = asked_for(tn->net);
+		return ft_hooks_set(tn, tn->asked);
+	default:
+		return ft_hooks_set(tn, FT_HOOKS_IPV4 | FT_HOOKS_IPV6);
+	}
+}
+
+/**
+ * ft_enable_follow() - look whether something asks for tracking
+ * @tn: namespace
+ *
+ * Hooks come with the first look that finds something, and go when two in a row
+ * found nothing: a ruleset that is taken away and loaded anew does not make
+ * strangers of the flows there are. If there is no memory for them, or
+ * settings_lock is held, the next look tries again: a table that is resized in
+ * one namespace must not make the others wait.
+ *
+ * Context: may sleep; takes settings_lock.
+ */
+void ft_enable_follow(struct ft_net *tn)
+{
+	unsigned int now, wanted;
+
+	if (ft_setting(&tn->set, ENABLE) != FT_ENABLE_AUTO)
+		return;
+	now = asked_for(tn->net);
+	if (now == READ_ONCE(tn->asked) && now == READ_ONCE(tn->hooked))
+		return;
+
+	if (!mutex_trylock(&tn->settings_lock))
+		return;
+	if (!tn->dying && ft_setting(&tn->set, ENABLE) == FT_ENABLE_AUTO) {
+		wanted = now | (tn->asked & tn->hooked);
+		WRITE_ONCE(tn->asked, now);
+		ft_hooks_set(tn, wanted);
+	}
+	mutex_unlock(&tn->settings_lock);
+}
+
+/* Two pointers and a few words a namespace: 10000 take a few milliseconds. */
+static void look_work(struct work_struct *work)
+{
+	struct delayed_work *look = to_delayed_work(work);
+	struct ft_net *tn;
+
+	mutex_lock(&ft_nets_lock);
+	list_for_each_entry(tn, &ft_nets, list) {
+		ft_enable_follow(tn);
+		cond_resched();
+	}
+	mutex_unlock(&ft_nets_lock);
+	queue_delayed_work(system_dfl_wq, look, LOOK_PERIOD);
+}
+
+static DECLARE_DELAYED_WORK(look, look_work);
+
+/**
+ * ft_enable_init() - start to follow rulesets
+ *
+ * Context: may sleep.
+ */
+void ft_enable_init(void)
+{
+	queue_delayed_work(system_dfl_wq, &look, LOOK_PERIOD);
+}
+
+/**
+ * ft_enable_exit() - stop to follow rulesets
+ *
+ * Context: may sleep.
+ */
+void ft_enable_exit(void)
+{
+	cancel_delayed_work_sync(&look);
+}
