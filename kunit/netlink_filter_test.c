@@ -189,6 +189,41 @@ static void edges(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, 0));
 }
 
+/* What answers of own flows are like follows from the flow. */
+static void replies(struct kunit *test)
+{
+	struct ft_filter filter = {
+		.given = BIT(A(REPLY_SRC)) | BIT(A(REPLY_DPORT_MIN)),
+		.family = NFPROTO_IPV4,
+		.age_end = U64_MAX,
+	};
+	struct ft_flow6 copy = {};
+	unsigned int hi;
+
+	copy.f.key.family = NFPROTO_IPV4;
+	copy.f.key.l4proto = IPPROTO_UDP;
+	for (hi = 0; hi < 2; hi++) {
+		/* From 10.0.0.1:1000 to 10.0.0.2:53. */
+		atomic_set(&copy.f.word, hi ? FT_FLOW_ORIG_HI : 0);
+		copy.f.key.addr4[hi] = htonl(0x0a000001);
+		copy.f.key.addr4[!hi] = htonl(0x0a000002);
+		copy.f.key.port[hi] = htons(1000);
+		copy.f.key.port[!hi] = htons(53);
+		filter.addr[FT_FILTER_REPLY_SRC].ip = htonl(0x0a000002);
+		filter.mask[FT_FILTER_REPLY_SRC].ip = htonl(0xffffffff);
+		filter.port_min[FT_FILTER_REPLY_DST] = 1000;
+		filter.port_max[FT_FILTER_REPLY_DST] = 1000;
+		KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, 0));
+		filter.port_min[FT_FILTER_REPLY_DST] = 53;
+		KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, 0));
+		filter.port_max[FT_FILTER_REPLY_DST] = 53;
+		KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, 0));
+		filter.port_max[FT_FILTER_REPLY_DST] = 1000;
+		filter.addr[FT_FILTER_REPLY_SRC].ip = htonl(0x0a000001);
+		KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, 0));
+	}
+}
+
 static u32 pick(struct rnd_state *rnd, u32 n)
 {
 	return prandom_u32_state(rnd) % n;
@@ -396,6 +431,7 @@ static void twin(struct kunit *test)
 static struct kunit_case netlink_filter_cases[] = {
 	KUNIT_CASE(refused),
 	KUNIT_CASE(edges),
+	KUNIT_CASE(replies),
 	KUNIT_CASE(twin),
 	{}
 };

@@ -436,6 +436,44 @@ static void deletes_tuple(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ack.err, -ENOENT);
 }
 
+static u32 del_reply(struct ft_talk *talk, u32 addr, u8 prefix, u16 port)
+{
+	struct sk_buff *skb = ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_DEL, 0);
+	struct nlattr *tb[FLOWTRACK_A_FLOW_MAX + 1], *nest;
+	const struct nlmsghdr *nlh;
+	struct ft_ack ack;
+
+	nest = nla_nest_start(skb, A(FILTER));
+	nla_put_u8(skb, FLOWTRACK_A_FILTER_TRACKER, GUARDED);
+	nla_put_be32(skb, FLOWTRACK_A_FILTER_REPLY_DST, htonl(addr));
+	nla_put_u8(skb, FLOWTRACK_A_FILTER_REPLY_DST_PREFIX, prefix);
+	nla_put_u16(skb, FLOWTRACK_A_FILTER_REPLY_DPORT_MIN, port);
+	nla_nest_end(skb, nest);
+	nlh = ft_talk(talk, &ack);
+	KUNIT_ASSERT_NOT_NULL_MSG(talk->test, nlh, "%s", ack.msg);
+	ft_talk_parse(talk, nlh, tb, FLOWTRACK_A_FLOW_MAX);
+	return nla_get_u32(tb[A(DELETED)]);
+}
+
+/* Who it is to the world outside: the address and port that answers go to. */
+static void by_reply(struct kunit *test)
+{
+	struct ft_talk *talk = begin(test);
+	struct nf_conntrack_tuple t[2];
+	struct nf_conn *ct;
+
+	shown_tuples(&shown[0], t);
+	ct = ft_ct_entry(test, &t[0], &t[1], shown[0].status, 60 * HZ);
+	ft_ct_feed(ft_pernet(&init_net), ct);
+	/* As the packets of the initiator have them, another port, another network. */
+	KUNIT_EXPECT_EQ(test, del_reply(talk, 0xc00002c8, 32, 4000), 0);
+	KUNIT_EXPECT_EQ(test, del_reply(talk, 0xc0000209, 32, 1025), 0);
+	KUNIT_EXPECT_EQ(test, del_reply(talk, 0xc0000309, 24, 1024), 0);
+	KUNIT_EXPECT_FALSE(test, nf_ct_is_dying(ct));
+	KUNIT_EXPECT_EQ(test, del_reply(talk, 0xc0000200, 24, 1024), 1);
+	KUNIT_EXPECT_TRUE(test, nf_ct_is_dying(ct));
+}
+
 /* Age and counters, where nf_conntrack has them. */
 static void extensions(struct kunit *test)
 {
@@ -585,6 +623,7 @@ static struct kunit_case netlink_guarded_cases[] = {
 	KUNIT_CASE(gets),
 	KUNIT_CASE(ids),
 	KUNIT_CASE(deletes_tuple),
+	KUNIT_CASE(by_reply),
 	KUNIT_CASE(extensions),
 	KUNIT_CASE(deletes),
 	KUNIT_CASE(top),

@@ -16,6 +16,21 @@
 #define A(name)		FLOWTRACK_A_FILTER_##name
 #define GIVEN(name)	BIT(FLOWTRACK_A_FILTER_##name)
 
+/* The attributes of an end. */
+static const struct {
+	u8 addr;
+	u8 prefix;
+	u8 port_min;
+	u8 port_max;
+} ends[FT_FILTER_ENDS] = {
+	[FT_FILTER_SRC] = { A(SRC), A(SRC_PREFIX), A(SPORT_MIN), A(SPORT_MAX) },
+	[FT_FILTER_DST] = { A(DST), A(DST_PREFIX), A(DPORT_MIN), A(DPORT_MAX) },
+	[FT_FILTER_REPLY_SRC] = { A(REPLY_SRC), A(REPLY_SRC_PREFIX), A(REPLY_SPORT_MIN),
+				  A(REPLY_SPORT_MAX) },
+	[FT_FILTER_REPLY_DST] = { A(REPLY_DST), A(REPLY_DST_PREFIX), A(REPLY_DPORT_MIN),
+				  A(REPLY_DPORT_MAX) },
+};
+
 static int check_address(const struct nlattr *attr,
 			 struct netlink_ext_ack *extack)
 {
@@ -47,6 +62,16 @@ const struct nla_policy ft_filter_policy[FLOWTRACK_A_FILTER_MAX + 1] = {
 	[A(AGE_MAX)] = { .type = NLA_U32 },
 	[A(TRACKER)] = NLA_POLICY_MASK(NLA_U8, FLOWTRACK_TRACKER_OWN |
 					       FLOWTRACK_TRACKER_GUARDED),
+	[A(REPLY_SRC)] = NLA_POLICY_VALIDATE_FN(NLA_BINARY, check_address,
+						sizeof(struct in6_addr)),
+	[A(REPLY_SRC_PREFIX)] = NLA_POLICY_MAX(NLA_U8, 128),
+	[A(REPLY_DST)] = NLA_POLICY_VALIDATE_FN(NLA_BINARY, check_address,
+						sizeof(struct in6_addr)),
+	[A(REPLY_DST_PREFIX)] = NLA_POLICY_MAX(NLA_U8, 128),
+	[A(REPLY_SPORT_MIN)] = { .type = NLA_U16 },
+	[A(REPLY_SPORT_MAX)] = { .type = NLA_U16 },
+	[A(REPLY_DPORT_MIN)] = { .type = NLA_U16 },
+	[A(REPLY_DPORT_MAX)] = { .type = NLA_U16 },
 };
 
 static int set_family(struct ft_filter *filter, const struct nlattr *attr,
@@ -64,8 +89,7 @@ static int parse_address(struct ft_filter *filter, struct nlattr **tb,
 			 const struct nlattr *nest, unsigned int end,
 			 struct netlink_ext_ack *extack)
 {
-	unsigned int attr = end ? A(DST) : A(SRC);
-	unsigned int len_attr = end ? A(DST_PREFIX) : A(SRC_PREFIX);
+	unsigned int attr = ends[end].addr, len_attr = ends[end].prefix;
 	unsigned int bits, prefix, i;
 	u8 *mask, *addr;
 	int err;
@@ -102,8 +126,7 @@ static int parse_ports(struct ft_filter *filter, struct nlattr **tb,
 		       const struct nlattr *nest, unsigned int end,
 		       struct netlink_ext_ack *extack)
 {
-	unsigned int lowest = end ? A(DPORT_MIN) : A(SPORT_MIN);
-	unsigned int highest = end ? A(DPORT_MAX) : A(SPORT_MAX);
+	unsigned int lowest = ends[end].port_min, highest = ends[end].port_max;
 
 	if (!tb[lowest] && tb[highest])
 		return FT_NETLINK_MISSING(extack, nest, lowest,
@@ -221,7 +244,7 @@ int ft_filter_parse(struct ft_filter *filter, const struct nlattr *nest,
 	if (err)
 		return err;
 	err = parse_protocol(filter, tb, nest, extack);
-	for (end = 0; end < 2 && !err; end++) {
+	for (end = 0; end < FT_FILTER_ENDS && !err; end++) {
 		err = parse_address(filter, tb, nest, end, extack);
 		if (!err)
 			err = parse_ports(filter, tb, nest, end, extack);
@@ -267,8 +290,17 @@ static bool match_port(const struct ft_filter *filter,
 	       port >= filter->port_min[end] && port <= filter->port_max[end];
 }
 
+/* An end of a flow, if it was asked for. */
+static bool match_end(const struct ft_filter *filter, const struct ft_flow6 *copy,
+		      unsigned int end, unsigned int at)
+{
+	if (filter->given & BIT(ends[end].addr) && !match_address(filter, copy, end, at))
+		return false;
+	return !(filter->given & BIT(ends[end].port_min)) || match_port(filter, copy, end, at);
+}
+
 /**
- * ft_filter_match() - does a flow match?
+ * ft_filter_match_orig() - does a flow match, but for what its answers are like?
  * @filter: from ft_filter_parse()
  * @copy: the flow
  * @now: ktime_get_boottime_ns()
@@ -276,8 +308,8 @@ static bool match_port(const struct ft_filter *filter,
  * Context: any.
  * Return: true if it matches all that was given.
  */
-bool ft_filter_match(const struct ft_filter *filter,
-		     const struct ft_flow6 *copy, u64 now)
+bool ft_filter_match_orig(const struct ft_filter *filter,
+			  const struct ft_flow6 *copy, u64 now)
 {
 	u32 word = atomic_read(&copy->f.word);
 	unsigned int orig = !!(word & FT_FLOW_ORIG_HI);
@@ -300,11 +332,41 @@ bool ft_filter_match(const struct ft_filter *filter,
 		return false;
 	if (age < filter->age_min || age >= filter->age_end)
 		return false;
-	if (given & GIVEN(SRC) && !match_address(filter, copy, 0, orig))
-		return false;
-	if (given & GIVEN(DST) && !match_address(filter, copy, 1, !orig))
-		return false;
-	if (given & GIVEN(SPORT_MIN) && !match_port(filter, copy, 0, orig))
-		return false;
-	return !(given & GIVEN(DPORT_MIN)) || match_port(filter, copy, 1, !orig);
+	return match_end(filter, copy, FT_FILTER_SRC, orig) &&
+	       match_end(filter, copy, FT_FILTER_DST, !orig);
+}
+
+/**
+ * ft_filter_match() - does a flow match that answers come back to as they are?
+ * @filter: from ft_filter_parse()
+ * @copy: the flow
+ * @now: ktime_get_boottime_ns()
+ *
+ * Context: any.
+ * Return: true if it matches all that was given.
+ */
+bool ft_filter_match(const struct ft_filter *filter,
+		     const struct ft_flow6 *copy, u64 now)
+{
+	unsigned int orig = !!(atomic_read(&copy->f.word) & FT_FLOW_ORIG_HI);
+
+	return ft_filter_match_orig(filter, copy, now) &&
+	       match_end(filter, copy, FT_FILTER_REPLY_SRC, !orig) &&
+	       match_end(filter, copy, FT_FILTER_REPLY_DST, orig);
+}
+
+/**
+ * ft_filter_match_reply() - do the answers of a flow match?
+ * @filter: from ft_filter_parse()
+ * @reply: tuple of the answers, as that of a flow which it opens
+ *
+ * Context: any.
+ * Return: true if it matches all that was given of the answers.
+ */
+bool ft_filter_match_reply(const struct ft_filter *filter, const struct ft_flow6 *reply)
+{
+	unsigned int from = !!(atomic_read(&reply->f.word) & FT_FLOW_ORIG_HI);
+
+	return match_end(filter, reply, FT_FILTER_REPLY_SRC, from) &&
+	       match_end(filter, reply, FT_FILTER_REPLY_DST, !from);
 }

@@ -13,13 +13,22 @@
 
 struct ft_flow6;
 
+/* The ends of a flow, in both directions. */
+enum ft_filter_end {
+	FT_FILTER_SRC,
+	FT_FILTER_DST,
+	FT_FILTER_REPLY_SRC,
+	FT_FILTER_REPLY_DST,
+	FT_FILTER_ENDS
+};
+
 /**
  * struct ft_filter - a filter
  * @given: which of the following counts, bits by FLOWTRACK_A_FILTER_*; of a
  *	pair (address and prefix, minimum and maximum) the first stands for both
- * @addr: masked source and destination
+ * @addr: masked, by enum ft_filter_end
  * @mask: their masks
- * @port_min: source and destination, host byte order
+ * @port_min: likewise, host byte order
  * @port_max: likewise
  * @mark: masked
  * @mark_mask: its mask
@@ -35,10 +44,10 @@ struct ft_flow6;
  */
 struct ft_filter {
 	u32 given;
-	union nf_inet_addr addr[2];
-	union nf_inet_addr mask[2];
-	u16 port_min[2];
-	u16 port_max[2];
+	union nf_inet_addr addr[FT_FILTER_ENDS];
+	union nf_inet_addr mask[FT_FILTER_ENDS];
+	u16 port_min[FT_FILTER_ENDS];
+	u16 port_max[FT_FILTER_ENDS];
 	u32 mark;
 	u32 mark_mask;
 	u64 age_min;
@@ -55,7 +64,10 @@ extern const struct nla_policy ft_filter_policy[FLOWTRACK_A_FILTER_MAX + 1];
 
 int ft_filter_parse(struct ft_filter *filter, const struct nlattr *nest,
 		    struct netlink_ext_ack *extack);
+bool ft_filter_match_orig(const struct ft_filter *filter,
+			  const struct ft_flow6 *copy, u64 now);
 bool ft_filter_match(const struct ft_filter *filter,
 		     const struct ft_flow6 *copy, u64 now);
+bool ft_filter_match_reply(const struct ft_filter *filter, const struct ft_flow6 *reply);
 
 #endif /* _FT_NETLINK_FILTER_H */

@@ -94,7 +94,7 @@ bool ft_netlink_guarded_match(const struct ft_filter *filter,
 			      const struct nf_conn *ct)
 {
 	u64 now = ktime_get_boottime_ns(), age = 0;
-	struct ft_flow6 copy;
+	struct ft_flow6 copy, reply = {};
 
 	if (!has_age(ct, &age) &&
 	    filter->given & (BIT(FLOWTRACK_A_FILTER_AGE_MIN) |
@@ -102,7 +102,10 @@ bool ft_netlink_guarded_match(const struct ft_filter *filter,
 		return false;
 	describe_guarded(&copy, ct);
 	copy.f.born = now - age;
-	return ft_filter_match(filter, &copy, now);
+	if (!ft_filter_match_orig(filter, &copy, now))
+		return false;
+	set_key(&reply, nf_ct_tuple(ct, IP_CT_DIR_REPLY), 0, 0);
+	return ft_filter_match_reply(filter, &reply);
 }
 
 /* As ctnetlink's users see it: that sends it without a byte order. */

@@ -24,7 +24,27 @@ static_assert(__FLOWTRACK_A_FILTER_MAX <= 32, "struct filter.has is too small");
 static const char * const keys[] = {
 	"tcp", "udp", "udplite", "icmp", "icmpv6", "sctp", "gre", "proto",
 	"ipv4", "ipv6", "src", "dst", "sport", "dport", "state", "class",
-	"mark", "zone", "age", "own", "guarded",
+	"mark", "zone", "age", "own", "guarded", "reply-src", "reply-dst",
+	"reply-sport", "reply-dport",
+};
+
+/* The ends of a flow: their words and attributes. */
+static const struct {
+	const char *addr;
+	const char *port;
+	__u8 addr_attr;
+	__u8 prefix_attr;
+	__u8 min_attr;
+	__u8 max_attr;
+} ends[FILTER_ENDS] = {
+#define END(addr, port, P, S)						\
+	{ addr, port, FLOWTRACK_A_FILTER_##P, FLOWTRACK_A_FILTER_##P##_PREFIX,	\
+	  FLOWTRACK_A_FILTER_##S##_MIN, FLOWTRACK_A_FILTER_##S##_MAX }
+	END("src", "sport", SRC, SPORT),
+	END("dst", "dport", DST, DPORT),
+	END("reply-src", "reply-sport", REPLY_SRC, REPLY_SPORT),
+	END("reply-dst", "reply-dport", REPLY_DST, REPLY_DPORT),
+#undef END
 };
 
 /* Notes that an attribute is wanted; false if it was already. */
@@ -90,9 +110,9 @@ static int parse_addr_word(struct filter *f, struct words *w, const char *value,
 }
 
 static int parse_word(struct filter *f, struct words *w, const char **state,
-		      const char *port_name[2])
+		      const char *port_name[FILTER_ENDS])
 {
-	int v = want_word(f, w->key), err;
+	int v = want_word(f, w->key), err, end;
 	const char *value = NULL;
 	__u64 n;
 
@@ -118,16 +138,16 @@ static int parse_word(struct filter *f, struct words *w, const char **state,
 		return want_proto(f, v < 0 ? n : (__u64)v) ? EXIT_OK :
 							     words_twice(w);
 	}
-	if (!strcmp(w->key, "src"))
-		return parse_addr_word(f, w, value, BIT_OF(SRC), &f->src);
-	if (!strcmp(w->key, "dst"))
-		return parse_addr_word(f, w, value, BIT_OF(DST), &f->dst);
-	if (!strcmp(w->key, "sport") || !strcmp(w->key, "dport")) {
+	for (end = 0; end < FILTER_ENDS; end++) {
+		if (!strcmp(w->key, ends[end].addr))
+			return parse_addr_word(f, w, value, 1U << ends[end].addr_attr,
+					       &f->addr[end]);
+		if (strcmp(w->key, ends[end].port))
+			continue;
 		/* Names of services depend on the protocol: look up later. */
-		if (!want(f, *w->key == 's' ? BIT_OF(SPORT_MIN) :
-					      BIT_OF(DPORT_MIN)))
+		if (!want(f, 1U << ends[end].min_attr))
 			return words_twice(w);
-		port_name[*w->key == 'd'] = value;
+		port_name[end] = value;
 		return EXIT_OK;
 	}
 	if (!strcmp(w->key, "state")) {
@@ -208,9 +228,9 @@ static int parse_port(struct filter *f, const char *key, const char *value,
  */
 int filter_parse(struct filter *f, int argc, char **argv, __u8 family)
 {
-	const char *state = NULL, *port_name[2] = { NULL, NULL };
+	const char *state = NULL, *port_name[FILTER_ENDS] = { NULL };
 	struct words w;
-	int err;
+	int err, end;
 
 	memset(f, 0, sizeof(*f));
 	if (family)
@@ -231,15 +251,11 @@ int filter_parse(struct filter *f, int argc, char **argv, __u8 family)
 		if (err)
 			return err;
 	}
-	if (port_name[0]) {
-		err = parse_port(f, "sport", port_name[0], &f->sport_min,
-				 &f->sport_max);
-		if (err)
-			return err;
-	}
-	if (port_name[1]) {
-		err = parse_port(f, "dport", port_name[1], &f->dport_min,
-				 &f->dport_max);
+	for (end = 0; end < FILTER_ENDS; end++) {
+		if (!port_name[end])
+			continue;
+		err = parse_port(f, ends[end].port, port_name[end], &f->port_min[end],
+				 &f->port_max[end]);
 		if (err)
 			return err;
 	}
@@ -291,38 +307,28 @@ void filter_default(struct filter *f, __u8 trackers)
 
 /**
  * filter_put() - write a filter to a request
- * @nlh: request, with room for 256 bytes
+ * @nlh: request, with room for 512 bytes
  * @f: filter; an empty one becomes an empty nest, which all flows match
  */
 void filter_put(struct nlmsghdr *nlh, const struct filter *f)
 {
 	struct nlattr *nest = mnl_attr_nest_start(nlh, FLOWTRACK_A_FLOW_FILTER);
+	int end;
 
 	if (f->has & BIT_OF(FAMILY))
 		mnl_attr_put_u8(nlh, FLOWTRACK_A_FILTER_FAMILY, f->family);
 	if (f->has & BIT_OF(L4PROTO))
 		mnl_attr_put_u8(nlh, FLOWTRACK_A_FILTER_L4PROTO, f->l4proto);
-	if (f->has & BIT_OF(SRC)) {
-		mnl_attr_put(nlh, FLOWTRACK_A_FILTER_SRC,
-			     f->src.family == AF_INET ? 4 : 16, f->src.b);
-		mnl_attr_put_u8(nlh, FLOWTRACK_A_FILTER_SRC_PREFIX, f->src.len);
-	}
-	if (f->has & BIT_OF(DST)) {
-		mnl_attr_put(nlh, FLOWTRACK_A_FILTER_DST,
-			     f->dst.family == AF_INET ? 4 : 16, f->dst.b);
-		mnl_attr_put_u8(nlh, FLOWTRACK_A_FILTER_DST_PREFIX, f->dst.len);
-	}
-	if (f->has & BIT_OF(SPORT_MIN)) {
-		mnl_attr_put_u16(nlh, FLOWTRACK_A_FILTER_SPORT_MIN,
-				 f->sport_min);
-		mnl_attr_put_u16(nlh, FLOWTRACK_A_FILTER_SPORT_MAX,
-				 f->sport_max);
-	}
-	if (f->has & BIT_OF(DPORT_MIN)) {
-		mnl_attr_put_u16(nlh, FLOWTRACK_A_FILTER_DPORT_MIN,
-				 f->dport_min);
-		mnl_attr_put_u16(nlh, FLOWTRACK_A_FILTER_DPORT_MAX,
-				 f->dport_max);
+	for (end = 0; end < FILTER_ENDS; end++) {
+		if (f->has & 1U << ends[end].addr_attr) {
+			mnl_attr_put(nlh, ends[end].addr_attr,
+				     f->addr[end].family == AF_INET ? 4 : 16, f->addr[end].b);
+			mnl_attr_put_u8(nlh, ends[end].prefix_attr, f->addr[end].len);
+		}
+		if (f->has & 1U << ends[end].min_attr) {
+			mnl_attr_put_u16(nlh, ends[end].min_attr, f->port_min[end]);
+			mnl_attr_put_u16(nlh, ends[end].max_attr, f->port_max[end]);
+		}
 	}
 	if (f->has & BIT_OF(STATE))
 		mnl_attr_put_u8(nlh, FLOWTRACK_A_FILTER_STATE, f->state);
@@ -357,6 +363,17 @@ static bool match_addr(const struct addr *addr, const __u8 *b)
 	return !bits || !((addr->b[bytes] ^ b[bytes]) >> (8 - bits));
 }
 
+static bool match_end(const struct filter *f, int end, const struct flow_tuple *t)
+{
+	bool dst = end == FILTER_DST || end == FILTER_REPLY_DST;
+	__u16 port = ntohs(dst ? t->dport : t->sport);
+
+	if (f->has & 1U << ends[end].addr_attr && !match_addr(&f->addr[end], dst ? t->dst : t->src))
+		return false;
+	return !(f->has & 1U << ends[end].min_attr) ||
+	       (t->has & TUPLE_BIT(SPORT) && port >= f->port_min[end] && port <= f->port_max[end]);
+}
+
 /**
  * filter_match() - does a flow match?
  * @f: filter
@@ -369,23 +386,20 @@ bool filter_match(const struct filter *f, const struct flow *flow)
 {
 	const struct flow_tuple *t = &flow->tuple[ORIG];
 	__u64 secs = flow->age / 1000;
+	struct flow_tuple reply;
+	int end;
+
+	flow_invert(flow, &reply);
+	if (flow->has & FLOW_BIT(REPLY))
+		reply = flow->tuple[REPLY];
 
 	if (f->has & BIT_OF(FAMILY) && f->family != flow->family)
 		return false;
 	if (f->has & BIT_OF(L4PROTO) && f->l4proto != flow->l4proto)
 		return false;
-	if (f->has & BIT_OF(SRC) && !match_addr(&f->src, t->src))
-		return false;
-	if (f->has & BIT_OF(DST) && !match_addr(&f->dst, t->dst))
-		return false;
-	if (f->has & BIT_OF(SPORT_MIN) &&
-	    (!(t->has & TUPLE_BIT(SPORT)) || ntohs(t->sport) < f->sport_min ||
-	     ntohs(t->sport) > f->sport_max))
-		return false;
-	if (f->has & BIT_OF(DPORT_MIN) &&
-	    (!(t->has & TUPLE_BIT(DPORT)) || ntohs(t->dport) < f->dport_min ||
-	     ntohs(t->dport) > f->dport_max))
-		return false;
+	for (end = 0; end < FILTER_ENDS; end++)
+		if (!match_end(f, end, end < FILTER_REPLY_SRC ? t : &reply))
+			return false;
 	if (f->has & BIT_OF(STATE) &&
 	    (!(flow->has & FLOW_BIT(STATE)) || f->state != flow->state))
 		return false;

@@ -14,17 +14,23 @@
 struct flow;
 struct nlmsghdr;
 
+/* The ends of a flow: initiator and responder, and as the answers have them. */
+enum filter_end {
+	FILTER_SRC,
+	FILTER_DST,
+	FILTER_REPLY_SRC,
+	FILTER_REPLY_DST,
+	FILTER_ENDS,
+};
+
 /**
  * struct filter - what a flow must be like
  * @has: bits by FLOWTRACK_A_FILTER_*: what follows was asked for
  * @family: AF_INET or AF_INET6
  * @l4proto: IPPROTO_*
- * @src: network of the initiator
- * @dst: network of the responder
- * @sport_min: first source port, host byte order
- * @sport_max: last one
- * @dport_min: first destination port, host byte order
- * @dport_max: last one
+ * @addr: networks, by enum filter_end
+ * @port_min: first port, likewise, host byte order
+ * @port_max: last one
  * @state: by protocol
  * @class: enum flowtrack_class
  * @mark: value of the bits in @mark_mask
@@ -38,12 +44,9 @@ struct filter {
 	__u32 has;
 	__u8 family;
 	__u8 l4proto;
-	struct addr src;
-	struct addr dst;
-	__u16 sport_min;
-	__u16 sport_max;
-	__u16 dport_min;
-	__u16 dport_max;
+	struct addr addr[FILTER_ENDS];
+	__u16 port_min[FILTER_ENDS];
+	__u16 port_max[FILTER_ENDS];
 	__u8 state;
 	__u8 class;
 	__u32 mark;

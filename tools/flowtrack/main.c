@@ -148,6 +148,7 @@ static void print_help(FILE *to, const struct verb *verb)
 	fputs("\nFILTER, words in any order:\n"
 	      "  tcp|udp|udplite|icmp|icmpv6|sctp|gre|proto N  ipv4|ipv6\n"
 	      "  src ADDR[/LEN]  dst ADDR[/LEN]  sport N[-M]  dport N[-M]\n"
+	      "  reply-src, reply-dst, reply-sport, reply-dport: as the answers have them\n"
 	      "  state NAME  class NAME  mark N[/MASK]  zone N  age >N|<N|N-M\n"
 	      "  own|guarded\n"
 	      "\nOPTIONS:\n"

@@ -322,6 +322,14 @@ static const char * const filter_attr[] = {
 	[FLOWTRACK_A_FILTER_AGE_MIN] = "age_min",
 	[FLOWTRACK_A_FILTER_AGE_MAX] = "age_max",
 	[FLOWTRACK_A_FILTER_TRACKER] = "tracker",
+	[FLOWTRACK_A_FILTER_REPLY_SRC] = "reply_src",
+	[FLOWTRACK_A_FILTER_REPLY_SRC_PREFIX] = "reply_src_prefix",
+	[FLOWTRACK_A_FILTER_REPLY_DST] = "reply_dst",
+	[FLOWTRACK_A_FILTER_REPLY_DST_PREFIX] = "reply_dst_prefix",
+	[FLOWTRACK_A_FILTER_REPLY_SPORT_MIN] = "reply_sport_min",
+	[FLOWTRACK_A_FILTER_REPLY_SPORT_MAX] = "reply_sport_max",
+	[FLOWTRACK_A_FILTER_REPLY_DPORT_MIN] = "reply_dport_min",
+	[FLOWTRACK_A_FILTER_REPLY_DPORT_MAX] = "reply_dport_max",
 };
 
 static const char * const flow_attr[] = {

@@ -211,6 +211,15 @@ enum {
 	FLOWTRACK_A_FILTER_AGE_MIN,	/* u32: seconds since the first packet */
 	FLOWTRACK_A_FILTER_AGE_MAX,	/* u32 */
 	FLOWTRACK_A_FILTER_TRACKER,	/* u8: bits of enum flowtrack_tracker, default own */
+	/* as the answers have them, which NAT makes others than the packets' */
+	FLOWTRACK_A_FILTER_REPLY_SRC,		/* binary, 4 or 16 bytes */
+	FLOWTRACK_A_FILTER_REPLY_SRC_PREFIX,	/* u8: bits, default all */
+	FLOWTRACK_A_FILTER_REPLY_DST,		/* binary, 4 or 16 bytes */
+	FLOWTRACK_A_FILTER_REPLY_DST_PREFIX,	/* u8: bits, default all */
+	FLOWTRACK_A_FILTER_REPLY_SPORT_MIN,	/* u16, host byte order */
+	FLOWTRACK_A_FILTER_REPLY_SPORT_MAX,	/* u16, host byte order, default the min */
+	FLOWTRACK_A_FILTER_REPLY_DPORT_MIN,	/* u16, host byte order */
+	FLOWTRACK_A_FILTER_REPLY_DPORT_MAX,	/* u16, host byte order, default the min */
 
 	__FLOWTRACK_A_FILTER_MAX,
 	FLOWTRACK_A_FILTER_MAX = (__FLOWTRACK_A_FILTER_MAX - 1)

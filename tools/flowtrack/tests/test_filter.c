@@ -2,6 +2,7 @@
 /*
  * The grammar of filters, what is sent, and what matches.
  */
+#include <arpa/inet.h>
 #include <libmnl/libmnl.h>
 #include <limits.h>
 #include <linux/genetlink.h>
@@ -36,9 +37,9 @@ static void good_words(void)
 		   0);
 	EXPECT_INT(f.l4proto, IPPROTO_TCP);
 	EXPECT_INT(f.family, AF_INET);
-	EXPECT_INT(f.dst.len, 8);
-	EXPECT_INT(f.dport_min, 443);
-	EXPECT_INT(f.dport_max, 443);
+	EXPECT_INT(f.addr[FILTER_DST].len, 8);
+	EXPECT_INT(f.port_min[FILTER_DST], 443);
+	EXPECT_INT(f.port_max[FILTER_DST], 443);
 	EXPECT_INT(f.state, FLOWTRACK_TCP_STATE_ESTABLISHED);
 	/* any order; values behind an equals sign */
 	EXPECT_INT(parse(&f, "state=cookie-echoed zone=7 proto=132"), 0);
@@ -185,7 +186,7 @@ static void matches(void)
 		{ "tcp src 10.0.0.2 dport 443 class assured zone 6", false },
 	};
 	struct filter f;
-	struct flow flow;
+	struct flow flow, nat;
 	size_t i;
 
 	sample_tcp(&flow, 0);
@@ -194,6 +195,7 @@ static void matches(void)
 		if (filter_match(&f, &flow) != cases[i].match)
 			test_failed(__FILE__, __LINE__, "'%s'", cases[i].line);
 	}
+	sample_tcp(&nat, 0);
 	sample_icmp6(&flow);
 	EXPECT(!parse(&f, "sport 0-65535") && !filter_match(&f, &flow));
 	EXPECT(!parse(&f, "src 2001:db8::/32") && filter_match(&f, &flow));
@@ -201,6 +203,20 @@ static void matches(void)
 	EXPECT(!parse(&f, "src 2001:db8::2") && !filter_match(&f, &flow));
 	/* neither mark, zone nor age are in the message */
 	EXPECT(!parse(&f, "mark 0 zone 0") && filter_match(&f, &flow));
+	/* The answers of a flow without NAT are the other way round. */
+	EXPECT(!parse(&f, "reply-src 10.0.1.2 reply-dst 10.0.0.0/24 reply-sport 443") &&
+	       filter_match(&f, &nat));
+	EXPECT(!parse(&f, "reply-dport 443") && !filter_match(&f, &nat));
+	/* Behind a router that masquerades they go to it. */
+	inet_pton(AF_INET, "203.0.113.1", nat.tuple[REPLY].dst);
+	nat.tuple[REPLY].dport = htons(40001);
+	EXPECT(!parse(&f, "reply-dst 203.0.113.1 reply-dport 40001") && filter_match(&f, &nat));
+	EXPECT(!parse(&f, "reply-dst 10.0.0.0/24") && !filter_match(&f, &nat));
+	EXPECT(!parse(&f, "src 10.0.0.0/24") && filter_match(&f, &nat));
+	EXPECT(parse(&f, "reply-dst 203.0.113.1 dst ::1"));
+	EXPECT(parse(&f, "reply-dport 1 reply-dport 2"));
+	err_clear();
+
 	EXPECT(!parse(&f, "age >0") && !filter_match(&f, &flow));
 }
 

@@ -428,6 +428,10 @@ def _(net):
     equal(tool("get", "tcp", *words)["id"], flow["id"], "flow by the tuple of its answers")
     line = [x for x in net.r.tool("-o", "list")[1].splitlines() if f" sport={sport} dport={dport} " in x]
     check(len(line) == 1 and f" reply-dst={Net.RS[4]} " in line[0] and " tracker=guarded " in line[0], str(line))
+    # Who inside is that, as the world outside sees it?
+    outside = ("reply-dst", Net.RS[4], "reply-dport", str(far[0].peer[1]))
+    equal([f["id"] for f in tool("list", "tcp", *outside)], [flow["id"]], "flow by where its answers go")
+    equal(int(net.r.tool("count", "tcp", "reply-src", Net.S[4], "reply-sport", str(dport), *outside)[1]), 1, "count")
     # The id that list shows names a flow, for get and for del.
     equal(tool("get", "id", str(flow["id"]))["orig"], flow["orig"], "flow by id")
     one = tool("list", "guarded", "udp", "dport", "20100-20199")[0]
