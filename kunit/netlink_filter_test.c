@@ -154,29 +154,29 @@ static void edges(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, parse_naive(test, &n, &filter, &extack), 0);
 	KUNIT_EXPECT_EQ(test, filter.given, 0);
 	KUNIT_EXPECT_EQ(test, filter.trackers, FLOWTRACK_TRACKER_OWN);
-	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, 0));
-	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, U64_MAX / 2));
+	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, NULL, 0));
+	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, NULL, U64_MAX / 2));
 
 	/* Ages are full seconds: 2 is from 2 to just below 3. */
 	set(&n, A(AGE_MIN), 2);
 	set(&n, A(AGE_MAX), 2);
 	KUNIT_EXPECT_EQ(test, parse_naive(test, &n, &filter, &extack), 0);
 	copy.f.born = 10 * s;
-	KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, 12 * s - 1));
-	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, 12 * s));
-	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, 13 * s - 1));
-	KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, 13 * s));
+	KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, NULL, 12 * s - 1));
+	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, NULL, 12 * s));
+	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, NULL, 13 * s - 1));
+	KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, NULL, 13 * s));
 	/* Born a little later than "now", and before the boot. */
-	KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, 9 * s));
+	KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, NULL, 9 * s));
 	copy.f.born = -s;
-	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, s));
+	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, NULL, s));
 
 	/* The greatest age there is. */
 	memset(&n, 0, sizeof(n));
 	set(&n, A(AGE_MAX), U32_MAX);
 	set(&n, A(AGE_MIN), U32_MAX);
 	KUNIT_EXPECT_EQ(test, parse_naive(test, &n, &filter, &extack), 0);
-	KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, s));
+	KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, NULL, s));
 
 	/* A prefix of no bits says no more than the family. */
 	memset(&n, 0, sizeof(n));
@@ -184,9 +184,9 @@ static void edges(struct kunit *test)
 	set(&n, A(SRC_PREFIX), 0);
 	KUNIT_EXPECT_EQ(test, parse_naive(test, &n, &filter, &extack), 0);
 	copy.f.key.family = NFPROTO_IPV4;
-	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, 0));
+	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, NULL, 0));
 	copy.f.key.family = NFPROTO_IPV6;
-	KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, 0));
+	KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, NULL, 0));
 }
 
 /* What answers of own flows are like follows from the flow. */
@@ -213,15 +213,169 @@ static void replies(struct kunit *test)
 		filter.mask[FT_FILTER_REPLY_SRC].ip = htonl(0xffffffff);
 		filter.port_min[FT_FILTER_REPLY_DST] = 1000;
 		filter.port_max[FT_FILTER_REPLY_DST] = 1000;
-		KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, 0));
+		KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, NULL, 0));
 		filter.port_min[FT_FILTER_REPLY_DST] = 53;
-		KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, 0));
+		KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, NULL, 0));
 		filter.port_max[FT_FILTER_REPLY_DST] = 53;
-		KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, 0));
+		KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, NULL, 0));
 		filter.port_max[FT_FILTER_REPLY_DST] = 1000;
 		filter.addr[FT_FILTER_REPLY_SRC].ip = htonl(0x0a000001);
-		KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, 0));
+		KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, NULL, 0));
 	}
+}
+
+/* A filter of parts: @part are in the lists @list, or exceptions (0), in a row. */
+static int parse_parts(struct kunit *test, const struct naive *whole, const struct naive *part,
+		       const u8 *list, unsigned int n, struct ft_filter *filter,
+		       struct netlink_ext_ack *extack)
+{
+	struct sk_buff *skb = nlmsg_new(4 * NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	struct nlattr *nest, *any = NULL, *inner;
+	unsigned int i;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	nest = nla_nest_start(skb, FLOWTRACK_A_FLOW_FILTER);
+	KUNIT_EXPECT_EQ(test, put_naive(skb, whole), 0);
+	for (i = 0; i < n; i++) {
+		if (list[i] && !any)
+			any = nla_nest_start(skb, A(ANY));
+		inner = nla_nest_start(skb, list[i] ? FLOWTRACK_A_ANY_FILTER : A(NOT));
+		KUNIT_EXPECT_EQ(test, put_naive(skb, &part[i]), 0);
+		nla_nest_end(skb, inner);
+		if (any && (i + 1 == n || list[i + 1] != list[i])) {
+			nla_nest_end(skb, any);
+			any = NULL;
+		}
+	}
+	nla_nest_end(skb, nest);
+	err = ft_filter_parse(filter, nest, extack);
+	nlmsg_free(skb);
+	return err;
+}
+
+/* Parts that are refused, and the greatest filter that is not. */
+static void parts_refused(struct kunit *test)
+{
+	static const struct {
+		const char *why;
+		unsigned int attr;
+		u32 v;
+		unsigned int n;
+		int err;
+	} cases[] = {
+		{ "as many as may be", A(ZONE), 1, FT_FILTER_PARTS, 0 },
+		{ "one more", A(ZONE), 1, FT_FILTER_PARTS + 1, -EINVAL },
+		{ "tracker in a part", A(TRACKER), FLOWTRACK_TRACKER_OWN, 1, -EINVAL },
+		{ "bad value in a part", A(CLASS), 4, 1, -ERANGE },
+		{ "bad attribute in a part", A(STATE), 1, 1, -EINVAL },
+		{ "a part that says nothing", 0, 0, 1, -EINVAL },
+	};
+	struct naive *part = kunit_kcalloc(test, FT_FILTER_PARTS + 1, sizeof(*part), GFP_KERNEL);
+	u8 list[FT_FILTER_PARTS + 1] = {};
+	struct naive whole = {};
+	unsigned int i, k, as;
+
+	KUNIT_ASSERT_NOT_NULL(test, part);
+	for (i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		struct netlink_ext_ack extack = {};
+		struct ft_filter filter;
+
+		/* Once as exceptions, once as alternatives. */
+		as = i & 1;
+		for (k = 0; k < cases[i / 2].n; k++) {
+			memset(&part[k], 0, sizeof(part[k]));
+			if (cases[i / 2].attr)
+				set(&part[k], cases[i / 2].attr, cases[i / 2].v);
+			list[k] = as;
+		}
+		KUNIT_EXPECT_EQ_MSG(test, cases[i / 2].err,
+				    parse_parts(test, &whole, part, list, cases[i / 2].n, &filter,
+						&extack), "%s", cases[i / 2].why);
+		KUNIT_EXPECT_EQ_MSG(test, !extack._msg, !cases[i / 2].err, "%s", cases[i / 2].why);
+		ft_filter_free(&filter);
+	}
+}
+
+/* A part in a part, and a list of nothing. */
+static void parts_nested(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		struct sk_buff *skb = nlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+		struct nlattr *nest, *part, *inner;
+		struct netlink_ext_ack extack = {};
+		struct ft_filter filter;
+
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		nest = nla_nest_start(skb, FLOWTRACK_A_FLOW_FILTER);
+		part = nla_nest_start(skb, i == 2 ? A(ANY) : A(NOT));
+		if (i < 2) {
+			inner = nla_nest_start(skb, i ? A(ANY) : A(NOT));
+			nla_nest_end(skb, inner);
+		}
+		nla_nest_end(skb, part);
+		nla_nest_end(skb, nest);
+		KUNIT_EXPECT_EQ(test, ft_filter_parse(&filter, nest, &extack), -EINVAL);
+		KUNIT_EXPECT_NOT_NULL(test, extack._msg);
+		KUNIT_EXPECT_NOT_NULL(test, extack.bad_attr);
+		ft_filter_free(&filter);
+		nlmsg_free(skb);
+	}
+}
+
+/* Either end is all four: the flow's, and what NAT made of them. */
+static void either(struct kunit *test)
+{
+	struct ft_filter filter = {
+		.given = BIT(A(HOST)),
+		.family = NFPROTO_IPV4,
+		.age_end = U64_MAX,
+	};
+	struct ft_flow6 copy = {}, reply = {};
+	unsigned int i;
+
+	copy.f.key.family = NFPROTO_IPV4;
+	copy.f.key.l4proto = IPPROTO_UDP;
+	reply.f.key = copy.f.key;
+	for (i = 0; i < 2; i++) {
+		copy.f.key.addr4[i] = htonl(0x0a000001 + i);
+		copy.f.key.port[i] = htons(1000 + i);
+		reply.f.key.addr4[i] = htonl(0x0a000003 + i);
+		reply.f.key.port[i] = htons(1002 + i);
+	}
+	filter.mask[FT_FILTER_EITHER].ip = htonl(0xffffffff);
+	for (i = 0; i < 6; i++) {
+		filter.given = BIT(A(HOST));
+		filter.addr[FT_FILTER_EITHER].ip = htonl(0x0a000000 + i);
+		KUNIT_EXPECT_EQ(test, ft_filter_match(&filter, &copy, &reply, 0), i > 0 && i < 5);
+		KUNIT_EXPECT_EQ(test, ft_filter_match(&filter, &copy, NULL, 0), i > 0 && i < 3);
+		filter.given = BIT(A(PORT_MIN));
+		filter.port_min[FT_FILTER_EITHER] = 999 + i;
+		filter.port_max[FT_FILTER_EITHER] = 999 + i;
+		KUNIT_EXPECT_EQ(test, ft_filter_match(&filter, &copy, &reply, 0), i > 0 && i < 5);
+		KUNIT_EXPECT_EQ(test, ft_filter_match(&filter, &copy, NULL, 0), i > 0 && i < 3);
+	}
+}
+
+/* An age that is not known matches none: nor is it an exception. */
+static void no_age(struct kunit *test)
+{
+	struct ft_flow6 copy = { .f.born = FT_FILTER_NO_AGE };
+	struct netlink_ext_ack extack = {};
+	struct naive whole = {}, part = {};
+	struct ft_filter filter;
+	u8 exception = 0;
+
+	set(&part, A(AGE_MIN), 0);
+	KUNIT_ASSERT_EQ(test, parse_naive(test, &part, &filter, &extack), 0);
+	KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, NULL, 0));
+	KUNIT_ASSERT_EQ(test, parse_parts(test, &whole, &part, &exception, 1, &filter, &extack), 0);
+	KUNIT_EXPECT_TRUE(test, ft_filter_match(&filter, &copy, NULL, 0));
+	copy.f.born = 0;
+	KUNIT_EXPECT_FALSE(test, ft_filter_match(&filter, &copy, NULL, 0));
+	ft_filter_free(&filter);
 }
 
 static u32 pick(struct rnd_state *rnd, u32 n)
@@ -417,7 +571,7 @@ static void twin(struct kunit *test)
 			random_flow(&rnd, &copy);
 			want = naive_match(&n, &copy, now);
 			KUNIT_ASSERT_EQ_MSG(test, want,
-					    ft_filter_match(&filter, &copy, now),
+					    ft_filter_match(&filter, &copy, NULL, now),
 					    "filter %u, flow %u", i, j);
 			matched += want;
 		}
@@ -428,11 +582,93 @@ static void twin(struct kunit *test)
 	KUNIT_EXPECT_LT(test, matched, parsed * 20 / 2);
 }
 
+static bool says_nothing(const struct naive *n)
+{
+	return !memchr_inv(n->has, 0, sizeof(n->has));
+}
+
+/* A random filter that is valid, and says something. */
+static void valid_filter(struct rnd_state *rnd, struct naive *n)
+{
+	do {
+		random_filter(rnd, n);
+	} while (!naive_valid(n) || says_nothing(n));
+}
+
+static bool naive_parts(const struct naive *part, const u8 *list, unsigned int n,
+			const struct ft_flow6 *copy, u64 now)
+{
+	bool met[16] = {}, wanted[16] = {};
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		bool match = naive_match(&part[i], copy, now);
+
+		if (match && !list[i])
+			return false;
+		wanted[list[i]] = list[i];
+		met[list[i]] |= match;
+	}
+	return !memcmp(met + 1, wanted + 1, sizeof(met) - 1);
+}
+
+/* Lists and exceptions in any order. */
+static void twin_parts(struct kunit *test)
+{
+	struct naive *part = kunit_kcalloc(test, 6, sizeof(*part), GFP_KERNEL);
+	u64 now = 5ULL * NSEC_PER_SEC;
+	struct rnd_state rnd;
+	unsigned int i, j, k, matched = 0, n;
+
+	KUNIT_ASSERT_NOT_NULL(test, part);
+	prandom_seed_state(&rnd, 43);
+	for (i = 0; i < 1000; i++) {
+		struct netlink_ext_ack extack = {};
+		struct naive whole = {};
+		struct ft_filter filter;
+		u8 list[6], last = 0;
+
+		if (pick(&rnd, 2))
+			set(&whole, A(FAMILY), NFPROTO_IPV4);
+		n = pick(&rnd, ARRAY_SIZE(list) + 1);
+		for (k = 0; k < n; k++) {
+			valid_filter(&rnd, &part[k]);
+			if (!k || pick(&rnd, 2))
+				last++;
+			list[k] = pick(&rnd, 3) ? last : 0;
+			if (!list[k])
+				last++;
+		}
+		KUNIT_ASSERT_EQ_MSG(test, 0,
+				    parse_parts(test, &whole, part, list, n, &filter, &extack),
+				    "filter %u: %s", i, extack._msg ?: "");
+		for (j = 0; j < 20; j++) {
+			struct ft_flow6 copy;
+			bool want;
+
+			random_flow(&rnd, &copy);
+			want = naive_match(&whole, &copy, now) &&
+			       naive_parts(part, list, n, &copy, now);
+			KUNIT_ASSERT_EQ_MSG(test, want, ft_filter_match(&filter, &copy, NULL, now),
+					    "filter %u, flow %u", i, j);
+			matched += want;
+		}
+		ft_filter_free(&filter);
+	}
+	KUNIT_EXPECT_GT(test, matched, 500);
+	KUNIT_EXPECT_LT(test, matched, 18000);
+}
+
 static struct kunit_case netlink_filter_cases[] = {
 	KUNIT_CASE(refused),
 	KUNIT_CASE(edges),
 	KUNIT_CASE(replies),
 	KUNIT_CASE(twin),
+	KUNIT_CASE(parts_refused),
+	KUNIT_CASE(parts_nested),
+	KUNIT_CASE(either),
+	KUNIT_CASE(no_age),
+	KUNIT_CASE(twin_parts),
 	{}
 };
 

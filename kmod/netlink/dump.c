@@ -151,7 +151,11 @@ static int begin(struct ft_net *tn, struct netlink_callback *cb)
  */
 int ft_netlink_flow_dump_done(struct netlink_callback *cb)
 {
-	kfree(dump_of(cb)->filter);
+	struct dump *dump = dump_of(cb);
+
+	if (dump->filter)
+		ft_filter_free(dump->filter);
+	kfree(dump->filter);
 	return 0;
 }
 
@@ -183,7 +187,7 @@ static int dump_one(struct ft_flow *flow, u32 index, void *arg)
 
 	if (!ft_netlink_snapshot(flow, READ_ONCE(flow->gen), &copy))
 		return 0;
-	if (msg->filter && !ft_filter_match(msg->filter, &copy, msg->now))
+	if (msg->filter && !ft_filter_match(msg->filter, &copy, NULL, msg->now))
 		return 0;
 	hdr = begin_flow(msg);
 	return end_flow(msg, hdr, hdr ? ft_netlink_put_flow(msg->skb, msg->tn,

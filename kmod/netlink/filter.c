@@ -3,6 +3,7 @@
 #include <linux/ktime.h>
 #include <linux/netlink.h>
 #include <linux/nf_flowtrack.h>
+#include <linux/slab.h>
 #include <net/ipv6.h>
 #include <net/netlink.h>
 
@@ -29,7 +30,11 @@ static const struct {
 				  A(REPLY_SPORT_MAX) },
 	[FT_FILTER_REPLY_DST] = { A(REPLY_DST), A(REPLY_DST_PREFIX), A(REPLY_DPORT_MIN),
 				  A(REPLY_DPORT_MAX) },
+	[FT_FILTER_EITHER] = { A(HOST), A(HOST_PREFIX), A(PORT_MIN), A(PORT_MAX) },
 };
+
+/* Those of parts are other bits than ft_filter.given has. */
+static_assert(A(PORT_MAX) < 32);
 
 static int check_address(const struct nlattr *attr,
 			 struct netlink_ext_ack *extack)
@@ -40,6 +45,11 @@ static int check_address(const struct nlattr *attr,
 	return FT_NETLINK_BAD(extack, attr, "an address has 4 or 16 bytes");
 }
 
+const struct nla_policy ft_filter_any_policy[FLOWTRACK_A_ANY_MAX + 1] = {
+	[FLOWTRACK_A_ANY_FILTER] = NLA_POLICY_NESTED(ft_filter_policy),
+};
+
+/* Also of parts, whose own parts and trackers are refused later. */
 const struct nla_policy ft_filter_policy[FLOWTRACK_A_FILTER_MAX + 1] = {
 	[A(FAMILY)] = NLA_POLICY_RANGE(NLA_U8, AF_INET, AF_INET6),
 	[A(L4PROTO)] = { .type = NLA_U8 },
@@ -72,6 +82,13 @@ const struct nla_policy ft_filter_policy[FLOWTRACK_A_FILTER_MAX + 1] = {
 	[A(REPLY_SPORT_MAX)] = { .type = NLA_U16 },
 	[A(REPLY_DPORT_MIN)] = { .type = NLA_U16 },
 	[A(REPLY_DPORT_MAX)] = { .type = NLA_U16 },
+	[A(HOST)] = NLA_POLICY_VALIDATE_FN(NLA_BINARY, check_address,
+					   sizeof(struct in6_addr)),
+	[A(HOST_PREFIX)] = NLA_POLICY_MAX(NLA_U8, 128),
+	[A(PORT_MIN)] = { .type = NLA_U16 },
+	[A(PORT_MAX)] = { .type = NLA_U16 },
+	[A(ANY)] = NLA_POLICY_NESTED(ft_filter_any_policy),
+	[A(NOT)] = NLA_POLICY_NESTED(ft_filter_policy),
 };
 
 static int set_family(struct ft_filter *filter, const struct nlattr *attr,
@@ -222,27 +239,13 @@ static int parse_tracker(struct ft_filter *filter, struct nlattr **tb,
 	return 0;
 }
 
-/**
- * ft_filter_parse() - check a filter and translate it
- * @filter: filled
- * @nest: FLOWTRACK_A_FLOW_FILTER, validated by ft_filter_policy
- * @extack: gets message and attribute of an error
- *
- * Context: any.
- * Return: 0 or -EINVAL.
- */
-int ft_filter_parse(struct ft_filter *filter, const struct nlattr *nest,
-		    struct netlink_ext_ack *extack)
+/* What all parts of a filter may have, and its whole. */
+static int parse_terms(struct ft_filter *filter, struct nlattr **tb,
+		       const struct nlattr *nest, struct netlink_ext_ack *extack)
 {
-	struct nlattr *tb[FLOWTRACK_A_FILTER_MAX + 1];
 	unsigned int end;
 	int err;
 
-	memset(filter, 0, sizeof(*filter));
-	err = nla_parse_nested(tb, FLOWTRACK_A_FILTER_MAX, nest,
-			       ft_filter_policy, extack);
-	if (err)
-		return err;
 	err = parse_protocol(filter, tb, nest, extack);
 	for (end = 0; end < FT_FILTER_ENDS && !err; end++) {
 		err = parse_address(filter, tb, nest, end, extack);
@@ -253,8 +256,6 @@ int ft_filter_parse(struct ft_filter *filter, const struct nlattr *nest,
 		err = parse_mark(filter, tb, nest, extack);
 	if (!err)
 		err = parse_ages(filter, tb, extack);
-	if (!err)
-		err = parse_tracker(filter, tb, extack);
 	if (err)
 		return err;
 	if (tb[A(CLASS)]) {
@@ -266,6 +267,130 @@ int ft_filter_parse(struct ft_filter *filter, const struct nlattr *nest,
 		filter->given |= GIVEN(ZONE);
 	}
 	return 0;
+}
+
+/* The next of the filter's parts, in @nest. */
+static int parse_part(struct ft_filter *filter, const struct nlattr *nest, u8 list,
+		      struct netlink_ext_ack *extack)
+{
+	struct ft_filter *part = &filter->parts[filter->n_parts++];
+	struct nlattr *tb[FLOWTRACK_A_FILTER_MAX + 1];
+	int err;
+
+	err = nla_parse_nested(tb, FLOWTRACK_A_FILTER_MAX, nest, ft_filter_policy, extack);
+	if (err)
+		return err;
+	if (tb[A(ANY)] || tb[A(NOT)])
+		return FT_NETLINK_BAD(extack, tb[A(ANY)] ?: tb[A(NOT)],
+				      "a part of a filter has no parts");
+	if (tb[A(TRACKER)])
+		return FT_NETLINK_BAD(extack, tb[A(TRACKER)],
+				      "the tracker is that of the whole filter");
+	part->list = list;
+	err = parse_terms(part, tb, nest, extack);
+	/* Whatever it is an exception from, nothing would be left. */
+	if (!err && !part->given)
+		return FT_NETLINK_BAD(extack, nest, "every flow matches this part");
+	return err;
+}
+
+/* Alternatives and exceptions. */
+static int count_parts(const struct nlattr *nest)
+{
+	const struct nlattr *attr, *part;
+	int rem, left, n = 0;
+
+	nla_for_each_nested(attr, nest, rem) {
+		if (nla_type(attr) == A(NOT))
+			n++;
+		if (nla_type(attr) != A(ANY))
+			continue;
+		nla_for_each_nested(part, attr, left)
+			n++;
+	}
+	return n;
+}
+
+static int parse_list(struct ft_filter *filter, const struct nlattr *nest, u8 list,
+		      struct netlink_ext_ack *extack)
+{
+	const struct nlattr *part;
+	int err, rem;
+
+	if (!nla_len(nest))
+		return FT_NETLINK_BAD(extack, nest, "no alternative in the list");
+	nla_for_each_nested(part, nest, rem) {
+		err = parse_part(filter, part, list, extack);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int parse_parts(struct ft_filter *filter, const struct nlattr *nest,
+		       struct netlink_ext_ack *extack)
+{
+	int n = count_parts(nest), err = 0, rem;
+	const struct nlattr *attr;
+	u8 list = 0;
+
+	if (n > FT_FILTER_PARTS)
+		return FT_NETLINK_BAD(extack, nest,
+				      "more than 64 alternatives and exceptions");
+	if (n) {
+		filter->parts = kcalloc(n, sizeof(*filter->parts), GFP_KERNEL_ACCOUNT);
+		if (!filter->parts)
+			return -ENOMEM;
+	}
+	nla_for_each_nested(attr, nest, rem) {
+		if (nla_type(attr) == A(NOT))
+			err = parse_part(filter, attr, 0, extack);
+		else if (nla_type(attr) == A(ANY))
+			err = parse_list(filter, attr, ++list, extack);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+/**
+ * ft_filter_parse() - check a filter and translate it
+ * @filter: filled; the caller frees it with ft_filter_free(), after an error, too
+ * @nest: FLOWTRACK_A_FLOW_FILTER, validated by ft_filter_policy
+ * @extack: gets message and attribute of an error
+ *
+ * Context: may sleep.
+ * Return: 0; -EINVAL; -ENOMEM.
+ */
+int ft_filter_parse(struct ft_filter *filter, const struct nlattr *nest,
+		    struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[FLOWTRACK_A_FILTER_MAX + 1];
+	int err;
+
+	memset(filter, 0, sizeof(*filter));
+	err = nla_parse_nested(tb, FLOWTRACK_A_FILTER_MAX, nest,
+			       ft_filter_policy, extack);
+	if (!err)
+		err = parse_terms(filter, tb, nest, extack);
+	if (!err)
+		err = parse_tracker(filter, tb, extack);
+	if (!err)
+		err = parse_parts(filter, nest, extack);
+	return err;
+}
+
+/**
+ * ft_filter_free() - free what a filter has
+ * @filter: from ft_filter_parse(), or zero
+ *
+ * Context: any.
+ */
+void ft_filter_free(struct ft_filter *filter)
+{
+	kfree(filter->parts);
+	filter->parts = NULL;
+	filter->n_parts = 0;
 }
 
 static bool match_address(const struct ft_filter *filter,
@@ -299,20 +424,28 @@ static bool match_end(const struct ft_filter *filter, const struct ft_flow6 *cop
 	return !(filter->given & BIT(ends[end].port_min)) || match_port(filter, copy, end, at);
 }
 
-/**
- * ft_filter_match_orig() - does a flow match, but for what its answers are like?
- * @filter: from ft_filter_parse()
- * @copy: the flow
- * @now: ktime_get_boottime_ns()
- *
- * Context: any.
- * Return: true if it matches all that was given.
- */
-bool ft_filter_match_orig(const struct ft_filter *filter,
-			  const struct ft_flow6 *copy, u64 now)
+/* Any of the ends, for the address and for the port. */
+static bool match_either(const struct ft_filter *filter, const struct ft_flow6 *copy,
+			 const struct ft_flow6 *reply)
+{
+	unsigned int end = FT_FILTER_EITHER;
+
+	if (filter->given & GIVEN(HOST) &&
+	    !match_address(filter, copy, end, 0) && !match_address(filter, copy, end, 1) &&
+	    !match_address(filter, reply, end, 0) && !match_address(filter, reply, end, 1))
+		return false;
+	return !(filter->given & GIVEN(PORT_MIN)) ||
+	       match_port(filter, copy, end, 0) || match_port(filter, copy, end, 1) ||
+	       match_port(filter, reply, end, 0) || match_port(filter, reply, end, 1);
+}
+
+/* All but the parts. */
+static bool match_terms(const struct ft_filter *filter, const struct ft_flow6 *copy,
+			const struct ft_flow6 *reply, u64 now)
 {
 	u32 word = atomic_read(&copy->f.word);
 	unsigned int orig = !!(word & FT_FLOW_ORIG_HI);
+	unsigned int back = reply ? !!(atomic_read(&reply->f.word) & FT_FLOW_ORIG_HI) : !orig;
 	u32 given = filter->given;
 	/* Born on another CPU a moment ago: no age yet. */
 	u64 age = max_t(s64, now - copy->f.born, 0);
@@ -330,43 +463,52 @@ bool ft_filter_match_orig(const struct ft_filter *filter,
 	if (given & GIVEN(MARK) &&
 	    (copy->f.mark & filter->mark_mask) != filter->mark)
 		return false;
-	if (age < filter->age_min || age >= filter->age_end)
+	if (given & (GIVEN(AGE_MIN) | GIVEN(AGE_MAX)) &&
+	    (copy->f.born == FT_FILTER_NO_AGE ||
+	     age < filter->age_min || age >= filter->age_end))
 		return false;
+	if (!reply)
+		reply = copy;
 	return match_end(filter, copy, FT_FILTER_SRC, orig) &&
-	       match_end(filter, copy, FT_FILTER_DST, !orig);
+	       match_end(filter, copy, FT_FILTER_DST, !orig) &&
+	       match_end(filter, reply, FT_FILTER_REPLY_SRC, back) &&
+	       match_end(filter, reply, FT_FILTER_REPLY_DST, !back) &&
+	       match_either(filter, copy, reply);
+}
+
+/* One of each list, and no exception. */
+static bool match_parts(const struct ft_filter *filter, const struct ft_flow6 *copy,
+			const struct ft_flow6 *reply, u64 now)
+{
+	const struct ft_filter *part = filter->parts, *end = part + filter->n_parts;
+
+	while (part < end) {
+		u8 list = part->list;
+		bool met = false;
+
+		do {
+			met = met || match_terms(part, copy, reply, now);
+			part++;
+		} while (list && part < end && part->list == list);
+		if (met == !list)
+			return false;
+	}
+	return true;
 }
 
 /**
- * ft_filter_match() - does a flow match that answers come back to as they are?
+ * ft_filter_match() - does a flow match?
  * @filter: from ft_filter_parse()
  * @copy: the flow
+ * @reply: tuple of the answers, as that of a flow which it opens; NULL: they come back to
+ *	@copy as it is
  * @now: ktime_get_boottime_ns()
  *
  * Context: any.
  * Return: true if it matches all that was given.
  */
-bool ft_filter_match(const struct ft_filter *filter,
-		     const struct ft_flow6 *copy, u64 now)
+bool ft_filter_match(const struct ft_filter *filter, const struct ft_flow6 *copy,
+		     const struct ft_flow6 *reply, u64 now)
 {
-	unsigned int orig = !!(atomic_read(&copy->f.word) & FT_FLOW_ORIG_HI);
-
-	return ft_filter_match_orig(filter, copy, now) &&
-	       match_end(filter, copy, FT_FILTER_REPLY_SRC, !orig) &&
-	       match_end(filter, copy, FT_FILTER_REPLY_DST, orig);
-}
-
-/**
- * ft_filter_match_reply() - do the answers of a flow match?
- * @filter: from ft_filter_parse()
- * @reply: tuple of the answers, as that of a flow which it opens
- *
- * Context: any.
- * Return: true if it matches all that was given of the answers.
- */
-bool ft_filter_match_reply(const struct ft_filter *filter, const struct ft_flow6 *reply)
-{
-	unsigned int from = !!(atomic_read(&reply->f.word) & FT_FLOW_ORIG_HI);
-
-	return match_end(filter, reply, FT_FILTER_REPLY_SRC, from) &&
-	       match_end(filter, reply, FT_FILTER_REPLY_DST, !from);
+	return match_terms(filter, copy, reply, now) && match_parts(filter, copy, reply, now);
 }

@@ -13,12 +13,19 @@
 
 struct ft_flow6;
 
-/* The ends of a flow, in both directions. */
+/* Parts of a filter, at most: each costs time with every flow. */
+#define FT_FILTER_PARTS	64
+
+/* When a flow was born if that is not known: it has no age to match. */
+#define FT_FILTER_NO_AGE	((u64)S64_MAX)
+
+/* The ends of a flow, in both directions, and any of these. */
 enum ft_filter_end {
 	FT_FILTER_SRC,
 	FT_FILTER_DST,
 	FT_FILTER_REPLY_SRC,
 	FT_FILTER_REPLY_DST,
+	FT_FILTER_EITHER,
 	FT_FILTER_ENDS
 };
 
@@ -41,6 +48,9 @@ enum ft_filter_end {
  * @class: enum flowtrack_class
  * @trackers: bits of enum flowtrack_tracker: whose flows are meant, which is for
  *	the caller to see to; own if not given, and not in @given
+ * @list: of a part: parts of one list are alternatives; 0: an exception
+ * @n_parts: alternatives and exceptions
+ * @parts: these, those of a list in a row; NULL: none
  */
 struct ft_filter {
 	u32 given;
@@ -58,16 +68,18 @@ struct ft_filter {
 	u8 state;
 	u8 class;
 	u8 trackers;
+	u8 list;
+	u8 n_parts;
+	struct ft_filter *parts;
 };
 
+extern const struct nla_policy ft_filter_any_policy[FLOWTRACK_A_ANY_MAX + 1];
 extern const struct nla_policy ft_filter_policy[FLOWTRACK_A_FILTER_MAX + 1];
 
 int ft_filter_parse(struct ft_filter *filter, const struct nlattr *nest,
 		    struct netlink_ext_ack *extack);
-bool ft_filter_match_orig(const struct ft_filter *filter,
-			  const struct ft_flow6 *copy, u64 now);
-bool ft_filter_match(const struct ft_filter *filter,
-		     const struct ft_flow6 *copy, u64 now);
-bool ft_filter_match_reply(const struct ft_filter *filter, const struct ft_flow6 *reply);
+void ft_filter_free(struct ft_filter *filter);
+bool ft_filter_match(const struct ft_filter *filter, const struct ft_flow6 *copy,
+		     const struct ft_flow6 *reply, u64 now);
 
 #endif /* _FT_NETLINK_FILTER_H */

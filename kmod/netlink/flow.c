@@ -221,7 +221,7 @@ static int end_selected(struct ft_flow *flow, u32 index, void *arg)
 	struct ft_flow6 copy;
 
 	if (!ft_netlink_snapshot(flow, gen, &copy) ||
-	    !ft_filter_match(sel->filter, &copy, sel->now))
+	    !ft_filter_match(sel->filter, &copy, NULL, sel->now))
 		return 0;
 	local_bh_disable();
 	sel->ended += ft_flow_end(sel->tn, flow, index, gen,
@@ -239,11 +239,11 @@ static int del_filtered(struct genl_info *info, u32 *ended)
 
 	err = ft_filter_parse(&filter, info->attrs[A(FILTER)], info->extack);
 	if (err)
-		return err;
+		goto out;
 	sel.filter = &filter;
 	sel.now = ktime_get_boottime_ns();
 	if (filter.trackers & FLOWTRACK_TRACKER_OWN) {
-		if (filter.given)
+		if (filter.given || filter.n_parts)
 			err = ft_table_for_each(tn->table, true, end_selected,
 						&sel);
 		else
@@ -253,6 +253,8 @@ static int del_filtered(struct genl_info *info, u32 *ended)
 	if (!err && filter.trackers & FLOWTRACK_TRACKER_GUARDED)
 		err = ft_netlink_guarded_del(tn, &filter, &sel.ended);
 	*ended = sel.ended;
+out:
+	ft_filter_free(&filter);
 	return err;
 }
 

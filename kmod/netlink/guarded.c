@@ -96,16 +96,10 @@ bool ft_netlink_guarded_match(const struct ft_filter *filter,
 	u64 now = ktime_get_boottime_ns(), age = 0;
 	struct ft_flow6 copy, reply = {};
 
-	if (!has_age(ct, &age) &&
-	    filter->given & (BIT(FLOWTRACK_A_FILTER_AGE_MIN) |
-			     BIT(FLOWTRACK_A_FILTER_AGE_MAX)))
-		return false;
 	describe_guarded(&copy, ct);
-	copy.f.born = now - age;
-	if (!ft_filter_match_orig(filter, &copy, now))
-		return false;
+	copy.f.born = has_age(ct, &age) ? now - age : FT_FILTER_NO_AGE;
 	set_key(&reply, nf_ct_tuple(ct, IP_CT_DIR_REPLY), 0, 0);
-	return ft_filter_match_reply(filter, &reply);
+	return ft_filter_match(filter, &copy, &reply, now);
 }
 
 /* As ctnetlink's users see it: that sends it without a byte order. */

@@ -14,17 +14,21 @@
 struct flow;
 struct nlmsghdr;
 
-/* The ends of a flow: initiator and responder, and as the answers have them. */
+/* Alternatives and exceptions of a filter: as many as the kernel takes. */
+#define FILTER_PARTS	64
+
+/* The ends of a flow: initiator and responder, as the answers have them, any of these. */
 enum filter_end {
 	FILTER_SRC,
 	FILTER_DST,
 	FILTER_REPLY_SRC,
 	FILTER_REPLY_DST,
+	FILTER_EITHER,
 	FILTER_ENDS,
 };
 
 /**
- * struct filter - what a flow must be like
+ * struct terms - what a flow must be like, all of it
  * @has: bits by FLOWTRACK_A_FILTER_*: what follows was asked for
  * @family: AF_INET or AF_INET6
  * @l4proto: IPPROTO_*
@@ -38,9 +42,8 @@ enum filter_end {
  * @zone: zone
  * @age_min: seconds since the first packet
  * @age_max: likewise
- * @trackers: bits of enum flowtrack_tracker
  */
-struct filter {
+struct terms {
 	__u32 has;
 	__u8 family;
 	__u8 l4proto;
@@ -54,7 +57,29 @@ struct filter {
 	__u16 zone;
 	__u32 age_min;
 	__u32 age_max;
+};
+
+/**
+ * struct filter - which flows are meant
+ * @all: what all of them are like
+ * @said: bits by FLOWTRACK_A_FILTER_*: words that may not be said again
+ * @trackers: bits of enum flowtrack_tracker; 0: the words did not say
+ * @lists: lists of alternatives
+ * @parts: how many alternatives and exceptions there are
+ * @part: these
+ * @part.list: parts of one list are alternatives; 0: an exception
+ * @part.terms: what the flows of this part are like
+ */
+struct filter {
+	struct terms all;
+	__u32 said;
 	__u8 trackers;
+	unsigned int lists;
+	unsigned int parts;
+	struct {
+		unsigned int list;
+		struct terms terms;
+	} part[FILTER_PARTS];
 };
 
 int filter_parse(struct filter *f, int argc, char **argv, __u8 family);

@@ -149,6 +149,7 @@ static void print_help(FILE *to, const struct verb *verb)
 	      "  tcp|udp|udplite|icmp|icmpv6|sctp|gre|proto N  ipv4|ipv6\n"
 	      "  src ADDR[/LEN]  dst ADDR[/LEN]  sport N[-M]  dport N[-M]\n"
 	      "  reply-src, reply-dst, reply-sport, reply-dport: as the answers have them\n"
+	      "  host ADDR[/LEN]  port N[-M]: either end  WORD V,V...: any of these  not WORD V\n"
 	      "  state NAME  class NAME  mark N[/MASK]  zone N  age >N|<N|N-M\n"
 	      "  own|guarded\n"
 	      "\nOPTIONS:\n"

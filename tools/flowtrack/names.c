@@ -330,6 +330,12 @@ static const char * const filter_attr[] = {
 	[FLOWTRACK_A_FILTER_REPLY_SPORT_MAX] = "reply_sport_max",
 	[FLOWTRACK_A_FILTER_REPLY_DPORT_MIN] = "reply_dport_min",
 	[FLOWTRACK_A_FILTER_REPLY_DPORT_MAX] = "reply_dport_max",
+	[FLOWTRACK_A_FILTER_HOST] = "host",
+	[FLOWTRACK_A_FILTER_HOST_PREFIX] = "host_prefix",
+	[FLOWTRACK_A_FILTER_PORT_MIN] = "port_min",
+	[FLOWTRACK_A_FILTER_PORT_MAX] = "port_max",
+	[FLOWTRACK_A_FILTER_ANY] = "any",
+	[FLOWTRACK_A_FILTER_NOT] = "not",
 };
 
 static const char * const flow_attr[] = {
@@ -364,7 +370,32 @@ static const char * const flow_attr[] = {
 static const struct attr_names tuple_attrs = ATTRS(tuple_attr);
 static const struct attr_names counters_attrs = ATTRS(counters_attr);
 static const struct attr_names tcp_dir_attrs = ATTRS(tcp_dir_attr);
-static const struct attr_names filter_attrs = ATTRS(filter_attr);
+static const struct attr_names filter_attrs;
+
+static const char * const any_attr[] = {
+	[FLOWTRACK_A_ANY_FILTER] = "filter",
+};
+
+static const struct attr_names * const any_nested[ARRAY_SIZE(any_attr)] = {
+	[FLOWTRACK_A_ANY_FILTER] = &filter_attrs,
+};
+
+static const struct attr_names any_attrs = {
+	.name = any_attr,
+	.n = ARRAY_SIZE(any_attr),
+	.nested = any_nested,
+};
+
+static const struct attr_names * const filter_nested[ARRAY_SIZE(filter_attr)] = {
+	[FLOWTRACK_A_FILTER_ANY] = &any_attrs,
+	[FLOWTRACK_A_FILTER_NOT] = &filter_attrs,
+};
+
+static const struct attr_names filter_attrs = {
+	.name = filter_attr,
+	.n = ARRAY_SIZE(filter_attr),
+	.nested = filter_nested,
+};
 
 static const struct attr_names * const flow_nested[ARRAY_SIZE(flow_attr)] = {
 	[FLOWTRACK_A_FLOW_ORIG] = &tuple_attrs,

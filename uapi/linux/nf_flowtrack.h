@@ -220,9 +220,25 @@ enum {
 	FLOWTRACK_A_FILTER_REPLY_SPORT_MAX,	/* u16, host byte order, default the min */
 	FLOWTRACK_A_FILTER_REPLY_DPORT_MIN,	/* u16, host byte order */
 	FLOWTRACK_A_FILTER_REPLY_DPORT_MAX,	/* u16, host byte order, default the min */
+	/* of either end, as the packets or as the answers have them */
+	FLOWTRACK_A_FILTER_HOST,		/* binary, 4 or 16 bytes */
+	FLOWTRACK_A_FILTER_HOST_PREFIX,		/* u8: bits, default all */
+	FLOWTRACK_A_FILTER_PORT_MIN,		/* u16, host byte order */
+	FLOWTRACK_A_FILTER_PORT_MAX,		/* u16, host byte order, default the min */
+	/* parts, without tracker, any and not; both may be repeated */
+	FLOWTRACK_A_FILTER_ANY,			/* nest: any: a flow must match one of them */
+	FLOWTRACK_A_FILTER_NOT,			/* nest: filter: a flow must not match it */
 
 	__FLOWTRACK_A_FILTER_MAX,
 	FLOWTRACK_A_FILTER_MAX = (__FLOWTRACK_A_FILTER_MAX - 1)
+};
+
+/* What FLOWTRACK_A_FILTER_ANY has. */
+enum {
+	FLOWTRACK_A_ANY_FILTER = 1,	/* nest: filter; repeated */
+
+	__FLOWTRACK_A_ANY_MAX,
+	FLOWTRACK_A_ANY_MAX = (__FLOWTRACK_A_ANY_MAX - 1)
 };
 
 /* Counters since the namespace was made. All u64, but for cpu (u32). */

@@ -13,6 +13,7 @@
 #include "err.h"
 #include "filter.h"
 #include "flow.h"
+#include "nl.h"
 #include "test.h"
 
 #define WITH_PORTS	"sport 1000-2000 dport 443"
@@ -35,24 +36,24 @@ static void good_words(void)
 	EXPECT(filter_empty(&f));
 	EXPECT_INT(parse(&f, "tcp dst 10.0.0.0/8 dport 443 state established"),
 		   0);
-	EXPECT_INT(f.l4proto, IPPROTO_TCP);
-	EXPECT_INT(f.family, AF_INET);
-	EXPECT_INT(f.addr[FILTER_DST].len, 8);
-	EXPECT_INT(f.port_min[FILTER_DST], 443);
-	EXPECT_INT(f.port_max[FILTER_DST], 443);
-	EXPECT_INT(f.state, FLOWTRACK_TCP_STATE_ESTABLISHED);
+	EXPECT_INT(f.all.l4proto, IPPROTO_TCP);
+	EXPECT_INT(f.all.family, AF_INET);
+	EXPECT_INT(f.all.addr[FILTER_DST].len, 8);
+	EXPECT_INT(f.all.port_min[FILTER_DST], 443);
+	EXPECT_INT(f.all.port_max[FILTER_DST], 443);
+	EXPECT_INT(f.all.state, FLOWTRACK_TCP_STATE_ESTABLISHED);
 	/* any order; values behind an equals sign */
 	EXPECT_INT(parse(&f, "state=cookie-echoed zone=7 proto=132"), 0);
-	EXPECT_INT(f.state, FLOWTRACK_SCTP_STATE_COOKIE_ECHOED);
-	EXPECT_INT(f.zone, 7);
+	EXPECT_INT(f.all.state, FLOWTRACK_SCTP_STATE_COOKIE_ECHOED);
+	EXPECT_INT(f.all.zone, 7);
 	EXPECT_INT(parse(&f, "class closing mark 0x10/0xf0 age >5m ipv6"), 0);
-	EXPECT_INT(f.class, FLOWTRACK_CLASS_CLOSING);
-	EXPECT_INT(f.mark, 16);
-	EXPECT_INT(f.mark_mask, 0xf0);
-	EXPECT_INT(f.age_min, 300);
-	EXPECT_INT(f.family, AF_INET6);
+	EXPECT_INT(f.all.class, FLOWTRACK_CLASS_CLOSING);
+	EXPECT_INT(f.all.mark, 16);
+	EXPECT_INT(f.all.mark_mask, 0xf0);
+	EXPECT_INT(f.all.age_min, 300);
+	EXPECT_INT(f.all.family, AF_INET6);
 	EXPECT_INT(parse(&f, "icmpv6"), 0);
-	EXPECT_INT(f.family, AF_INET6);
+	EXPECT_INT(f.all.family, AF_INET6);
 	EXPECT_INT(parse(&f, "proto 89 state unreplied"), 0);
 	EXPECT_INT(parse(&f, "guarded own tcp"), 0);
 	EXPECT(filter_wants(&f, FLOWTRACK_TRACKER_OWN));
@@ -63,8 +64,23 @@ static void good_words(void)
 	EXPECT(!filter_wants(&f, FLOWTRACK_TRACKER_OWN));
 	filter_default(&f, FLOWTRACK_TRACKER_OWN);
 	EXPECT(!filter_wants(&f, FLOWTRACK_TRACKER_OWN));
+	/* Lists and exceptions are parts; one value is not. */
+	EXPECT_INT(parse(&f, "tcp dport http,443,8000-8080 not src 10.0.0.0/8,::1 zone 1"), 0);
+	EXPECT_INT(f.parts, 5);
+	/* Ports are read last: their names need the protocol. */
+	EXPECT_INT(f.part[1].list, 0);
+	EXPECT_INT(f.part[1].terms.family, AF_INET6);
+	EXPECT_INT(f.part[2].list, 1);
+	EXPECT_INT(f.part[2].terms.port_min[FILTER_DST], 80);
+	EXPECT_INT(f.part[4].list, 1);
+	EXPECT_INT(f.all.has, 1U << FLOWTRACK_A_FILTER_L4PROTO | 1U << FLOWTRACK_A_FILTER_ZONE);
+	EXPECT_INT(parse(&f, "not tcp not ipv6 not dport 1 not dport 2 host 10.0.0.1"), 0);
+	EXPECT_INT(f.parts, 4);
+	EXPECT(!filter_empty(&f));
+	EXPECT_INT(parse(&f, "not udp"), 0);
+	EXPECT(!filter_empty(&f));
 	EXPECT_INT(parse(&f, "proto gre"), 0);
-	EXPECT_INT(f.l4proto, IPPROTO_GRE);
+	EXPECT_INT(f.all.l4proto, IPPROTO_GRE);
 }
 
 static void bad_words(void)
@@ -100,6 +116,20 @@ static void bad_words(void)
 		{ "guarded guarded", "'guarded' contradicts" },
 		{ "own=1", "'own' takes no value" },
 		{ "gaurded", "did you mean 'guarded'?" },
+		{ "not", "'not' needs a word" },
+		{ "tcp not", "'not' needs a word" },
+		{ "not not tcp", "unknown word 'not'" },
+		{ "not=tcp", "'not' takes no value" },
+		{ "not own", "'not own': say 'guarded'" },
+		{ "not src", "'src' needs a value" },
+		{ "not tcp=5", "'tcp' takes no value" },
+		{ "not state replied", "needs a protocol" },
+		{ "icmp not port 5", "'port' needs tcp, udp" },
+		{ "dport 80,", "bad value '' of 'dport'" },
+		{ "dport ,80", "bad value ',80' of 'dport'" },
+		{ "zone 1,70000", "bad value '70000' of 'zone'" },
+		{ "dport 1,2 dport 3", "'dport' contradicts" },
+		{ "ipv4 host 10.0.0.1,::1", "'host ::1' is not IPv4" },
 	};
 	struct filter f;
 	size_t i;
@@ -110,6 +140,53 @@ static void bad_words(void)
 			test_failed(__FILE__, __LINE__, "'%s' says '%s'",
 				    cases[i].line, err_msg());
 	}
+}
+
+/* Each list is an any, and a request has room for all that may be said. */
+static void parts_are_sent(void)
+{
+	unsigned int any = 0, not = 0, alternatives = 0;
+	char buf[NL_REQUEST_SIZE] ALIGNED;
+	const struct nlattr *a, *b;
+	struct nlmsghdr *nlh;
+	static const char addrs[] =
+		"src 2001:db8::1 dst 2001:db8::2 reply-src 2001:db8::3 reply-dst 2001:db8::4";
+	static const char ports[] = "sport 1-2 dport 3-4 reply-sport 5-6 reply-dport 7-8";
+	static const char rest[] = "mark 1/1 class replied zone 4 age 1-2";
+	struct filter f;
+	char line[4096];
+	size_t len;
+	int i;
+
+	nlh = mnl_nlmsg_put_header(buf);
+	EXPECT_INT(parse(&f, "dport 80,443 not udp zone 1,2,3 not host 10.0.0.1"), 0);
+	filter_put(nlh, &f);
+	mnl_attr_for_each_nested(a, (struct nlattr *)mnl_nlmsg_get_payload(nlh)) {
+		not += mnl_attr_get_type(a) == FLOWTRACK_A_FILTER_NOT;
+		if (mnl_attr_get_type(a) != FLOWTRACK_A_FILTER_ANY)
+			continue;
+		any++;
+		mnl_attr_for_each_nested(b, a)
+			alternatives += mnl_attr_get_type(b) == FLOWTRACK_A_ANY_FILTER;
+	}
+	EXPECT_INT(any, 2);
+	EXPECT_INT(alternatives, 5);
+	EXPECT_INT(not, 2);
+
+	len = snprintf(line, sizeof(line), "tcp own guarded %s %s %s not host 2001:db8::5", addrs,
+		       ports, rest);
+	for (i = 1; i < FILTER_PARTS; i++)
+		len += snprintf(line + len, sizeof(line) - len, ",2001:db8::6/127");
+	EXPECT_INT(parse(&f, line), 0);
+	nlh = mnl_nlmsg_put_header(buf);
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct genlmsghdr));
+	filter_put(nlh, &f);
+	EXPECT(nlh->nlmsg_len <= NL_REQUEST_SIZE);
+	/* One more is too many. */
+	snprintf(line + len, sizeof(line) - len, ",2001:db8::7");
+	EXPECT_INT(parse(&f, line), EXIT_USAGE);
+	EXPECT(strstr(err_msg(), "more than 64 values"));
+	err_clear();
 }
 
 static void is_sent(void)
@@ -151,6 +228,7 @@ static void is_sent(void)
 	EXPECT_INT(mnl_attr_get_u32(U(AGE_MIN)), 5);
 	EXPECT_INT(mnl_attr_get_u32(U(AGE_MAX)), 9);
 #undef U
+	parts_are_sent();
 	/* The empty filter is an empty nest. */
 	nlh = mnl_nlmsg_put_header(buf);
 	parse(&f, "");
@@ -184,6 +262,20 @@ static void matches(void)
 		{ "age >2", false }, { "age <2", true }, { "age 0-1", true },
 		{ "tcp src 10.0.0.2 dport 443 class assured zone 5", true },
 		{ "tcp src 10.0.0.2 dport 443 class assured zone 6", false },
+		{ "host 10.0.0.2", true }, { "host 10.0.1.2", true },
+		{ "host 10.0.0.3", false }, { "host 10.0.2.0/23", false },
+		{ "port 443", true }, { "port 4242", true }, { "port 444-4241", false },
+		{ "dport 80,443", true }, { "dport 80,81", false },
+		{ "dport 80,443 zone 4,6", false }, { "dport 80,443 zone 4,5", true },
+		{ "proto udp,tcp port 443", true }, { "proto udp,sctp", false },
+		{ "src ::1,10.0.0.2", true }, { "class closing,replied", false },
+		{ "tcp state close,established", true }, { "age 0,1,5-6", true },
+		{ "not tcp", false }, { "not udp", true }, { "not ipv6", true },
+		{ "not ipv4", false }, { "not host 10.0.1.2", false },
+		{ "tcp not state established", false }, { "tcp not state close", true },
+		{ "not dport 80,443", false }, { "not dport 80,81", true },
+		{ "not src 10.0.0.2 not src 10.0.0.3", false },
+		{ "dport 80,443 not sport 4242", false },
 	};
 	struct filter f;
 	struct flow flow, nat;
@@ -212,6 +304,8 @@ static void matches(void)
 	nat.tuple[REPLY].dport = htons(40001);
 	EXPECT(!parse(&f, "reply-dst 203.0.113.1 reply-dport 40001") && filter_match(&f, &nat));
 	EXPECT(!parse(&f, "reply-dst 10.0.0.0/24") && !filter_match(&f, &nat));
+	EXPECT(!parse(&f, "host 203.0.113.1 port 40001") && filter_match(&f, &nat));
+	EXPECT(!parse(&f, "not host 203.0.113.1") && !filter_match(&f, &nat));
 	EXPECT(!parse(&f, "src 10.0.0.0/24") && filter_match(&f, &nat));
 	EXPECT(parse(&f, "reply-dst 203.0.113.1 dst ::1"));
 	EXPECT(parse(&f, "reply-dport 1 reply-dport 2"));
@@ -227,7 +321,8 @@ static void garbage(void)
 		"tcp", "proto", "src", "dst", "sport", "=", "a=b", "10.0.0.1",
 		"::/", "/", "-", "1-2-3", ">", "<", "age", "mark", "0x", "state",
 		"zone", "class", "99999999999999999999", "=5", "dport=1-",
-		"\xff\xfe", "src=", "icmp", "ipv6", "1.2.3.4/5/6",
+		"\xff\xfe", "src=", "icmp", "ipv6", "1.2.3.4/5/6", "not", "host", "port", "1,2",
+		",", "class=replied,assured,", "not=", "own",
 	};
 	const size_t n = sizeof(words) / sizeof(words[0]);
 	char *argv[6];

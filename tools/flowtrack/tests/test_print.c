@@ -305,11 +305,11 @@ static void monitor_lines(void)
 
 	/* What does not match is not shown; nor are replies to requests. */
 	o.len = 0;
-	filter.has = 1U << FLOWTRACK_A_FILTER_L4PROTO;
-	filter.l4proto = 6;
+	filter.all.has = 1U << FLOWTRACK_A_FILTER_L4PROTO;
+	filter.all.l4proto = 6;
 	EXPECT_INT(monitor_message((void *)msg, &m), 0);
 	EXPECT_INT(o.len, 0);
-	filter.has = 0;
+	filter.all.has = 0;
 	msg_flow(msg, 0, FLOWTRACK_CMD_FLOW_GET, 0, &f);
 	EXPECT_INT(monitor_message((void *)msg, &m), 0);
 	EXPECT_INT(o.len, 0);

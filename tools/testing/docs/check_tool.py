@@ -48,7 +48,7 @@ def expected_words(values):
     want = {}
     for name in values:
         m = re.fullmatch(r"FLOWTRACK_(?:A_)?(TOP_KIND|TOP_ORDER|TOP_ENTRY|TOP|TCP_STATE|SCTP_STATE|FLOW_STATE|TUPLE|"
-                         r"COUNTERS|TCP_DIR|FLOW|FILTER|STATS|SETTINGS|CLASS|REASON|POLICY|TRACKER|LEVEL)_(\w+)", name)
+                         r"COUNTERS|TCP_DIR|FLOW|FILTER|ANY|STATS|SETTINGS|CLASS|REASON|POLICY|TRACKER|LEVEL)_(\w+)", name)
         # Nothing that a request has is in a top-entry.
         if not m or m.group(2) in ("MAX", "PAD") or m.group(1) == "TOP_ENTRY":
             continue

@@ -432,6 +432,10 @@ def _(net):
     outside = ("reply-dst", Net.RS[4], "reply-dport", str(far[0].peer[1]))
     equal([f["id"] for f in tool("list", "tcp", *outside)], [flow["id"]], "flow by where its answers go")
     equal(int(net.r.tool("count", "tcp", "reply-src", Net.S[4], "reply-sport", str(dport), *outside)[1]), 1, "count")
+    either = ("host", Net.RS[4], "port", str(far[0].peer[1]), "not", "udp")
+    equal([f["id"] for f in tool("list", *either)], [flow["id"]], "flow by one of its ends")
+    equal(int(net.r.tool("count", "tcp", "host", Net.S[4], "sport", f"{sport},65535", "not", "host", Net.RS[4])[1]), 0,
+          "masqueraded flows that the router's address is not in")
     # The id that list shows names a flow, for get and for del.
     equal(tool("get", "id", str(flow["id"]))["orig"], flow["orig"], "flow by id")
     one = tool("list", "guarded", "udp", "dport", "20100-20199")[0]

@@ -39,6 +39,12 @@ FILTERS = [
     ("tcp", "state", "syn_sent"), 1, ("tcp", "state", "SYN-SENT"), 1, ("class", "assured"), 1, ("class", "replied"), 2,
     ("class", "embryonic"), 5, ("mark", "0"), 8, ("mark", "1"), 0, ("zone", "0"), 8, ("zone", "9"), 0,
     ("age", ">1000"), 0, ("age", "<1000"), 8, ("udp", "src=10.9.1.2", "sport=1000"), 1,
+    ("reply-sport", "5353"), 2, ("reply-dst", "10.9.1.2"), 4, ("host", "10.9.1.2"), 4, ("host", "10.9.2.2"), 4,
+    ("host", "10.9.3.0/24"), 0, ("port", "53"), 2, ("port", "1000,3000"), 3, ("dport", "53,5353"), 4,
+    ("proto", "icmp,tcp"), 3, ("src", "10.9.0.0/16,fd09::/16"), 8, ("class", "assured,replied"), 3,
+    ("tcp", "state", "established,syn_sent"), 2, ("tcp", "not", "state", "established"), 1, ("not", "udp"), 4,
+    ("not", "ipv4", "not", "udp"), 2, ("not", "host", "10.9.1.2"), 4, ("udp", "not", "dport", "53"), 2,
+    ("udp", "not", "dport", "53,domain,5353"), 0, ("not", "mark", "0"), 0, ("zone", "0,1", "not", "zone", "2"), 8,
 ]
 
 
@@ -118,6 +124,8 @@ def _(rig):
     equal(tool(rig.r, "del", "id", ident).strip(), "1 flow deleted", "del id")
     tool(rig.r, "del", "id", ident, wanted=NOT_FOUND)
     equal(json.loads(tool(rig.r, "-j", "del", "udp", "sport", "1"))["deleted"], 0, "deleted by a filter without a match")
+    equal(json.loads(tool(rig.r, "-j", "del", "not", "udp", "not", "tcp", "not", "icmpv6"))["deleted"], 0,
+          "deleted by exceptions that leave nothing")
     tool(rig.r, "del", wanted=USAGE)
     tool(rig.r, "del", "udp", "--all", wanted=USAGE)
     equal(json.loads(tool(rig.r, "-j", "del", "--all"))["deleted"], 5, "deleted by --all")
@@ -187,7 +195,8 @@ ERRORS = [
     (("set", "max", "0"), REFUSED, "max"), (("set", "buckets", "3"), REFUSED, "buckets"),
     (("show", "colour"), USAGE, "colour"), (("stats", "all"), USAGE, "all"), (("restore", "/no/such/file"), USAGE, "/no/such"),
     (("monitor", "--count", "0"), USAGE, "0"), (("list", "mark", "x"), USAGE, "x"), (("list", "zone", "65536"), USAGE, "65536"),
-    (("list", "age", "old"), USAGE, "old"),
+    (("list", "age", "old"), USAGE, "old"), (("list", "not"), USAGE, "not"), (("list", "not", "own"), USAGE, "own"),
+    (("list", "port", ",".join(["1"] * 65)), USAGE, "64"),
 ]
 
 
