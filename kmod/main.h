@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What makes up a namespace's flows, for those who have one without hooks: the
- * KUnit suites.
+ * What makes up a namespace's flows, for the KUnit suites: theirs have no
+ * hooks.
  */
 #ifndef _FT_MAIN_H
 #define _FT_MAIN_H

@@ -60,7 +60,7 @@ struct ft_pool;
  * @resize_again: jiffies until which new flows do not ask for that, since it failed;
  *	0: it did not
  * @sources: flows by source, see source.c
- * @top: who holds most flows, see top.c
+ * @top: sources that hold most flows, see top.c
  * @watermark: tells that the table fills, see watermark.c
  * @full_log: limits the message about the full table
  * @guard: of the flows that stay in nf_conntrack

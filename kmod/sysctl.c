@@ -76,7 +76,7 @@ static umode_t mode_of(const struct ft_setting_desc *desc, const struct net *net
 {
 	if (desc->readonly)
 		return 0444;
-	/* Who has a user namespace of his own may not take all the memory. */
+	/* Root of a user namespace of its own may not take all the memory. */
 	if (desc->memory && net->user_ns != &init_user_ns)
 		return 0444;
 	return 0644;

@@ -58,9 +58,9 @@ bool ft_follow_look(struct ft_follow *follow, struct ft_settings *set,
  * @set: its settings
  * @net: the namespace
  *
- * Nobody tells of a change, so whoever opens a flow looks, and who finds a packet
- * invalid. Numbers and switches are compared each time, timeouts, of which there
- * are many, by the first that comes in a jiffy.
+ * A change is not announced, so each packet that opens a flow or is INVALID
+ * looks for one. It compares numbers and switches. Timeouts, of which there are
+ * many, are compared by the first such packet in a jiffy.
  *
  * Context: process or softirq.
  * Return: true if something has changed.

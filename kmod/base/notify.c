@@ -31,7 +31,7 @@ void ft_notify_register(const struct ft_notifier *n)
 void ft_notify_unregister(void)
 {
 	RCU_INIT_POINTER(notifier, NULL);
-	/* Whoever saw it there has sent what it had. */
+	/* Each CPU that saw the listener there has sent what it had. */
 	synchronize_net();
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Who is told what happens to flows. The netlink family registers itself here
- * while it is there; those who tell know nothing of messages.
+ * The listener that is told what happens to flows. The netlink family registers
+ * itself here while it is there; the code that tells it knows nothing of
+ * messages.
  */
 #ifndef _FT_BASE_NOTIFY_H
 #define _FT_BASE_NOTIFY_H

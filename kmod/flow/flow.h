@@ -7,12 +7,11 @@
  *
  * Lifetime. Flow memory is type-stable: as long as a reader is in an RCU
  * read-side section, an index that it found in the table leads to *a* flow
- * object, maybe dead, maybe another one by now. Whoever changes a flow takes
- * its lock with ft_flow_lock_key(), which checks that it still is the flow
- * wanted; whoever only reads checks the key first and accepts that a flow may
- * die while it is looked at. So a hit takes no reference, and a freed object
- * is reused at once. Memory goes back to the system in whole chunks, after a
- * grace period.
+ * object, maybe dead, maybe another one by now. A writer takes the flow's lock
+ * with ft_flow_lock_key(), which checks that it still is the flow wanted. A
+ * reader checks the key first, and accepts that the flow may die while it
+ * looks. So a hit takes no reference, and a freed object is reused at once.
+ * Memory goes back to the system in whole chunks, after a grace period.
  */
 #ifndef _FT_FLOW_FLOW_H
 #define _FT_FLOW_FLOW_H
@@ -235,9 +234,9 @@ static inline enum ft_dir ft_word_dir(u32 word, bool from_hi)
  * @word: set to its bits
  *
  * A generation begins when an object is freed, and is that of the object while
- * it is dead and of its next life. So only from who is alive *after* the generation
- * was read, the rest is of that life: the deadline of one who is dead is that of
- * the life before.
+ * it is dead and of its next life. So what is read belongs to that life only if
+ * the object is alive *after* the generation was read: a dead object still has
+ * the deadline of the life before.
  *
  * Context: RCU read side.
  * Return: false if it is dead: give up.

@@ -2,10 +2,10 @@
 /*
  * Shadows: what flowtrack remembers of a flow that nf_conntrack tracks.
  *
- * A shadow says which flow it is, how much that is worth, and how long it
- * lasts unless a packet comes. It names the flow by its tuple and holds no
- * reference: whoever wants the real entry looks it up, and forgets the shadow
- * of one that is gone.
+ * A shadow says which flow it is, how much that is worth, and how long it lasts
+ * unless a packet comes. It names the flow by its tuple and holds no reference:
+ * code that wants the real entry looks it up, and forgets the shadow of one
+ * that is gone.
  *
  * A resizable hash table of its own and not a walk over nf_conntrack's: that
  * one is shared by all namespaces and keeps its size, so that a sample of it
@@ -67,7 +67,8 @@ struct ft_shadow_key {
  * @deadline: jiffies32 when nf_conntrack would end it; a hint
  * @word: class, FT_SHADOW_LAST_DUE, and when a packet came, no more than
  *	FT_SHADOW_STEP before the last one; hints. FT_SHADOW_SOURCE is none: it
- *	changes under ft_shadows.removal only, and goes to who drops the shadow
+ *	changes under ft_shadows.removal only; the caller that drops the shadow
+ *	gets it
  *
  * Type-stable: within an RCU read-side section a shadow that was found may
  * become that of another flow. The key is copied and the real entry looked up

@@ -3,11 +3,11 @@
  * The flow table. table.h says what it is; here is how.
  *
  * A slot is one word: index of the flow plus one (zero: empty), 16 bits of the
- * hash as tag, and, for who scans without touching flows, class and coarse
- * deadline. Flows are never moved between slots of a bucket, and only the last
- * line of a chain is ever unlinked, when it is empty: so a reader that scans a
- * bucket while it is changed misses nothing that was there before and is there
- * after, and a position in a chain keeps its meaning.
+ * hash as tag, and, for scans that touch no flow, class and coarse deadline.
+ * Flows are never moved between slots of a bucket, and only the last line of a
+ * chain is ever unlinked, when it is empty: so a reader that scans a bucket
+ * while it is changed misses nothing that was there before and is there after,
+ * and a position in a chain keeps its meaning.
  *
  * Beside the buckets there is a word for each, a filter after Bloom: the bits of
  * all tags that are in the bucket. A key whose bits are not set is not in, and its
@@ -464,7 +464,7 @@ void ft_table_free(struct ft_table *table, struct ft_flow *flow, u32 index)
 		ft_arena_free(table->arena4, flow, index);
 }
 
-/* Publish a slot: whoever reads it sees the flow that it names. */
+/* Publish a slot: its readers see the flow that it names. */
 static void slot_set(u64 *slot, u64 value)
 {
 	/*
@@ -846,7 +846,7 @@ static bool visit_expired(struct ft_flow *flow, u64 *p, u64 slot)
 	if (ft_flow_left(flow, ft_now()) <= 0)
 		return true;
 	renewed = slot_make(slot_index(slot), slot_tag(slot), slot_hint(flow));
-	/* Whoever changed the slot meanwhile knows better. */
+	/* The CPU that changed the slot meanwhile knows better. */
 	if (renewed != slot)
 		cmpxchg64(p, slot, renewed);
 	return false;
@@ -1408,7 +1408,9 @@ static void slot_move(struct ft_table *table, struct array *next, u64 slot,
 	if (alive)
 		ft_flow_key(flow, &key);
 	ft_flow_unlock(flow, atomic_read(&flow->word));
-	/* Who killed it will look for it in the new array, in vain. */
+	/*
+	 * The CPU that killed it will look in the new array, and find nothing.
+	 */
 	if (!alive)
 		return;
 
@@ -1463,8 +1465,8 @@ static void bucket_move(struct ft_table *table, const struct array *old,
 	}
 	/*
 	 * Pairs with smp_rmb() in ft_table_lookup(), the acquire in
-	 * bucket_moved(), and that of the lock in lock_for(): who sees the bit
-	 * sees array.next and the slots in there.
+	 * bucket_moved(), and that of the lock in lock_for(): a CPU that sees
+	 * the bit sees array.next and the slots in there.
 	 */
 	smp_store_release(&bucket->head, bucket->head | HEAD_MOVED);
 	WRITE_ONCE(*filter_of(old, bucket), FILTER_MOVED);

@@ -3,8 +3,9 @@
  * From packet to tuple.
  *
  * What opens a flow, what answers, what is an error and what is never tracked
- * is as in nf_conntrack, packet for packet: a ruleset must not notice who
- * tracks. Offsets count from skb->data, and nothing here needs linear data.
+ * is as in nf_conntrack, packet for packet: a ruleset must not notice which of
+ * the two tracks. Offsets count from skb->data, and nothing here needs linear
+ * data.
  */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
@@ -496,8 +497,9 @@ static unsigned int redirect_quote(const struct sk_buff *skb,
  * ft_tuple_inner() - identify the flow that an ICMP error is about
  * @skb: the error
  * @outer: what ft_tuple_get() made of it, with FT_PARSE_ERROR
- * @inner: filled; its from_hi tells who sent the quoted packet, and its l4len
- *	is what the quoted header says, which may be more than was quoted
+ * @inner: filled; its from_hi tells which endpoint sent the quoted packet, and
+ *	its l4len is what the quoted header says, which may be more than was
+ *	quoted
  * @reason: set on FT_PARSE_INVALID
  *
  * At least eight bytes of the transport header are quoted (RFC 792). Nothing

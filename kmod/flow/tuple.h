@@ -32,8 +32,8 @@
  * @addr6: IPv6: lower and upper address; IPv4: zero
  *
  * The endpoint with the lower (address, port), compared as bytes, comes first
- * and is called the lower one. ICMP has no ports that would tell who asks, so
- * there the requester comes first, whatever its address: of two hosts that
+ * and is called the lower one. ICMP has no ports that would tell the requester,
+ * so there the requester comes first, whatever its address: of two hosts that
  * ping each other with the same id, the request of one must not pass for the
  * reply to the other. There is no padding: keys are hashed and compared as
  * memory.
@@ -76,7 +76,8 @@ struct ft_pkt {
 /**
  * enum ft_parse - what the headers of a packet turn out to be
  * @FT_PARSE_OK: the packet of a flow; ft_pkt is complete
- * @FT_PARSE_ERROR: an ICMP or ICMPv6 error; ft_tuple_inner() tells about whom
+ * @FT_PARSE_ERROR: an ICMP or ICMPv6 error; ft_tuple_inner() tells about which
+ *	flow
  * @FT_PARSE_UNTRACKED: never tracked: neighbour discovery, MLD, router messages
  * @FT_PARSE_INVALID: truncated or inconsistent; the reason is given
  */

@@ -164,7 +164,7 @@ bool ft_guard_forget(struct ft_net *tn, const struct ft_shadow_key *key)
 	return true;
 }
 
-/* A flow began, for those who want to know who opens most. */
+/* A flow began: for the list of sources that open most. */
 static void born(struct ft_net *tn, const struct ft_shadow_key *key)
 {
 	struct ft_key flow;

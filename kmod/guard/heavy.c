@@ -17,7 +17,7 @@
 #define SURVEY		1024
 
 /**
- * struct ft_guard_heavy - who holds too much
+ * struct ft_guard_heavy - the sources that hold too much
  * @rcu: for freeing it
  * @prefix: what makes a source of an address
  * @n: how many do
@@ -45,7 +45,7 @@ struct survey {
 };
 
 /**
- * ft_guard_source() - who opened a guarded flow
+ * ft_guard_source() - the source that opened a guarded flow
  * @source: filled, the whole address
  * @key: the flow
  *
@@ -147,7 +147,7 @@ static u32 unanswered(struct ft_net *tn, const struct survey *survey)
 }
 
 /**
- * ft_guard_heavy_look() - find out who is heavy
+ * ft_guard_heavy_look() - find out which sources are heavy
  * @tn: namespace
  *
  * Context: the work of sweep.c; may sleep.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Heavy sources among guarded flows: who would have to give if what there is
- * was shared out, and how much unanswered newcomers may still take.
+ * Heavy sources of guarded flows: those that would have to give some up if all
+ * flows were shared out, and how many places unanswered newcomers may still
+ * take.
  *
  * As top.c does it for the table: from a sample, once a second while there is
  * no room.

@@ -201,7 +201,7 @@ static bool evict_shadow(struct ft_net *tn, const struct ft_newcomer *newcomer,
 	return true;
 }
 
-/* Likewise. Return: true if there is room now, whoever made it. */
+/* Likewise. Return: true if there is room now, also if another CPU made it. */
 static bool evict_makes_room(struct ft_net *tn, const struct ft_newcomer *newcomer,
 			     struct ft_shadow *shadow)
 {
@@ -212,8 +212,9 @@ static bool evict_makes_room(struct ft_net *tn, const struct ft_newcomer *newcom
 }
 
 /*
- * Who may go if no other sample has a better one. Looked at anew by then: within
- * the read-side section the shadow may become that of another flow.
+ * The flow to evict if no other sample has a better one. It is looked at anew
+ * then: within the read-side section the shadow may become that of another
+ * flow.
  */
 struct spare {
 	struct ft_shadow *shadow;
@@ -221,8 +222,9 @@ struct spare {
 };
 
 /*
- * One sample: true if there is room now. Unless it is the last one, nobody goes
- * for whom another sample may have a better one: kept as @spare until then.
+ * Take one sample. A flow is not evicted while another sample may have a better
+ * one: unless this is the last sample, it is kept as @spare until then. Return:
+ * true if there is room now.
  */
 static bool evict_any(struct ft_net *tn, const struct ft_newcomer *who,
 		      bool last, struct spare *spare,
@@ -258,7 +260,7 @@ static bool evict_any(struct ft_net *tn, const struct ft_newcomer *who,
 	return last && spare->shadow && evict_makes_room(tn, who, spare->shadow);
 }
 
-/* Find out who fills the table: at once, but once a second at most. */
+/* Find out which sources fill the table: at once, but once a second at most. */
 static void note_refused(struct ft_net *tn)
 {
 	if (READ_ONCE(tn->guard.refused))
@@ -286,7 +288,9 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 	bool found = false;
 	enum ft_rank rank;
 
-	/* Who would be refused later must not cost another one its entry. */
+	/*
+	 * A newcomer that would be refused later must cost no flow its entry.
+	 */
 	if (!newcomer->exempt && ft_source_full(tn, &newcomer->source))
 		return ft_guard_refuse_source(tn);
 	if (newcomer->reserved && has_room(tn, true)) {

@@ -17,7 +17,7 @@ struct sk_buff;
 
 /**
  * struct ft_guard_newcomer - a packet whose flow nf_conntrack does not know
- * @source: who sent it, the whole address
+ * @source: its sender, the whole address
  * @reserved: has the reserved mark
  * @exempt: the limits for sources do not hold for it
  */

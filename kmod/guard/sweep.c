@@ -170,7 +170,7 @@ int ft_guard_init(struct ft_net *tn)
  * ft_guard_stop() - compare shadows with reality no more
  * @tn: namespace, with dying set; no packet is in a hook any more
  *
- * The shadows stay, for those who count them: see ft_top_exit().
+ * The shadows stay, as reports count them: see ft_top_exit().
  *
  * Context: may sleep.
  */

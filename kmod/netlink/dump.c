@@ -6,7 +6,7 @@
  * Between two messages nothing is held: the cursor names a place in the table,
  * not a flow. A flow that lives from the first to the last message is shown
  * once, unless the table is resized meanwhile; then the dump says so
- * (NLM_F_DUMP_INTR), and who needs it complete asks again.
+ * (NLM_F_DUMP_INTR), and a client that needs all flows asks again.
  */
 #include <linux/ktime.h>
 #include <linux/netlink.h>

@@ -111,13 +111,13 @@ static int put_times(struct sk_buff *skb, const struct ft_net *tn,
 }
 
 /**
- * ft_netlink_put_head() - encode what every flow has, whoever tracks it
+ * ft_netlink_put_head() - encode what every flow has, own or guarded
  * @skb: message
  * @copy: the flow
  * @reply: a flow that is opened by its answers, or NULL if these are what is to
  *	be expected: NAT makes the difference
  * @id: names it
- * @tracker: who tracks it
+ * @tracker: which of the two tracks it
  *
  * Context: any.
  * Return: 0, or -EMSGSIZE with the message in an undefined state.

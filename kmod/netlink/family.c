@@ -25,7 +25,7 @@ static const struct genl_multicast_group mcgrps[] = {
 	},
 };
 
-/* Its operations are netlink.c's, which knows who serves them. */
+/* Its operations are netlink.c's, which knows what serves them. */
 struct genl_family ft_genl_family __ro_after_init = {
 	.name = FLOWTRACK_FAMILY_NAME,
 	.version = FLOWTRACK_FAMILY_VERSION,
@@ -85,7 +85,7 @@ int ft_netlink_send(struct genl_info *info, struct sk_buff *skb, void *hdr,
 /**
  * ft_genl_multicast() - send a notification
  * @tn: namespace
- * @group: to whom
+ * @group: its receivers
  * @skb: the notification, consumed; NULL: there was no memory for it
  * @err: what came of filling it; not sent if an error
  *

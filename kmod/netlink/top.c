@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * top-get: who holds most flows, and who opens most.
+ * top-get: the sources, destinations or services with most flows.
  */
 #include <linux/netlink.h>
 #include <linux/nf_flowtrack.h>
@@ -134,7 +134,7 @@ static int put_report(struct sk_buff *skb, const struct ft_top_report *report,
 }
 
 /**
- * ft_netlink_top_get() - who holds most flows, who opens most
+ * ft_netlink_top_get() - report top talkers
  * @skb: request
  * @info: likewise
  *

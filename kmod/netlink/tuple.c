@@ -34,9 +34,9 @@ const struct nla_policy ft_tuple_policy[FLOWTRACK_A_TUPLE_MAX + 1] = {
  * @attr: attribute with an address family
  * @extack: gets message and attribute of an error
  *
- * Not a validation function of the policies: who asks the kernel for the
- * policy of an integer gets the range that shares its memory with the
- * function, and the kernel warns.
+ * Not a validation function of the policies: when a client asks the kernel for
+ * a policy, it dumps the range of an integer, which shares its memory with the
+ * function, and warns.
  *
  * Return: 0 or -EINVAL.
  */
@@ -74,7 +74,7 @@ static int put_icmp(struct sk_buff *skb, const struct ft_flow6 *copy,
 	u16 type_code = ntohs(copy->f.key.port[1]);
 	u8 type = type_code >> 8;
 
-	/* Who asks is the lower endpoint. */
+	/* The requester is the lower endpoint. */
 	if (from)
 		type = ft_icmp_reply_type(copy->f.key.family, type);
 	return nla_put_be16(skb, A(ICMP_ID), copy->f.key.port[0]) ?:

@@ -66,8 +66,8 @@ void ft_loan_repay(struct ft_loan *loan)
  * @unanswered: flows that are not answered, whatever place they took
  * @room: flows that there may be
  *
- * Who took a place and ended unanswered has given it back; and unanswered flows
- * that took no place of others' leave less to lend.
+ * A flow that took a place and ended unanswered has given it back. Unanswered
+ * flows that took no other flow's place leave less to lend.
  *
  * Context: the worker that counts.
  */

@@ -41,7 +41,7 @@ static enum ft_rank rank_answered(const struct ft_newcomer *newcomer,
 
 /**
  * ft_pressure_rank() - may a newcomer evict this flow, and for what reason?
- * @newcomer: who asks
+ * @newcomer: asks for a place
  * @candidate: the flow
  *
  * An unanswered first packet proves nothing: it evicts what is over, what
@@ -73,14 +73,14 @@ enum ft_rank ft_pressure_rank(const struct ft_newcomer *newcomer,
  * ft_pressure_decide() - what to do with a newcomer when there is no room
  * @policy: setting full_policy
  * @fallback: setting full_fallback: for evict, when nothing can be evicted
- * @newcomer: who asks
+ * @newcomer: asks for a place
  * @candidates: sample of the flows in reach
  * @n: how many
  * @victim: set to the candidate to evict if the decision is EVICT
  * @rank: set to the reason why, FT_RANK_NEVER if the decision is another one
  *
- * The best rank goes; within a rank, who has been idle for longest, then who
- * would expire first.
+ * The flow of the best rank is evicted; within a rank the one that has been
+ * idle for longest, then the one that would expire first.
  *
  * Context: any; pure.
  * Return: the decision.
@@ -185,7 +185,7 @@ void ft_pressure_newcomer(struct ft_newcomer *newcomer,
 
 /**
  * ft_pressure_crowd() - do unanswered flows crowd a sample?
- * @newcomer: who asks; loses what is not for an unanswered one in a crowd
+ * @newcomer: the newcomer; loses what is not for an unanswered one in a crowd
  * @candidates: the sample, as the slots have it
  * @n: how many
  *
@@ -211,7 +211,7 @@ void ft_pressure_crowd(struct ft_newcomer *newcomer,
 
 /**
  * ft_pressure_borrows() - is the victim's place lent to the newcomer?
- * @newcomer: who takes it
+ * @newcomer: takes it
  * @rank: why it may
  *
  * What had an answer gives way to what had none, and may never have one.
@@ -229,7 +229,7 @@ bool ft_pressure_borrows(const struct ft_newcomer *newcomer, enum ft_rank rank)
 
 /**
  * ft_pressure_settled() - can a larger sample offer anything better?
- * @newcomer: who asks
+ * @newcomer: asks for a place
  * @rank: the best reason so far
  *
  * Something a little better, perhaps: what counts is whether @rank costs anybody
@@ -247,7 +247,7 @@ bool ft_pressure_settled(const struct ft_newcomer *newcomer, enum ft_rank rank)
 /**
  * ft_pressure_choose() - decide, looking at no more flows than it takes
  * @fallback: setting full_fallback
- * @newcomer: who asks
+ * @newcomer: asks for a place
  * @candidates: sample of the flows in reach, as their slots have them
  * @n: how many
  * @look: looks at flows

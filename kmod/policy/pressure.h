@@ -58,7 +58,7 @@ enum ft_rank {
 };
 
 /**
- * struct ft_newcomer - who asks for a place
+ * struct ft_newcomer - a flow that asks for a place
  * @class: enum flowtrack_class
  * @heavy: of a source that holds too much: spares handshakes of others
  * @idle: may evict flows that had an answer when they are idle

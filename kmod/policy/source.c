@@ -32,7 +32,7 @@
 /**
  * struct record - a source that is known
  * @node: in its bucket
- * @source: who
+ * @source: which one
  * @count: flows that it holds
  * @due: ktime_get_ns() at which its next flow would be due if it kept to the
  *	rate; how far that lies ahead says how much of the burst is used up
@@ -265,8 +265,9 @@ static bool is_forgiven(const struct ft_net *tn, const struct record *record,
 }
 
 /*
- * Whom a bucket forgets when another source has lost its last flow: one that is
- * forgiven, or, if too many are remembered, the one that will be first.
+ * The source that a bucket forgets when another one has lost its last flow: one
+ * that is forgiven, or, if too many are remembered, the one that will be
+ * forgiven first.
  */
 static struct record *forget_one(const struct ft_net *tn,
 				 struct hlist_bl_head *bucket)
@@ -689,7 +690,7 @@ bool ft_source_apply(struct ft_net *tn, struct ft_source_table *next)
 		tn->sources.mark_a = !tn->sources.mark_a;
 	/* Pairs with rcu_dereference() in ft_source_charge(). */
 	rcu_assign_pointer(tn->sources.table, next);
-	/* Who took the old one has entered his flow, or ended it. */
+	/* Each CPU that took the old one has entered its flow, or ended it. */
 	synchronize_rcu();
 	table_free(old);
 	if (next)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Sources: who opens flows, how many of them each holds, and how fast it opens
- * more. A source is an initiator's address, cut to the prefix length of the
- * settings src_prefix4 and src_prefix6.
+ * Sources: how many flows each of them holds, and how fast it opens more. A
+ * source is an initiator's address, cut to the prefix length of the settings
+ * src_prefix4 and src_prefix6.
  *
  * They are counted only while src_max or src_rate is set. Counts are exact: a
  * flow is counted before anything is allocated for it, and the count is given

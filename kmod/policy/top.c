@@ -26,7 +26,7 @@
 /* Shadows looked at in one place then. */
 #define TOP_CLUSTER	64
 
-/* How long the rings stay after the last one who asked. */
+/* How long the rings stay after the last request. */
 #define TOP_LINGER	(60 * HZ)
 
 /* Fraction bits of a birth's weight in a rate. */
@@ -152,8 +152,8 @@ void ft_top_born(struct ft_net *tn, const struct ft_key *key, u32 word)
 	/* Pairs with the acquire in note_births(): the birth is there. */
 	smp_store_release(&ring->head, head + 1);
 	/*
-	 * Pairs with the smp_rmb() in note_births(): who sees the next birth
-	 * overwrite an old one sees the head that says so.
+	 * Pairs with the smp_rmb() in note_births(): a reader that sees the
+	 * next birth overwrite an old one sees the head that says so.
 	 */
 	smp_wmb();
 }
@@ -470,7 +470,7 @@ static void list_add_entry(struct ft_top_list *list,
 	u64 value = worth(entry, order);
 	u32 i = list->n;
 
-	/* Who has nothing of what the list is about is not in it. */
+	/* An entry that has nothing of what the list is about is not in it. */
 	if (!(value >> 32))
 		return;
 	while (i && worth(&list->entry[i - 1], order) < value)
@@ -520,12 +520,13 @@ static void list_kind(struct survey *survey, enum flowtrack_top_kind kind)
  * @n: how many sources
  * @sampled: flows in the sample
  *
- * Imagine that the table was to be emptied to three quarters of what it holds,
- * and that this was to be shared fairly: everyone keeps what he has up to a
- * common level. Heavy is who is above that level, and holds one in
- * FT_TOP_HEAVY_SHARE of all flows at least, so that chance does not make one
- * heavy. If those who hold little hold more than three quarters together, as
- * in a flood from forged addresses, nobody is heavy, whatever he holds.
+ * Imagine that the table were emptied to three quarters of what it holds, and
+ * these shared fairly: each source keeps what it has, up to a common level. A
+ * source is heavy if it is above that level, and holds one in
+ * FT_TOP_HEAVY_SHARE of all flows at least, so that chance makes no source
+ * heavy. If the sources that hold little hold more than three quarters
+ * together, as in a flood from forged addresses, no source is heavy, whatever
+ * it holds.
  *
  * Context: any; pure.
  * Return: number of heavy sources, FT_TOP_HEAVY at most.
@@ -548,8 +549,8 @@ unsigned int ft_top_heavy_count(const u32 *held, unsigned int n, u32 sampled)
 }
 
 /*
- * Of the own table only: what fills nf_conntrack's is no reason to evict a
- * flow here. Who is heavy there is found by guard_heavy.c.
+ * Of the own table only: what fills nf_conntrack's is no reason to evict a flow
+ * here. guard/heavy.c finds the heavy sources there.
  */
 static void find_heavy(struct ft_top_report *report)
 {
@@ -679,7 +680,7 @@ static int make_report(struct ft_net *tn)
 		find_heavy(report);
 	report->when = jiffies;
 	old = report_of(tn);
-	/* Pairs with rcu_dereference() in those who read it. */
+	/* Pairs with rcu_dereference() in its readers. */
 	rcu_assign_pointer(tn->top.report, report);
 	if (old)
 		kvfree_rcu(old, rcu);
@@ -721,8 +722,8 @@ int ft_top_refresh(struct ft_net *tn)
  * ft_top_look() - see to it that the report is of this moment
  * @tn: namespace
  *
- * For one who does not ask often. Without memory the last report stays. While
- * the table is nearly full, it is followed by one each second.
+ * For a caller that does not ask often. Without memory the last report stays.
+ * While the table is nearly full, it is followed by one each second.
  *
  * Context: process, may sleep; takes ft_top.lock. Not the packet path: a report
  * takes milliseconds.
@@ -770,7 +771,7 @@ static void top_work(struct work_struct *work)
  * ft_top_refused() - a newcomer met a full table
  * @tn: namespace
  *
- * Find out who fills it: at once, but once a second at most.
+ * Find out which sources fill it: at once, but once a second at most.
  *
  * Context: any. Called for each newcomer that meets a full table: finding the
  * work queued already costs two reads.
@@ -794,7 +795,7 @@ void ft_top_refused(struct ft_net *tn)
 }
 
 /**
- * ft_top_first_own() - who had most flows in the table at the last report
+ * ft_top_first_own() - what had most flows in the table at the last report
  * @tn: namespace
  * @kind: source, destination or service
  *

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Top talkers: who holds most flows, and who opens most, without looking at
- * all of them. Guarded flows, those in nf_conntrack's table, are flows, too.
+ * Top talkers: the sources, destinations and services that have most flows, or
+ * open most, without looking at all flows. Guarded flows, those in
+ * nf_conntrack's table, are flows, too.
  *
- * Who holds is estimated from a random sample of either table, who opens from a
- * record of the last births on each CPU. The packet path pays for the latter
- * only while somebody asks, or while the table is full. All else happens when
- * asked for, once a second at most, at a cost that does not depend on the size
- * of the tables.
+ * The first is estimated from a random sample of either table, the second from
+ * a record of the last births on each CPU. The packet path pays for the record
+ * only while somebody asks, or while the table is full. All else happens on
+ * request, once a second at most, at a cost that does not depend on the size of
+ * the tables.
  *
  * Bounds, at a confidence of 95 %: what a source, destination or service has of
  * a table is off by 0.98 / sqrt(n) of that table's flows at most, n being the
@@ -69,7 +70,7 @@ struct ft_top_key {
 
 /**
  * struct ft_top_entry - what is known of one of them
- * @key: of whom
+ * @key: which one
  * @held: own flows in the sample
  * @flows: flows, own and guarded, estimated; exact if the report is
  * @guarded: of these are guarded
@@ -137,8 +138,8 @@ struct ft_top_report {
 /**
  * struct ft_top - what a namespace keeps for this
  * @report: the last one, or NULL
- * @rings: births by CPU while somebody wants to know, or NULL
- * @lock: serializes those who make reports
+ * @rings: births by CPU while reports are asked for, or NULL
+ * @lock: one report is made at a time
  * @work: makes a report every second while the table is full, and keeps the
  *	rings as long as they are wanted
  * @wanted: jiffies until which the rings are; protected by @lock

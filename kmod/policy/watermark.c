@@ -319,8 +319,8 @@ void ft_watermark_update(struct ft_net *tn, const struct ft_census *census)
 	w->running = atomic_read(&tn->count);
 	WRITE_ONCE(w->tripped, false);
 	/*
-	 * Who has just been called for nothing, since flows ended meanwhile,
-	 * looks again in a second without being called.
+	 * If the worker has just been called for nothing, since flows ended
+	 * meanwhile, it looks again in a second without being called.
 	 */
 	WRITE_ONCE(w->trip, w->above || tripped ? U32_MAX : trip_at(tn));
 }

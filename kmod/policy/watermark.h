@@ -84,7 +84,7 @@ struct ft_watermark {
  * @since: milliseconds since the last notification, or since the beginning
  * @work: what was done in that time
  * @help: FLOWTRACK_A_SETTINGS_* of the setting that helps
- * @source: who holds most flows in the table; NULL: not known
+ * @source: what holds most flows in the table; NULL: not known
  * @service: what most flows in the table are to; NULL: not known
  */
 struct ft_watermark_event {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Protocols without connections: all that is known of a flow is who has sent
- * something. Serves the protocols that have a file of their own, too.
+ * Protocols without connections: all that is known of a flow is which sides
+ * have sent something. Serves the protocols that have a file of their own, too.
  */
 #ifndef _FT_PROTO_GENERIC_H
 #define _FT_PROTO_GENERIC_H

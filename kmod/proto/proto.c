@@ -409,8 +409,8 @@ int ft_proto_from_nlattr(struct nlattr **attrs, u8 l4proto,
  * @dir: its direction within the flow
  * @state: of the flow
  *
- * Who did not see a TCP connection can't guess its sequence numbers, see RFC
- * 5927. Nothing else has something to check.
+ * A host that did not see a TCP connection can't guess its sequence numbers,
+ * see RFC 5927. Other protocols have nothing to check.
  *
  * Context: the flow's lock.
  * Return: false if it could not.

@@ -16,8 +16,9 @@
  *	HEARTBEAT_SENT		HEARTBEAT of a path that nobody knew before: the
  *				association was set up over another one
  *
- * Who may speak is decided by the verification tag: each side chose, in its
- * INIT or INIT ACK, the tag that the other has to put into every packet.
+ * The verification tag decides which packets belong to the association: each
+ * side chose, in its INIT or INIT ACK, the tag that the other has to put into
+ * every packet.
  *
  * One thing is stricter than in nf_conntrack: a packet takes effect as a whole
  * or not at all. There, the chunks before an invalid one count, and so do
@@ -390,8 +391,9 @@ static enum ft_verdict sctp_run(const struct sk_buff *skb, const struct ft_pkt *
 				return sctp_refuse(step, FT_INVALID_SCTP_HEADER);
 			note_init(sctp, dir, before, asked);
 			/*
-			 * Who sends an INIT again and again, or takes the port
-			 * for another association, must not keep the old flow.
+			 * A client that sends an INIT again and again, or takes
+			 * the port for another association, must not keep the
+			 * old flow alive.
 			 */
 			if (before == ST_CL && after == ST_CL)
 				keep = true;

@@ -4,9 +4,9 @@
  * nf_conntrack_proto_tcp.c as of Linux 6.12. Windows are in proto_tcp_window.c.
  *
  * Segments pass that may be wrong, wherever a TCP that gets them would answer
- * with something that tells (a challenge ACK of RFC 5961, a RST, a SYN-ACK): we
- * may be the one who is out of sync. Such a segment leaves state and deadline
- * alone; it is noted, and what answers it is believed.
+ * with something that tells (a challenge ACK of RFC 5961, a RST, a SYN-ACK): it
+ * may be this machine that is out of sync. Such a segment leaves state and
+ * deadline alone; it is noted, and what answers it is believed.
  *
  * Deliberately not as in nf_conntrack:
  * - the count of retransmissions stops at 255 and does not begin again at zero,
@@ -93,7 +93,7 @@ static const u8 moves[STATES][2][FT_TCP_KINDS] = {
 		[FT_DIR_ORIG] = MOVES(KEEP, ST_SR, ST_FW, ST_ES, ST_CL),
 		[FT_DIR_REPLY] = MOVES(REFUSE, KEEP, ST_FW, ST_SR, ST_CL),
 	},
-	/* A SYN here may be the initiator's who knows no connection any more. */
+	/* A SYN here may be that of an initiator that lost its connection. */
 	[ST_ES] = {
 		[FT_DIR_ORIG] = MOVES(KEEP, REFUSE, ST_FW, ST_ES, ST_CL),
 		[FT_DIR_REPLY] = MOVES(REFUSE, KEEP, ST_FW, ST_ES, ST_CL),
@@ -305,7 +305,7 @@ static bool read_segment(const struct sk_buff *skb, const struct ft_pkt *pkt,
 	return true;
 }
 
-/* State, and what follows from it and from who has sent the segment. */
+/* State, and what follows from it and from the segment's direction. */
 static void settle(struct ft_step *step, u8 state)
 {
 	u32 before = step->word;
@@ -423,7 +423,9 @@ static enum rst judge_rst_seq(const struct ft_tcp *tcp, bool established,
 {
 	u32 expected = tcp->maxack[!dir];
 
-	/* Sent by who knows no connection, in answer to a SYN let through. */
+	/*
+	 * Sent by a host without the connection, to answer a SYN let through.
+	 */
 	if (!seg->seq && !established)
 		return RST_IN_WINDOW;
 	if (before(seg->seq, expected) && !ignore_invalid)
@@ -518,7 +520,7 @@ static enum ft_verdict out_of_window(struct ft_step *step, struct ft_tcp *tcp,
 	return tcp_refuse(step, reasons[fit]);
 }
 
-/* Timeout of a state, cut for whoever does not answer. */
+/* Timeout of a state, cut short for a side that does not answer. */
 static u32 timeout_after(const struct ft_settings *set,
 			 const struct ft_tcp *tcp, u8 state, u8 kind, u32 word)
 {
@@ -567,7 +569,9 @@ static enum ft_verdict tcp_advance(struct ft_step *step, struct ft_tcp *tcp,
 	/* Refused at once: there was no connection, and is none to remember. */
 	if (seg->kind == KIND_RST)
 		step->timeout = 0;
-	/* Whoever reuses the port must not keep an unanswered SYN alive. */
+	/*
+	 * A client that reuses the port must not keep an unanswered SYN alive.
+	 */
 	if (seg->kind == KIND_SYN && old == ST_SS)
 		return FT_VERDICT_KEEP;
 	/* Picked up, and one way only as yet. */
@@ -799,8 +803,8 @@ enum flowtrack_class ft_tcp_class(u32 word)
  * @dir: direction of the quoted packet within the flow
  * @state: of the flow
  *
- * Who did not see the connection can't guess the sequence number: RFC 5927 4.1.
- * nf_conntrack does not check it.
+ * A host that did not see the connection can't guess the sequence number: RFC
+ * 5927 4.1. nf_conntrack does not check it.
  *
  * Context: the flow's lock.
  * Return: false if it could not.

@@ -260,7 +260,7 @@ enum ft_tcp_fit ft_tcp_window(struct ft_tcp *tcp, u8 state, enum ft_dir dir,
 	struct ft_tcp_seg filled = *seg;
 	enum ft_tcp_fit fit;
 
-	/* Who did not offer SACK does not read it (RFC 2018 2). */
+	/* A side that did not offer SACK does not read it (RFC 2018 2). */
 	if (!(tcp->flags[!dir] & SACK_PERM))
 		filled.sack = filled.ack;
 

@@ -213,9 +213,9 @@ enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth)
  * @from: its word, as it was
  * @to: and as it is
  *
- * Who has completed a handshake was no forgery, and pays back the place that it
- * may have taken of an idle flow. An answer alone proves nothing: that of a UDP
- * service goes to whom it was asked for.
+ * A client that has completed a handshake was no forgery, and pays back the
+ * place that it may have taken of an idle flow. An answer alone proves nothing:
+ * a UDP service also answers a forged query.
  *
  * Context: BH disabled, RCU read side; the flow's lock is not held.
  */

@@ -74,7 +74,10 @@ struct ft_carrier *ft_carrier_create(struct ft_net *tn)
 void ft_carrier_release(struct ft_carrier *carrier)
 {
 	set_bit(IPS_TEMPLATE_BIT, &carrier->ct.status);
-	/* Whoever puts the last reference sees the bit: nf_ct_put() releases. */
+	/*
+	 * The CPU that puts the last reference sees the bit: nf_ct_put()
+	 * releases.
+	 */
 	nf_ct_put(&carrier->ct);
 }
 
@@ -88,9 +91,9 @@ static void carrier_gone(struct rcu_head *rcu)
  * @carrier: in no list any more
  *
  * Between ft_track() and nf_conntrack's hook right behind it must not become a
- * template: nf_conntrack_in() would track the packet itself. Who has passed
- * ft_track() is through after a grace period, who comes there later sees that it
- * is leaving, and replaces it.
+ * template: nf_conntrack_in() would track the packet itself. A packet that has
+ * passed ft_track() is through after a grace period; a packet that comes there
+ * later finds it leaving, and gets another one.
  *
  * Context: any.
  */
@@ -157,7 +160,7 @@ static void fill_counters(struct ft_carrier *carrier, const struct ft_view *view
 }
 
 /**
- * ft_carrier_aim() - make a carrier say between whom a flow is
+ * ft_carrier_aim() - make a carrier say which endpoints a flow has
  * @carrier: from ft_carrier_get()
  * @key: the flow's identity
  * @orig_hi: the upper endpoint is the initiator

@@ -26,8 +26,8 @@ struct ft_net;
  *	SRC/DST_NAT_DONE nat chains have nothing to set up
  *	DYING		nf_ct_delete() finds that somebody else deletes it
  *	OFFLOAD		"flow add" finds it offloaded already
- *	TEMPLATE	besides, once it has left its pool: whoever puts the last
- *			reference frees it, without nf_conntrack's slab or count
+ *	TEMPLATE	besides, once it has left its pool: the last put frees
+ *			it, without nf_conntrack's slab or count
  */
 #define FT_CARRIER_STATUS	(IPS_CONFIRMED | IPS_NAT_DONE_MASK | \
 				 IPS_DYING | IPS_OFFLOAD)
@@ -65,7 +65,7 @@ enum ft_aim {
  * @busy: how often the pool found it busy; saturates
  * @birth: the flow to be, while @pending
  *
- * Written only by who owns the packet, but for what belongs to the pool: @node,
+ * Written only by the packet's owner, but for what belongs to the pool: @node,
  * @leaving, @busy.
  */
 struct ft_carrier {

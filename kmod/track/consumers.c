@@ -78,7 +78,10 @@ static struct consumer consumers[] = {
 	/* Change the unconfirmed entry's tuple; register helpers by netlink. */
 	{ "ip_vs",		IN_USE,		FT_NEED_FIRST },
 	{ "nfnetlink_cthelper",	LOADED,		FT_NEED_FIRST },
-	/* Whom it serves asks for SO_ORIGINAL_DST of all it accepts. */
+	/*
+	 * The program that it serves asks for SO_ORIGINAL_DST of all it
+	 * accepts.
+	 */
 	{ "nft_redir",		IN_USE,		REDIRECT },
 	{ "xt_REDIRECT",	IN_USE,		REDIRECT },
 };
@@ -161,7 +164,7 @@ static void look_for_module(struct consumer *consumer)
 }
 
 /**
- * ft_consumers_look() - look who is there
+ * ft_consumers_look() - look which readers are there
  *
  * Context: may sleep.
  */
@@ -177,7 +180,7 @@ void ft_consumers_look(void)
 }
 
 /**
- * ft_consumers_init() - start to watch who comes and goes
+ * ft_consumers_init() - start to watch readers come and go
  *
  * Return: 0 or the error of register_module_notifier().
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Who reads nf_conntrack's table, or its nf_conn, beyond the hooks.
+ * What reads nf_conntrack's table, or its nf_conn, beyond the hooks.
  *
  * NAT and helpers look at a new flow once, while it has no entry yet: they need
  * to see it first. Others look flows up in the table for as long as these live.

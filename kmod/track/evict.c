@@ -212,10 +212,10 @@ enum ft_admission ft_evict_nomem(struct ft_net *tn,
 /*
  * Evict a flow for a newcomer. Return: EVICT if it has the place.
  *
- * A few flows are looked at first: in a flood, one of them is as good as any.
- * Only who finds nobody, or somebody who had an answer, searches on. In vain it
- * does so only once in a jiffy: at a table with nothing to evict, a flood
- * must not make each packet search.
+ * It looks at a few flows first: in a flood, one of them is as good as any.
+ * Only a newcomer that finds none, or only flows that had an answer, searches
+ * on. After a failed search, no other does so in the same jiffy: at a table
+ * with nothing to evict, a flood must not make each packet search.
  */
 static enum ft_decision search_victim(struct ft_net *tn,
 				      const struct ft_birth *birth)
@@ -253,7 +253,7 @@ static enum ft_decision search_victim(struct ft_net *tn,
 			if (spare_rank == FT_RANK_NEVER ||
 			    tries < EVICT_SEARCHES)
 				continue;
-			/* Then whom an earlier search had found. */
+			/* Then the victim of an earlier search. */
 			decision = FT_DECISION_EVICT;
 			victim = spare;
 			rank = spare_rank;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Direct or adopting: who sees a new flow first.
+ * Direct or adopting: does flowtrack or nf_conntrack see a new flow first?
  *
  * Direct: every flow is ours from its first packet. Adopting: something may
  * want it (consumers.h), so nf_conntrack sees it first, and it becomes ours

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Places: each flow has one of its namespace and one of all namespaces. Whoever
- * enters a flow takes them first, so that the limits are exact.
+ * Places: each flow has one of its namespace and one of all namespaces. Both
+ * are taken before a flow is entered, so that the limits are exact.
  */
 #ifndef _FT_TRACK_PLACE_H
 #define _FT_TRACK_PLACE_H

@@ -19,9 +19,9 @@
  * @l4proto: its transport protocol, 0 if unknown
  * @reason: what is wrong with it
  *
- * The setting log_invalid has nf_conntrack's meaning: a protocol number, or
- * 255 for all, or 0 for none. Unlike there the log is limited in rate: who
- * sends the packets must not decide how much is logged.
+ * The setting log_invalid has nf_conntrack's meaning: a protocol number, or 255
+ * for all, or 0 for none. Unlike there the log is limited in rate: the sender
+ * of the packets must not decide how much is logged.
  *
  * Context: softirq or process context, RCU read side; no flow lock held, since
  * a logger may look at flows.

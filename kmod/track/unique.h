@@ -3,10 +3,10 @@
  * One space of tuples: no two flows that live answer to the same packets,
  * whichever of the two tables has them.
  *
- * NAT looks for a free port in nf_conntrack's table alone. So who enters a flow
- * beside NAT asks the other table, under a lock that both sides take: what is
- * adopted looks for entries of nf_conntrack; what is translated looks for flows
- * of ours, and takes another source port if it meets one.
+ * NAT looks for a free port in nf_conntrack's table alone. So beside NAT the
+ * other table is asked before a flow is entered, under a lock that both sides
+ * take: what is adopted looks for entries of nf_conntrack; what is translated
+ * looks for flows of ours, and takes another source port if it meets one.
  */
 #ifndef _FT_TRACK_UNIQUE_H
 #define _FT_TRACK_UNIQUE_H

@@ -116,7 +116,7 @@ static int send_batch(struct restore *r)
 	r->n = 0;
 	r->len = 0;
 	code = nl_batch(r->nl, r->batch, len, n, answer, r);
-	/* After a hard error, who knows: of these none is counted. */
+	/* After a hard error nobody can tell: none of these is counted. */
 	if (!code)
 		r->restored += n - (r->failed + r->existing - done);
 	return code;

@@ -41,7 +41,10 @@ static int make_head(struct out *head, struct nl *nl, bool with_settings)
 	return EXIT_OK;
 }
 
-/* Flows of nf_conntrack cannot be restored: who did not say own is told how many there are. */
+/*
+ * Flows of nf_conntrack cannot be restored: unless told "own", save says how
+ * many there are.
+ */
 static int tell_guarded(struct nl *nl, const struct filter *f)
 {
 	struct filter guarded = *f;

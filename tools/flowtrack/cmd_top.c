@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * flowtrack top: who holds most flows, and who opens most.
+ * flowtrack top: the sources, destinations and services with most flows.
  */
 #include <time.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The message of the last error. Whoever finds an error sets it, whoever can
- * say where it happened adds that, main() prints it.
+ * The message of the last error. The function that finds an error sets it, a
+ * caller that knows where it happened adds that, main() prints it.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -360,7 +360,7 @@ int filter_parse(struct filter *f, int argc, char **argv, __u8 family)
 }
 
 /**
- * filter_empty() - does it match all flows of those who track them?
+ * filter_empty() - does it match all flows of the trackers it names?
  * @f: filter
  *
  * Return: true if it does.

@@ -72,7 +72,7 @@ static const struct verb verbs[] = {
 	{ "stats", cmd_stats, ONLY(OPT_CPU), "[--cpu]", "print counters" },
 	{ "top", cmd_top, ONLY(OPT_ONCE) | ONLY(OPT_DELAY) | ONLY(OPT_COUNT),
 	  "[KIND] [flows|rate] [--once] [-d SECONDS] [-N N]",
-	  "show who holds, and who opens, most flows" },
+	  "show what holds, or opens, most flows" },
 	{ "set", cmd_set, 0, "NAME VALUE...", "change settings" },
 	{ "show", cmd_show, 0, "[NAME...]", "print settings" },
 	{ "save", cmd_save, ONLY(OPT_SETTINGS), "[FILTER] [--settings]",

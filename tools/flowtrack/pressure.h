@@ -20,7 +20,7 @@ struct out;
  * @fill: @count, per mille of @room
  * @rate: new flows per second
  * @flows: by class
- * @source: who holds most
+ * @source: holds most flows
  * @service: what most are to
  * @has_source: @source is known
  * @has_service: @service is known

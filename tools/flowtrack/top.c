@@ -156,7 +156,7 @@ static void put_proto(const struct top_entry *e, char *buf, size_t size)
 }
 
 /**
- * top_entry_name() - who or what an entry is about
+ * top_entry_name() - what an entry is about
  * @e: entry
  * @buf: filled in
  * @size: of @buf, TOP_NAME_SIZE
@@ -231,7 +231,7 @@ void top_line(const struct top *top, unsigned int i, char *buf, size_t size)
 }
 
 /**
- * top_json_who() - who or what an entry is about, as members of an object
+ * top_json_who() - what an entry is about, as members of an object
  * @o: where to
  * @e: entry
  */

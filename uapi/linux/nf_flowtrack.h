@@ -31,7 +31,7 @@ enum flowtrack_class {
 	FLOWTRACK_CLASS_ASSURED,
 };
 
-/* Whom the top talkers are told by. */
+/* What the top talkers are counted by. */
 enum flowtrack_top_kind {
 	FLOWTRACK_TOP_KIND_SOURCE,	/* initiator's address, or its prefix */
 	FLOWTRACK_TOP_KIND_DESTINATION,	/* responder's address */
@@ -56,7 +56,7 @@ enum flowtrack_status {
 	FLOWTRACK_STATUS_ASSURED	= 1 << 1,
 };
 
-/* Who tracks a flow: flow attribute tracker; bits of the one of filters. */
+/* What tracks a flow: flow attribute tracker; bits of that of filters. */
 enum flowtrack_tracker {
 	FLOWTRACK_TRACKER_OWN		= 1 << 0, /* nf_flowtrack's table */
 	FLOWTRACK_TRACKER_GUARDED	= 1 << 1, /* nf_conntrack's, guarded */
@@ -422,7 +422,7 @@ enum {
 	FLOWTRACK_A_PRESSURE_EMBRYONIC,
 	FLOWTRACK_A_PRESSURE_REPLIED,
 	FLOWTRACK_A_PRESSURE_ASSURED,
-	FLOWTRACK_A_PRESSURE_SOURCE,	/* nest: top-entry, who holds most */
+	FLOWTRACK_A_PRESSURE_SOURCE,	/* nest: top-entry, holds most */
 	FLOWTRACK_A_PRESSURE_SERVICE,	/* nest: top-entry, what most are to */
 	FLOWTRACK_A_PRESSURE_POLICY,	/* u8: enum flowtrack_policy */
 	FLOWTRACK_A_PRESSURE_ADAPTIVE_CLOSING, /* u32: permille of timeouts, by class */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * 6.6 tells the registration of sysctls how many there are. Before, a table
- * ended with an empty entry: whoever uses this appends one, which is never
- * looked at where the size counts.
+ * ended with an empty entry: callers append one, which is never looked at where
+ * the size counts.
  */
 #ifndef _FT_COMPAT_NET_NET_NAMESPACE_H
 #define _FT_COMPAT_NET_NET_NAMESPACE_H

@@ -81,7 +81,7 @@ static void lines(void)
 		   "proto=89 99 " ADDR6 REST6);
 }
 
-/* Who tracks it; and if nf_conntrack does, what NAT makes of the answers. */
+/* What tracks it; and if nf_conntrack does, what NAT makes of the answers. */
 static void trackers(void)
 {
 	struct flow f;
