@@ -770,7 +770,8 @@ static int each_flow(struct ft_flow *flow, u32 index, void *arg)
 
 	if (each->tally.n == 100)
 		schedule_work(&each->work);
-	udelay(50);
+	if (each->tally.n % 10 == 0)
+		mdelay(1);
 	return tally_flow(flow, index, &each->tally);
 }
 
@@ -790,7 +791,7 @@ static struct each *each_new(struct kunit *test)
 }
 
 /* The table is resized under the walk: it sees all nevertheless. */
-static void for_each_begins_again(struct kunit *test)
+static void each_begins_again(struct kunit *test)
 {
 	struct each *each = each_new(test);
 	u32 i, before = ft_table_generation(each->table);
@@ -806,7 +807,7 @@ static void for_each_begins_again(struct kunit *test)
 }
 
 /* Killed, a request ends at once; what must be complete goes on. */
-static void for_each_killed(struct kunit *test)
+static void each_killed(struct kunit *test)
 {
 	struct each *each = each_new(test);
 	int err;
@@ -1004,8 +1005,8 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE(walk_sees_each_once),
 	KUNIT_CASE(walk_over_resize),
 	KUNIT_CASE(walk_keeps_budget),
-	KUNIT_CASE(for_each_begins_again),
-	KUNIT_CASE(for_each_killed),
+	KUNIT_CASE(each_begins_again),
+	KUNIT_CASE(each_killed),
 	KUNIT_CASE(expired_scan),
 	KUNIT_CASE(sample_tells_class_and_time),
 	KUNIT_CASE(hint_follows_flow),
