@@ -390,4 +390,3 @@ module_exit(ft_exit);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Connection tracking that keeps working when its table is full");
 MODULE_VERSION(FT_VERSION);
-MODULE_SOFTDEP("pre: nf_defrag_ipv4 nf_defrag_ipv6");
