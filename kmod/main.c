@@ -27,6 +27,7 @@
 #include "policy/source.h"
 #include "policy/top.h"
 #include "policy/watermark.h"
+#include "proc.h"
 #include "sysctl.h"
 #include "track/carrier.h"
 #include "track/consumers.h"
@@ -256,9 +257,12 @@ static int __net_init ft_net_init(struct net *net)
 	err = ft_sysctl_init(tn);
 	if (err)
 		goto err_pool;
-	err = ft_hooks_init(tn);
+	err = ft_proc_init(tn);
 	if (err)
 		goto err_sysctl;
+	err = ft_hooks_init(tn);
+	if (err)
+		goto err_proc;
 	err = ft_enable_apply(tn, ft_setting(&tn->set, ENABLE));
 	if (err)
 		goto err_hooks;
@@ -267,6 +271,8 @@ static int __net_init ft_net_init(struct net *net)
 
 err_hooks:
 	ft_hooks_exit(tn);
+err_proc:
+	ft_proc_exit(tn);
 err_sysctl:
 	ft_sysctl_exit(tn);
 err_pool:
@@ -288,6 +294,7 @@ static void __net_exit ft_net_pre_exit(struct net *net)
 	struct ft_net *tn = ft_pernet(net);
 
 	ft_net_del(tn);
+	ft_proc_exit(tn);
 	ft_sysctl_exit(tn);
 	mutex_lock(&tn->settings_lock);
 	WRITE_ONCE(tn->dying, true);
