@@ -62,6 +62,7 @@ int cmd_del(const struct options *opts, int argc, char **argv);
 int cmd_flush(const struct options *opts, int argc, char **argv);
 int cmd_get(const struct options *opts, int argc, char **argv);
 int cmd_list(const struct options *opts, int argc, char **argv);
+int cmd_metrics(const struct options *opts, int argc, char **argv);
 int cmd_monitor(const struct options *opts, int argc, char **argv);
 int cmd_restore(const struct options *opts, int argc, char **argv);
 int cmd_save(const struct options *opts, int argc, char **argv);

@@ -70,6 +70,8 @@ static const struct verb verbs[] = {
 	  "[FILTER | pressure] [--timestamps] [--resync] ...",
 	  "print flows as they begin, change and end" },
 	{ "stats", cmd_stats, ONLY(OPT_CPU), "[--cpu]", "print counters" },
+	{ "metrics", cmd_metrics, ONLY(OPT_ALL) | ONLY(OPT_COUNT), "[--all [-N N]]",
+	  "print counters for Prometheus" },
 	{ "top", cmd_top, ONLY(OPT_ONCE) | ONLY(OPT_DELAY) | ONLY(OPT_COUNT),
 	  "[KIND] [flows|rate] [--once] [-d SECONDS] [-N N]",
 	  "show what holds, or opens, most flows" },

@@ -228,8 +228,13 @@ static int socket_error(const char *what)
 	return err_set(code, "%s: %s", what, strerror(errno));
 }
 
-/* A name of ip-netns(8), a path, or the number of a process. */
-static int enter_netns(const char *netns)
+/**
+ * enter_netns() - make a network namespace the current one
+ * @netns: a name of ip-netns(8), a path, or the number of a process
+ *
+ * Return: an exit code.
+ */
+int enter_netns(const char *netns)
 {
 	char path[PATH_MAX];
 	__u64 pid;

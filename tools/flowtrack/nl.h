@@ -54,6 +54,7 @@ typedef bool (*nl_restart_fn)(void *data);
 /* One answer to a batch: @index of the request, an errno, or 0. */
 typedef int (*nl_answer_fn)(unsigned int index, int err, void *data);
 
+int enter_netns(const char *netns);
 int nl_open(struct nl *nl, const char *netns);
 void nl_close(struct nl *nl);
 struct nlmsghdr *nl_request(struct nl *nl, int cmd);

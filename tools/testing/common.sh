@@ -203,8 +203,9 @@ build_kernel() {
 		\( -name '*.o' -o -name '*.a' -o -name '*.ko' -o -name '.vmlinux*' -o -name '.tmp_vmlinux*' \) -exec rm -f {} +
 }
 
-# Servers that tests start in a guest: unpacked, not installed, because an installed one serves this machine as well.
-SERVERS=(vsftpd tftpd-hpa)
+# Programs that tests start in a guest: unpacked, not installed, because an installed server serves this machine as well.
+# Of prometheus it is promtool.
+SERVERS=(vsftpd tftpd-hpa prometheus)
 
 servers() {
 	cache_make servers "${SERVERS[*]} $(declare -f servers_fill)" servers_fill

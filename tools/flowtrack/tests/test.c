@@ -26,6 +26,7 @@ static const struct {
 	{ "words", words_tests },
 	{ "flow", flow_tests },
 	{ "print", print_tests },
+	{ "metrics", metrics_tests },
 	{ "nl", nl_tests },
 	{ "cmd", cmd_tests },
 	{ "cli", cli_tests },

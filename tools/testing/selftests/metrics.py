@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Counters for monitoring: /proc/net/stat for everybody, lnstat, and metrics as Prometheus' own promtool reads them."""
+
+import os
+import subprocess
+
+from lib import *
+
+NOBODY = 65534
+FILES = ("nf_flowtrack", "nf_flowtrack_full", "nf_flowtrack_guard")
+PROMTOOL = os.path.join(os.environ["FT_SERVERS"], "usr/bin/promtool")
+
+
+def as_nobody(ns, *args):
+    """Nobody, without a capability, in a namespace."""
+    return ns.run("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all",
+                  "--bounding-set=-all", "--no-new-privs", *args)[1]
+
+
+def sums(ns):
+    """{column: sum over the CPUs} of all files, as nobody reads them."""
+    found = {}
+    for name in FILES:
+        head, *lines = as_nobody(ns, "cat", f"/proc/net/stat/{name}").splitlines()
+        equal(len(lines), os.cpu_count(), f"{name}: one line for each CPU")
+        for i, column in enumerate(head.split()):
+            found[column] = sum(int(line.split()[i], 16) for line in lines)
+    return found
+
+
+def values(text):
+    found = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            found[name] = int(value)
+    return found
+
+
+@case("the files, as nobody, say what stats says", only="flowtrack")
+def _(rig):
+    rig.reset()
+    for i in range(7):
+        rig.udp("c", 4, 20000 + i, 53, "new/o")
+    found, stats = sums(rig.r), rig.r.tool_json("stats")
+    equal({k: v for k, v in found.items() if k != "entries"}, {k: stats[k] for k in found if k != "entries"}, "counters")
+    check(found["insert"] >= 7, "flows entered")
+    missing = {k for k in stats if k not in found and not k.startswith("adaptive_") and k != "reserved_used"}
+    equal(missing, set(), "counters that no file has")
+
+
+@case("lnstat reads each file", only="flowtrack")
+def _(rig):
+    for name in FILES:
+        # It exits with 1 after the list.
+        out = rig.r.run("lnstat", "-d", "-f", name, ok=False)[1]
+        check(out.count("\n") >= 8, f"columns of {name}: {out}")
+
+
+@case("metrics need no privilege, and promtool takes them", only="flowtrack")
+def _(rig):
+    text = as_nobody(rig.r, TOOL, "metrics")
+    got, stats = values(text), rig.r.tool_json("stats")
+    equal(got["nf_flowtrack_insert_total"], stats["insert"], "a counter")
+    equal(got["nf_flowtrack_entries"], int(rig.r.sysctl("count")), "entries")
+    equal(got["nf_flowtrack_entries_limit"], int(rig.r.sysctl("max")), "their limit")
+    p = subprocess.run([PROMTOOL, "check", "metrics"], input=text, text=True, capture_output=True, timeout=60)
+    equal((p.returncode, p.stdout + p.stderr), (0, ""), "promtool")
+
+
+@case("the namespaces of ip-netns are labelled", only="flowtrack")
+def _(rig):
+    run("ip", "netns", "add", "ft-metrics")
+    try:
+        got = values(rig.r.tool("metrics", "--all")[1])
+        equal(got['nf_flowtrack_entries{netns="ft-metrics"}'], 0, "a new namespace")
+        got = values(rig.r.tool("metrics", "--all", "-N", "1")[1])
+        check(sum("netns=" in name and "entries{" in name for name in got) <= 2, "with -N 1")
+    finally:
+        run("ip", "netns", "del", "ft-metrics")
+
+
+@case("a namespace that goes while its file is read", only="flowtrack")
+def _(rig):
+    for _ in range(5):
+        run("ip", "netns", "add", "ft-metrics")
+        reader = subprocess.Popen(["ip", "netns", "exec", "ft-metrics", "sh", "-c",
+                                   "while cat /proc/net/stat/nf_flowtrack; do :; done"],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run("ip", "netns", "del", "ft-metrics")
+        reader.kill()
+        reader.wait()
+
+
+main(Rig)
