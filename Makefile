@@ -14,6 +14,9 @@ KREL := $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/ge
 PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
+LIBEXECDIR ?= $(PREFIX)/libexec
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+DOCDIR ?= $(PREFIX)/share/doc/flowtrack
 
 # One directory per kernel and variant; its sources are symbolic links, its products stay there.
 B ?= $(CURDIR)/build/$(KREL)$(if $(filter 1,$(KUNIT)),-kunit)$(if $(filter 1,$(STRESS)),-stress)
@@ -53,7 +56,7 @@ no-headers:
 tool:
 	+$(MAKE) -C tools/flowtrack
 
-install: install-module install-tool
+install: install-module install-tool install-boot
 
 # By kbuild, which signs and compresses as this kernel's own modules are, and knows where they are.
 install-module: module
@@ -67,12 +70,24 @@ install-dkms:
 	install -d $(DKMS_DIR)
 	cp -r COPYING Kbuild Makefile dkms.conf kmod uapi $(DKMS_DIR)/
 
+# Debian's packages, in build/deb.
+deb:
+	tools/testing/deb.sh
+
 install-tool:
 	+$(MAKE) -C tools/flowtrack install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 
+# Only put there: `systemctl enable --now flowtrack` is the admin's word.
+install-boot:
+	install -D -m 755 tools/boot/boot $(DESTDIR)$(LIBEXECDIR)/flowtrack/boot
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(DOCDIR)/examples
+	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|' tools/boot/flowtrack.service >$(DESTDIR)$(UNITDIR)/flowtrack.service
+	install -m 644 tools/boot/*.conf tools/monitoring/* $(DESTDIR)$(DOCDIR)/examples/
+
 uninstall:
 	rm -f $(foreach dir,lib usr/lib,$(DESTDIR)/$(dir)/modules/$(KREL)/updates/nf_flowtrack.ko*)
-	rm -f $(DESTDIR)$(SBINDIR)/flowtrack $(DESTDIR)$(MANDIR)/man8/flowtrack.8
+	rm -f $(DESTDIR)$(SBINDIR)/flowtrack $(DESTDIR)$(MANDIR)/man8/flowtrack.8 $(DESTDIR)$(UNITDIR)/flowtrack.service
+	rm -rf $(DESTDIR)$(LIBEXECDIR)/flowtrack $(DESTDIR)$(DOCDIR)
 	$(if $(DESTDIR),,depmod -a $(KREL))
 
 clean:
@@ -95,6 +110,9 @@ kunit:
 selftest:
 	$(T)/selftest.sh $(if $(UPDATE),--update) $(addprefix -k ,$(or $(KERNEL),$(if $(filter arm64,$(ARCH)),newest-arm64))) $(TEST)
 
+package-test:
+	$(T)/packages.sh $(RELEASE)
+
 check:
 	$(T)/check.sh
 
@@ -112,6 +130,7 @@ help:
 	@echo '  make [KDIR=DIR] [CC=clang|LLVM=1]       build/KERNEL/nf_flowtrack.ko and tools/flowtrack/flowtrack'
 	@echo '  make install, uninstall [DESTDIR=] [PREFIX=/usr/local]'
 	@echo '  make install-dkms [DESTDIR=]            the sources to where dkms looks for them'
+	@echo '  make deb                                Debian packages, in build/deb'
 	@echo '  make clean'
 	@echo 'See it at work'
 	@echo '  make demo                               a full table, with and without flowtrack'
@@ -123,8 +142,9 @@ help:
 	@echo '  make lint [ONLY=CHECK]                  compilers, sparse, checkpatch, documentation; lint.sh --list'
 	@echo '  make tool-test                          unit tests of the tool, with the address sanitizer'
 	@echo '  make kunit [SUITE=NAME]                 unit tests in a User-Mode Linux with KASAN, lockdep, kmemleak'
+	@echo '  make package-test [RELEASE=13]          the packages: install, boot, upgrade, purge, in a Debian of their own'
 	@echo '  make selftest [KERNEL=6.1] [TEST=NAME]  system tests in QEMU; KERNEL: 6.1, 6.12, newest, 6.12-debug, 6.12-kcsan'
 	@echo '  make selftest ARCH=arm64 [TEST=NAME]    some of them on the newest arm64 kernel (qemu-system-arm)'
 
-.PHONY: all module module-locked no-headers tool install install-module install-dkms install-tool uninstall clean deps lint tool-test \
+.PHONY: all module module-locked no-headers tool install install-module install-dkms install-tool install-boot deb package-test uninstall clean deps lint tool-test \
 	kunit selftest check scenarios demo bench help

@@ -110,6 +110,8 @@ end_beside bench
 export FT_TWINS=${FT_TWINS:-5000}
 part selftest "$TOP/tools/testing/selftest.sh"
 part scenarios "$TOP/tools/testing/scenarios.sh" --quick
+# A system that boots has time limits of its own.
+part packages "$TOP/tools/testing/packages.sh"
 end_beside lint
 
 printf '\n'

@@ -4,6 +4,7 @@
 # A command in another release of Debian, made from its packages: what the README promises for a machine that has it.
 #
 #   on-debian.sh RELEASE COMMAND [ARG...]        on-debian.sh 13 make demo
+#   on-debian.sh --root RELEASE                  its directory
 #
 # COMMAND runs as root in a copy of this tree, in a chroot. The chroot is kept in the cache, with what COMMAND installs,
 # builds and downloads, its own ~/.cache/flowtrack among it; the copy is made anew each time, but for build/.
@@ -59,6 +60,10 @@ copy_tree() {
 	fi
 }
 
+if [ "${1:-}" = --root ]; then
+	cache_make "debian-$(codename "${2:-}")" "$(declare -f debian_fill)" debian_fill "$(codename "$2")"
+	exit
+fi
 [ $# -ge 2 ] || die "usage: on-debian.sh RELEASE COMMAND [ARG...]"
 [ "$(id -u)" -eq 0 ] || die "must be root: it makes a chroot"
 release=$(codename "$1")

@@ -5,10 +5,12 @@
 # their root. arm64's has one of its own, made by roots.sh, and in it this tree and the cache, read-only, where they are here.
 #
 #   vm.sh image VERSION                    make the image if it is not cached; print its directory
-#   vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] [-w FILE] VERSION COMMAND [ARG...]
+#   vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] [-w FILE] [-x] VERSION COMMAND [ARG...]
 #                                          boot it, run COMMAND as root in it, pass on its output and exit status.
 #                                          FILE names files that the guest copies into its memory first: opening
 #                                          and mapping one there costs a tenth of what it does on the host's.
+#                                          -x: COMMAND is process 1, writes what it says to $RESULTS/.stdout and its
+#                                          status to $RESULTS/.status, and turns the machine off.
 #                                          124: it did not end in time (-t), or said nothing for a while (-i).
 #                                          125: it died. 123: the emulator's fault, see killed_by_emulator() and hung_in_emulator().
 # VERSION: 6.1, 6.12, newest, newest-arm64, 6.12-debug or 6.12-kcsan. DIR is shared with the guest, writable, as
@@ -167,11 +169,11 @@ accel() {
 
 # The second init, on the shared root: everything of the host's userland is there, and the image's modules.
 write_init() {
-	local out=$1 dir=$2 rel=$3 version=$4
-	shift 4
+	local out=$1 dir=$2 rel=$3 version=$4 one=$5
+	shift 5
 	{
 		printf '#!/bin/bash\n# made by vm.sh\n'
-		printf 'dir=%q rel=%q\nexport KERNEL=%q RESULTS=/run/results\n' "$dir" "$rel" "$version"
+		printf 'dir=%q rel=%q one=%q\nexport KERNEL=%q RESULTS=/run/results\n' "$dir" "$rel" "$one" "$version"
 		export -p | grep -E '^declare -x FT_' || true
 		printf 'declare -A shares=('
 		[ "$(guest_root "$rel")" = / ] || printf '[top]=%q [cache]=%q' "$TOP" "$CACHE"
@@ -201,6 +203,7 @@ hostname guest
 ip link set lo up
 cd /
 echo "up $(cut -d' ' -f1 /proc/uptime)" >/run/results/.boot
+[ "$one" = n ] || exec "${cmd[@]}" </dev/null >/dev/console 2>&1
 "${cmd[@]}" </dev/null >/run/results/.stdout 2>&1
 echo $? >/run/results/.status.tmp
 dmesg >/run/results/.dmesg
@@ -248,9 +251,9 @@ watch_progress() {
 }
 
 run() {
-	local mem=2G cpus=2 seconds=300 idle=0 warm='' opt out='' dir rel root status=0 pid tailpid console qemu options
+	local mem=2G cpus=2 seconds=300 idle=0 warm='' one=n opt out='' dir rel root status=0 pid tailpid console qemu options
 	OPTIND=1
-	while getopts m:c:t:i:o:w: opt; do
+	while getopts m:c:t:i:o:w:x opt; do
 		case $opt in
 		m) mem=$OPTARG ;;
 		c) cpus=$OPTARG ;;
@@ -258,11 +261,12 @@ run() {
 		i) idle=$OPTARG ;;
 		o) out=$OPTARG ;;
 		w) warm=$OPTARG ;;
+		x) one=y ;;
 		*) die "run: unknown option" ;;
 		esac
 	done
 	shift $((OPTIND - 1))
-	[ $# -ge 2 ] || die "usage: vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] [-w FILE] VERSION COMMAND [ARG...]"
+	[ $# -ge 2 ] || die "usage: vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] [-w FILE] [-x] VERSION COMMAND [ARG...]"
 	rel=$(kernel_release "$1")
 	dir=$(image "$1")
 	mkdir -p "$LOGS"
@@ -272,7 +276,7 @@ run() {
 	# With what modprobe reads each time.
 	[ -z "$warm" ] || printf '%s\n' "$dir/lib/modules/$rel"/modules.*.bin | cat "$warm" - >"$out/.warm"
 	: >"$out/.stdout"
-	write_init "$out" "$dir" "$rel" "$@"
+	write_init "$out" "$dir" "$rel" "$1" $one "${@:2}"
 
 	root=$(guest_root "$rel")
 	# A panic must end the machine at once (-no-reboot turns the reboot into an exit), and emulation is too slow
@@ -318,7 +322,7 @@ run() {
 	wait $tailpid || true
 	if [ -f "$out/.status" ]; then
 		status=$(cat "$out/.status")
-		cp "$out/.dmesg" "$LOGS/vm-$1-dmesg.log"
+		[ ! -f "$out/.dmesg" ] || cp "$out/.dmesg" "$LOGS/vm-$1-dmesg.log"
 	else
 		# Silence is a failure, whatever QEMU thinks of its own exit.
 		tail -n 40 "$console" "$console.qemu" >&2 || true

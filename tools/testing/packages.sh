@@ -1,0 +1,190 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The packages of `make deb` in a Debian of its own: built, judged by lintian, installed, booted, upgraded,
+# downgraded, purged.
+#
+#   packages.sh [RELEASE [PHASE]]    12 or 13, by default this machine's; all phases, or one of build_and_install, boots,
+#                                    replace_and_purge
+
+set -euo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+NEXT=0.1.99
+passed=0 failed=0 skipped=0
+
+# ok WHAT COMMAND...: it must succeed; what it said is shown if it does not.
+ok() {
+	local what=$1 said status=0
+	shift
+	said=$("$@" 2>&1) || status=$?
+	if [ $status -eq 0 ]; then
+		echo "ok $what"
+		passed=$((passed + 1))
+	else
+		echo "not ok $what: exit status $status"
+		tail -n 30 <<<"$said" | sed 's/^/    /'
+		failed=$((failed + 1))
+	fi
+}
+
+apt() {
+	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends \
+		--allow-downgrades "$@" </dev/null
+}
+
+# Every file there is, but for what apt and dpkg remember, and logs.
+all_files() {
+	find / -xdev \( -path /usr/src/flowtrack -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/log \
+		-o -path /root -o -path /tmp -o -path /proc -o -path /sys -o -path /dev -o -path /run \) -prune -o -print |
+		grep -vE '/(mandb|\.updated|modules\.[a-z.]*|mok\.(key|pub)|ld\.so\.cache)$|^/var/lib/(systemd|ucf)' | sort
+}
+
+# is_built VERSION: for each kernel whose headers are there, and for no other version.
+is_built() {
+	local headers rel ko said
+	for headers in /usr/src/linux-headers-*-amd64; do
+		rel=${headers#/usr/src/linux-headers-}
+		ko=$(find "/lib/modules/$rel/updates/dkms" -name 'nf_flowtrack.ko*' 2>/dev/null)
+		[ -n "$ko" ] || { echo "no module for $rel"; return 1; }
+		[ "$(modinfo -F version "$ko")" = "$1" ] || { modinfo "$ko"; return 1; }
+		[ "$(modinfo -F vermagic "$ko" | cut -d' ' -f1)" = "$rel" ] || { modinfo "$ko"; return 1; }
+	done
+	said=$(dkms status nf_flowtrack | grep -v "nf_flowtrack/$1,") || return 0
+	echo "dkms knows another version: $said"
+	return 1
+}
+
+tool_is() {
+	[ "$(flowtrack -V | head -n 1)" = "flowtrack $1" ]
+}
+
+# A kernel that the module cannot be built for must not keep its own package from being installed.
+other_kernel_installs() {
+	local rel=5.14.0-1-amd64
+	mkdir -p "/lib/modules/$rel/build/include/generated"
+	cp "$(find /usr/src/linux-headers-*-amd64 -maxdepth 1 -name .config | head -n 1)" "/lib/modules/$rel/build/.config"
+	printf 'all:\n\tfalse\n' >"/lib/modules/$rel/build/Makefile"
+	/etc/kernel/postinst.d/dkms "$rel"
+}
+
+unit_is() {
+	systemd-analyze verify --recursive-errors=no flowtrack.service && [ "$(systemctl is-enabled flowtrack)" = "$1" ]
+}
+
+nothing_is_left() {
+	all_files >/root/files-after
+	! comm -13 /root/files-before /root/files-after | grep .
+}
+
+# In the Debian of its own.
+build_and_install() {
+	local version=$1
+	{
+		apt update || true
+		apt install linux-headers-amd64 dkms lintian kmod systemd-sysv nftables procps libmnl0 libncursesw6 &&
+			apt build-dep ./
+	} >"$LOGS/packages-apt.log" 2>&1 || { tail -n 20 "$LOGS/packages-apt.log"; die "no packages"; }
+	apt purge flowtrack nf-flowtrack-dkms >/dev/null 2>&1 || true
+	rm -rf build/deb /lib/modules/5.14.0-1-amd64
+	all_files >/root/files-before
+
+	ok "make deb" make deb
+	ok "the packages of the next version" tools/testing/deb.sh $NEXT
+	ok "lintian" lintian --allow-root --fail-on error,warning build/deb/nf-flowtrack_"$version"_*.changes
+	ok "install" apt install ./build/deb/{flowtrack,nf-flowtrack-dkms}_"$version"_*.deb
+	ok "the module is built" is_built "$version"
+	ok "the tool is of that version" tool_is "$version"
+	ok "the unit is there, and not enabled" unit_is disabled
+	# dkms 3.0.10 calls it a failure, whatever the module says; Debian 12 has no kernel that is too old.
+	[ "$CODENAME" = bookworm ] || ok "an unsupported kernel can be installed" other_kernel_installs
+	rm -rf /lib/modules/5.14.0-1-amd64
+}
+
+replace_and_purge() {
+	local version=$1
+	ok "the unit can be enabled" systemctl enable flowtrack
+	ok "upgrade" apt install ./build/deb/{flowtrack,nf-flowtrack-dkms}_"$NEXT"_*.deb
+	ok "the new module is built" is_built "$NEXT"
+	ok "the tool is the new one" tool_is "$NEXT"
+	ok "the unit is still enabled" unit_is enabled
+	ok "downgrade" apt install ./build/deb/{flowtrack,nf-flowtrack-dkms}_"$version"_*.deb
+	ok "the old module is back" is_built "$version"
+	ok "the tool is the old one" tool_is "$version"
+	ok "purge" apt purge flowtrack nf-flowtrack-dkms
+	ok "nothing is left behind" nothing_is_left
+}
+
+# count SAID: the lines of what was said that are results.
+count() {
+	passed=$((passed + $(grep -c '^ok' <<<"$1" || true)))
+	failed=$((failed + $(grep -c '^not ok' <<<"$1" || true)))
+}
+
+# The kernel of that Debian, in QEMU, with what has been installed; three times.
+boots() {
+	local release=$1 kernel root image rel out modules n said
+	if [ "$release" = 12 ]; then kernel=6.1; else kernel=6.12; fi
+	root=$("$TOP/tools/testing/on-debian.sh" --root "$release")
+	rel=$(kernel_release "$kernel")
+	if [ ! -d "$root/lib/modules/$rel" ]; then
+		echo "ok boot # SKIP this machine has no image of the kernel that Debian $release has"
+		skipped=$((skipped + 1))
+		return
+	fi
+	image=$("$TOP/tools/testing/vm.sh" image "$kernel")
+	out=$(mktemp -d "$TOP/build/boot.XXXXXX")
+	# Here, because depmod reads every module: in the guest that takes minutes.
+	modules=$out/root/lib/modules/$rel
+	mkdir -p "$modules"
+	cp -a "$image/lib/modules/$rel/." "$modules"
+	cp -a "$root/lib/modules/$rel/updates" "$modules"
+	depmod -b "$out/root" "$rel"
+	for n in 1 2 3; do
+		said=$("$TOP/tools/testing/vm.sh" run -x -t 400 -o "$out" "$kernel" \
+			"$TOP/tools/testing/boot-guest.sh" "$root" "$modules" "$rel" $n 2>&1) || true
+		grep -E '^(ok|not ok|    )' <<<"$said" || printf '%s\n' "$said" | tail -n 20
+		count "$said"
+		# A guest that died says nothing of it.
+		[ "$(grep -cE '^(not )?ok' <<<"$said" || true)" -eq "${CHECKS[$n]}" ] || {
+			echo "not ok boot $n: not all of ${CHECKS[$n]} checks"
+			failed=$((failed + 1))
+		}
+	done
+	rm -rf "$out"
+}
+
+# What boot-check.sh looks at, by boot.
+CHECKS=([1]=8 [2]=11 [3]=12)
+
+# A phase in the other Debian: its lines are shown, and counted.
+phase() {
+	local said
+	said=$("$TOP/tools/testing/on-debian.sh" "$1" tools/testing/packages.sh --here "$2" 2>&1) || true
+	printf '%s\n' "$said"
+	count "$said"
+	grep -q '^# done$' <<<"$said" || failed=$((failed + 1))
+}
+
+run() {
+	local phase
+	[ "$(id -u)" -eq 0 ] || die "must be root"
+	mkdir -p "$LOGS"
+	for phase in ${2:-build_and_install boots replace_and_purge}; do
+		if [ "$phase" = boots ]; then boots "$1"; else phase "$1" "$phase"; fi
+	done
+	report_counts $passed $failed $skipped
+	[ $failed -eq 0 ]
+}
+
+case ${1:-} in
+--here)
+	mkdir -p "$LOGS"
+	"$2" "$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)"
+	echo '# done'
+	;;
+12 | 13) run "$@" ;;
+'') if [ "$CODENAME" = trixie ]; then run 13; else run 12; fi ;;
+*) die "usage: packages.sh [12|13 [PHASE]]" ;;
+esac
