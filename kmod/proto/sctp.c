@@ -334,6 +334,32 @@ static enum ft_verdict sctp_refuse(struct ft_step *step, enum ft_invalid reason)
 	return FT_VERDICT_INVALID;
 }
 
+/*
+ * All chunks of the packet are good, and lead from state @first to @state.
+ * @keep: the packet shall not renew the flow.
+ */
+static enum ft_verdict sctp_settle(struct ft_step *step, u8 first, u8 state,
+				   bool assured, bool keep)
+{
+	/* The first answer counts as one even if it leaves the rest alone. */
+	if (keep) {
+		if (step->dir == FT_DIR_ORIG || step->word & FT_FLOW_SEEN_REPLY)
+			return FT_VERDICT_KEEP;
+		state = first;
+	}
+	step->update = state != first;
+	if (assured)
+		step->word |= FT_FLOW_ASSURED;
+	if (step->dir == FT_DIR_REPLY && !(step->word & FT_FLOW_SEEN_REPLY)) {
+		step->word |= FT_FLOW_SEEN_REPLY;
+		step->update = true;
+	}
+	ft_step_set(step, state, FLOWTRACK_CLASS_EMBRYONIC);
+	ft_step_set(step, state, ft_sctp_class(step->word));
+	step->timeout = ft_sctp_timeout(step->word, step->set);
+	return FT_VERDICT_ACCEPT;
+}
+
 /* Take the packet's chunks one by one. @sctp is the caller's copy. */
 static enum ft_verdict sctp_run(const struct sk_buff *skb, const struct ft_pkt *pkt,
 				u32 seen, __be32 tag, struct ft_step *step,
@@ -410,23 +436,7 @@ static enum ft_verdict sctp_run(const struct sk_buff *skb, const struct ft_pkt *
 			assured = true;
 	}
 
-	/* The first answer counts as one even if it leaves the rest alone. */
-	if (keep) {
-		if (dir == FT_DIR_ORIG || step->word & FT_FLOW_SEEN_REPLY)
-			return FT_VERDICT_KEEP;
-		state = first;
-	}
-	step->update = state != first;
-	if (assured)
-		step->word |= FT_FLOW_ASSURED;
-	if (dir == FT_DIR_REPLY && !(step->word & FT_FLOW_SEEN_REPLY)) {
-		step->word |= FT_FLOW_SEEN_REPLY;
-		step->update = true;
-	}
-	ft_step_set(step, state, FLOWTRACK_CLASS_EMBRYONIC);
-	ft_step_set(step, state, ft_sctp_class(step->word));
-	step->timeout = ft_sctp_timeout(step->word, step->set);
-	return FT_VERDICT_ACCEPT;
+	return sctp_settle(step, first, state, assured, keep);
 }
 
 static bool read_tag(const struct sk_buff *skb, const struct ft_pkt *pkt,
