@@ -78,19 +78,13 @@ bool ft_unique_adoptable(const struct nf_conn *ct)
 /* Where a reply tuple has what was the sender's port, or the id of ICMP. */
 static __be16 *sender_port(struct nf_conntrack_tuple *reply)
 {
-	switch (reply->dst.protonum) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_UDPLITE:
-	case IPPROTO_SCTP:
-	case IPPROTO_DCCP:
+	u8 l4proto = reply->dst.protonum;
+
+	if (ft_l4_has_ports(l4proto))
 		return &reply->dst.u.all;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
+	if (l4proto == IPPROTO_ICMP || l4proto == IPPROTO_ICMPV6)
 		return &reply->src.u.all;
-	default:
-		return NULL;
-	}
+	return NULL;
 }
 
 /* Is there a flow of ours that the same packets answer? Sets @hash. */
