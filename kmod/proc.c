@@ -183,7 +183,7 @@ int ft_proc_init(struct ft_net *tn)
  * ft_proc_exit() - take the files of a namespace away
  * @tn: namespace
  *
- * Context: may sleep; who is reading has finished when it returns.
+ * Context: may sleep; all readers have finished when it returns.
  */
 void ft_proc_exit(struct ft_net *tn)
 {

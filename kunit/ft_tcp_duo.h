@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A TCP connection seen by proto_tcp.c and, packet by packet the same, by the
+ * A TCP connection seen by proto/tcp.c and, packet by packet the same, by the
  * kernel's own nf_conntrack. After every packet all that both of them keep
  * about the connection must agree, down to the last sequence number.
  */
@@ -55,7 +55,7 @@ enum ft_tcp_outcome {
  * @open: we know a flow
  * @opener: side that opened our flow
  * @word: its bits
- * @state: what proto_tcp.c keeps of it
+ * @state: what proto/tcp.c keeps of it
  * @step: the last packet's
  * @outcome: likewise
  * @left: timeout that nf_conntrack set with the last packet

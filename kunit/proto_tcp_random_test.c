@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * proto_tcp.c against the kernel's own nf_conntrack, on random packets.
+ * proto/tcp.c against the kernel's own nf_conntrack, on random packets.
  *
  * Two generators. One makes connections: what a host would send next, with a
  * share of numbers that lie on the very edges of the windows. The other takes

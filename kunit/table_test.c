@@ -42,7 +42,7 @@ static u64 hash_of(struct ft_table *table, const struct ft_key *key)
 	return ft_key_hash(key, ft_table_secret(table));
 }
 
-/* Make a flow and enter it under a hash, as lifecycle.c does. */
+/* Make a flow and enter it under a hash, as track/admit.c does. */
 static int enter_as(struct ft_table *table, u32 i, u64 hash, u32 timeout,
 		    enum flowtrack_class class, u32 *index)
 {

@@ -91,7 +91,7 @@ struct ft_tcp {
 /**
  * struct ft_sctp - state of an SCTP association, by direction
  * @vtag: verification tag that packets of this direction must carry; 0: unknown
- * @flags: proto_sctp.c
+ * @flags: proto/sctp.c
  * @last_dir: direction of the last INIT
  */
 struct ft_sctp {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * TCP (RFC 9293), seen from the middle, with the states and the rules of
- * nf_conntrack_proto_tcp.c as of Linux 6.12. Windows are in proto_tcp_window.c.
+ * nf_conntrack_proto_tcp.c as of Linux 6.12. Windows are in tcp_window.c.
  *
  * Segments pass that may be wrong, wherever a TCP that gets them would answer
  * with something that tells (a challenge ACK of RFC 5961, a RST, a SYN-ACK): it

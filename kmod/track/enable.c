@@ -2,12 +2,12 @@
 /*
  * Where packets are tracked: nf_flowtrack_enable.
  *
- * nf_conntrack registers its hooks in a namespace when the first rule there asks
- * for them (a ct expression, -m conntrack, NAT, a helper, synproxy: whoever calls
- * nf_ct_netns_get()), for IPv4 and IPv6 apart, and takes them away with the
- * last one. With auto our hooks are where its hooks are. Nobody is told when they
- * come and go, and the counters of who asks are out of a module's reach; the
- * hooks are not, so one worker looks at those of all namespaces.
+ * nf_conntrack registers its hooks in a namespace when the first rule there
+ * asks for them (a ct expression, -m conntrack, NAT, a helper, synproxy: all
+ * that call nf_ct_netns_get()), for IPv4 and IPv6 apart, and takes them away
+ * with the last one. With auto our hooks are where its hooks are. No notifier
+ * tells when they come and go, and a module cannot read the counters of their
+ * users. It can see the hooks, so one worker looks at those of all namespaces.
  */
 #include <linux/kernel.h>
 #include <linux/lockdep.h>

@@ -408,7 +408,7 @@ static void pressure_lines(void)
 
 const struct test print_tests[] = {
 	{ "lines", lines },
-	{ "who tracks, and NAT", trackers },
+	{ "tracker, and NAT", trackers },
 	{ "colors", colors },
 	{ "the longest line fits", longest },
 	{ "JSON objects", json_objects },
