@@ -245,7 +245,7 @@ static int parse_values(struct filter *f, const struct words *w, __u32 bit, int 
 }
 
 /* A protocol or a family as a word. Return: an exit code; -1: it is neither. */
-static int parse_flag(struct filter *f, const struct words *w, bool not)
+static int parse_flag(struct filter *f, struct words *w, bool not)
 {
 	struct terms *t = &f->all;
 	int proto = proto_value(w->key), err;
@@ -276,7 +276,7 @@ static int parse_flag(struct filter *f, const struct words *w, bool not)
 }
 
 /* Both may be said, neither twice. Return: an exit code; -1: it is no such word. */
-static int parse_tracker(struct filter *f, const struct words *w, bool not)
+static int parse_tracker(struct filter *f, struct words *w, bool not)
 {
 	int tracker = value_of(&tracker_names, w->key), err;
 
