@@ -151,6 +151,32 @@ static void kill_by_generation(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ft_flow_kill(again, gen));
 }
 
+/* Who decided by the deadline loses against a packet that moved it meanwhile. */
+static void kill_idle(struct kunit *test)
+{
+	struct ft_arena *arena = arena_new(test, sizeof(struct ft_flow));
+	struct ft_flow *flow;
+	u32 index, gen, seen;
+
+	flow = alloc(arena, &index);
+	KUNIT_ASSERT_NOT_NULL(test, flow);
+	wake(flow, 1);
+	gen = flow->gen;
+	local_bh_disable();
+	flow->deadline = ft_now();
+	seen = flow->deadline;
+	/* A packet that had the lock before that moves it. */
+	flow->deadline = ft_now() + 30 * HZ;
+	KUNIT_EXPECT_FALSE(test, ft_flow_kill_idle(flow, gen, seen));
+	KUNIT_EXPECT_FALSE(test, atomic_read(&flow->word) & (FT_FLOW_DEAD | FT_FLOW_LOCK));
+	seen = flow->deadline;
+	KUNIT_EXPECT_FALSE(test, ft_flow_kill_idle(flow, gen + 1, seen));
+	KUNIT_EXPECT_TRUE(test, ft_flow_kill_idle(flow, gen, seen));
+	KUNIT_EXPECT_FALSE(test, ft_flow_kill_idle(flow, gen, seen));
+	local_bh_enable();
+	give(arena, flow, index);
+}
+
 static void garbage_index(struct kunit *test)
 {
 	struct ft_arena *arena = arena_new(test, sizeof(struct ft_flow6));
@@ -308,6 +334,7 @@ static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(lock_keeps_bits),
 	KUNIT_CASE(lock_key_checks),
 	KUNIT_CASE(kill_by_generation),
+	KUNIT_CASE(kill_idle),
 	KUNIT_CASE(garbage_index),
 	KUNIT_CASE_SLOW(many_objects4),
 	KUNIT_CASE_SLOW(many_objects6),

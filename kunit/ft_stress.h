@@ -96,22 +96,25 @@ static inline bool ft_stress_enter(struct ft_stress *s, u32 i, u32 timeout)
 	return true;
 }
 
-/* End the flow of a generation; @expired: it must have expired by then. */
-static inline void ft_stress_end(struct ft_stress *s, struct ft_flow *flow,
-				 u32 index, u32 gen, bool expired)
+/* Take out a flow that was killed. */
+static inline void ft_stress_take_out(struct ft_stress *s, struct ft_flow *flow,
+				      u32 index)
 {
 	struct ft_key key;
 
-	if (!ft_flow_kill(flow, gen))
-		return;
-	/* Dead: nobody refreshes it any more, and nobody has freed it. */
-	if (expired && ft_flow_left(flow, ft_now()) > 0)
-		atomic_inc(&s->early);
 	ft_flow_key(flow, &key);
 	ft_table_remove(s->table, index,
 			ft_key_hash(&key, ft_table_secret(s->table)));
 	ft_table_free(s->table, flow, index);
 	atomic_inc(&s->ends);
+}
+
+/* End the flow of a generation. */
+static inline void ft_stress_end(struct ft_stress *s, struct ft_flow *flow,
+				 u32 index, u32 gen)
+{
+	if (ft_flow_kill(flow, gen))
+		ft_stress_take_out(s, flow, index);
 }
 
 /* A packet of flow @i: find, lock, refresh; now and then the last one. */
@@ -142,12 +145,15 @@ static inline void ft_stress_packet(struct ft_stress *s, u32 i, u32 dice)
 	/* Let others come into the gap between "alive" and "refreshed". */
 	if (dice % 64 == 0)
 		udelay(9);
+	/* And the deadline pass in it, so that expiry waits for the lock. */
+	while (!stays && dice % 1024 == 1 && ft_flow_left(flow, ft_now()) > 0)
+		cpu_relax();
 	WRITE_ONCE(flow->deadline,
 		   ft_now() + (stays ? 3600 * HZ : 1 + dice % 4));
 	atomic_dec(&s->held[i]);
 	ft_flow_unlock(flow, atomic_read(&flow->word));
 	if (!stays && dice % 8 == 0)
-		ft_stress_end(s, flow, index, gen, false);
+		ft_stress_end(s, flow, index, gen);
 }
 
 /* A flow that nobody else enters or ends; @in: it is in the table. */
@@ -170,7 +176,7 @@ static inline bool ft_stress_own(struct ft_stress *s, u32 i, u32 dice, bool in)
 		return ft_stress_enter(s, i, 3600 * HZ);
 	if (dice % 8)
 		return true;
-	ft_stress_end(s, flow, index, flow->gen, false);
+	ft_stress_end(s, flow, index, flow->gen);
 	return false;
 }
 
@@ -209,13 +215,21 @@ static inline int ft_stress_packets(void *data)
 
 static inline int ft_stress_expire(struct ft_flow *flow, u32 index, void *arg)
 {
-	u32 gen, word;
+	u32 gen, word, deadline;
+	struct ft_stress *s = arg;
 
-	if (!ft_flow_alive(flow, &gen, &word) ||
-	    ft_flow_left(flow, ft_now()) > 0)
+	if (!ft_flow_alive(flow, &gen, &word))
+		return 0;
+	deadline = READ_ONCE(flow->deadline);
+	if (ft_time_left(deadline, ft_now()) > 0)
 		return 0;
 	local_bh_disable();
-	ft_stress_end(arg, flow, index, gen, true);
+	if (ft_flow_kill_idle(flow, gen, deadline)) {
+		/* Dead: nobody refreshes it any more, and nobody has freed it. */
+		if (ft_flow_left(flow, ft_now()) > 0)
+			atomic_inc(&s->early);
+		ft_stress_take_out(s, flow, index);
+	}
 	local_bh_enable();
 	return 0;
 }
@@ -268,7 +282,7 @@ static inline int ft_stress_resizes(void *data)
 static inline int ft_stress_end_one(struct ft_flow *flow, u32 index, void *arg)
 {
 	local_bh_disable();
-	ft_stress_end(arg, flow, index, READ_ONCE(flow->gen), false);
+	ft_stress_end(arg, flow, index, READ_ONCE(flow->gen));
 	local_bh_enable();
 	return 0;
 }

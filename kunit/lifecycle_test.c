@@ -449,6 +449,34 @@ static void end_has_one_winner(struct kunit *test)
 			FT_ADMIT_OK);
 }
 
+/* Whom a packet has refreshed since it was found expired, or was chosen, stays. */
+static void refreshed_stays(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 10);
+	struct ft_birth birth;
+	struct ft_flow *flow;
+	u32 index, deadline;
+
+	ft_kunit_admit(tn, 1, EMBRYONIC, 30 * HZ);
+	ft_kunit_birth(tn, &birth, 1, EMBRYONIC, 0);
+	rcu_read_lock();
+	local_bh_disable();
+	flow = ft_table_lookup(tn->table, &birth.key, birth.hash, &index);
+	KUNIT_EXPECT_NOT_NULL(test, flow);
+	if (flow) {
+		deadline = flow->deadline;
+		flow->deadline += HZ;
+		KUNIT_EXPECT_FALSE(test, ft_flow_expire(tn, flow, index, flow->gen, deadline));
+		KUNIT_EXPECT_FALSE(test, ft_flow_evict(tn, flow, index, flow->gen, deadline));
+		KUNIT_EXPECT_TRUE(test, ft_flow_expire(tn, flow, index, flow->gen, deadline + HZ));
+	}
+	local_bh_enable();
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_EXPIRE), 1);
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_EVICT_EMBRYONIC), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 0);
+}
+
 /* Four thousand flows: the table grew on the way, and none is left over. */
 static void flush_ends_all(struct kunit *test)
 {
@@ -485,6 +513,7 @@ static struct kunit_case lifecycle_cases[] = {
 	KUNIT_CASE(refusals_by_reason),
 	KUNIT_CASE(reserved_entries),
 	KUNIT_CASE(end_has_one_winner),
+	KUNIT_CASE(refreshed_stays),
 	KUNIT_CASE(flush_ends_all),
 	{}
 };

@@ -138,6 +138,19 @@ struct ft_arena {
 	struct leaf __rcu *top[TOP_SIZE] ____cacheline_aligned_in_smp;
 };
 
+static bool kill_if(struct ft_flow *flow, u32 gen, const u32 *deadline)
+{
+	u32 word;
+	bool won;
+
+	ft_flow_lock(flow);
+	word = atomic_read(&flow->word);
+	won = flow->gen == gen && !(word & FT_FLOW_DEAD) &&
+	      (!deadline || flow->deadline == *deadline);
+	ft_flow_unlock(flow, won ? word | FT_FLOW_DEAD : word);
+	return won;
+}
+
 /**
  * ft_flow_kill() - mark a flow as ended
  * @flow: the flow
@@ -149,14 +162,25 @@ struct ft_arena {
  */
 bool ft_flow_kill(struct ft_flow *flow, u32 gen)
 {
-	u32 word;
-	bool won;
+	return kill_if(flow, gen, NULL);
+}
 
-	ft_flow_lock(flow);
-	word = atomic_read(&flow->word);
-	won = flow->gen == gen && !(word & FT_FLOW_DEAD);
-	ft_flow_unlock(flow, won ? word | FT_FLOW_DEAD : word);
-	return won;
+/**
+ * ft_flow_kill_idle() - mark a flow as ended, unless a packet came
+ * @flow: the flow
+ * @gen: generation meant
+ * @deadline: of that generation, read before it was decided that the flow ends
+ *
+ * A packet that met the flow before its deadline may hold its lock until after
+ * that, and move the deadline then: whoever decides by it must not win against
+ * that packet.
+ *
+ * Context: BH disabled, RCU read side.
+ * Return: as ft_flow_kill(); false, too, if the deadline is another one by now.
+ */
+bool ft_flow_kill_idle(struct ft_flow *flow, u32 gen, u32 deadline)
+{
+	return kill_if(flow, gen, &deadline);
 }
 
 /**

@@ -186,6 +186,18 @@ static inline u32 ft_now(void)
 }
 
 /**
+ * ft_time_left() - time until a deadline
+ * @deadline: jiffies32
+ * @now: ft_now()
+ *
+ * Return: jiffies; zero or negative once it has passed.
+ */
+static inline s32 ft_time_left(u32 deadline, u32 now)
+{
+	return (s32)(deadline - now);
+}
+
+/**
  * ft_flow_left() - time until a flow ends
  * @flow: the flow
  * @now: ft_now()
@@ -194,7 +206,7 @@ static inline u32 ft_now(void)
  */
 static inline s32 ft_flow_left(const struct ft_flow *flow, u32 now)
 {
-	return (s32)(READ_ONCE(flow->deadline) - now);
+	return ft_time_left(READ_ONCE(flow->deadline), now);
 }
 
 static inline u8 ft_word_state(u32 word)
@@ -337,6 +349,7 @@ static inline bool ft_flow_lock_key(struct ft_flow *flow,
 }
 
 bool ft_flow_kill(struct ft_flow *flow, u32 gen);
+bool ft_flow_kill_idle(struct ft_flow *flow, u32 gen, u32 deadline);
 void ft_flow_key(const struct ft_flow *flow, struct ft_key *key);
 bool ft_flow_peek(const struct ft_flow *flow, struct ft_key *key, u32 *word);
 bool ft_flow_snapshot(struct ft_flow *flow, u32 gen, struct ft_flow6 *copy);

@@ -57,15 +57,12 @@ static void announce_end(struct ft_net *tn, const struct ft_flow *flow,
 		tell_of_end(tn, flow, index, reason);
 }
 
-static bool end_flow(struct ft_net *tn, struct ft_flow *flow, u32 index,
-		     u32 gen, enum flowtrack_reason reason, bool keep_place)
+/* The flow is dead, so it is the caller's alone; stale readers look and leave. */
+static void take_out(struct ft_net *tn, struct ft_flow *flow, u32 index,
+		     enum flowtrack_reason reason)
 {
 	struct ft_key key;
 
-	if (!ft_flow_kill(flow, gen))
-		return false;
-
-	/* Dead, so it is ours alone; stale readers look and leave. */
 	ft_flow_key(flow, &key);
 	ft_table_remove(tn->table, index,
 			ft_key_hash(&key, ft_table_secret(tn->table)));
@@ -73,13 +70,10 @@ static bool end_flow(struct ft_net *tn, struct ft_flow *flow, u32 index,
 	announce_end(tn, flow, index, reason);
 	ft_source_release(tn, &key, atomic_read(&flow->word));
 	ft_table_free(tn->table, flow, index);
-	if (!keep_place)
-		ft_place_give(tn);
-	return true;
 }
 
 /**
- * ft_flow_end() - end a flow: the only way out of the table
+ * ft_flow_end() - end a flow, whatever comes
  * @tn: namespace
  * @flow: the flow
  * @index: its index
@@ -92,7 +86,33 @@ static bool end_flow(struct ft_net *tn, struct ft_flow *flow, u32 index,
 bool ft_flow_end(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
 		 enum flowtrack_reason reason)
 {
-	return end_flow(tn, flow, index, gen, reason, false);
+	if (!ft_flow_kill(flow, gen))
+		return false;
+	take_out(tn, flow, index, reason);
+	ft_place_give(tn);
+	return true;
+}
+
+/**
+ * ft_flow_expire() - end a flow that no packet has come for
+ * @tn: namespace
+ * @flow: the flow
+ * @index: its index
+ * @gen: its generation, as seen when it was decided that it ends
+ * @deadline: its deadline, likewise
+ *
+ * Context: BH disabled, RCU read side. Any number of CPUs may try.
+ * Return: true for the one caller that ended it; false, too, if a packet moved
+ * the deadline.
+ */
+bool ft_flow_expire(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
+		    u32 deadline)
+{
+	if (!ft_flow_kill_idle(flow, gen, deadline))
+		return false;
+	take_out(tn, flow, index, FLOWTRACK_REASON_TIMEOUT);
+	ft_place_give(tn);
+	return true;
 }
 
 /**
@@ -101,13 +121,19 @@ bool ft_flow_end(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
  * @flow: the flow
  * @index: its index
  * @gen: its generation, as seen when it was chosen
+ * @deadline: its deadline, likewise
  *
  * Context: BH disabled, RCU read side. Any number of CPUs may try.
  * Return: true for the one caller that ended it; the place is that caller's.
+ * False, too, if a packet moved the deadline: it is not what was chosen.
  */
-bool ft_flow_evict(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen)
+bool ft_flow_evict(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
+		   u32 deadline)
 {
-	return end_flow(tn, flow, index, gen, FLOWTRACK_REASON_EVICTED, true);
+	if (!ft_flow_kill_idle(flow, gen, deadline))
+		return false;
+	take_out(tn, flow, index, FLOWTRACK_REASON_EVICTED);
+	return true;
 }
 
 /**

@@ -13,7 +13,10 @@ struct ft_net;
 
 bool ft_flow_end(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
 		 enum flowtrack_reason reason);
-bool ft_flow_evict(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen);
+bool ft_flow_expire(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
+		    u32 deadline);
+bool ft_flow_evict(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
+		   u32 deadline);
 u32 ft_flow_end_all(struct ft_net *tn, enum flowtrack_reason reason);
 
 #endif /* _FT_TRACK_END_H */

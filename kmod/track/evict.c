@@ -113,7 +113,7 @@ static bool end_victim(struct ft_net *tn, const struct ft_candidate *victim,
 {
 	struct ft_flow *flow = ft_table_at(tn->table, victim->index);
 	struct ft_candidate now = { .index = victim->index };
-	u32 gen;
+	u32 gen, deadline;
 
 	if (!flow)
 		return false;
@@ -122,15 +122,16 @@ static bool end_victim(struct ft_net *tn, const struct ft_candidate *victim,
 	gen = READ_ONCE(flow->gen);
 	/*
 	 * Pairs with the release in ft_flow_unlock(): what is seen below is of
-	 * this generation, or ft_flow_kill() refuses.
+	 * this generation, or ft_flow_kill_idle() refuses.
 	 */
 	smp_rmb();
+	deadline = READ_ONCE(flow->deadline);
 	look_at_victim(tn, &now);
 	if (now.flags & FT_CANDIDATE_GONE || now.class != victim->class ||
 	    now.idle < victim->idle ||
 	    (rank == FT_RANK_EXPIRED && now.left > 0))
 		return false;
-	return ft_flow_evict(tn, flow, victim->index, gen);
+	return ft_flow_evict(tn, flow, victim->index, gen, deadline);
 }
 
 /* Why a flow was evicted, where its class does not say so. */

@@ -26,14 +26,16 @@
 
 static int expire_one(struct ft_flow *flow, u32 index, void *arg)
 {
-	u32 gen, word;
+	u32 gen, word, deadline;
 
 	/* A packet may have refreshed it since the table looked. */
-	if (!ft_flow_alive(flow, &gen, &word) ||
-	    ft_flow_left(flow, ft_now()) > 0)
+	if (!ft_flow_alive(flow, &gen, &word))
+		return 0;
+	deadline = READ_ONCE(flow->deadline);
+	if (ft_time_left(deadline, ft_now()) > 0)
 		return 0;
 	local_bh_disable();
-	ft_flow_end(arg, flow, index, gen, FLOWTRACK_REASON_TIMEOUT);
+	ft_flow_expire(arg, flow, index, gen, deadline);
 	local_bh_enable();
 	return 0;
 }
@@ -41,7 +43,7 @@ static int expire_one(struct ft_flow *flow, u32 index, void *arg)
 /* Has a flow been idle for longer than pressure allows? */
 static int shrink_one(struct ft_flow *flow, u32 index, void *arg)
 {
-	u32 factor, timeout, idle, word, gen;
+	u32 factor, timeout, idle, word, gen, deadline;
 	struct ft_net *tn = arg;
 	u8 proto, family;
 	bool ended;
@@ -54,13 +56,14 @@ static int shrink_one(struct ft_flow *flow, u32 index, void *arg)
 		return 0;
 	proto = READ_ONCE(flow->key.l4proto);
 	family = READ_ONCE(flow->key.family);
-	left = ft_flow_left(flow, ft_now());
+	deadline = READ_ONCE(flow->deadline);
+	left = ft_time_left(deadline, ft_now());
 	timeout = ft_proto_timeout(proto, family, word, &tn->set);
 	idle = ft_proto_idle(proto, family, word, max(left, 0), &tn->set);
 	if (idle <= ft_adaptive_limit(ft_word_class(word), timeout, factor))
 		return 0;
 	local_bh_disable();
-	ended = ft_flow_end(tn, flow, index, gen, FLOWTRACK_REASON_TIMEOUT);
+	ended = ft_flow_expire(tn, flow, index, gen, deadline);
 	if (ended)
 		ft_stat_inc(tn, EXPIRE_ADAPTIVE);
 	local_bh_enable();
