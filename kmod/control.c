@@ -223,6 +223,7 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 {
 	u32 buckets = tn->set.v[A(BUCKETS)];
 	struct ft_source_table *sources;
+	u64 follow = 0;
 	unsigned int i;
 	int err;
 
@@ -236,6 +237,9 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 		err = ft_settings_check(tn, i, wanted->v[i], extack);
 		if (err)
 			return err;
+		if (wanted->v[i] == FLOWTRACK_SETTING_AUTO &&
+		    ft_setting_descs[i].follows)
+			follow |= BIT_ULL(i);
 	}
 
 	err = check_pairs(tn, wanted, which, bad, extack);
@@ -261,7 +265,10 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 		if (err)
 			goto err_buckets;
 	}
+	which &= ~follow;
 	ft_follow_own(&tn->follow, which);
+	if (follow)
+		ft_follow_again(&tn->follow, &tn->set, tn->net, follow);
 	which &= ~(BIT_ULL(A(BUCKETS)) | BIT_ULL(A(ENABLE)));
 	for (i = 0; i < ARRAY_SIZE(wanted->v); i++) {
 		if (which & BIT_ULL(i))

@@ -32,6 +32,11 @@ static int proc_number(FT_CTL_CONST struct ctl_table *ctl, int write,
 	u32 value;
 	int err;
 
+	if (write && whole && ft_setting_descs[attr_of(ctl)].follows &&
+	    sysfs_streq(buffer, "auto")) {
+		*ppos += *lenp;
+		return ft_settings_set(tn, attr_of(ctl), FLOWTRACK_SETTING_AUTO, NULL);
+	}
 	value = ft_settings_get(tn, attr_of(ctl));
 	number.data = &value;
 	err = proc_douintvec(&number, write, buffer, lenp, ppos);

@@ -1078,6 +1078,14 @@ static void settings(struct kunit *test)
 		if (i == FLOWTRACK_A_SETTINGS_BYPASS_MASK)
 			want = U32_MAX;
 		KUNIT_ASSERT_NOT_NULL(test, tb[i]);
+		if (i == FLOWTRACK_A_SETTINGS_FOLLOWING) {
+			KUNIT_EXPECT_EQ(test, nla_get_u64(tb[i]), ft_follow_which(&tn->follow));
+			KUNIT_EXPECT_FALSE(test, nla_get_u64(tb[i]) &
+					   BIT_ULL(FLOWTRACK_A_SETTINGS_UDP_TIMEOUT));
+			KUNIT_EXPECT_TRUE(test, nla_get_u64(tb[i]) &
+					  BIT_ULL(FLOWTRACK_A_SETTINGS_ICMP_TIMEOUT));
+			continue;
+		}
 		KUNIT_EXPECT_EQ_MSG(test, nla_get_u32(tb[i]), want,
 				    "setting %u", i);
 	}

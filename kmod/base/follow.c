@@ -14,8 +14,9 @@
 
 /**
  * struct source - where a setting of ours is taken from
- * @offset: in struct ft_follow_seen; 0 with @size 0: it follows nobody
- * @size: bytes: 1 is a number, 4 a timeout in jiffies
+ * @offset: in struct ft_follow_seen
+ * @size: bytes: 1 is a number, 4 a timeout in jiffies; 0: the kernel was built
+ *	without that protocol
  */
 struct source {
 	u16 offset;
@@ -77,6 +78,8 @@ static u32 value_of(const struct ft_follow_seen *seen, unsigned int attr)
 	const void *from = (const void *)seen + sources[attr].offset;
 	u32 value;
 
+	if (!sources[attr].size)
+		return desc->def;
 	if (sources[attr].size == sizeof(u8))
 		value = *(const u8 *)from;
 	else
@@ -106,17 +109,20 @@ static bool is_same(const struct ft_follow_seen *seen, const struct net *net)
 	       !memcmp(&seen->proto, &net->ct.nf_ct_proto, sizeof(seen->proto));
 }
 
+/* What has changed since it was seen, and those of @anyway. */
 static void take(struct ft_follow *follow, struct ft_settings *set,
-		 const struct ft_follow_seen *now, bool all)
+		 const struct ft_follow_seen *now, u64 anyway)
 {
 	unsigned int attr;
 	u32 value;
 
 	for (attr = 0; attr < ARRAY_SIZE(sources); attr++) {
-		if (!sources[attr].size || follow->own & BIT_ULL(attr))
+		if (!ft_setting_descs[attr].follows ||
+		    follow->own & BIT_ULL(attr))
 			continue;
 		value = value_of(now, attr);
-		if (all || value != value_of(&follow->seen, attr))
+		if (anyway & BIT_ULL(attr) ||
+		    value != value_of(&follow->seen, attr))
 			WRITE_ONCE(set->v[attr], value);
 	}
 	memcpy(&follow->seen, now, sizeof(*now));
@@ -135,7 +141,29 @@ void ft_follow_init(struct ft_follow *follow, struct ft_settings *set,
 
 	spin_lock_init(&follow->lock);
 	look_at_conntrack(&now, net);
-	take(follow, set, &now, true);
+	take(follow, set, &now, U64_MAX);
+}
+
+/**
+ * ft_follow_which() - the settings that follow
+ * @follow: of the namespace
+ *
+ * Context: process or softirq.
+ * Return: bits by FLOWTRACK_A_SETTINGS_*.
+ */
+u64 ft_follow_which(struct ft_follow *follow)
+{
+	unsigned int attr;
+	u64 which = 0;
+
+	for (attr = 0; attr < ARRAY_SIZE(sources); attr++) {
+		if (ft_setting_descs[attr].follows)
+			which |= BIT_ULL(attr);
+	}
+	spin_lock_bh(&follow->lock);
+	which &= ~follow->own;
+	spin_unlock_bh(&follow->lock);
+	return which;
 }
 
 /**
@@ -149,6 +177,27 @@ void ft_follow_own(struct ft_follow *follow, u64 which)
 {
 	spin_lock_bh(&follow->lock);
 	follow->own |= which;
+	spin_unlock_bh(&follow->lock);
+}
+
+/**
+ * ft_follow_again() - settings are to follow again
+ * @follow: of the namespace
+ * @set: its settings: those have nf_conntrack's value from now on
+ * @net: the namespace
+ * @which: by FLOWTRACK_A_SETTINGS_*; those that can
+ *
+ * Context: process or softirq.
+ */
+void ft_follow_again(struct ft_follow *follow, struct ft_settings *set,
+		     const struct net *net, u64 which)
+{
+	struct ft_follow_seen now;
+
+	spin_lock_bh(&follow->lock);
+	follow->own &= ~which;
+	look_at_conntrack(&now, net);
+	take(follow, set, &now, which);
 	spin_unlock_bh(&follow->lock);
 }
 
@@ -171,7 +220,7 @@ bool ft_follow_look(struct ft_follow *follow, struct ft_settings *set,
 		return false;
 	spin_lock_bh(&follow->lock);
 	look_at_conntrack(&now, net);
-	take(follow, set, &now, false);
+	take(follow, set, &now, 0);
 	spin_unlock_bh(&follow->lock);
 	return true;
 }

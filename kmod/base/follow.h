@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Settings that follow those of nf_conntrack, until they are set themselves.
+ * Settings that follow those of nf_conntrack, until they are set themselves, and
+ * again from when they are set to FLOWTRACK_SETTING_AUTO.
  *
  * What an administrator, or a rule (connbytes, "ct bytes": accounting), has turned
  * in nf_conntrack means here what it means there, so that nobody needs to turn it
@@ -48,7 +49,10 @@ struct ft_follow {
 
 void ft_follow_init(struct ft_follow *follow, struct ft_settings *set,
 		    const struct net *net);
+u64 ft_follow_which(struct ft_follow *follow);
 void ft_follow_own(struct ft_follow *follow, u64 which);
+void ft_follow_again(struct ft_follow *follow, struct ft_settings *set,
+		     const struct net *net, u64 which);
 bool ft_follow_look(struct ft_follow *follow, struct ft_settings *set,
 		    const struct net *net);
 

@@ -24,8 +24,13 @@
 
 #define SWITCH(n, initial)	NUMBER(n, 0, 1, initial)
 
+/* nf_conntrack's, until it is set. */
+#define FOLLOWS(n, highest, initial)					\
+	{ SETTING(n, FT_SETTING_NUMBER),				\
+	  .max = (highest), .def = (initial), .follows = true }
+
 #define SECONDS(n, initial)						\
-	{ SETTING(n, FT_SETTING_SECONDS),				\
+	{ SETTING(n, FT_SETTING_SECONDS), .follows = true,		\
 	  .min = 1, .max = FT_TIMEOUT_MAX, .def = (initial) }
 
 /* Bounds memory; 0 is the default: by size of the machine, by use. */
@@ -100,15 +105,15 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(ADOPT)] = ENUM(adopt, adopt_names, FT_ADOPT_NEVER, FT_ADOPT_AUTO),
 	[A(BYPASS_MARK)] = NUMBER(bypass_mark, 0, U32_MAX, 0),
 	[A(BYPASS_MASK)] = NUMBER(bypass_mask, 0, U32_MAX, 0),
-	[A(ACCT)] = SWITCH(acct, 0),
-	[A(TIMESTAMP)] = SWITCH(timestamp, 0),
-	[A(CHECKSUM)] = SWITCH(checksum, 1),
-	[A(LOG_INVALID)] = NUMBER(log_invalid, 0, 255, 0),
+	[A(ACCT)] = FOLLOWS(acct, 1, 0),
+	[A(TIMESTAMP)] = FOLLOWS(timestamp, 1, 0),
+	[A(CHECKSUM)] = FOLLOWS(checksum, 1, 1),
+	[A(LOG_INVALID)] = FOLLOWS(log_invalid, 255, 0),
 	[A(EVENTS)] = SWITCH(events, 1),
-	[A(TCP_LOOSE)] = SWITCH(tcp_loose, 1),
-	[A(TCP_BE_LIBERAL)] = SWITCH(tcp_be_liberal, 0),
-	[A(TCP_IGNORE_INVALID_RST)] = SWITCH(tcp_ignore_invalid_rst, 0),
-	[A(TCP_MAX_RETRANS)] = NUMBER(tcp_max_retrans, 0, 255, 3),
+	[A(TCP_LOOSE)] = FOLLOWS(tcp_loose, 1, 1),
+	[A(TCP_BE_LIBERAL)] = FOLLOWS(tcp_be_liberal, 1, 0),
+	[A(TCP_IGNORE_INVALID_RST)] = FOLLOWS(tcp_ignore_invalid_rst, 1, 0),
+	[A(TCP_MAX_RETRANS)] = FOLLOWS(tcp_max_retrans, 255, 3),
 	[A(GENERIC_TIMEOUT)] = SECONDS(generic_timeout, 600),
 	[A(TCP_TIMEOUT_SYN_SENT)] = SECONDS(tcp_timeout_syn_sent, 120),
 	[A(TCP_TIMEOUT_SYN_RECV)] = SECONDS(tcp_timeout_syn_recv, 60),
@@ -274,6 +279,8 @@ int ft_settings_check(struct ft_net *tn, unsigned int attr, u32 value,
 		refuse_value(desc, value, extack);
 		return -EINVAL;
 	}
+	if (value == FLOWTRACK_SETTING_AUTO && desc->follows)
+		return 0;
 	if (attr == A(BUCKETS) && value && value < FT_BUCKETS_MIN) {
 		NL_SET_ERR_MSG_FMT(extack, "%u buckets: must be 0 (automatic) or %u to %u",
 				   value, FT_BUCKETS_MIN, desc->max);

@@ -114,6 +114,8 @@ enum ft_setting_kind {
  * @max: largest value accepted
  * @def: value in a new namespace unless a module parameter says otherwise
  * @readonly: shown, never written
+ * @follows: nf_conntrack's of the same name, until it is set; set to
+ *	FLOWTRACK_SETTING_AUTO it follows again
  * @memory: bounds memory that is not accounted to anyone: the administrator of
  *	a namespace in a user namespace of its own may not write it
  */
@@ -126,6 +128,7 @@ struct ft_setting_desc {
 	u32 max;
 	u32 def;
 	bool readonly;
+	bool follows;
 	bool memory;
 };
 

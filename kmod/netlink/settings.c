@@ -8,6 +8,7 @@
 #include <net/genetlink.h>
 #include <net/netlink.h>
 
+#include "base/follow.h"
 #include "base/settings.h"
 #include "control.h"
 #include "netlink/family.h"
@@ -34,13 +35,16 @@ int ft_netlink_settings_get(struct sk_buff *skb, struct genl_info *info)
 	void *hdr;
 
 	msg = ft_netlink_reply(info, FLOWTRACK_A_SETTINGS_MAX *
-			       nla_total_size(sizeof(u32)), &hdr);
+			       nla_total_size(sizeof(u32)) +
+			       nla_total_size_64bit(sizeof(u64)), &hdr);
 	if (!msg)
 		return -ENOMEM;
 	for (i = 1; i <= FLOWTRACK_A_SETTINGS_MAX && !err; i++) {
 		if (ft_setting_descs[i].name)
 			err = nla_put_u32(msg, i, ft_settings_get(tn, i));
 	}
+	err = err ?: nla_put_u64_64bit(msg, FLOWTRACK_A_SETTINGS_FOLLOWING,
+				       ft_follow_which(&tn->follow), 0);
 	return ft_netlink_send(info, msg, hdr, err);
 }
 

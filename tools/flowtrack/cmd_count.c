@@ -46,7 +46,7 @@ int count_flows(struct nl *nl, const struct filter *f, __u64 *count)
 int cmd_count(const struct options *opts, int argc, char **argv)
 {
 	__u32 value[__FLOWTRACK_A_SETTINGS_MAX] = { 0 };
-	__u64 count = 0, has = 0;
+	__u64 count = 0, has = 0, follow = 0;
 	static struct nl nl;
 	struct filter f;
 	bool all;
@@ -62,7 +62,7 @@ int cmd_count(const struct options *opts, int argc, char **argv)
 	if (code)
 		return code;
 	if (all) {
-		code = get_settings(&nl, value, &has);
+		code = get_settings(&nl, value, &has, &follow);
 		if (filter_wants(&f, FLOWTRACK_TRACKER_OWN))
 			count += value[FLOWTRACK_A_SETTINGS_COUNT];
 		if (filter_wants(&f, FLOWTRACK_TRACKER_GUARDED))

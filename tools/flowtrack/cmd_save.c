@@ -19,7 +19,7 @@ static int make_head(struct out *head, struct nl *nl, bool with_settings)
 	__u32 value[__FLOWTRACK_A_SETTINGS_MAX] = { 0 };
 	struct timespec ts;
 	int attr, code;
-	__u64 has = 0;
+	__u64 has = 0, follow = 0;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	out_init(head, -1);
@@ -27,7 +27,7 @@ static int make_head(struct out *head, struct nl *nl, bool with_settings)
 		with_settings ? SAVE_VERSION_SETTINGS : SAVE_VERSION, SAVE_TIME,
 		(long long)ts.tv_sec, ts.tv_nsec / 1000000);
 	if (with_settings) {
-		code = get_settings(nl, value, &has);
+		code = get_settings(nl, value, &has, &follow);
 		if (code)
 			return code;
 	}
@@ -35,7 +35,7 @@ static int make_head(struct out *head, struct nl *nl, bool with_settings)
 		if (!(has >> attr & 1) || !settings[attr].name || settings[attr].readonly)
 			continue;
 		out_str(head, SAVE_SETTING " ");
-		print_setting(head, attr, value, false, true);
+		print_setting(head, attr, value, follow, false, true);
 	}
 	*out_room(head) = '\0';
 	return EXIT_OK;

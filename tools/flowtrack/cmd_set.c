@@ -33,7 +33,7 @@ int cmd_set(const struct options *opts, int argc, char **argv)
 	for (attr = 1; attr < __FLOWTRACK_A_SETTINGS_MAX; attr++) {
 		if (!(has >> attr & 1))
 			continue;
-		print_setting(&std, attr, value, true, first);
+		print_setting(&std, attr, value, 0, true, first);
 		first = false;
 	}
 	out_str(&std, "}\n");

@@ -28,7 +28,7 @@ static int missing(__u64 which)
 int cmd_show(const struct options *opts, int argc, char **argv)
 {
 	__u32 value[__FLOWTRACK_A_SETTINGS_MAX] = { 0 };
-	__u64 has = 0, wanted = 0;
+	__u64 has = 0, wanted = 0, follow = 0;
 	static struct nl nl;
 	bool first = true;
 	int i, attr, code;
@@ -42,7 +42,7 @@ int cmd_show(const struct options *opts, int argc, char **argv)
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;
-	code = get_settings(&nl, value, &has);
+	code = get_settings(&nl, value, &has, &follow);
 	nl_close(&nl);
 	if (code)
 		return code;
@@ -55,7 +55,7 @@ int cmd_show(const struct options *opts, int argc, char **argv)
 	for (attr = 1; attr < __FLOWTRACK_A_SETTINGS_MAX; attr++) {
 		if (!(wanted >> attr & 1) || !settings[attr].name)
 			continue;
-		print_setting(&std, attr, value, opts->json, first);
+		print_setting(&std, attr, value, follow, opts->json, first);
 		first = false;
 	}
 	if (opts->json)

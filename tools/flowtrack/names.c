@@ -186,8 +186,9 @@ static const struct {
 #define SETTING(n, k)	{ .name = (n), .kind = SETTING_##k }
 #define NUMBER(n)	SETTING(n, NUMBER)
 #define SWITCH(n)	SETTING(n, SWITCH)
+#define FOLLOWS(n, k)	{ .name = (n), .kind = SETTING_##k, .follows = true }
 #define HEX(n)		SETTING(n, HEX)
-#define SECONDS(n)	SETTING(n, SECONDS)
+#define SECONDS(n)	FOLLOWS(n, SECONDS)
 #define READONLY(n)	{ .name = (n), .readonly = true }
 #define SWITCH_OR(n, w)	{ .name = (n), .kind = SETTING_SWITCH, .words = &(w) }
 #define WORD(n, w)	{ .name = (n), .kind = SETTING_WORD, .words = &(w) }
@@ -203,16 +204,16 @@ const struct setting settings[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[FLOWTRACK_A_SETTINGS_ADOPT] = WORD("adopt", adopt_names),
 	[FLOWTRACK_A_SETTINGS_BYPASS_MARK] = HEX("bypass_mark"),
 	[FLOWTRACK_A_SETTINGS_BYPASS_MASK] = HEX("bypass_mask"),
-	[FLOWTRACK_A_SETTINGS_ACCT] = SWITCH("acct"),
-	[FLOWTRACK_A_SETTINGS_TIMESTAMP] = SWITCH("timestamp"),
-	[FLOWTRACK_A_SETTINGS_CHECKSUM] = SWITCH("checksum"),
-	[FLOWTRACK_A_SETTINGS_LOG_INVALID] = NUMBER("log_invalid"),
+	[FLOWTRACK_A_SETTINGS_ACCT] = FOLLOWS("acct", SWITCH),
+	[FLOWTRACK_A_SETTINGS_TIMESTAMP] = FOLLOWS("timestamp", SWITCH),
+	[FLOWTRACK_A_SETTINGS_CHECKSUM] = FOLLOWS("checksum", SWITCH),
+	[FLOWTRACK_A_SETTINGS_LOG_INVALID] = FOLLOWS("log_invalid", NUMBER),
 	[FLOWTRACK_A_SETTINGS_EVENTS] = SWITCH("events"),
-	[FLOWTRACK_A_SETTINGS_TCP_LOOSE] = SWITCH("tcp_loose"),
-	[FLOWTRACK_A_SETTINGS_TCP_BE_LIBERAL] = SWITCH("tcp_be_liberal"),
+	[FLOWTRACK_A_SETTINGS_TCP_LOOSE] = FOLLOWS("tcp_loose", SWITCH),
+	[FLOWTRACK_A_SETTINGS_TCP_BE_LIBERAL] = FOLLOWS("tcp_be_liberal", SWITCH),
 	[FLOWTRACK_A_SETTINGS_TCP_IGNORE_INVALID_RST] =
-		SWITCH("tcp_ignore_invalid_rst"),
-	[FLOWTRACK_A_SETTINGS_TCP_MAX_RETRANS] = NUMBER("tcp_max_retrans"),
+		FOLLOWS("tcp_ignore_invalid_rst", SWITCH),
+	[FLOWTRACK_A_SETTINGS_TCP_MAX_RETRANS] = FOLLOWS("tcp_max_retrans", NUMBER),
 	[FLOWTRACK_A_SETTINGS_GENERIC_TIMEOUT] = SECONDS("generic_timeout"),
 	[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_SYN_SENT] =
 		SECONDS("tcp_timeout_syn_sent"),

@@ -62,12 +62,14 @@ enum setting_kind {
  * @name: suffix of the sysctl after nf_flowtrack_; NULL: no such attribute
  * @kind: see there
  * @readonly: cannot be set
+ * @follows: nf_conntrack's, until it is set; may also be written auto
  * @words: for SETTING_WORD; for SETTING_SWITCH: what it may be besides
  */
 struct setting {
 	const char *name;
 	enum setting_kind kind;
 	bool readonly;
+	bool follows;
 	const struct names *words;
 };
 

@@ -19,6 +19,7 @@ static_assert(__FLOWTRACK_A_SETTINGS_MAX <= 64, "too many settings");
 struct values {
 	__u32 *value;
 	__u64 *has;
+	__u64 *follow;
 };
 
 static int settings_message(const struct nlmsghdr *nlh, void *data)
@@ -29,6 +30,9 @@ static int settings_message(const struct nlmsghdr *nlh, void *data)
 	mnl_attr_for_each(a, nlh, GENL_HDRLEN) {
 		unsigned int type = mnl_attr_get_type(a);
 
+		if (type == FLOWTRACK_A_SETTINGS_FOLLOWING &&
+		    !mnl_attr_validate(a, MNL_TYPE_U64))
+			*v->follow = mnl_attr_get_u64(a);
 		if (type >= __FLOWTRACK_A_SETTINGS_MAX ||
 		    mnl_attr_validate(a, MNL_TYPE_U32))
 			continue;
@@ -43,23 +47,27 @@ static int settings_message(const struct nlmsghdr *nlh, void *data)
  * @nl: socket
  * @value: filled in, by FLOWTRACK_A_SETTINGS_*
  * @has: bits of those that the kernel has
+ * @follow: bits of those that follow nf_conntrack's
  *
  * Return: an exit code.
  */
-int get_settings(struct nl *nl, __u32 *value, __u64 *has)
+int get_settings(struct nl *nl, __u32 *value, __u64 *has, __u64 *follow)
 {
-	struct values v = { .value = value, .has = has };
+	struct values v = { .value = value, .has = has, .follow = follow };
 
 	*has = 0;
+	*follow = 0;
 	return nl_talk(nl, nl_request(nl, FLOWTRACK_CMD_SETTINGS_GET),
 		       settings_message, &v);
 }
 
 /* A number that the module chose is told from one that was set. */
-static const char *chosen(int attr, const __u32 *value)
+static const char *chosen(int attr, const __u32 *value, __u64 follow)
 {
-	return attr == FLOWTRACK_A_SETTINGS_BUCKETS && value[FLOWTRACK_A_SETTINGS_BUCKETS_AUTO] ?
-	       SETTING_AUTO ":" : "";
+	bool automatic = attr == FLOWTRACK_A_SETTINGS_BUCKETS &&
+			 value[FLOWTRACK_A_SETTINGS_BUCKETS_AUTO];
+
+	return automatic || follow >> attr & 1 ? SETTING_AUTO ":" : "";
 }
 
 /**
@@ -67,19 +75,26 @@ static const char *chosen(int attr, const __u32 *value)
  * @o: output
  * @attr: FLOWTRACK_A_SETTINGS_*
  * @value: values of all; 0 where the kernel did not say
+ * @follow: bits of those that follow nf_conntrack's
  * @json: as a member of an object
  * @first: no comma before it
  */
-void print_setting(struct out *o, int attr, const __u32 *value, bool json, bool first)
+void print_setting(struct out *o, int attr, const __u32 *value, __u64 follow, bool json,
+		   bool first)
 {
 	const struct setting *s = &settings[attr];
 	const char *word = s->words ? name_of(s->words, value[attr]) : NULL;
-	const char *quote = word && json ? "\"" : "";
+	const char *quote;
+
+	/* As it is sent, not as it is shown. */
+	if (s->follows && value[attr] == FLOWTRACK_SETTING_AUTO)
+		word = SETTING_AUTO;
+	quote = word && json ? "\"" : "";
 
 	if (json)
 		out_fmt(o, "%s\"%s\":", first ? "" : ",", s->name);
 	else
-		out_fmt(o, "%s=%s", s->name, chosen(attr, value));
+		out_fmt(o, "%s=%s", s->name, chosen(attr, value, follow));
 	if (word)
 		out_fmt(o, "%s%s%s", quote, word, quote);
 	else
@@ -134,6 +149,10 @@ static int parse_setting(int attr, const char *word, __u32 *value)
 
 	if (parse_u32(word, value))
 		return EXIT_OK;
+	if (s->follows && is_auto(word)) {
+		*value = FLOWTRACK_SETTING_AUTO;
+		return EXIT_OK;
+	}
 	switch (s->kind) {
 	case SETTING_AUTOMATIC:
 		if (is_auto(word)) {
@@ -150,13 +169,13 @@ static int parse_setting(int attr, const char *word, __u32 *value)
 			*value = v;
 			return EXIT_OK;
 		}
-		wanted = s->words ? "on, off, auto or a number" :
-				    "on, off or a number";
+		wanted = s->words || s->follows ? "on, off, a number or auto" :
+						  "on, off or a number";
 		break;
 	case SETTING_SECONDS:
 		if (parse_seconds(word, value))
 			return EXIT_OK;
-		wanted = "whole seconds, or numbers with units s, m, h, d";
+		wanted = "whole seconds, numbers with units s, m, h, d, or auto";
 		break;
 	case SETTING_WORD:
 		v = value_of(s->words, word);

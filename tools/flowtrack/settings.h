@@ -15,10 +15,11 @@
 struct nl;
 struct out;
 
-int get_settings(struct nl *nl, __u32 *value, __u64 *has);
+int get_settings(struct nl *nl, __u32 *value, __u64 *has, __u64 *follow);
 int unknown_setting(const char *name);
 int parse_settings(int argc, char **argv, __u32 *value, __u64 *has);
 int send_set(struct nl *nl, const __u32 *value, __u64 has);
-void print_setting(struct out *o, int attr, const __u32 *value, bool json, bool first);
+void print_setting(struct out *o, int attr, const __u32 *value, __u64 follow, bool json,
+		   bool first);
 
 #endif /* FT_SETTINGS_H */

@@ -23,6 +23,9 @@ enum flowtrack_policy {
 	FLOWTRACK_POLICY_PASS,
 };
 
+/* Of a setting that follows nf_conntrack's: set to this it follows again. */
+#define FLOWTRACK_SETTING_AUTO	0xffffffff
+
 /* How much a flow is worth keeping, least valuable first. */
 enum flowtrack_class {
 	FLOWTRACK_CLASS_CLOSING,
@@ -371,6 +374,7 @@ enum {
 	FLOWTRACK_A_SETTINGS_WATERMARK_LOW,	/* per cent of max; 0: off */
 	FLOWTRACK_A_SETTINGS_WATERMARK_HIGH,	/* per cent of max; 0: off */
 	FLOWTRACK_A_SETTINGS_BUCKETS_AUTO,	/* read only: nobody fixed buckets */
+	FLOWTRACK_A_SETTINGS_FOLLOWING,		/* u64, read only: those that do, a bit each */
 
 	__FLOWTRACK_A_SETTINGS_MAX,
 	FLOWTRACK_A_SETTINGS_MAX = (__FLOWTRACK_A_SETTINGS_MAX - 1)

@@ -71,6 +71,7 @@ struct fake {
 	int fail_errno;
 	int setting;		/* that has another value; 0: none */
 	__u32 value;		/* which one */
+	__u64 follow;		/* of FLOWTRACK_A_SETTINGS_FOLLOWING */
 	int settings_max;	/* the last setting that there is; 0: all are */
 };
 

@@ -307,7 +307,7 @@ static void show(void)
 	out = run_verb(cmd_show, &plain, "udp_timeout max", &code);
 	EXPECT_STR(out, "max=1\nudp_timeout=1\n");
 	j = run_json(cmd_show, "");
-	EXPECT_INT(json_object_size(j), FLOWTRACK_A_SETTINGS_MAX);
+	EXPECT_INT(json_object_size(j), FLOWTRACK_A_SETTINGS_MAX - 1);
 	EXPECT_INT(field(j, "max"), 1);
 	EXPECT_STR(json_string_value(json_object_get(j, "full_policy")),
 		   "drop");
@@ -316,6 +316,13 @@ static void show(void)
 	fake.setting = FLOWTRACK_A_SETTINGS_BUCKETS_AUTO;
 	fake.value = 0;
 	EXPECT_STR(run_verb(cmd_show, &plain, "buckets", &code), "buckets=1\n");
+	/* One that follows nf_conntrack's is told from one that was set. */
+	fake.follow = 1ULL << FLOWTRACK_A_SETTINGS_ACCT;
+	EXPECT_STR(run_verb(cmd_show, &plain, "acct checksum", &code), "acct=auto:1\nchecksum=1\n");
+	j = run_json(cmd_show, "acct");
+	EXPECT_INT(field(j, "acct"), 1);
+	json_decref(j);
+	fake.follow = 0;
 	/* What a module of old lacks is named. */
 	fake.settings_max = FLOWTRACK_A_SETTINGS_WATERMARK_LOW;
 	run_verb(cmd_show, &plain, "max watermark_high buckets_auto", &code);
@@ -342,6 +349,8 @@ static void set(void)
 		"full_policy never", "tcp_timeout_established 1.5", "max 5 max 6",
 		"acct maybe", "bypass_mark 0xfffffffff", "count=5", "max 7 count 5",
 		"buckets automatic", "buckets auto:", "buckets auto:x", "max auto",
+		"acct auto:", "udp_timeout auto:x", "src_max auto", "bypass_mark auto",
+		"events auto",
 	};
 	const char *out;
 	size_t i;
@@ -402,6 +411,12 @@ static void show_to_set(void)
 	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_BUCKETS), 0);
 	run_verb(cmd_set, &plain, "buckets=4096", &code);
 	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_BUCKETS), 4096);
+	run_verb(cmd_set, &plain, "acct auto udp_timeout=auto:30 log_invalid=6", &code);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_ACCT), FLOWTRACK_SETTING_AUTO);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_UDP_TIMEOUT), FLOWTRACK_SETTING_AUTO);
+	EXPECT_INT(sent(FLOWTRACK_A_SETTINGS_LOG_INVALID), 6);
+	EXPECT_STR(run_verb(cmd_set, &json, "acct auto udp_timeout 9", &code),
+		   "{\"acct\":\"auto\",\"udp_timeout\":9}\n");
 }
 
 /* The tool's stderr goes to a file that is returned. */

@@ -257,7 +257,10 @@ static void answer_do(const struct nlmsghdr *req)
 	case FLOWTRACK_CMD_SETTINGS_GET:
 		nlh = reply(buf, req, 0);
 		for (i = 1; i <= (fake.settings_max ?: FLOWTRACK_A_SETTINGS_MAX); i++)
-			mnl_attr_put_u32(nlh, i, i == fake.setting ? fake.value :
+			if (i == FLOWTRACK_A_SETTINGS_FOLLOWING)
+				mnl_attr_put_u64(nlh, i, fake.follow);
+			else
+				mnl_attr_put_u32(nlh, i, i == fake.setting ? fake.value :
 					 i == FLOWTRACK_A_SETTINGS_COUNT ? fake.flows : 1);
 		queue(nlh);
 		break;

@@ -38,7 +38,7 @@ def requests(spec):
     """{operation and mode: attributes of the request, as the documentation has them}"""
     ops = {}
     settings = next(s for s in spec["attribute-sets"] if s["name"] == "settings")
-    writable = [a["name"] for a in settings["attributes"] if a["name"] not in ("count", "guarded", "src-count", "buckets-auto")]
+    writable = [a["name"] for a in settings["attributes"] if a["name"] not in ("count", "guarded", "src-count", "buckets-auto", "following")]
     for op in spec["operations"]["list"]:
         for mode in ("do", "dump"):
             if mode not in op:

@@ -31,7 +31,7 @@ def from_code():
     text = code("kmod/base/settings.c")
     names, words = constants(), word_lists(text)
     settings = {}
-    pattern = r"\[A\(\w+\)\] =\s*(NUMBER|SWITCH|SECONDS|MEMORY|ENUM)\((.*?)\),?\s*(?=\[A\(|};)"
+    pattern = r"\[A\(\w+\)\] =\s*(NUMBER|SWITCH|FOLLOWS|SECONDS|MEMORY|ENUM)\((.*?)\),?\s*(?=\[A\(|};)"
     for macro, arguments in re.findall(pattern, text, re.S):
         name, *args = (arg.strip() for arg in arguments.split(","))
         if macro == "ENUM":
@@ -42,6 +42,10 @@ def from_code():
         args = [number(arg, names) if arg else arg for arg in args]
         if macro == "SWITCH":
             settings[name] = ("BOOLEAN", f"default {args[0]}")
+        elif macro == "FOLLOWS" and args[0] == 1:
+            settings[name] = ("BOOLEAN", f"default {args[1]}")
+        elif macro == "FOLLOWS":
+            settings[name] = ("INTEGER", f"default {args[1]}, range 0 to {args[0]}")
         elif macro == "SECONDS":
             settings[name] = ("INTEGER (seconds)", f"default {args[0]}")
         elif macro == "NUMBER":
@@ -78,7 +82,7 @@ def without_text(prefix):
 def main():
     settings = from_code()
     attrs = [n for n in enums(code(HEADER))[0]
-             if re.match(r"FLOWTRACK_A_SETTINGS_", n) and not n.endswith("_SETTINGS_MAX")]
+             if re.match(r"FLOWTRACK_A_SETTINGS_", n) and not n.endswith(("_SETTINGS_MAX", "_FOLLOWING"))]
     check("sysctl: the check understands every setting of kmod/base/settings.c",
           [] if len(settings) == len(attrs) else [f"{len(settings)} of {len(attrs)}"])
     check("sysctl: names, types, defaults and ranges are those of kmod/base/settings.c",

@@ -74,9 +74,38 @@ def _(rig):
     rig.r.sysctl("icmp_timeout", 30)
     conntrack(rig, "icmp_timeout", 9)
     equal(rig.r.sysctl("icmp_timeout"), "30", "icmp_timeout that was set")
+    equal(rig.r.tool("show", "icmp_timeout")[1], "icmp_timeout=30\n", "shown as set")
     equal(rig.r.sysctl("tcp_timeout_established"), "54000", "five days are not followed")
     conntrack(rig, "tcp_timeout_established", 86400)
     equal(rig.r.sysctl("tcp_timeout_established"), "86400", "a day is")
+
+
+@case("what was set here follows again: by sysctl, by the tool, and as it was saved", only="flowtrack")
+def _(rig):
+    def follows(name, how):
+        for value in (11, 12):
+            conntrack(rig, name, value)
+            equal(rig.r.sysctl(name), str(value), f"{name} after {how}")
+        equal(rig.r.tool("show", name)[1], f"{name}=auto:12\n", f"{name} shown, after {how}")
+
+    rig.reset(nft_stamps())
+    for name in ("icmp_timeout", "udp_timeout", "tcp_max_retrans"):
+        rig.r.sysctl(name, 40)
+        rig.r.sysctl(name, "auto")
+        follows(name, "sysctl")
+        rig.r.tool("set", name, 41)
+        equal(rig.r.sysctl(name), "41", name)
+        rig.r.tool("set", name, "auto")
+        follows(name, "set")
+    saved = rig.r.tool("save", "--settings")[1]
+    rig.r.sysctl("udp_timeout", 40)
+    rig.r.tool("restore", text=saved)
+    follows("udp_timeout", "restore")
+    # What nf_conntrack has none of follows nothing.
+    equal(rig.r.run("sysctl", "-w", "net.netfilter.nf_flowtrack_src_max=auto", ok=False)[0] != 0, True, "src_max refused")
+    check(rig.r.tool("set", "src_max", "auto", ok=False)[0], "src_max set to auto")
+    for name, value in (("icmp_timeout", 30), ("udp_timeout", 30), ("tcp_max_retrans", 3)):
+        conntrack(rig, name, value)
 
 
 main(Rig)

@@ -85,11 +85,14 @@ def _(rig):
     equal(len(per_cpu), os.cpu_count(), "processors")
     settings = rig.family.do("settings-get", {})
     shown = rig.r.tool_json("show")
-    equal(len(settings), len(shown), f"number of settings: {sorted(settings)} {sorted(shown)}")
+    equal(len(settings) - 1, len(shown), f"number of settings: {sorted(settings)} {sorted(shown)}")
     equal(settings["udp-timeout"], shown["udp_timeout"], "udp-timeout")
     rig.family.do("settings-set", {"udp-timeout": 44})
     equal(rig.r.sysctl("udp_timeout"), "44", "sysctl")
-    rig.r.sysctl("udp_timeout", 30)
+    bit = lambda: int(rig.family.do("settings-get", {})["following"]) >> 31 & 1
+    equal(bit(), 0, "udp-timeout follows nf_conntrack's")
+    rig.family.do("settings-set", {"udp-timeout": 0xffffffff})
+    equal((rig.r.sysctl("udp_timeout"), bit()), ("30", 1), "udp-timeout, set back")
 
 
 @case("do: top talkers", only="flowtrack")
