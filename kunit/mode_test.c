@@ -56,6 +56,9 @@ static void adoptable_by_status(struct kunit *test)
 				    "status %#lx", cases[i].status);
 	}
 	ct->status = 0;
+	ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple.dst.protonum = IPPROTO_DCCP;
+	KUNIT_EXPECT_FALSE(test, ft_mode_adoptable(ct));
+	ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple.dst.protonum = 0;
 	ct->master = ct;
 	KUNIT_EXPECT_FALSE(test, ft_mode_adoptable(ct));
 	ct->master = NULL;

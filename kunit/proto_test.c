@@ -14,7 +14,7 @@
 
 static const u8 protos[] = {
 	IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, IPPROTO_ICMP, IPPROTO_ICMPV6,
-	IPPROTO_SCTP, IPPROTO_GRE, IPPROTO_ESP, IPPROTO_DCCP, 0, 255,
+	IPPROTO_SCTP, IPPROTO_GRE, IPPROTO_ESP, IPPROTO_IPIP, 0, 255,
 };
 
 /* A first packet of each protocol, without a checksum. */

@@ -412,7 +412,6 @@ static enum ft_parse read_l4(const struct sk_buff *skb, struct ft_pkt *pkt,
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
 	case IPPROTO_SCTP:
-	case IPPROTO_DCCP:
 		port = skb_header_pointer(skb, pkt->l4off, sizeof(buf), buf);
 		if (!port)
 			return invalid(reason, FT_INVALID_TRUNCATED);
@@ -425,6 +424,8 @@ static enum ft_parse read_l4(const struct sk_buff *skb, struct ft_pkt *pkt,
 		return read_icmp(skb, pkt, reason);
 	case IPPROTO_GRE:
 		return read_gre(skb, pkt, reason);
+	case IPPROTO_DCCP:
+		return FT_PARSE_LEFT;
 	default:
 		order_pkt(pkt, false);
 		return FT_PARSE_OK;
@@ -436,8 +437,8 @@ static enum ft_parse read_l4(const struct sk_buff *skb, struct ft_pkt *pkt,
  * @skb: the packet, defragmented; its network header is set
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  * @zone: conntrack zone
- * @pkt: filled. Complete on FT_PARSE_OK; on FT_PARSE_ERROR and
- *	FT_PARSE_UNTRACKED there are no ports and the addresses are source and
+ * @pkt: filled. Complete on FT_PARSE_OK; on FT_PARSE_ERROR,
+ *	FT_PARSE_UNTRACKED and FT_PARSE_LEFT there are no ports and the addresses are source and
  *	destination; on FT_PARSE_INVALID it holds what was read so far, else zero
  * @reason: set on FT_PARSE_INVALID
  *
@@ -506,7 +507,7 @@ static unsigned int redirect_quote(const struct sk_buff *skb,
  * else of the quoted packet is trusted or needed.
  *
  * Context: any.
- * Return: FT_PARSE_OK or FT_PARSE_INVALID.
+ * Return: FT_PARSE_OK; FT_PARSE_LEFT, and @inner has no ports; FT_PARSE_INVALID.
  */
 enum ft_parse ft_tuple_inner(const struct sk_buff *skb,
 			     const struct ft_pkt *outer, struct ft_pkt *inner,
@@ -514,6 +515,7 @@ enum ft_parse ft_tuple_inner(const struct sk_buff *skb,
 {
 	unsigned int off = outer->l4off + sizeof(struct icmphdr);
 	enum ft_invalid ignored;
+	enum ft_parse parsed;
 	unsigned int end;
 
 	*reason = FT_INVALID_ICMP_INNER;
@@ -526,10 +528,11 @@ enum ft_parse ft_tuple_inner(const struct sk_buff *skb,
 	if (read_ip(skb, off, outer->family, outer->key.zone, inner, &end))
 		return FT_PARSE_INVALID;
 	inner->l4len = end > inner->l4off ? end - inner->l4off : 0;
-	if (read_l4(skb, inner, &ignored) != FT_PARSE_OK)
+	parsed = read_l4(skb, inner, &ignored);
+	if (parsed != FT_PARSE_OK && parsed != FT_PARSE_LEFT)
 		return FT_PARSE_INVALID;
 	*reason = FT_INVALID_NONE;
-	return FT_PARSE_OK;
+	return parsed;
 }
 
 /**

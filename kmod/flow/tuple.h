@@ -79,12 +79,14 @@ struct ft_pkt {
  * @FT_PARSE_ERROR: an ICMP or ICMPv6 error; ft_tuple_inner() tells about which
  *	flow
  * @FT_PARSE_UNTRACKED: never tracked: neighbour discovery, MLD, router messages
+ * @FT_PARSE_LEFT: of a protocol that is left to nf_conntrack, see ft_l4_left()
  * @FT_PARSE_INVALID: truncated or inconsistent; the reason is given
  */
 enum ft_parse {
 	FT_PARSE_OK,
 	FT_PARSE_ERROR,
 	FT_PARSE_UNTRACKED,
+	FT_PARSE_LEFT,
 	FT_PARSE_INVALID,
 };
 
@@ -116,6 +118,20 @@ static inline bool ft_l4_has_ports(u8 l4proto)
 	return l4proto == IPPROTO_TCP || l4proto == IPPROTO_UDP ||
 	       l4proto == IPPROTO_UDPLITE || l4proto == IPPROTO_SCTP ||
 	       l4proto == IPPROTO_DCCP;
+}
+
+/**
+ * ft_l4_left() - is a protocol left to nf_conntrack?
+ * @l4proto: IPPROTO_*
+ *
+ * nf_conntrack has a state machine for DCCP, on the kernels that know DCCP at all.
+ * What nobody uses is not worth a second one, and must not get by with less.
+ *
+ * Return: true if so.
+ */
+static inline bool ft_l4_left(u8 l4proto)
+{
+	return l4proto == IPPROTO_DCCP;
 }
 
 /**

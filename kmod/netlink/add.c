@@ -155,6 +155,9 @@ static int read_birth(struct genl_info *info, struct ft_net *tn,
 	err = ft_netlink_get_key(info, &birth->key, &from_hi, true);
 	if (err)
 		return err;
+	if (ft_l4_left(birth->key.l4proto))
+		return FT_NETLINK_BAD(info->extack, info->attrs[A(L4PROTO)],
+				      "a protocol that is left to nf_conntrack");
 	birth->hash = ft_key_hash(&birth->key, ft_table_secret(tn->table));
 	birth->word = from_hi ? FT_FLOW_ORIG_HI : 0;
 	birth->exempt = true;

@@ -7,6 +7,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "base/settings.h"
+#include "flow/tuple.h"
 #include "net.h"
 #include "track/consumers.h"
 #include "track/mode.h"
@@ -157,7 +158,7 @@ bool ft_mode_adoptable(const struct nf_conn *ct)
 				      IPS_SEQ_ADJUST | IPS_FIXED_TIMEOUT |
 				      IPS_HELPER | IPS_OFFLOAD;
 
-	if (ct->status & special || ct->master)
+	if (ct->status & special || ct->master || ft_l4_left(nf_ct_protonum(ct)))
 		return false;
 	if (nf_ct_zone(ct)->dir != NF_CT_DEFAULT_ZONE_DIR)
 		return false;

@@ -367,8 +367,15 @@ track_error(struct ft_net *tn, struct sk_buff *skb,
 				ft_setting(&tn->set, CHECKSUM));
 	if (reason)
 		goto invalid;
-	if (ft_tuple_inner(skb, pkt, &inner, &reason) != FT_PARSE_OK)
+	switch (ft_tuple_inner(skb, pkt, &inner, &reason)) {
+	case FT_PARSE_OK:
+		break;
+	case FT_PARSE_LEFT:
+		ft_stat_inc(tn, BYPASS);
+		return NF_ACCEPT;
+	default:
 		goto invalid;
+	}
 	found.carrier = ft_carrier_get(tn);
 	found.hash = ft_key_hash(&inner.key, ft_table_secret(tn->table));
 	found.flow = ft_table_lookup(tn->table, &inner.key, found.hash,
@@ -586,6 +593,9 @@ unsigned int ft_track(void *priv, struct sk_buff *skb,
 		verdict = reason ? publish_invalid(tn, skb, state,
 						   pkt.key.l4proto, reason) :
 				   publish_untracked(tn, skb);
+		break;
+	case FT_PARSE_LEFT:
+		verdict = bypassed(tn, skb, state, zone);
 		break;
 	default:
 		verdict = publish_invalid(tn, skb, state, pkt.key.l4proto,

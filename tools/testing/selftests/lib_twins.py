@@ -11,11 +11,11 @@ import struct
 
 from lib import *
 
-ESP, IPIP6 = 50, 41
+ESP, IPIP6, DCCP = 50, 41, 33
 MAX = 1 << 32
 # DSCP of a packet -> what the forward chain does with it.
 ACTIONS = {1: "drop", 2: "ct mark set 0x11", 3: "ct mark set 0x2200", 4: "ct mark set ct mark or 0x10000",
-           6: "reject"}
+           5: "ct mark set 0x500 drop", 6: "reject", 7: "ct mark set ct mark or 0x80000 drop"}
 NOTRACK, ZONE = 8, 9  # in the raw chain
 CRC_TABLE = []
 for _byte in range(256):
@@ -186,7 +186,7 @@ class Episode:
                 if self.odd(0.06):
                     self.error_about(packet)
 
-    # -- UDP, UDP-Lite, DCCP, and what has no ports
+    # -- UDP, UDP-Lite, SCTP, DCCP, and what has no ports
 
     def ports(self, side):
         return self.port[side], self.port[other(side)]
@@ -246,10 +246,58 @@ class Episode:
         if rnd.random() < 0.2 and at < 40:
             self.sctp()
 
+    def dccp(self):
+        rnd = self.rnd
+        seq = {side: rnd.randrange(1 << 48) for side in "cs"}
+        # Request, response, ack, data, and the way out.
+        script = (("c", 0), ("s", 1), ("c", 3), ("s", 2), ("c", 4), ("s", 2), ("s", 5), ("c", 6), ("s", 7))
+        for side, kind in script[:rnd.randrange(2, len(script) + 1)]:
+            if self.odd(0.2):
+                side = rnd.choice("cs")
+            if self.odd(0.2):
+                kind = rnd.randrange(16)
+            seq[side] += rnd.choice((1, -1, 1 << 30)) if self.odd() else 1
+            here, there = (seq[s] % (1 << 48) for s in (side, other(side)))
+            rest = b"" if kind in (0, 2) else struct.pack("!HHI", 0, there >> 32, there & MAX - 1)
+            rest += b"\0\0\0\1" if kind in (0, 1, 7) else b""
+            words = rnd.choice((0, 3, 60)) if self.odd(0.05) else (16 + len(rest)) // 4
+            raw = struct.pack("!HHBBHBBHI", *self.ports(side), words, 0, 0, kind << 1 | (not self.odd(0.02)), 0,
+                              here >> 32, here & MAX - 1) + rest
+            raw = fill_checksum(self.addr[side], self.addr[other(side)], DCCP, raw, 6)
+            if self.odd(0.03):
+                raw = raw[:6] + b"\x12\x34" + raw[8:]
+            elif self.odd(0.02):
+                raw = raw[:rnd.randrange(len(raw))]
+            packet = self.emit(side, DCCP, raw)
+            if self.odd(0.1):
+                self.error_about(packet)
+            if self.odd(0.05):
+                self.port["s"] = rnd.choice((5001, 9999))
+
+    def gre(self):
+        """Keys of their own in either direction, and PPTP's version, which has call ids."""
+        rnd = self.rnd
+        version = int(rnd.random() < 0.3)
+        keys = {side: rnd.choice((None, 1, 7)) for side in "cs"}
+        for _ in range(rnd.randrange(1, 7)):
+            side = rnd.choice("cs")
+            raw = gre(keys[side] or (1 if version else keys[side]), version)
+            if self.odd(0.05):
+                raw = raw[:rnd.randrange(len(raw))]
+            elif self.odd(0.05):
+                raw = raw[:2] + b"\x08\x06" + raw[4:]
+            elif self.odd(0.03):
+                raw = bytes([raw[0], raw[1] ^ rnd.choice((1, 2, 7))]) + raw[2:]
+            packet = self.emit(side, GRE, raw)
+            if self.odd(0.1):
+                self.error_about(packet)
+
     def generic(self):
         proto = self.rnd.choice((ESP, IPIP6, 200, 2, 89))
         for _ in range(self.rnd.randrange(1, 5)):
-            self.emit(self.rnd.choice("cs"), proto, b"x" * self.rnd.choice((0, 4, 40)))
+            packet = self.emit(self.rnd.choice("cs"), proto, b"x" * self.rnd.choice((0, 4, 40)))
+            if self.odd(0.1):
+                self.error_about(packet)
 
     # -- ICMP
 
@@ -352,7 +400,7 @@ def other(side):
 
 
 KINDS = {name: getattr(Episode, name) for name in (
-    "tcp", "udp", "udplite", "clash", "icmp", "errors", "fragments", "sctp", "generic", "raw")}
+    "tcp", "udp", "udplite", "clash", "icmp", "errors", "fragments", "sctp", "dccp", "gre", "generic", "raw")}
 
 
 def number(packet, n):

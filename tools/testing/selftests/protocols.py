@@ -209,7 +209,7 @@ def dccp(src, dst, sport, dport, kind):
     return fill_checksum(src, dst, 33, l4, 6)
 
 
-@case("dccp: a flow has ports")
+@case("dccp: nf_conntrack's, with its ports and states")
 def _(rig):
     rig.reset()
     c, s = Rig.C[4], Rig.S[4]
@@ -217,7 +217,12 @@ def _(rig):
     send(rig, "s", 4, 33, dccp(s, c, 5001, 4000, 1), "est/r+s", "response")
     send(rig, "c", 4, 33, dccp(c, s, 4000, 9999, 0), "new/o", "request to another port")
     send(rig, "s", 4, 33, dccp(s, c, 9998, 4000, 0), "new/o", "request from the server")
-    rig.check_not_in_conntrack()
+    send(rig, "c", 4, 33, dccp(c, s, 4001, 5001, 1), "inv", "a response that nobody asked for")
+    equal(rig.r.conntrack_count(), 3, "entries of nf_conntrack")
+    if FLOWTRACK:
+        equal(rig.r.tool("list", "own")[1], "", "own flows")
+        check(rig.r.tool("add", "proto", "33", "src", c, "dst", s, "sport", "1", "dport", "2", ok=False)[0], "one was added")
+    rig.r.conntrack_flush()
 
 
 @case("protocols that nobody knows: new, then established by a reply; ipip, esp, 253")

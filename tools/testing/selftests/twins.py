@@ -280,7 +280,7 @@ def _(routers):
 
 
 for _name, _share in (("tcp", 35), ("udp", 8), ("udplite", 3), ("clash", 4), ("icmp", 6), ("errors", 10),
-                      ("fragments", 3), ("sctp", 13), ("generic", 2), ("raw", 4)):
+                      ("fragments", 3), ("sctp", 8), ("dccp", 2), ("gre", 3), ("generic", 2), ("raw", 4)):
     twins_case(_name, _share)
 twins_case("all kinds at once", 10, *KINDS)
 
