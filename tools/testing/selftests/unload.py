@@ -153,6 +153,45 @@ def _(rig):
     load()
 
 
+@case("unload while packets wait for another processor to take them in (RPS): they arrive, and leave nothing", only="flowtrack")
+def _(_rig):
+    ns = Ns("rps")
+    # A sysfs shows the devices of the namespace that it was mounted in.
+    ns.run("unshare", "-m", "sh", "-c", "mount -t sysfs sysfs /sys && "
+           f"echo {(1 << os.cpu_count()) - 1:x} > /sys/class/net/lo/queues/rx-0/rps_cpus")
+    ns.nft("table inet t {\n\tchain in {\n\t\ttype filter hook input priority 0\n\t\tct state invalid drop\n\t}\n}")
+    server = ns.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 7000))
+    pids = []
+    for cpu in range(os.cpu_count()):
+        pid = os.fork()
+        if not pid:
+            try:
+                os.sched_setaffinity(0, {cpu})
+                signal.alarm(120)
+                setns(ns.fd)
+                socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
+                while True:
+                    for sock in socks:
+                        sock.sendto(b"x", ("127.0.0.1", 7000))
+            finally:
+                os._exit(0)
+        pids.append(pid)
+    try:
+        for _ in range(5):
+            load()
+            busywait(20, lambda: int(ns.sysctl("count")) >= 20, "traffic")
+            unload()
+    finally:
+        for pid in pids:
+            stop(pid)
+    ns.conntrack_flush()
+    with ns:
+        equal(conntrack_flows(), [], "entries of nf_conntrack, flushed")
+    ns.delete()
+    load()
+
+
 @case("unload with a monitor that listens and a list that is being made", only="flowtrack")
 def _(rig):
     for i in range(200):
