@@ -379,6 +379,103 @@ static void full_table_verdicts(struct kunit *test)
 	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = max;
 }
 
+/* Copies of a packet share what it carries: all are refused, or one enters the flow. */
+static void clones_fare_alike(struct kunit *test)
+{
+	struct ft_net *tn = ft_pernet(&init_net);
+	u32 max = tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS];
+	u64 inserted = stat(FLOWTRACK_A_STATS_INSERT);
+	struct sk_buff *skb, *clone[2];
+	unsigned int i, round;
+
+	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_POLICY] = FLOWTRACK_POLICY_DROP;
+	for (round = 0; round < 2; round++) {
+		tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = 1 + round;
+		if (!round)
+			pass(test, udp_packet(test, CLIENT, SERVER, 1, 53));
+		skb = udp_packet(test, CLIENT, SERVER, 2, 53);
+		KUNIT_ASSERT_TRUE(test, pre(skb));
+		for (i = 0; i < ARRAY_SIZE(clone); i++) {
+			clone[i] = skb_clone(skb, GFP_KERNEL);
+			KUNIT_ASSERT_NOT_NULL(test, clone[i]);
+		}
+		/* NF_DROP frees the packet. */
+		for (i = 0; i < ARRAY_SIZE(clone); i++) {
+			KUNIT_EXPECT_EQ_MSG(test, in(clone[i]), round, "clone %u", i);
+			if (round)
+				kfree_skb(clone[i]);
+		}
+		KUNIT_EXPECT_EQ(test, in(skb), round);
+		if (round)
+			kfree_skb(skb);
+		KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 1 + round);
+	}
+	KUNIT_EXPECT_EQ(test, stat(FLOWTRACK_A_STATS_INSERT), inserted + 2);
+	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_POLICY] = FLOWTRACK_POLICY_EVICT;
+	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = max;
+}
+
+/* A flow that is adopted has a reserved entry for the mark that its packet came with. */
+static void adopted_reserved(struct kunit *test)
+{
+	struct ft_net *tn = ft_pernet(&init_net);
+	u32 max = tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS];
+	struct sk_buff *skb;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, nf_ct_netns_get(&init_net, NFPROTO_IPV4), 0);
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_ALWAYS;
+	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_POLICY] = FLOWTRACK_POLICY_DROP;
+	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = 3;
+	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED] = 2;
+	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED_MARK] = 0x22;
+	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED_MASK] = 0xff;
+	/* One that fills the room; none, a mark that is lost, one that a rule sets. */
+	for (i = 0; i < 4; i++) {
+		skb = udp_packet(test, CLIENT, SERVER, 10 + i, 53);
+		/* Not of this machine itself. */
+		skb->skb_iif = 1;
+		skb->mark = i == 2 ? 0x22 : 0;
+		KUNIT_EXPECT_TRUE(test, pre(skb));
+		skb->mark = i == 3 ? 0x22 : 0;
+		KUNIT_EXPECT_EQ_MSG(test, in(skb), i != 1, "packet %u", i);
+		if (i != 1)
+			kfree_skb(skb);
+	}
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 3);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 0);
+	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_POLICY] = FLOWTRACK_POLICY_EVICT;
+	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED] = 0;
+	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED_MARK] = 0;
+	tn->set.v[FLOWTRACK_A_SETTINGS_RESERVED_MASK] = 0;
+	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = max;
+	nf_ct_netns_put(&init_net, NFPROTO_IPV4);
+}
+
+/* What a rule has rewritten is not adopted: the next packets come as this one did. */
+static void rewritten_stays(struct kunit *test)
+{
+	struct ft_net *tn = ft_pernet(&init_net);
+	enum ip_conntrack_info ctinfo;
+	struct sk_buff *skb;
+	struct nf_conn *ct;
+
+	KUNIT_ASSERT_EQ(test, nf_ct_netns_get(&init_net, NFPROTO_IPV4), 0);
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_ALWAYS;
+	skb = udp_packet(test, CLIENT, SERVER, 1, 53);
+	KUNIT_EXPECT_TRUE(test, pre(skb));
+	ct = nf_ct_get(skb, &ctinfo);
+	udp_hdr(skb)->dest = htons(54);
+	KUNIT_EXPECT_TRUE(test, in(skb));
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 0);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 1);
+	if (ct)
+		nf_ct_delete(ct, 0, 0);
+	kfree_skb(skb);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 0);
+	nf_ct_netns_put(&init_net, NFPROTO_IPV4);
+}
+
 /* nf_conntrack sees it first, nothing there wants it: ours when confirmed. */
 static void adopted_at_confirm(struct kunit *test)
 {
@@ -484,6 +581,9 @@ static struct kunit_case hooks_cases[] = {
 	KUNIT_CASE(full_table_verdicts),
 	KUNIT_CASE(held_by_conntrack),
 	KUNIT_CASE(adopted_at_confirm),
+	KUNIT_CASE(clones_fare_alike),
+	KUNIT_CASE(adopted_reserved),
+	KUNIT_CASE(rewritten_stays),
 	{}
 };
 

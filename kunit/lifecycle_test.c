@@ -449,6 +449,32 @@ static void end_has_one_winner(struct kunit *test)
 			FT_ADMIT_OK);
 }
 
+/* A resize that there was no memory for is not asked for again by each new flow. */
+static void resize_backs_off(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 10000);
+	u32 before = ft_table_buckets(tn->table), i = 0;
+
+	WRITE_ONCE(ft_faults, FT_FAULT_ARRAY);
+	do {
+		ft_kunit_admit(tn, i++, EMBRYONIC, 300 * HZ);
+	} while (ft_table_wanted(tn->table, i) == before);
+	flush_work(&tn->resize_work);
+	KUNIT_EXPECT_EQ(test, ft_table_buckets(tn->table), before);
+	KUNIT_EXPECT_NE(test, tn->resize_again, 0);
+	/* Expiry asks once a second: not now. */
+	cancel_delayed_work_sync(&tn->gc_work);
+	flush_work(&tn->resize_work);
+	ft_kunit_admit(tn, i++, EMBRYONIC, 300 * HZ);
+	KUNIT_EXPECT_FALSE(test, work_busy(&tn->resize_work));
+	WRITE_ONCE(ft_faults, 0);
+	WRITE_ONCE(tn->resize_again, (jiffies - 1) ?: -1);
+	ft_kunit_admit(tn, i++, EMBRYONIC, 300 * HZ);
+	flush_work(&tn->resize_work);
+	KUNIT_EXPECT_GT(test, ft_table_buckets(tn->table), before);
+	KUNIT_EXPECT_EQ(test, tn->resize_again, 0);
+}
+
 /* Whom a packet has refreshed since it was found expired, or was chosen, stays. */
 static void refreshed_stays(struct kunit *test)
 {
@@ -514,6 +540,7 @@ static struct kunit_case lifecycle_cases[] = {
 	KUNIT_CASE(reserved_entries),
 	KUNIT_CASE(end_has_one_winner),
 	KUNIT_CASE(refreshed_stays),
+	KUNIT_CASE(resize_backs_off),
 	KUNIT_CASE(flush_ends_all),
 	{}
 };

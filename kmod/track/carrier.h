@@ -142,29 +142,38 @@ static inline struct ft_carrier *ft_carrier_of(const struct nf_conn *ct)
 	return container_of((struct nf_conn *)ct, struct ft_carrier, ct);
 }
 
+/* What the mark of a first packet says of its flow. */
+#define FT_NOTE_STAYS		BIT(0)	/* in nf_conntrack */
+#define FT_NOTE_RESERVED	BIT(1)	/* it may have a reserved entry */
+#define FT_NOTES		(FT_NOTE_STAYS | FT_NOTE_RESERVED)
+
 /**
- * ft_carrier_stays() - was this conntrack to stay in nf_conntrack?
+ * ft_carrier_notes() - what was noted in a conntrack
  * @ct: unconfirmed, of a first packet
  *
- * Return: true if ft_carrier_stay() has said so.
+ * Return: FT_NOTE_* that ft_carrier_note() was given; 0: it was not called.
  */
-static inline bool ft_carrier_stays(const struct nf_conn *ct)
+static inline unsigned long ft_carrier_notes(const struct nf_conn *ct)
 {
-	return (unsigned long)ct->tuplehash[IP_CT_DIR_ORIGINAL].hnnode.pprev ==
-	       ~ft_carrier_magic;
+	unsigned long notes;
+
+	notes = (unsigned long)ct->tuplehash[IP_CT_DIR_ORIGINAL].hnnode.pprev ^
+		~ft_carrier_magic;
+	return notes <= FT_NOTES ? notes : 0;
 }
 
 /**
- * ft_carrier_stay() - note that a flow is to stay in nf_conntrack
+ * ft_carrier_note() - note what the mark of a packet says of its flow
  * @ct: unconfirmed, of a first packet
+ * @notes: FT_NOTE_*
  *
  * Where nf_conntrack has nothing yet, and a pointer once it is confirmed. The
- * packet may lose the mark that says so before ft_confirm() sees it.
+ * packet may lose the mark before ft_confirm() sees it.
  */
-static inline void ft_carrier_stay(struct nf_conn *ct)
+static inline void ft_carrier_note(struct nf_conn *ct, unsigned long notes)
 {
 	ct->tuplehash[IP_CT_DIR_ORIGINAL].hnnode.pprev =
-		(struct hlist_nulls_node **)~ft_carrier_magic;
+		(struct hlist_nulls_node **)(~ft_carrier_magic ^ notes);
 }
 
 /**

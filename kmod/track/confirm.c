@@ -152,6 +152,14 @@ static noinline_for_stack bool carry_on(struct ft_net *tn, struct sk_buff *skb,
 	return true;
 }
 
+/* Has the packet the reserved mark, or had it before the rules? */
+static bool is_reserved(const struct ft_net *tn, const struct sk_buff *skb,
+			const struct nf_conn *ct)
+{
+	return ft_mark_reserved(&tn->set, skb->mark) ||
+	       ft_carrier_notes(ct) & FT_NOTE_RESERVED;
+}
+
 /*
  * A packet whose flow stays in nf_conntrack. If it opens one that is
  * @translated, or to be, that is entered here, under the lock that keeps its
@@ -172,8 +180,7 @@ static unsigned int keep(struct ft_net *tn, struct sk_buff *skb,
 			return NF_DROP;
 		}
 	}
-	switch (ft_guard_feed(tn, ct, !skb->skb_iif ||
-			      ft_mark_reserved(&tn->set, skb->mark))) {
+	switch (ft_guard_feed(tn, ct, !skb->skb_iif || is_reserved(tn, skb, ct))) {
 	case FT_GUARD_DROP:
 		verdict = NF_DROP;
 		break;
@@ -221,7 +228,7 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 	birth.exempt = !skb->skb_iif;
 	birth.timeout = step.timeout;
 	birth.mark = READ_ONCE(ct->mark);
-	birth.reserved = ft_mark_reserved(&tn->set, skb->mark);
+	birth.reserved = is_reserved(tn, skb, ct);
 	birth.born = born_now(tn);
 	if (ft_setting(&tn->set, ACCT)) {
 		birth.packets[FT_DIR_ORIG] = 1;
@@ -292,7 +299,7 @@ unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 	if (nf_ct_is_template(ct))
 		return NF_ACCEPT;
 	if (ctinfo == IP_CT_NEW && !nf_ct_is_confirmed(ct) &&
-	    ft_mode_adopting(tn, state->pf) && !ft_carrier_stays(ct) &&
+	    ft_mode_adopting(tn, state->pf) && !(ft_carrier_notes(ct) & FT_NOTE_STAYS) &&
 	    !ft_mode_stays(tn, state, nf_ct_protonum(ct)) &&
 	    ft_mode_adoptable(ct) && has_its_tuple(skb, state, ct)) {
 		local_bh_disable();

@@ -24,13 +24,26 @@
 #include "track/hooks.h"
 #include "track/track.h"
 
+/* A mark that was set in raw: rules may set another one from here on. */
+static void note_mark(const struct ft_net *tn, const struct sk_buff *skb,
+		      struct nf_conn *ct)
+{
+	unsigned long notes = 0;
+
+	if (ft_mark_bypass(&tn->set, skb->mark))
+		notes |= FT_NOTE_STAYS;
+	if (ft_mark_reserved(&tn->set, skb->mark))
+		notes |= FT_NOTE_RESERVED;
+	if (unlikely(notes))
+		ft_carrier_note(ct, notes);
+}
+
 /*
  * Right behind nf_conntrack, before any rule of the ruleset but those in raw.
  *
  * nf_conntrack has let an INVALID packet pass as untracked; now the ruleset
- * must see it as what it is: a packet with no conntrack. And what ft_track() has
- * left to nf_conntrack for the packet's mark is noted in the new conntrack: rules
- * may set the mark to something else from here on.
+ * must see it as what it is: a packet with no conntrack. And what the mark of a first
+ * packet says of its flow is noted in the new conntrack.
  */
 static unsigned int ft_strip_invalid(void *priv, struct sk_buff *skb,
 				     const struct nf_hook_state *state)
@@ -47,10 +60,9 @@ static unsigned int ft_strip_invalid(void *priv, struct sk_buff *skb,
 		carrier = ft_carrier_of(ct);
 		if (carrier && carrier->invalid)
 			ft_carrier_detach(skb);
-	} else if (unlikely(ft_mark_bypass(&tn->set, skb->mark)) &&
-		   ctinfo == IP_CT_NEW && !nf_ct_is_confirmed(ct) &&
+	} else if (ctinfo == IP_CT_NEW && !nf_ct_is_confirmed(ct) &&
 		   !nf_ct_is_template(ct)) {
-		ft_carrier_stay(ct);
+		note_mark(tn, skb, ct);
 	}
 	return NF_ACCEPT;
 }
