@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
+
+#include "ft_conntrack.h"
 #include "ft_talk.h"
 #include "base/notify.h"
+#include "guard/feed.h"
 
 #define A(name)		FLOWTRACK_A_PRESSURE_##name
 
@@ -104,6 +109,7 @@ static void up_and_down(struct kunit *test)
 	guarded(test, false);
 	for (i = A(LEVEL); i <= A(SYSCTL); i++)
 		KUNIT_ASSERT_NOT_NULL_MSG(test, tb[i], "attribute %u", i);
+	KUNIT_EXPECT_EQ(test, nla_get_u8(tb[A(TABLE)]), FLOWTRACK_TRACKER_OWN);
 	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(COUNT)]), 18);
 	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(ROOM)]), 20);
 	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(FILL)]), 900);
@@ -144,10 +150,96 @@ static void up_and_down(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ft_talk_recv(talk));
 }
 
+static void restore_limit(void *max)
+{
+	nf_conntrack_max = (unsigned long)max;
+	ft_ct_end_all();
+}
+
+static void look_at_conntrack(struct ft_net *tn)
+{
+	ft_guard_kick(tn);
+	flush_delayed_work(&tn->guard.work);
+}
+
+static u64 gauge(struct ft_talk *talk, unsigned int attr)
+{
+	struct nlattr *tb[FLOWTRACK_A_STATS_MAX + 1];
+	struct ft_ack ack;
+
+	ft_talk_begin(talk, FLOWTRACK_CMD_STATS_GET, 0);
+	ft_talk_parse(talk, ft_talk(talk, &ack), tb, FLOWTRACK_A_STATS_MAX);
+	return nla_get_u64(tb[attr]);
+}
+
+/* nf_conntrack's table fills: what with, and which of its sysctls helps. */
+static void conntrack(struct kunit *test)
+{
+	unsigned long limit = nf_conntrack_max;
+	struct nlattr *tb[FLOWTRACK_A_PRESSURE_MAX + 1];
+	struct nlattr *top[FLOWTRACK_A_TOP_ENTRY_MAX + 1];
+	struct ft_net *tn = ft_pernet(&init_net);
+	struct ft_talk *ctl = small_table(test);
+	struct ft_talk *talk = listen(test);
+	struct nf_conn *ct;
+	u32 i;
+
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, restore_limit, (void *)limit), 0);
+	KUNIT_ASSERT_EQ(test, nf_conntrack_count(&init_net), 0);
+	nf_conntrack_max = 20;
+	/* Flows of its own table are not what fills this one. */
+	fill(test, ctl, 1, 10);
+	for (i = 0; i < 18; i++) {
+		look_at_conntrack(tn);
+		KUNIT_EXPECT_FALSE(test, ft_talk_recv(talk));
+		ct = ft_ct_udp(test, i, 0, 60 * HZ);
+		ft_ct_feed(tn, ct);
+		ft_ct_drop(test, ct);
+	}
+	look_at_conntrack(tn);
+	expect_event(talk, FLOWTRACK_LEVEL_HIGH, tb);
+	KUNIT_EXPECT_EQ(test, nla_get_u8(tb[A(TABLE)]), FLOWTRACK_TRACKER_GUARDED);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(COUNT)]), 18);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(ROOM)]), 20);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(FILL)]), 900);
+	KUNIT_EXPECT_NULL(test, tb[A(RATE)]);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(EMBRYONIC)]), 18);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(ASSURED)]), 0);
+	KUNIT_ASSERT_NOT_NULL(test, tb[A(SERVICE)]);
+	ft_talk_nest(talk, tb[A(SERVICE)], top, FLOWTRACK_A_TOP_ENTRY_MAX);
+	KUNIT_EXPECT_EQ(test, nla_get_u8(top[FLOWTRACK_A_TOP_ENTRY_L4PROTO]), IPPROTO_UDP);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(top[FLOWTRACK_A_TOP_ENTRY_FLOWS]), 18);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(top[FLOWTRACK_A_TOP_ENTRY_SHARE]), 1000);
+	KUNIT_EXPECT_STREQ(test, nla_data(tb[A(SYSCTL)]), "nf_conntrack_udp_timeout");
+
+	KUNIT_EXPECT_EQ(test, gauge(ctl, FLOWTRACK_A_STATS_GUARDED), 18);
+	KUNIT_EXPECT_EQ(test, gauge(ctl, FLOWTRACK_A_STATS_GUARDED_EMBRYONIC), 18);
+	KUNIT_EXPECT_EQ(test, gauge(ctl, FLOWTRACK_A_STATS_CONNTRACK), 18);
+	KUNIT_EXPECT_EQ(test, gauge(ctl, FLOWTRACK_A_STATS_CONNTRACK_MAX), 20);
+	KUNIT_EXPECT_EQ(test, gauge(ctl, FLOWTRACK_A_STATS_CONNTRACK_FILL), 900);
+
+	/* A larger limit is room again; and it is told also when nothing is left. */
+	nf_conntrack_max = 200;
+	look_at_conntrack(tn);
+	expect_event(talk, FLOWTRACK_LEVEL_LOW, tb);
+	KUNIT_EXPECT_EQ(test, nla_get_u8(tb[A(TABLE)]), FLOWTRACK_TRACKER_GUARDED);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(COUNT)]), 18);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(ROOM)]), 200);
+	nf_conntrack_max = 20;
+	look_at_conntrack(tn);
+	expect_event(talk, FLOWTRACK_LEVEL_HIGH, tb);
+	ft_ct_end_all();
+	look_at_conntrack(tn);
+	expect_event(talk, FLOWTRACK_LEVEL_LOW, tb);
+	KUNIT_EXPECT_EQ(test, nla_get_u32(tb[A(COUNT)]), 0);
+	KUNIT_EXPECT_FALSE(test, ft_talk_recv(talk));
+}
+
 /* A listener who does not read, and nobody who listens. */
 static void loss(struct kunit *test)
 {
 	struct ft_watermark_event event = {
+		.table = FLOWTRACK_TRACKER_OWN,
 		.help = FLOWTRACK_A_SETTINGS_MAX_FLOWS,
 	};
 	struct ft_net *tn = ft_pernet(&init_net);
@@ -177,6 +269,7 @@ static void loss(struct kunit *test)
 
 static struct kunit_case netlink_pressure_cases[] = {
 	KUNIT_CASE(up_and_down),
+	KUNIT_CASE(conntrack),
 	KUNIT_CASE(loss),
 	{}
 };

@@ -3,6 +3,8 @@
  * The netlink family through a socket, in the initial namespace: what goes in
  * comes out, what is wrong is refused with the reason.
  */
+#include <net/netfilter/nf_conntrack.h>
+
 #include "ft_talk.h"
 #include "netlink/encode.h"
 
@@ -969,11 +971,9 @@ static void statistics(struct kunit *test)
 	struct nlattr *tb[FLOWTRACK_A_STATS_MAX + 1];
 	struct ft_talk *talk = ft_talk_open(test);
 	struct ft_net *tn = ft_pernet(&init_net);
-	const struct nlmsghdr *nlh;
-	unsigned int i, cpus = 0;
 	struct ft_stats sum;
 	struct ft_ack ack;
-	int rem;
+	unsigned int i;
 
 	ft_talk_begin(talk, FLOWTRACK_CMD_STATS_GET, 0);
 	ft_talk_parse(talk, ft_talk(talk, &ack), tb, FLOWTRACK_A_STATS_MAX);
@@ -987,9 +987,25 @@ static void statistics(struct kunit *test)
 		if (i == FLOWTRACK_A_STATS_PAD)
 			continue;
 		KUNIT_ASSERT_NOT_NULL(test, tb[i]);
-		KUNIT_EXPECT_EQ_MSG(test, nla_get_u64(tb[i]), sum.v[i],
-				    "counter %u", i);
+		/* What there is now is looked at in level(). */
+		if (i < FLOWTRACK_A_STATS_FLOWS)
+			KUNIT_EXPECT_EQ_MSG(test, nla_get_u64(tb[i]), sum.v[i],
+					    "counter %u", i);
 	}
+}
+
+static void statistics_by_cpu(struct kunit *test)
+{
+	static const unsigned int gauges[] = {
+		FLOWTRACK_A_STATS_ADAPTIVE_CLOSING, FLOWTRACK_A_STATS_ADAPTIVE_ASSURED,
+		FLOWTRACK_A_STATS_RESERVED_USED, FLOWTRACK_A_STATS_FLOWS,
+		FLOWTRACK_A_STATS_CONNTRACK_FILL,
+	};
+	struct nlattr *tb[FLOWTRACK_A_STATS_MAX + 1];
+	struct ft_talk *talk = ft_talk_open(test);
+	const struct nlmsghdr *nlh;
+	unsigned int i, cpus = 0;
+	int rem;
 
 	ft_talk_begin(talk, FLOWTRACK_CMD_STATS_GET, NLM_F_DUMP);
 	ft_talk_send(talk);
@@ -1003,28 +1019,59 @@ static void statistics(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, tb[FLOWTRACK_A_STATS_CPU]);
 		KUNIT_EXPECT_EQ(test, nla_get_u32(tb[FLOWTRACK_A_STATS_CPU]),
 				cpus);
-		/* What is true of the namespace as a whole is no counter. */
 		KUNIT_EXPECT_NOT_NULL(test,
 				      tb[FLOWTRACK_A_STATS_EXPIRE_ADAPTIVE]);
 		KUNIT_EXPECT_NOT_NULL(test, tb[FLOWTRACK_A_STATS_RESERVED]);
-		KUNIT_EXPECT_NULL(test,
-				  tb[FLOWTRACK_A_STATS_ADAPTIVE_CLOSING]);
-		KUNIT_EXPECT_NULL(test,
-				  tb[FLOWTRACK_A_STATS_ADAPTIVE_ASSURED]);
-		KUNIT_EXPECT_NULL(test, tb[FLOWTRACK_A_STATS_RESERVED_USED]);
+		/* What is true of the namespace as a whole is no counter. */
+		for (i = 0; i < ARRAY_SIZE(gauges); i++)
+			KUNIT_EXPECT_NULL(test, tb[gauges[i]]);
 		cpus++;
 	}
 	KUNIT_EXPECT_EQ(test, cpus, num_possible_cpus());
 }
 
-static u64 reserved_used(struct ft_talk *talk)
+static u64 gauge(struct ft_talk *talk, unsigned int attr)
 {
 	struct nlattr *tb[FLOWTRACK_A_STATS_MAX + 1];
 	struct ft_ack ack;
 
 	ft_talk_begin(talk, FLOWTRACK_CMD_STATS_GET, 0);
 	ft_talk_parse(talk, ft_talk(talk, &ack), tb, FLOWTRACK_A_STATS_MAX);
-	return nla_get_u64(tb[FLOWTRACK_A_STATS_RESERVED_USED]);
+	return nla_get_u64(tb[attr]);
+}
+
+static u64 reserved_used(struct ft_talk *talk)
+{
+	return gauge(talk, FLOWTRACK_A_STATS_RESERVED_USED);
+}
+
+/* What there is now, and how full that is. */
+static void level(struct kunit *test)
+{
+	struct ft_talk *talk = ft_talk_open(test);
+	struct ft_net *tn = ft_pernet(&init_net);
+	u32 *v = tn->set.v;
+	u32 max = v[FLOWTRACK_A_SETTINGS_MAX_FLOWS];
+	u32 i;
+
+	ft_talk_flush(talk);
+	for (i = 0; i < 8; i++)
+		KUNIT_ASSERT_EQ(test, ft_talk_add(talk, i), 0);
+	v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = 20;
+	v[FLOWTRACK_A_SETTINGS_RESERVED] = 4;
+	ft_net_scan_soon(tn);
+	flush_delayed_work(&tn->gc_work);
+	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_FLOWS), 8);
+	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_FLOWS_MAX), 16);
+	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_FLOWS_FILL), 500);
+	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_FLOWS_EMBRYONIC), 8);
+	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_FLOWS_ASSURED), 0);
+	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_CONNTRACK_MAX), nf_conntrack_max);
+	v[FLOWTRACK_A_SETTINGS_RESERVED] = 0;
+	v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = max;
+	ft_talk_flush(talk);
+	/* Nobody has counted the classes since: an empty table has none. */
+	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_FLOWS_EMBRYONIC), 0);
 }
 
 /* How many of the reserved entries are taken now. */
@@ -1158,7 +1205,9 @@ static struct kunit_case netlink_cases[] = {
 	KUNIT_CASE(delete_filtered),
 	KUNIT_CASE(expired),
 	KUNIT_CASE(statistics),
+	KUNIT_CASE(statistics_by_cpu),
 	KUNIT_CASE(reserved),
+	KUNIT_CASE(level),
 	KUNIT_CASE(settings),
 	KUNIT_CASE(size),
 	{}

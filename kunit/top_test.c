@@ -350,6 +350,9 @@ static void exact_when_small(struct kunit *test)
 		for (i = 1; i < list->n; i++)
 			KUNIT_EXPECT_GE(test, list->entry[i - 1].held,
 					list->entry[i].held);
+		list = &report->list[kind][FT_TOP_ORDER_GUARDED];
+		for (i = 1; i < list->n; i++)
+			KUNIT_EXPECT_GE(test, list->entry[i - 1].guarded, list->entry[i].guarded);
 	}
 }
 
@@ -519,7 +522,7 @@ static const struct {
 static void guarded_by_table(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 100);
-	const struct ft_top_list (*list)[FT_TOP_ORDERS + 1];
+	const struct ft_top_list (*list)[FT_TOP_ORDERS_ALL];
 	const struct ft_top_report *report;
 	struct ft_source source, dest;
 	union nf_inet_addr src, dst;
@@ -545,6 +548,7 @@ static void guarded_by_table(struct kunit *test)
 					list[kind][FLOWS].entry[0].guarded, 1);
 			KUNIT_EXPECT_EQ(test, list[kind][FT_TOP_ORDER_OWN].n,
 					0);
+			KUNIT_EXPECT_EQ(test, list[kind][FT_TOP_ORDER_GUARDED].n, 1);
 		}
 		set_addresses(o, &src, &dst);
 		family = o->v6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
@@ -748,6 +752,9 @@ static void rings_end(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 100);
 
+	/* Who has no use for rates does not make the packet path pay for them. */
+	KUNIT_EXPECT_EQ(test, ft_top_sample(tn), 0);
+	KUNIT_EXPECT_NOT_NULL(test, rcu_dereference_raw(tn->top.report));
 	KUNIT_EXPECT_NULL(test, rcu_dereference_raw(tn->top.rings));
 	survey_now(test, tn);
 	KUNIT_EXPECT_NOT_NULL(test, rcu_dereference_raw(tn->top.rings));
@@ -851,7 +858,7 @@ static void heavy_sources(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_heavy(tn, 50, 0, false));
 	rcu_read_lock();
 	KUNIT_EXPECT_TRUE(test, ft_top_any_heavy(tn));
-	first = ft_top_first_own(tn, SERVICE);
+	first = ft_top_first(tn, SERVICE, FT_TOP_ORDER_OWN);
 	KUNIT_EXPECT_NOT_NULL(test, first);
 	if (first) {
 		KUNIT_EXPECT_EQ(test, first->key.port, htons(80));

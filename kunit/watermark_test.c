@@ -278,6 +278,59 @@ static void rate_window(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, w->running);
 }
 
+/* Of nf_conntrack's table nf_conntrack's sysctls help, but for what is flowtrack's. */
+static void sysctl_by_table(struct kunit *test)
+{
+	static const struct {
+		enum flowtrack_tracker table;
+		unsigned int help;
+		const char *name;
+	} cases[] = {
+		{ FLOWTRACK_TRACKER_OWN, FLOWTRACK_A_SETTINGS_MAX_FLOWS, "nf_flowtrack_max" },
+		{ FLOWTRACK_TRACKER_OWN, FLOWTRACK_A_SETTINGS_SRC_MAX, "nf_flowtrack_src_max" },
+		{ FLOWTRACK_TRACKER_GUARDED, FLOWTRACK_A_SETTINGS_MAX_FLOWS, "nf_conntrack_max" },
+		{ FLOWTRACK_TRACKER_GUARDED, FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_TIME_WAIT,
+		  "nf_conntrack_tcp_timeout_time_wait" },
+		{ FLOWTRACK_TRACKER_GUARDED, FLOWTRACK_A_SETTINGS_SRC_MAX, "nf_flowtrack_src_max" },
+		{ FLOWTRACK_TRACKER_GUARDED, FLOWTRACK_A_SETTINGS_FULL_POLICY,
+		  "nf_flowtrack_full_policy" },
+	};
+	char buf[FT_WATERMARK_SYSCTL_SIZE];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct ft_watermark_event event = {
+			.table = cases[i].table,
+			.help = cases[i].help,
+		};
+
+		KUNIT_EXPECT_STREQ(test, ft_watermark_sysctl(&event, buf, sizeof(buf)),
+				   cases[i].name);
+	}
+}
+
+/* nf_conntrack's table has a level of its own, unless it has no limit. */
+static void conntrack_level(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct ft_watermark w = {};
+
+	ft_watermark_prepare(&w, U32_MAX);
+	ft_watermark_conntrack(tn, &w, 899, 1000);
+	KUNIT_EXPECT_FALSE(test, w.above);
+	ft_watermark_conntrack(tn, &w, 900, 1000);
+	KUNIT_EXPECT_TRUE(test, w.above);
+	KUNIT_EXPECT_FALSE(test, tn->watermark.above);
+	ft_watermark_conntrack(tn, &w, 750, 1000);
+	KUNIT_EXPECT_TRUE(test, w.above);
+	ft_watermark_conntrack(tn, &w, 749, 1000);
+	KUNIT_EXPECT_FALSE(test, w.above);
+	ft_watermark_conntrack(tn, &w, 1000, 1000);
+	KUNIT_EXPECT_TRUE(test, w.above);
+	ft_watermark_conntrack(tn, &w, 1000, 0);
+	KUNIT_EXPECT_FALSE(test, w.above);
+}
+
 static struct kunit_case watermark_cases[] = {
 	KUNIT_CASE(cross_by_table),
 	KUNIT_CASE(cross_twin),
@@ -286,6 +339,8 @@ static struct kunit_case watermark_cases[] = {
 	KUNIT_CASE(called_for_nothing),
 	KUNIT_CASE(switched_off),
 	KUNIT_CASE_SLOW(rate_window),
+	KUNIT_CASE(sysctl_by_table),
+	KUNIT_CASE(conntrack_level),
 	{}
 };
 

@@ -15,6 +15,7 @@
 
 #include "flow/shadow.h"
 #include "policy/loan.h"
+#include "policy/watermark.h"
 
 /**
  * enum ft_guard_answer - may a newcomer go on to nf_conntrack?
@@ -46,6 +47,7 @@ struct ft_guard_heavy;
  * @refused: a newcomer found no room since @work looked last
  * @hopeless: ft_now() when a search for a victim last failed
  * @loan: places of idle flows that unanswered newcomers took, see loan.c
+ * @watermark: tells that nf_conntrack's table fills; touched by @work only
  * @heavy: sources that hold too much, or NULL; see heavy.c
  */
 struct ft_guard {
@@ -59,6 +61,7 @@ struct ft_guard {
 	bool refused;
 	u32 hopeless;
 	struct ft_loan loan;
+	struct ft_watermark watermark;
 	struct ft_guard_heavy __rcu *heavy;
 };
 

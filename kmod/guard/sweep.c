@@ -15,6 +15,7 @@
 #include "guard/sweep.h"
 #include "net.h"
 #include "policy/loan.h"
+#include "policy/watermark.h"
 
 #define SWEEP_TIME	(50 * NSEC_PER_MSEC)
 /* After nf_conntrack was flushed. */
@@ -123,6 +124,14 @@ static bool sweep_pressed(const struct ft_net *tn)
 	       (max && (u64)nf_conntrack_count(tn->net) * 10 >= max * 9);
 }
 
+/* How many entries there may be, but for those that are reserved. */
+static u32 conntrack_room(const struct ft_net *tn)
+{
+	u32 max = READ_ONCE(nf_conntrack_max);
+
+	return max - min(ft_setting(&tn->set, RESERVED), max / 2);
+}
+
 static void guard_work(struct work_struct *work)
 {
 	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,
@@ -135,8 +144,13 @@ static void guard_work(struct work_struct *work)
 	} else if (rcu_access_pointer(tn->guard.heavy)) {
 		ft_guard_heavy_forget(tn);
 	}
-	/* Without shadows there is nothing to do: the next one starts it. */
-	if (ft_shadow_count(&tn->guard.shadows))
+	ft_watermark_conntrack(tn, &tn->guard.watermark, nf_conntrack_count(tn->net),
+			       conntrack_room(tn));
+	/*
+	 * Without shadows there is nothing to do: the next one starts it. But whom
+	 * it told that the table fills, it tells that there is room.
+	 */
+	if (ft_shadow_count(&tn->guard.shadows) || tn->guard.watermark.above)
 		ft_guard_kick(tn);
 }
 
@@ -156,6 +170,7 @@ int ft_guard_init(struct ft_net *tn)
 		return err;
 	INIT_DELAYED_WORK(&guard->work, guard_work);
 	guard->cursor = (struct ft_shadow_cursor){};
+	ft_watermark_prepare(&guard->watermark, U32_MAX);
 	guard->others = 0;
 	guard->settled = true;
 	guard->verify = false;

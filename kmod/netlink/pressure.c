@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pressure-ntf: the table has reached a watermark.
+ * pressure-ntf: a table has reached a watermark.
  */
 #include <linux/netlink.h>
 #include <linux/nf_flowtrack.h>
@@ -66,13 +66,14 @@ static int put_work(struct sk_buff *skb, const struct ft_watermark_work *work)
 
 static int put_first(struct sk_buff *skb, const struct ft_net *tn,
 		     unsigned int attr, const struct ft_top_entry *entry,
-		     enum flowtrack_top_kind kind)
+		     enum flowtrack_top_kind kind, enum flowtrack_tracker table)
 {
 	if (!entry)
 		return 0;
 	return ft_netlink_put_top_entry(skb, attr,
 					rcu_dereference(tn->top.report), entry,
-					kind, FT_TOP_ORDER_OWN);
+					kind, table == FLOWTRACK_TRACKER_OWN ?
+					FT_TOP_ORDER_OWN : FT_TOP_ORDER_GUARDED);
 }
 
 static int put_event(struct sk_buff *skb, const struct ft_net *tn,
@@ -81,25 +82,28 @@ static int put_event(struct sk_buff *skb, const struct ft_net *tn,
 	void *hdr = genlmsg_put(skb, 0, 0, &ft_genl_family, 0,
 				FLOWTRACK_CMD_PRESSURE_NTF);
 	u32 fill = div_u64((u64)event->count * 1000, max(event->room, 1U));
+	char sysctl[FT_WATERMARK_SYSCTL_SIZE];
 
 	if (!hdr)
 		return -EMSGSIZE;
-	if (nla_put_u8(skb, A(LEVEL), event->level) ||
+	if (nla_put_u8(skb, A(TABLE), event->table) ||
+	    nla_put_u8(skb, A(LEVEL), event->level) ||
 	    nla_put_u32(skb, A(COUNT), event->count) ||
 	    nla_put_u32(skb, A(ROOM), event->room) ||
 	    nla_put_u32(skb, A(FILL), fill) ||
-	    nla_put_u32(skb, A(RATE), event->rate) ||
+	    (event->table == FLOWTRACK_TRACKER_OWN &&
+	     nla_put_u32(skb, A(RATE), event->rate)) ||
 	    put_census(skb, &event->census) ||
 	    put_first(skb, tn, A(SOURCE), event->source,
-		      FLOWTRACK_TOP_KIND_SOURCE) ||
+		      FLOWTRACK_TOP_KIND_SOURCE, event->table) ||
 	    put_first(skb, tn, A(SERVICE), event->service,
-		      FLOWTRACK_TOP_KIND_SERVICE) ||
+		      FLOWTRACK_TOP_KIND_SERVICE, event->table) ||
 	    nla_put_u8(skb, A(POLICY), ft_setting(&tn->set, FULL_POLICY)) ||
 	    put_factors(skb, &tn->adaptive) ||
 	    put_number(skb, A(SINCE), event->since) ||
 	    put_work(skb, &event->work) ||
 	    nla_put_string(skb, A(SYSCTL),
-			   ft_setting_descs[event->help].procname))
+			   ft_watermark_sysctl(event, sysctl, sizeof(sysctl))))
 		return -EMSGSIZE;
 	genlmsg_end(skb, hdr);
 	return 0;

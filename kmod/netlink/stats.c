@@ -3,34 +3,65 @@
  * stats-get: counters, as a sum or by CPU.
  */
 #include <linux/cpumask.h>
+#include <linux/math64.h>
 #include <linux/netlink.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/skbuff.h>
 #include <net/genetlink.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
 #include <net/netlink.h>
 #include <net/sock.h>
 
 #include "base/settings.h"
 #include "base/stats.h"
+#include "flow/shadow.h"
 #include "flow/table.h"
 #include "net.h"
 #include "netlink/family.h"
 #include "netlink/stats.h"
 #include "policy/adaptive.h"
+#include "policy/top.h"
 
 /* This is not counted, but true of the whole namespace now. */
 static bool is_gauge(unsigned int attr)
 {
 	return (attr >= FLOWTRACK_A_STATS_ADAPTIVE_CLOSING &&
 		attr <= FLOWTRACK_A_STATS_ADAPTIVE_ASSURED) ||
-	       attr == FLOWTRACK_A_STATS_RESERVED_USED;
+	       attr >= FLOWTRACK_A_STATS_RESERVED_USED;
 }
 
-static void read_gauges(const struct ft_net *tn, struct ft_stats *stats)
+static u64 per_mille(u64 part, u64 whole)
 {
+	return whole ? div64_u64(part * 1000, whole) : 0;
+}
+
+/* What there is in either table, by class, as of a second ago. */
+static void read_classes(struct ft_net *tn, struct ft_stats *stats)
+{
+	struct ft_census guarded = {};
+	unsigned int i;
+
+	/* Without memory for it nothing is known of the classes. */
+	if (stats->v[FLOWTRACK_A_STATS_GUARDED] && !ft_top_sample(tn)) {
+		rcu_read_lock();
+		ft_top_census(&rcu_dereference(tn->top.report)->guarded, &guarded);
+		rcu_read_unlock();
+	}
+	for (i = 0; i < FT_CLASSES; i++) {
+		stats->v[FLOWTRACK_A_STATS_FLOWS_CLOSING + i] =
+			stats->v[FLOWTRACK_A_STATS_FLOWS] ?
+			READ_ONCE(tn->watermark.census.n[i]) : 0;
+		stats->v[FLOWTRACK_A_STATS_GUARDED_CLOSING + i] = guarded.n[i];
+	}
+}
+
+static void read_gauges(struct ft_net *tn, struct ft_stats *stats)
+{
+	u32 entries = nf_conntrack_count(tn->net), limit = READ_ONCE(nf_conntrack_max);
+	u32 flows = atomic_read(&tn->count);
 	/* More than max are there only after it was lowered. */
-	u32 count = min_t(u32, atomic_read(&tn->count),
-			  ft_setting(&tn->set, MAX_FLOWS));
+	u32 count = min(flows, ft_setting(&tn->set, MAX_FLOWS));
 	u32 room = ft_flow_room(&tn->set);
 	unsigned int i;
 
@@ -39,6 +70,14 @@ static void read_gauges(const struct ft_net *tn, struct ft_stats *stats)
 			ft_adaptive_shown(&tn->adaptive, i);
 	stats->v[FLOWTRACK_A_STATS_RESERVED_USED] = count > room ? count - room :
 								0;
+	stats->v[FLOWTRACK_A_STATS_FLOWS] = flows;
+	stats->v[FLOWTRACK_A_STATS_FLOWS_MAX] = room;
+	stats->v[FLOWTRACK_A_STATS_FLOWS_FILL] = per_mille(flows, room);
+	stats->v[FLOWTRACK_A_STATS_GUARDED] = ft_shadow_count(&tn->guard.shadows);
+	stats->v[FLOWTRACK_A_STATS_CONNTRACK] = entries;
+	stats->v[FLOWTRACK_A_STATS_CONNTRACK_MAX] = limit;
+	stats->v[FLOWTRACK_A_STATS_CONNTRACK_FILL] = per_mille(entries, limit);
+	read_classes(tn, stats);
 }
 
 static int put_stats(struct sk_buff *skb, const struct ft_stats *stats,
@@ -68,7 +107,7 @@ static int put_stats(struct sk_buff *skb, const struct ft_stats *stats,
  */
 int ft_netlink_stats_get(struct sk_buff *skb, struct genl_info *info)
 {
-	const struct ft_net *tn = ft_netlink_net(info);
+	struct ft_net *tn = ft_netlink_net(info);
 	struct ft_stats stats;
 	struct sk_buff *msg;
 	void *hdr;

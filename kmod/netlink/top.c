@@ -63,8 +63,8 @@ static int put_key(struct sk_buff *skb, const struct ft_top_report *report,
  * @report: what the entry is from
  * @entry: the entry
  * @kind: enum flowtrack_top_kind of the list
- * @order: enum flowtrack_top_order of the list, or FT_TOP_ORDER_OWN: guarded
- *	flows are left out
+ * @order: enum flowtrack_top_order of the list; FT_TOP_ORDER_OWN: guarded flows
+ *	are left out; FT_TOP_ORDER_GUARDED: own ones are
  *
  * Return: 0 or -EMSGSIZE.
  */
@@ -74,14 +74,18 @@ int ft_netlink_put_top_entry(struct sk_buff *skb, unsigned int attr,
 			     u8 order)
 {
 	struct nlattr *nest = nla_nest_start(skb, attr);
-	bool own = order == FT_TOP_ORDER_OWN;
+	bool both = order < FT_TOP_ORDERS;
 	u32 flows = entry->flows;
 	u64 part, whole;
 
-	if (own) {
+	if (order == FT_TOP_ORDER_OWN) {
 		flows -= entry->guarded;
 		part = entry->held;
 		whole = report->own.sampled;
+	} else if (order == FT_TOP_ORDER_GUARDED) {
+		flows = entry->guarded;
+		part = flows;
+		whole = report->guarded.total;
 	} else if (order == FLOWTRACK_TOP_ORDER_RATE) {
 		part = entry->rate;
 		whole = report->rate;
@@ -95,7 +99,7 @@ int ft_netlink_put_top_entry(struct sk_buff *skb, unsigned int attr,
 	    nla_put_u32(skb, E(FLOWS), flows) ||
 	    (report->window && nla_put_u32(skb, E(RATE), entry->rate)) ||
 	    nla_put_u32(skb, E(SHARE), part) ||
-	    (!own && nla_put_u32(skb, E(GUARDED), entry->guarded))) {
+	    (both && nla_put_u32(skb, E(GUARDED), entry->guarded))) {
 		nla_nest_cancel(skb, nest);
 		return -EMSGSIZE;
 	}

@@ -166,8 +166,10 @@ static int note_flow(struct ft_flow *flow, u32 index, void *arg)
 
 	if (survey->n == FT_TOP_SAMPLE)
 		return 1;
-	if (ft_flow_peek(flow, &key, &word))
-		describe_birth(&survey->note[survey->n++], &key, word);
+	if (!ft_flow_peek(flow, &key, &word))
+		return 0;
+	describe_birth(&survey->note[survey->n++], &key, word);
+	survey->report->own.census.n[ft_word_class(word)]++;
 	return 0;
 }
 
@@ -231,6 +233,7 @@ static int note_shadow(struct ft_shadow *shadow, void *arg)
 		return -ENOSPC;
 	word = ft_shadow_flow_key(&shadowed, &key);
 	describe_birth(&survey->note[survey->n++], &key, word);
+	survey->report->guarded.census.n[ft_shadow_class(READ_ONCE(shadow->word))]++;
 	return 0;
 }
 
@@ -300,6 +303,7 @@ static bool note_guarded(struct ft_net *tn, struct survey *survey)
 		if (err != -EAGAIN)
 			break;
 		survey->n = survey->own;
+		part->census = (struct ft_census){};
 		schedule_timeout_uninterruptible(1);
 	}
 	if (err == -EAGAIN)
@@ -458,6 +462,8 @@ static u64 worth(const struct ft_top_entry *entry, unsigned int order)
 		return (u64)entry->flows << 32 | entry->rate;
 	case FLOWTRACK_TOP_ORDER_RATE:
 		return (u64)entry->rate << 32 | entry->flows;
+	case FT_TOP_ORDER_GUARDED:
+		return (u64)entry->guarded << 32 | entry->rate;
 	default:
 		return (u64)entry->held << 32 | entry->rate;
 	}
@@ -506,7 +512,7 @@ static void list_kind(struct survey *survey, enum flowtrack_top_kind kind)
 		entry.flows = estimate(count->own, &report->own) +
 			      entry.guarded;
 		entry.rate = (count->rate + BIT(RATE_SHIFT - 1)) >> RATE_SHIFT;
-		for (order = 0; order <= FT_TOP_ORDER_OWN; order++)
+		for (order = 0; order < FT_TOP_ORDERS_ALL; order++)
 			list_add_entry(&report->list[kind][order], &entry,
 				       order);
 		if (i % 1024 == 0)
@@ -719,6 +725,28 @@ int ft_top_refresh(struct ft_net *tn)
 }
 
 /**
+ * ft_top_sample() - likewise, for one who has no use for rates
+ * @tn: namespace
+ *
+ * Births are not remembered for it: however often it is asked for, the packet path
+ * pays nothing.
+ *
+ * Context: may sleep; takes ft_top.lock.
+ * Return: 0; -ENOMEM; -EINTR: the caller is being killed.
+ */
+int ft_top_sample(struct ft_net *tn)
+{
+	int err = 0;
+
+	if (mutex_lock_killable(&tn->top.lock))
+		return -EINTR;
+	if (!is_fresh(report_of(tn)))
+		err = make_report(tn);
+	mutex_unlock(&tn->top.lock);
+	return err;
+}
+
+/**
  * ft_top_look() - see to it that the report is of this moment
  * @tn: namespace
  *
@@ -795,23 +823,37 @@ void ft_top_refused(struct ft_net *tn)
 }
 
 /**
- * ft_top_first_own() - what had most flows in the table at the last report
+ * ft_top_first() - what had most flows at the last report
  * @tn: namespace
  * @kind: source, destination or service
- *
- * Guarded flows do not count: they are not in this table.
+ * @order: of what; FT_TOP_ORDER_OWN and FT_TOP_ORDER_GUARDED are of one table
  *
  * Context: RCU read side, and the entry is good for as long.
  * Return: the entry, or NULL if there is none.
  */
-const struct ft_top_entry *ft_top_first_own(const struct ft_net *tn,
-					    enum flowtrack_top_kind kind)
+const struct ft_top_entry *ft_top_first(const struct ft_net *tn, enum flowtrack_top_kind kind,
+					unsigned int order)
 {
 	const struct ft_top_report *report = rcu_dereference(tn->top.report);
 
-	if (!report || !report->list[kind][FT_TOP_ORDER_OWN].n)
+	if (!report || !report->list[kind][order].n)
 		return NULL;
-	return &report->list[kind][FT_TOP_ORDER_OWN].entry[0];
+	return &report->list[kind][order].entry[0];
+}
+
+/**
+ * ft_top_census() - the flows of a table by class
+ * @part: what a report has of the table
+ * @census: filled; an estimate if not all flows were looked at
+ *
+ * Context: any.
+ */
+void ft_top_census(const struct ft_top_part *part, struct ft_census *census)
+{
+	unsigned int i;
+
+	for (i = 0; i < FT_CLASSES; i++)
+		census->n[i] = estimate(part->census.n[i], part);
 }
 
 /**

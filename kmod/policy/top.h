@@ -28,6 +28,7 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+#include "flow/table.h"
 #include "policy/source.h"
 
 #define FT_TOP_SAMPLE	16384u	/* flows looked at, of each table */
@@ -44,10 +45,14 @@
 #define FT_TOP_ORDERS	(FLOWTRACK_TOP_ORDER_RATE + 1)
 
 /*
- * One order more than users have: by own flows alone. What is done about a full
- * table, and told of it, follows from what is in that one.
+ * Orders that users do not have: by own flows alone, and by guarded ones. What is
+ * done about a full table, and told of it, follows from what is in that one.
  */
-#define FT_TOP_ORDER_OWN	FT_TOP_ORDERS
+enum {
+	FT_TOP_ORDER_OWN = FT_TOP_ORDERS,
+	FT_TOP_ORDER_GUARDED,
+	FT_TOP_ORDERS_ALL
+};
 
 struct ft_birth;
 struct ft_flow;
@@ -98,10 +103,12 @@ struct ft_top_list {
  * struct ft_top_part - one of the two tables
  * @total: flows in it
  * @sampled: of these were looked at
+ * @census: these, by class
  */
 struct ft_top_part {
 	u32 total;
 	u32 sampled;
+	struct ft_census census;
 };
 
 /**
@@ -117,8 +124,8 @@ struct ft_top_part {
  * @window: milliseconds that the rates are of; 0: there are no rates yet
  * @births: births that were looked at
  * @rate: flows opened per second, by all
- * @list: by enum flowtrack_top_kind and enum flowtrack_top_order, or
- *	FT_TOP_ORDER_OWN
+ * @list: by enum flowtrack_top_kind and enum flowtrack_top_order, or one of the
+ *	orders that follow it
  */
 struct ft_top_report {
 	struct rcu_head rcu;
@@ -132,7 +139,7 @@ struct ft_top_report {
 	u32 window;
 	u32 births;
 	u32 rate;
-	struct ft_top_list list[FT_TOP_KINDS][FT_TOP_ORDERS + 1];
+	struct ft_top_list list[FT_TOP_KINDS][FT_TOP_ORDERS_ALL];
 };
 
 /**
@@ -160,9 +167,11 @@ void ft_top_exit(struct ft_net *tn);
 void ft_top_born(struct ft_net *tn, const struct ft_key *key, u32 word);
 void ft_top_refused(struct ft_net *tn);
 int ft_top_refresh(struct ft_net *tn);
+int ft_top_sample(struct ft_net *tn);
 void ft_top_look(struct ft_net *tn);
-const struct ft_top_entry *ft_top_first_own(const struct ft_net *tn,
-					    enum flowtrack_top_kind kind);
+const struct ft_top_entry *ft_top_first(const struct ft_net *tn, enum flowtrack_top_kind kind,
+					unsigned int order);
+void ft_top_census(const struct ft_top_part *part, struct ft_census *census);
 
 bool ft_top_any_heavy(const struct ft_net *tn);
 bool ft_top_heavy(const struct ft_net *tn, const struct ft_key *key, u32 word);

@@ -5,6 +5,7 @@
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/ratelimit.h>
+#include <linux/string.h>
 
 #include "base/notify.h"
 #include "base/settings.h"
@@ -93,19 +94,25 @@ static u64 counted(const struct ft_net *tn, unsigned int attr)
 	return sum;
 }
 
-static void read_work(const struct ft_net *tn, struct ft_watermark_work *work)
+/* Sources are limited over both tables: what is refused is told with either. */
+static void read_work(const struct ft_net *tn, enum flowtrack_tracker table,
+		      struct ft_watermark_work *work)
 {
+	bool own = table == FLOWTRACK_TRACKER_OWN;
+	unsigned int evicted = own ? FLOWTRACK_A_STATS_EVICT_CLOSING :
+				     FLOWTRACK_A_STATS_GUARD_EVICT_CLOSING;
 	unsigned int i;
 
 	*work = (struct ft_watermark_work){
-		.dropped = counted(tn, FLOWTRACK_A_STATS_FULL_DROP),
-		.passed = counted(tn, FLOWTRACK_A_STATS_FULL_PASS),
+		.dropped = counted(tn, own ? FLOWTRACK_A_STATS_FULL_DROP :
+					     FLOWTRACK_A_STATS_GUARD_DROP),
+		.passed = counted(tn, own ? FLOWTRACK_A_STATS_FULL_PASS :
+					    FLOWTRACK_A_STATS_GUARD_PASS),
 		.refused = counted(tn, FLOWTRACK_A_STATS_SRC_MAX_REFUSED) +
 			   counted(tn, FLOWTRACK_A_STATS_SRC_RATE_REFUSED),
 	};
 	for (i = 0; i < FT_CLASSES; i++)
-		work->evicted += counted(tn, FLOWTRACK_A_STATS_EVICT_CLOSING +
-					     i);
+		work->evicted += counted(tn, evicted + i);
 }
 
 /* Keep two marks, so that the older one is more than a second old. */
@@ -137,13 +144,17 @@ static u32 births_per_second(const struct ft_net *tn)
 	return min_t(u64, div64_ul(born * HZ, window), U32_MAX);
 }
 
-/* Per mille of the own flows that were looked at. */
-static u32 share_of(const struct ft_top_report *report,
+/* Per mille of the table's flows. */
+static u32 share_of(const struct ft_top_report *report, enum flowtrack_tracker table,
 		    const struct ft_top_entry *entry)
 {
-	if (!entry || !report->own.sampled)
+	bool own = table == FLOWTRACK_TRACKER_OWN;
+	u32 whole;
+
+	if (!entry)
 		return 0;
-	return div_u64((u64)entry->held * 1000, report->own.sampled);
+	whole = own ? report->own.sampled : report->guarded.total;
+	return whole ? div_u64((u64)(own ? entry->held : entry->guarded) * 1000, whole) : 0;
 }
 
 static int print_proto(char *buf, size_t size, u8 l4proto)
@@ -173,49 +184,82 @@ static void print_most(char *buf, size_t size,
 		len = scnprintf(buf, size, "; most of %pI6c/%u",
 				source->key.host.addr, report->prefix.v6);
 	len += scnprintf(buf + len, size - len, " (%u%%) and to ",
-			 share_of(report, source) / 10);
+			 share_of(report, event->table, source) / 10);
 	len += print_proto(buf + len, size - len, service->key.l4proto);
 	if (service->key.port)
 		len += scnprintf(buf + len, size - len, " %u",
 				 ntohs(service->key.port));
 	scnprintf(buf + len, size - len, " (%u%%)",
-		  share_of(report, service) / 10);
+		  share_of(report, event->table, service) / 10);
 }
 
-static void log_event(struct ft_net *tn, const struct ft_watermark_event *event,
+/**
+ * ft_watermark_sysctl() - the sysctl that helps against what fills a table
+ * @event: what is told
+ * @buf: room for its name
+ * @size: FT_WATERMARK_SYSCTL_SIZE
+ *
+ * Guarded flows have nf_conntrack's limit and timeouts; what is done about
+ * sources and newcomers is flowtrack's.
+ *
+ * Context: any.
+ * Return: its name, without "net.netfilter.".
+ */
+const char *ft_watermark_sysctl(const struct ft_watermark_event *event, char *buf, size_t size)
+{
+	static const char ours[] = "nf_flowtrack_";
+	const char *name = ft_setting_descs[event->help].procname;
+
+	if (event->table == FLOWTRACK_TRACKER_OWN ||
+	    event->help == FLOWTRACK_A_SETTINGS_SRC_MAX ||
+	    event->help == FLOWTRACK_A_SETTINGS_FULL_POLICY)
+		strscpy(buf, name, size);
+	else
+		scnprintf(buf, size, "nf_conntrack_%s", name + strlen(ours));
+	return buf;
+}
+
+static void log_event(struct ft_net *tn, struct ft_watermark *w,
+		      const struct ft_watermark_event *event,
 		      const struct ft_top_report *report)
 {
+	bool own = event->table == FLOWTRACK_TRACKER_OWN;
+	const char *whose = own ? "flowtrack" : "nf_conntrack";
+	const char *what = own ? "flows" : "entries";
+	char sysctl[FT_WATERMARK_SYSCTL_SIZE];
 	const u32 *n = event->census.n;
-	char most[160];
+	char most[160], rate[40] = "";
 
-	if (!__ratelimit(&tn->watermark.log))
+	if (!__ratelimit(&w->log))
 		return;
 	if (event->level == FLOWTRACK_LEVEL_LOW) {
-		pr_info("nf_flowtrack: netns %u: %u of %u flows, below watermark_low again; in %llu s %llu flows were evicted, %llu newcomers dropped, %llu let through untracked, %llu refused for their source\n",
-			tn->net->ns.inum, event->count, event->room,
+		pr_info("nf_flowtrack: netns %u: %s's table has %u of %u %s, below watermark_low again; in %llu s %llu flows were evicted, %llu newcomers dropped, %llu let through untracked, %llu refused for their source\n",
+			tn->net->ns.inum, whose, event->count, event->room, what,
 			div_u64(event->since, MSEC_PER_SEC),
 			event->work.evicted, event->work.dropped,
 			event->work.passed, event->work.refused);
 		return;
 	}
 	print_most(most, sizeof(most), event, report);
-	pr_warn("nf_flowtrack: netns %u: %u of %u flows, watermark_high reached, %u new ones a second: %u closing, %u embryonic, %u replied, %u assured%s; policy %s; see net.netfilter.%s\n",
-		tn->net->ns.inum, event->count, event->room, event->rate,
+	if (own)
+		scnprintf(rate, sizeof(rate), ", %u new ones a second", event->rate);
+	pr_warn("nf_flowtrack: netns %u: %s's table has %u of %u %s, watermark_high reached%s: %u closing, %u embryonic, %u replied, %u assured%s; policy %s; see net.netfilter.%s\n",
+		tn->net->ns.inum, whose, event->count, event->room, what, rate,
 		n[FLOWTRACK_CLASS_CLOSING], n[FLOWTRACK_CLASS_EMBRYONIC],
 		n[FLOWTRACK_CLASS_REPLIED], n[FLOWTRACK_CLASS_ASSURED], most,
 		ft_setting_name(FLOWTRACK_A_SETTINGS_FULL_POLICY,
 				ft_setting(&tn->set, FULL_POLICY)),
-		ft_setting_descs[event->help].procname);
+		ft_watermark_sysctl(event, sysctl, sizeof(sysctl)));
 }
 
-static void tell(struct ft_net *tn, struct ft_watermark_event *event)
+static void tell(struct ft_net *tn, struct ft_watermark *w, struct ft_watermark_event *event)
 {
-	struct ft_watermark *w = &tn->watermark;
-	struct ft_watermark_work work;
+	unsigned int order = event->table == FLOWTRACK_TRACKER_OWN ? FT_TOP_ORDER_OWN :
+								     FT_TOP_ORDER_GUARDED;
 	const struct ft_top_report *report;
+	struct ft_watermark_work work;
 
-	event->rate = births_per_second(tn);
-	read_work(tn, &work);
+	read_work(tn, event->table, &work);
 	event->since = jiffies_to_msecs(jiffies - w->told);
 	event->work.evicted = work.evicted - w->work.evicted;
 	event->work.dropped = work.dropped - w->work.dropped;
@@ -227,16 +271,42 @@ static void tell(struct ft_net *tn, struct ft_watermark_event *event)
 	ft_top_look(tn);
 	rcu_read_lock();
 	report = rcu_dereference(tn->top.report);
-	event->source = ft_top_first_own(tn, FLOWTRACK_TOP_KIND_SOURCE);
-	event->service = ft_top_first_own(tn, FLOWTRACK_TOP_KIND_SERVICE);
+	if (report && event->table == FLOWTRACK_TRACKER_GUARDED)
+		ft_top_census(&report->guarded, &event->census);
+	event->source = ft_top_first(tn, FLOWTRACK_TOP_KIND_SOURCE, order);
+	event->service = ft_top_first(tn, FLOWTRACK_TOP_KIND_SERVICE, order);
 	event->help = ft_watermark_help(&event->census,
-					share_of(report, event->source),
+					share_of(report, event->table, event->source),
 					event->service ?
 					event->service->key.l4proto : 0,
 					ft_setting(&tn->set, FULL_POLICY));
-	log_event(tn, event, report);
+	log_event(tn, w, event, report);
 	ft_notify_pressure(tn, event);
 	rcu_read_unlock();
+}
+
+/* Was one of the two crossed? Then it is told. */
+static void look(struct ft_net *tn, struct ft_watermark *w, struct ft_watermark_event *event)
+{
+	u32 low = ft_setting(&tn->set, WATERMARK_LOW);
+	u32 high = ft_setting(&tn->set, WATERMARK_HIGH);
+
+	switch (ft_watermark_cross(w->above, event->count, event->room, low, high)) {
+	case FT_CROSSING_NONE:
+		break;
+	case FT_CROSSING_HIGH:
+		w->above = true;
+		event->level = FLOWTRACK_LEVEL_HIGH;
+		tell(tn, w, event);
+		break;
+	case FT_CROSSING_LOW:
+		w->above = false;
+		event->level = FLOWTRACK_LEVEL_LOW;
+		tell(tn, w, event);
+		break;
+	}
+	if (!low || !high)
+		w->above = false;
 }
 
 static u32 trip_at(const struct ft_net *tn)
@@ -249,16 +319,24 @@ static u32 trip_at(const struct ft_net *tn)
 }
 
 /**
- * ft_watermark_init() - all is below the watermarks
+ * ft_watermark_prepare() - all is below the watermarks
+ * @w: of a table
+ * @trip: see struct ft_watermark
+ */
+void ft_watermark_prepare(struct ft_watermark *w, u32 trip)
+{
+	w->trip = trip;
+	w->told = jiffies;
+	ratelimit_state_init(&w->log, LOG_INTERVAL, LOG_BURST);
+}
+
+/**
+ * ft_watermark_init() - prepare those of the own table
  * @tn: namespace that nobody else knows yet
  */
 void ft_watermark_init(struct ft_net *tn)
 {
-	struct ft_watermark *w = &tn->watermark;
-
-	w->trip = trip_at(tn);
-	w->told = jiffies;
-	ratelimit_state_init(&w->log, LOG_INTERVAL, LOG_BURST);
+	ft_watermark_prepare(&tn->watermark, trip_at(tn));
 }
 
 /**
@@ -288,34 +366,21 @@ void ft_watermark_trip(struct ft_net *tn)
  */
 void ft_watermark_update(struct ft_net *tn, const struct ft_census *census)
 {
-	u32 low = ft_setting(&tn->set, WATERMARK_LOW);
-	u32 high = ft_setting(&tn->set, WATERMARK_HIGH);
 	struct ft_watermark *w = &tn->watermark;
 	struct ft_watermark_event event = {
+		.table = FLOWTRACK_TRACKER_OWN,
 		.count = atomic_read(&tn->count),
 		.room = ft_flow_room(&tn->set),
 		.census = *census,
 	};
 	bool tripped = READ_ONCE(w->tripped);
+	unsigned int i;
 
+	for (i = 0; i < FT_CLASSES; i++)
+		WRITE_ONCE(w->census.n[i], census->n[i]);
 	count_births(tn);
-	switch (ft_watermark_cross(w->above, event.count, event.room, low,
-				   high)) {
-	case FT_CROSSING_NONE:
-		break;
-	case FT_CROSSING_HIGH:
-		w->above = true;
-		event.level = FLOWTRACK_LEVEL_HIGH;
-		tell(tn, &event);
-		break;
-	case FT_CROSSING_LOW:
-		w->above = false;
-		event.level = FLOWTRACK_LEVEL_LOW;
-		tell(tn, &event);
-		break;
-	}
-	if (!low || !high)
-		w->above = false;
+	event.rate = births_per_second(tn);
+	look(tn, w, &event);
 	w->running = atomic_read(&tn->count);
 	WRITE_ONCE(w->tripped, false);
 	/*
@@ -323,4 +388,29 @@ void ft_watermark_update(struct ft_net *tn, const struct ft_census *census)
 	 * meanwhile, it looks again in a second without being called.
 	 */
 	WRITE_ONCE(w->trip, w->above || tripped ? U32_MAX : trip_at(tn));
+}
+
+/**
+ * ft_watermark_conntrack() - tell if nf_conntrack's table crossed a watermark
+ * @tn: namespace
+ * @w: of that table
+ * @count: its entries
+ * @room: how many there may be; 0: as many as there are
+ *
+ * Context: guarding's worker; may sleep.
+ */
+void ft_watermark_conntrack(struct ft_net *tn, struct ft_watermark *w, u32 count, u32 room)
+{
+	struct ft_watermark_event event = {
+		.table = FLOWTRACK_TRACKER_GUARDED,
+		.count = count,
+		.room = room,
+	};
+
+	/* Without a limit it is never full. */
+	if (!room) {
+		event.count = 0;
+		event.room = 1;
+	}
+	look(tn, w, &event);
 }

@@ -2,10 +2,10 @@
 /*
  * flowtrack stats: counters since the namespace was made.
  */
-#include <assert.h>
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
 #include <linux/nf_flowtrack.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "cmd.h"
@@ -30,10 +30,9 @@ static int stats_message(const struct nlmsghdr *nlh, void *data)
 	struct stats *s = data;
 	const struct nlattr *a;
 	const char *sep = "";
+	bool has[__FLOWTRACK_A_STATS_MAX] = { false };
 	unsigned int i;
-	__u64 has = 0;
 
-	static_assert(__FLOWTRACK_A_STATS_MAX <= 64, "too many counters");
 	mnl_attr_for_each(a, nlh, GENL_HDRLEN) {
 		unsigned int type = mnl_attr_get_type(a);
 
@@ -45,14 +44,14 @@ static int stats_message(const struct nlmsghdr *nlh, void *data)
 			value[type] = mnl_attr_get_u32(a);
 		else
 			continue;
-		has |= 1ULL << type;
+		has[type] = true;
 	}
 	if (s->json)
 		out_str(&std, !s->cpu ? "{" : s->n ? ",\n{" : "\n{");
 	for (i = 0; i < stats_names.n; i++) {
 		const char *name = stats_names.name[i];
 
-		if (!(has >> i & 1))
+		if (!has[i] || !name)
 			continue;
 		if (s->json)
 			out_fmt(&std, "%s\"%s\":%llu", sep, name, value[i]);

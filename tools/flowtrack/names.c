@@ -153,6 +153,21 @@ static const char * const stats[] = {
 	[FLOWTRACK_A_STATS_FULL_PASS_REPLIED] = "full_pass_replied",
 	[FLOWTRACK_A_STATS_FULL_PASS_ASSURED] = "full_pass_assured",
 	[FLOWTRACK_A_STATS_RESERVED_USED] = "reserved_used",
+	[FLOWTRACK_A_STATS_FLOWS] = "flows",
+	[FLOWTRACK_A_STATS_FLOWS_MAX] = "flows_max",
+	[FLOWTRACK_A_STATS_FLOWS_FILL] = "flows_fill",
+	[FLOWTRACK_A_STATS_FLOWS_CLOSING] = "flows_closing",
+	[FLOWTRACK_A_STATS_FLOWS_EMBRYONIC] = "flows_embryonic",
+	[FLOWTRACK_A_STATS_FLOWS_REPLIED] = "flows_replied",
+	[FLOWTRACK_A_STATS_FLOWS_ASSURED] = "flows_assured",
+	[FLOWTRACK_A_STATS_GUARDED] = "guarded",
+	[FLOWTRACK_A_STATS_GUARDED_CLOSING] = "guarded_closing",
+	[FLOWTRACK_A_STATS_GUARDED_EMBRYONIC] = "guarded_embryonic",
+	[FLOWTRACK_A_STATS_GUARDED_REPLIED] = "guarded_replied",
+	[FLOWTRACK_A_STATS_GUARDED_ASSURED] = "guarded_assured",
+	[FLOWTRACK_A_STATS_CONNTRACK] = "conntrack",
+	[FLOWTRACK_A_STATS_CONNTRACK_MAX] = "conntrack_max",
+	[FLOWTRACK_A_STATS_CONNTRACK_FILL] = "conntrack_fill",
 };
 
 const struct names tcp_state_names = NAMES(tcp_states);

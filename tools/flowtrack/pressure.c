@@ -31,10 +31,14 @@ void pressure_parse(const struct nlmsghdr *nlh, struct pressure *p)
 	const struct nlattr *a;
 
 	memset(p, 0, sizeof(*p));
+	p->table = FLOWTRACK_TRACKER_OWN;
 	mnl_attr_for_each(a, nlh, GENL_HDRLEN) {
 		unsigned int type = mnl_attr_get_type(a);
 
 		switch (type) {
+		case A(TABLE):
+			p->table = number(a);
+			break;
 		case A(LEVEL):
 			p->level = number(a);
 			break;
@@ -91,6 +95,11 @@ void pressure_parse(const struct nlmsghdr *nlh, struct pressure *p)
 	}
 }
 
+static const char *table_name(const struct pressure *p)
+{
+	return p->table == FLOWTRACK_TRACKER_GUARDED ? "nf_conntrack" : "flowtrack";
+}
+
 static const char *word(const struct names *names, unsigned int value)
 {
 	const char *name = name_of(names, value);
@@ -122,8 +131,10 @@ void pressure_text(struct out *o, const struct pressure *p)
 {
 	unsigned int i;
 
-	out_fmt(o, "count=%u room=%u fill=%u.%u%% rate=%u", p->count, p->room,
-		p->fill / 10, p->fill % 10, p->rate);
+	out_fmt(o, "table=%s count=%u room=%u fill=%u.%u%%", table_name(p), p->count, p->room,
+		p->fill / 10, p->fill % 10);
+	if (p->table == FLOWTRACK_TRACKER_OWN)
+		out_fmt(o, " rate=%u", p->rate);
 	for (i = 0; i < PRESSURE_CLASSES; i++)
 		out_fmt(o, " %s=%u", word(&class_names, i), p->flows[i]);
 	if (p->has_source)
@@ -158,8 +169,10 @@ void pressure_json(struct out *o, const struct pressure *p)
 {
 	unsigned int i;
 
-	out_fmt(o, "{\"count\":%u,\"room\":%u,\"fill\":%u.%03u,\"rate\":%u",
-		p->count, p->room, p->fill / 1000, p->fill % 1000, p->rate);
+	out_fmt(o, "{\"table\":\"%s\",\"count\":%u,\"room\":%u,\"fill\":%u.%03u",
+		table_name(p), p->count, p->room, p->fill / 1000, p->fill % 1000);
+	if (p->table == FLOWTRACK_TRACKER_OWN)
+		out_fmt(o, ",\"rate\":%u", p->rate);
 	for (i = 0; i < PRESSURE_CLASSES; i++)
 		out_fmt(o, ",\"%s\":%u", word(&class_names, i), p->flows[i]);
 	if (p->has_source)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the kernel tells when the table reaches a watermark.
+ * What the kernel tells when a table reaches a watermark.
  */
 #ifndef FT_PRESSURE_H
 #define FT_PRESSURE_H
@@ -14,11 +14,12 @@ struct out;
 
 /**
  * struct pressure - a notification
+ * @table: whose table: enum flowtrack_tracker
  * @level: enum flowtrack_level
  * @count: flows
  * @room: how many there may be, without the reserved ones
  * @fill: @count, per mille of @room
- * @rate: new flows per second
+ * @rate: new flows per second; of flowtrack's table only
  * @flows: by class
  * @source: holds most flows
  * @service: what most are to
@@ -34,6 +35,7 @@ struct out;
  * @sysctl: name of the one that helps
  */
 struct pressure {
+	__u8 table;
 	__u8 level;
 	__u32 count;
 	__u32 room;

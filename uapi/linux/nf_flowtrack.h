@@ -304,6 +304,21 @@ enum {
 	FLOWTRACK_A_STATS_FULL_PASS_REPLIED,
 	FLOWTRACK_A_STATS_FULL_PASS_ASSURED,
 	FLOWTRACK_A_STATS_RESERVED_USED, /* reserved entries in use; in the sum only */
+	FLOWTRACK_A_STATS_FLOWS,	/* own flows now; in the sum only, as the next */
+	FLOWTRACK_A_STATS_FLOWS_MAX,	/* as many as there may be, without the reserved ones */
+	FLOWTRACK_A_STATS_FLOWS_FILL,	/* flows, per mille of these */
+	FLOWTRACK_A_STATS_FLOWS_CLOSING, /* own flows, by class */
+	FLOWTRACK_A_STATS_FLOWS_EMBRYONIC,
+	FLOWTRACK_A_STATS_FLOWS_REPLIED,
+	FLOWTRACK_A_STATS_FLOWS_ASSURED,
+	FLOWTRACK_A_STATS_GUARDED,	/* guarded flows */
+	FLOWTRACK_A_STATS_GUARDED_CLOSING, /* by class; of more than 16384 an estimate */
+	FLOWTRACK_A_STATS_GUARDED_EMBRYONIC,
+	FLOWTRACK_A_STATS_GUARDED_REPLIED,
+	FLOWTRACK_A_STATS_GUARDED_ASSURED,
+	FLOWTRACK_A_STATS_CONNTRACK,	/* entries of nf_conntrack, guarded or not */
+	FLOWTRACK_A_STATS_CONNTRACK_MAX, /* as many as there may be; 0: no limit */
+	FLOWTRACK_A_STATS_CONNTRACK_FILL, /* entries, per mille of these */
 
 	__FLOWTRACK_A_STATS_MAX,
 	FLOWTRACK_A_STATS_MAX = (__FLOWTRACK_A_STATS_MAX - 1)
@@ -440,6 +455,7 @@ enum {
 	FLOWTRACK_A_PRESSURE_REFUSED,	/* u64: refused for their source since */
 	FLOWTRACK_A_PRESSURE_SYSCTL,	/* string: the sysctl that helps */
 	FLOWTRACK_A_PRESSURE_PAD,
+	FLOWTRACK_A_PRESSURE_TABLE,	/* u8: enum flowtrack_tracker: whose table it is */
 
 	__FLOWTRACK_A_PRESSURE_MAX,
 	FLOWTRACK_A_PRESSURE_MAX = (__FLOWTRACK_A_PRESSURE_MAX - 1)

@@ -32,7 +32,7 @@
 #define GUARDED6							\
 	"tracker=guarded class=embryonic id=18446744073709551615"
 #define REPLY6	"reply-src=2001:db8::2 reply-dst=2001:db8::1 "
-#define LEVEL	"count=900 room=1000 fill=90.0% rate=77 "			\
+#define LEVEL	"table=flowtrack count=900 room=1000 fill=90.0% rate=77 "			\
 		"closing=1 embryonic=2 replied=3 assured=4 "
 #define MOST	"source=192.0.2.7/24 source_share=50.1% "			\
 		"service=tcp/443 service_share=100.0% "
@@ -366,6 +366,7 @@ static void pressure_lines(void)
 	struct options opts = {};
 	struct monitor m = { .o = &o, .opts = &opts };
 	char msg[2048] ALIGNED;
+	struct nlmsghdr *nlh;
 	json_t *j, *p;
 
 	out_init(&o, -1);
@@ -377,8 +378,16 @@ static void pressure_lines(void)
 	o.len = 0;
 	EXPECT_INT(monitor_message(pressure_message(msg, false), &m), 0);
 	o.buf[o.len] = '\0';
-	EXPECT(!strncmp(o.buf, "[LOW]     count=0 ", 18));
+	EXPECT(!strncmp(o.buf, "[LOW]     table=flowtrack count=0 ", 34));
 	EXPECT(!strstr(o.buf, "source="));
+	/* nf_conntrack's table is another one, and nobody knows its rate. */
+	nlh = (void *)pressure_message(msg, true);
+	mnl_attr_put_u8(nlh, FLOWTRACK_A_PRESSURE_TABLE, FLOWTRACK_TRACKER_GUARDED);
+	o.len = 0;
+	EXPECT_INT(monitor_message(nlh, &m), 0);
+	o.buf[o.len] = '\0';
+	EXPECT(!strncmp(o.buf, "[HIGH]    table=nf_conntrack count=900 ", 39));
+	EXPECT(!strstr(o.buf, "rate="));
 
 	opts.json = true;
 	opts.timestamps = true;
@@ -389,6 +398,7 @@ static void pressure_lines(void)
 	EXPECT_STR(json_string_value(json_object_get(j, "event")), "high");
 	EXPECT(json_real_value(json_object_get(j, "time")) > 1e9);
 	p = json_object_get(j, "pressure");
+	EXPECT_STR(json_string_value(json_object_get(p, "table")), "flowtrack");
 	EXPECT_INT(json_integer_value(json_object_get(p, "assured")), 4);
 	EXPECT(json_real_value(json_object_get(p, "fill")) == 0.9);
 	EXPECT(json_real_value(json_object_get(p, "since")) == 61.234);

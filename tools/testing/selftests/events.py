@@ -293,6 +293,7 @@ def _(rig):
     equal((p["service"]["proto"], p["service"]["port"], p["service"]["flows"]), ("udp", 53, 179), f"service: {p}")
     check(p["source"]["address"].startswith("10.9.1."), f"source: {p}")
     check(p["rate"] > 0 and p["adaptive_embryonic"] < 1000 and p["adaptive_assured"] == 1000, f"rate, factors: {p}")
+    equal(p["table"], "flowtrack", f"whose table: {p}")
     equal((p["policy"], p["sysctl"]), ("evict", "net.netfilter.nf_flowtrack_udp_timeout"), f"policy, sysctl: {p}")
 
     # Up to the limit and beyond it, and down to between the watermarks: no word of it.
@@ -313,7 +314,7 @@ def _(rig):
     lines = [line for line in log.read() if "watermark" in line]
     equal([("watermark_high reached" in line, "below watermark_low" in line) for line in lines],
           [(True, False), (False, True)], f"lines: {lines}")
-    for part in ("180 of 200 flows", "179 embryonic", "1 assured", "to udp 53 (99%)", "nf_flowtrack_udp_timeout"):
+    for part in ("flowtrack's table has 180 of 200 flows", "179 embryonic", "1 assured", "to udp 53 (99%)", "nf_flowtrack_udp_timeout"):
         check(part in lines[0], f"'{part}' is not in: {lines[0]}")
     log.close()
     rig.r.sysctl("max", old)

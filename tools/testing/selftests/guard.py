@@ -54,7 +54,7 @@ def fresh(net, maximum=None, **settings):
 
 def since(net, before):
     now = net.r.tool_json("stats")
-    return {k: now[k] - before[k] for k in now if k.startswith("guard") and now[k] != before[k]}
+    return {k: now[k] - before[k] for k in now if k.startswith("guard_") and now[k] != before[k]}
 
 
 def both(net):
@@ -475,6 +475,34 @@ def _(net):
     net.r.nft("delete table inet still")
     net.r.run("sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=30")
     close(near + far)
+
+
+@case("nf_conntrack's table fills: it is told before it is full, with what helps, and once", only="flowtrack")
+def _(net):
+    fresh(net)
+    kept = talks(net, 2)
+    limit(100)
+    monitor = net.r.popen(TOOL, "monitor", "pressure", "--count", "2")
+    busywait(20, lambda: genl_listeners(net.r), "the monitor's subscription")
+    flood(net, 80, base=30000)
+    busywait(10, lambda: net.r.tool_json("stats")["conntrack"] >= 82, "entries")
+    flood(net, 12, base=40000)
+    line = monitor.stdout.readline()
+    for part in ("[HIGH]", " table=nf_conntrack ", " room=100 ", " assured=2 ", " source=",
+                 " service=", "sysctl=net.netfilter.nf_"):
+        check(part in line, f"'{part}' is not in: {line}")
+    told = net.r.tool_json("stats")
+    equal((told["conntrack_max"], told["guarded"], told["guarded_assured"]), (100, told["conntrack"], 2), "gauges")
+    check(900 <= told["conntrack_fill"] <= 1000, f"level: {told}")
+    # Full, and some are evicted: that has been told.
+    flood(net, 50, base=41000)
+    net.r.tool("flush", "guarded", "udp")
+    line = monitor.stdout.readline()
+    check("[LOW]" in line and " table=nf_conntrack " in line and " evicted=0 " not in line, f"line: {line}")
+    equal(monitor.wait(20), 0, "status of the monitor")
+    lines = [x for x in net.log.read() if "watermark" in x]
+    equal(["nf_conntrack's table has" in x for x in lines], [True, True], f"lines: {lines}")
+    close(kept)
 
 
 def ask(ns, addr, port, n):

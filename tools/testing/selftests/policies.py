@@ -92,9 +92,17 @@ def _(rig):
     equal((told.get("full"), told.get("full_drop"), told.get("insert")), (10, 10, MAX), f"counters: {told}")
     equal({k: n for k, n in told.items() if k.startswith("full_")}, {"full_drop": 10, "full_drop_embryonic": 10},
           "by class and reason")
+    cpus = rig.r.tool_json("--cpu", "stats")
     for k, n in told.items():
-        if not k.startswith(("adaptive", "reserved_used")):
-            check(sum(cpu[k] for cpu in rig.r.tool_json("--cpu", "stats")) >= n, f"{k} of the CPUs")
+        # What there is now, no CPU has to itself.
+        if not k.startswith(("adaptive", "reserved_used", "flows", "guarded", "conntrack")):
+            check(sum(cpu[k] for cpu in cpus) >= n, f"{k} of the CPUs")
+    check(not [k for k in cpus[0] if k.startswith(("flows", "guarded", "conntrack"))], f"gauges of a CPU: {cpus[0]}")
+    now = rig.r.tool_json("stats")
+    equal({k: now[k] for k in ("flows", "flows_max", "flows_fill", "guarded")},
+          {"flows": MAX, "flows_max": MAX, "flows_fill": 1000, "guarded": 0}, "what there is now")
+    busywait(10, lambda: rig.r.tool_json("stats")["flows_embryonic"] == MAX - 1, "the classes, a second later")
+    equal(rig.r.tool_json("stats")["flows_replied"], 1, "flows_replied")
 
 
 @case("pass: newcomers go through as new, without an entry", only="flowtrack")
