@@ -216,8 +216,11 @@ out:
 	return ct;
 }
 
-/* Calls @fn for every shadow; one may be met twice. Return: 0 or -EINTR. */
-static int walk_shadows(struct ft_net *tn, ft_shadow_fn fn, void *arg)
+/*
+ * Calls @fn for every shadow. A resize may show one twice; with @once that ends
+ * the walk. Return: 0; -EINTR; -EAGAIN: there was a resize.
+ */
+static int walk_shadows(struct ft_net *tn, ft_shadow_fn fn, void *arg, bool once)
 {
 	struct ft_shadow_cursor cursor = {};
 	int more;
@@ -226,6 +229,8 @@ static int walk_shadows(struct ft_net *tn, ft_shadow_fn fn, void *arg)
 		rcu_read_lock();
 		more = ft_shadow_walk(&tn->guard.shadows, &cursor, WALK_SLICE, fn, arg);
 		rcu_read_unlock();
+		if (more == -EAGAIN && once)
+			return more;
 		/* Being resized, maybe by what is dropped here: go again. */
 		if (more == -EAGAIN)
 			schedule_timeout_killable(1);
@@ -284,7 +289,7 @@ int ft_netlink_guarded_by_id(struct ft_net *tn, u64 id, struct nf_conn **found)
 	struct wanted wanted = { .tn = tn, .id = id };
 	int err;
 
-	err = walk_shadows(tn, find_wanted, &wanted);
+	err = walk_shadows(tn, find_wanted, &wanted, false);
 	if (!err && !wanted.ct)
 		err = -ENOENT;
 	if (!err && wanted.twice)
@@ -354,7 +359,57 @@ int ft_netlink_guarded_del(struct ft_net *tn, const struct ft_filter *filter,
 	struct selection sel = { .tn = tn, .filter = filter };
 	int err;
 
-	err = walk_shadows(tn, end_selected, &sel);
+	err = walk_shadows(tn, end_selected, &sel, false);
 	*ended += sel.ended;
 	return err;
+}
+
+/**
+ * struct each - a walk over guarded flows
+ * @tn: namespace
+ * @filter: that match
+ * @fn: called for each
+ * @arg: argument of @fn
+ */
+struct each {
+	struct ft_net *tn;
+	const struct ft_filter *filter;
+	void (*fn)(const struct ft_flow6 *copy, void *arg);
+	void *arg;
+};
+
+static int visit_guarded(struct ft_shadow *shadow, void *arg)
+{
+	struct ft_shadow_key key = shadow->key;
+	struct each *each = arg;
+	struct ft_flow6 copy;
+	struct nf_conn *ct;
+
+	ct = ft_guard_real(each->tn, &key);
+	if (!ct)
+		return 0;
+	if (ft_netlink_guarded_match(each->filter, ct)) {
+		describe_guarded(&copy, ct);
+		each->fn(&copy, each->arg);
+	}
+	nf_ct_put(ct);
+	return 0;
+}
+
+/**
+ * ft_netlink_guarded_each() - visit every guarded flow once
+ * @tn: namespace
+ * @filter: those that match
+ * @fn: called for each, in the terms of the table, in an RCU read side
+ * @arg: argument of @fn
+ *
+ * Context: may sleep.
+ * Return: 0; -EINTR; -EAGAIN: it was not once, and not all, because of a resize.
+ */
+int ft_netlink_guarded_each(struct ft_net *tn, const struct ft_filter *filter,
+			    void (*fn)(const struct ft_flow6 *copy, void *arg), void *arg)
+{
+	struct each each = { .tn = tn, .filter = filter, .fn = fn, .arg = arg };
+
+	return walk_shadows(tn, visit_guarded, &each, true);
 }

@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 struct ft_filter;
+struct ft_flow6;
 struct ft_key;
 struct ft_net;
 struct nf_conn;
@@ -22,5 +23,7 @@ int ft_netlink_guarded_by_id(struct ft_net *tn, u64 id, struct nf_conn **found);
 bool ft_netlink_guarded_end(struct ft_net *tn, struct nf_conn *ct);
 int ft_netlink_guarded_del(struct ft_net *tn, const struct ft_filter *filter,
 			   u32 *ended);
+int ft_netlink_guarded_each(struct ft_net *tn, const struct ft_filter *filter,
+			    void (*fn)(const struct ft_flow6 *copy, void *arg), void *arg);
 
 #endif /* _FT_NETLINK_GUARDED_H */

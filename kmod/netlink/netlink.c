@@ -17,6 +17,7 @@
 
 #include "base/notify.h"
 #include "netlink/add.h"
+#include "netlink/count.h"
 #include "netlink/dump.h"
 #include "netlink/events.h"
 #include "netlink/family.h"
@@ -65,6 +66,12 @@ static const struct nla_policy top_policy[] = {
 	[FLOWTRACK_A_TOP_ORDER] =
 		NLA_POLICY_MAX(NLA_U8, FLOWTRACK_TOP_ORDER_RATE),
 	[FLOWTRACK_A_TOP_LIMIT] = NLA_POLICY_RANGE(NLA_U32, 1, FT_TOP_MAX),
+};
+
+static const struct nla_policy count_policy[] = {
+	[FLOWTRACK_A_COUNT_BY] = NLA_POLICY_MAX(NLA_U8, FLOWTRACK_COUNT_BY_SOURCE),
+	[FLOWTRACK_A_COUNT_FILTER] = NLA_POLICY_NESTED(ft_filter_policy),
+	[FLOWTRACK_A_COUNT_LIMIT] = NLA_POLICY_RANGE(NLA_U32, 1, FT_NETLINK_COUNT_MAX),
 };
 
 /* Without a policy the core refuses every attribute. */
@@ -117,6 +124,13 @@ static const struct genl_ops ops[] = {
 		.policy = top_policy,
 		.maxattr = ARRAY_SIZE(top_policy) - 1,
 		.doit = ft_netlink_top_get,
+	},
+	{
+		.cmd = FLOWTRACK_CMD_COUNT_GET,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = count_policy,
+		.maxattr = ARRAY_SIZE(count_policy) - 1,
+		.doit = ft_netlink_count_get,
 	},
 };
 

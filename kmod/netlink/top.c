@@ -23,8 +23,15 @@
 /* The attributes before the entries, at most. */
 #define HEAD_SIZE	(10 * nla_total_size(sizeof(u32)))
 
-static int put_host(struct sk_buff *skb, const struct ft_source *host,
-		    u8 prefix)
+/**
+ * ft_netlink_put_host() - a source or destination, in a nest for a top-entry
+ * @skb: message
+ * @host: its address
+ * @prefix: bits of it that count
+ *
+ * Return: 0 or -EMSGSIZE.
+ */
+int ft_netlink_put_host(struct sk_buff *skb, const struct ft_source *host, u8 prefix)
 {
 	int err = nla_put_u8(skb, E(FAMILY), host->family);
 
@@ -44,10 +51,10 @@ static int put_key(struct sk_buff *skb, const struct ft_top_report *report,
 
 	switch (kind) {
 	case FLOWTRACK_TOP_KIND_SOURCE:
-		return put_host(skb, &key->host,
-				v4 ? report->prefix.v4 : report->prefix.v6);
+		return ft_netlink_put_host(skb, &key->host,
+					   v4 ? report->prefix.v4 : report->prefix.v6);
 	case FLOWTRACK_TOP_KIND_DESTINATION:
-		return put_host(skb, &key->host, v4 ? 32 : 128);
+		return ft_netlink_put_host(skb, &key->host, v4 ? 32 : 128);
 	default:
 		if (ft_l4_has_ports(key->l4proto) &&
 		    nla_put_be16(skb, E(PORT), key->port))

@@ -9,6 +9,7 @@
 #include <linux/types.h>
 #include <net/netlink.h>
 
+struct ft_source;
 struct ft_top_entry;
 struct ft_top_report;
 struct genl_info;
@@ -22,6 +23,7 @@ int ft_netlink_put_top_entry(struct sk_buff *skb, unsigned int attr,
 			     const struct ft_top_report *report,
 			     const struct ft_top_entry *entry, u8 kind,
 			     u8 order);
+int ft_netlink_put_host(struct sk_buff *skb, const struct ft_source *host, u8 prefix);
 int ft_netlink_top_get(struct sk_buff *skb, struct genl_info *info);
 
 #endif /* _FT_NETLINK_TOP_H */

@@ -462,19 +462,26 @@ static void put_parts(struct nlmsghdr *nlh, const struct filter *f)
 }
 
 /**
- * filter_put() - write a filter to a request
- * @nlh: request, with nothing else in it
+ * filter_put_as() - write a filter to a request
+ * @nlh: request, with little else in it
+ * @attr: attribute that the request has it as
  * @f: filter; an empty one becomes an empty nest, which all flows match
  */
-void filter_put(struct nlmsghdr *nlh, const struct filter *f)
+void filter_put_as(struct nlmsghdr *nlh, __u16 attr, const struct filter *f)
 {
-	struct nlattr *nest = mnl_attr_nest_start(nlh, FLOWTRACK_A_FLOW_FILTER);
+	struct nlattr *nest = mnl_attr_nest_start(nlh, attr);
 
 	put_terms(nlh, &f->all);
 	if (f->trackers)
 		mnl_attr_put_u8(nlh, FLOWTRACK_A_FILTER_TRACKER, f->trackers);
 	put_parts(nlh, f);
 	mnl_attr_nest_end(nlh, nest);
+}
+
+/* Likewise, to one of those that are about flows. */
+void filter_put(struct nlmsghdr *nlh, const struct filter *f)
+{
+	filter_put_as(nlh, FLOWTRACK_A_FLOW_FILTER, f);
 }
 
 static bool match_addr(const struct addr *addr, const __u8 *b)

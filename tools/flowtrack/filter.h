@@ -86,6 +86,7 @@ int filter_parse(struct filter *f, int argc, char **argv, __u8 family);
 bool filter_empty(const struct filter *f);
 bool filter_wants(const struct filter *f, enum flowtrack_tracker tracker);
 void filter_default(struct filter *f, __u8 trackers);
+void filter_put_as(struct nlmsghdr *nlh, __u16 attr, const struct filter *f);
 void filter_put(struct nlmsghdr *nlh, const struct filter *f);
 bool filter_match(const struct filter *f, const struct flow *flow);
 

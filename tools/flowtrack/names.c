@@ -81,6 +81,15 @@ static const char * const top_orders[] = {
 	[FLOWTRACK_TOP_ORDER_RATE] = "rate",
 };
 
+static const char * const count_bys[] = {
+	[FLOWTRACK_COUNT_BY_CLASS] = "class",
+	[FLOWTRACK_COUNT_BY_STATE] = "state",
+	[FLOWTRACK_COUNT_BY_PROTO] = "proto",
+	[FLOWTRACK_COUNT_BY_ZONE] = "zone",
+	[FLOWTRACK_COUNT_BY_MARK] = "mark",
+	[FLOWTRACK_COUNT_BY_SOURCE] = "source",
+};
+
 static const char * const levels[] = {
 	[FLOWTRACK_LEVEL_LOW] = "low",
 	[FLOWTRACK_LEVEL_HIGH] = "high",
@@ -181,6 +190,7 @@ const struct names adopt_names = NAMES(adopts);
 const struct names enable_names = NAMES(enables);
 const struct names top_kind_names = NAMES(top_kinds);
 const struct names top_order_names = NAMES(top_orders);
+const struct names count_by_names = NAMES(count_bys);
 const struct names level_names = NAMES(levels);
 const struct names status_names = NAMES(statuses);
 const struct names stats_names = NAMES(stats);
@@ -446,6 +456,26 @@ static const char * const top_attr[] = {
 };
 
 const struct attr_names top_attrs = ATTRS(top_attr);
+
+static const char * const count_attr[] = {
+	[FLOWTRACK_A_COUNT_BY] = "by",
+	[FLOWTRACK_A_COUNT_FILTER] = "filter",
+	[FLOWTRACK_A_COUNT_LIMIT] = "limit",
+	[FLOWTRACK_A_COUNT_TOTAL] = "total",
+	[FLOWTRACK_A_COUNT_OTHERS] = "others",
+	[FLOWTRACK_A_COUNT_SHORT_BY] = "short_by",
+	[FLOWTRACK_A_COUNT_ENTRY] = "entry",
+};
+
+static const struct attr_names * const count_nested[ARRAY_SIZE(count_attr)] = {
+	[FLOWTRACK_A_COUNT_FILTER] = &filter_attrs,
+};
+
+const struct attr_names count_attrs = {
+	.name = count_attr,
+	.n = ARRAY_SIZE(count_attr),
+	.nested = count_nested,
+};
 
 /* The settings are named in one place, settings[]. */
 const struct attr_names *settings_attrs(void)

@@ -22,7 +22,7 @@ struct names {
 extern const struct names tcp_state_names, sctp_state_names, flow_state_names;
 extern const struct names class_names, reason_names, policy_names, adopt_names,
 			  enable_names;
-extern const struct names top_kind_names, top_order_names;
+extern const struct names top_kind_names, top_order_names, count_by_names;
 extern const struct names tracker_names, level_names;
 extern const struct names status_names;		/* by bit */
 extern const struct names stats_names;		/* by attribute */
@@ -89,7 +89,7 @@ struct attr_names {
 	const struct attr_names * const *nested;
 };
 
-extern const struct attr_names flow_attrs, stats_attrs, top_attrs;
+extern const struct attr_names flow_attrs, stats_attrs, top_attrs, count_attrs;
 const struct attr_names *settings_attrs(void);
 
 #endif /* FT_NAMES_H */

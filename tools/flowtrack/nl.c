@@ -39,6 +39,8 @@ static const struct attr_names *attrs_of(const struct nlmsghdr *req)
 		return &stats_attrs;
 	case FLOWTRACK_CMD_TOP_GET:
 		return &top_attrs;
+	case FLOWTRACK_CMD_COUNT_GET:
+		return &count_attrs;
 	default:
 		return &flow_attrs;
 	}

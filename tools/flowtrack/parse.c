@@ -66,7 +66,7 @@ int words_value(struct words *w, const char **value)
 }
 
 /* Complains about a value that the current word does not take. */
-int words_no_value(struct words *w)
+int words_no_value(const struct words *w)
 {
 	if (!w->value)
 		return EXIT_OK;

@@ -29,7 +29,7 @@ struct words {
 void words_init(struct words *w, int argc, char **argv);
 bool words_next(struct words *w);
 int words_value(struct words *w, const char **value);
-int words_no_value(struct words *w);
+int words_no_value(const struct words *w);
 int words_unknown(const struct words *w, const char * const *keys, size_t n);
 int words_bad(const struct words *w, const char *value, const char *wanted);
 int words_twice(const struct words *w);

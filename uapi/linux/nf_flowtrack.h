@@ -47,6 +47,16 @@ enum flowtrack_top_order {
 	FLOWTRACK_TOP_ORDER_RATE,	/* flows opened per second */
 };
 
+/* What flows are counted by. */
+enum flowtrack_count_by {
+	FLOWTRACK_COUNT_BY_CLASS,
+	FLOWTRACK_COUNT_BY_STATE,	/* of a protocol */
+	FLOWTRACK_COUNT_BY_PROTO,
+	FLOWTRACK_COUNT_BY_ZONE,
+	FLOWTRACK_COUNT_BY_MARK,
+	FLOWTRACK_COUNT_BY_SOURCE,	/* a prefix, as the limits of sources have it */
+};
+
 /* Which watermark was crossed. */
 enum flowtrack_level {
 	FLOWTRACK_LEVEL_LOW,	/* the table came down below watermark-low */
@@ -430,6 +440,34 @@ enum {
 	FLOWTRACK_A_TOP_ENTRY_MAX = (__FLOWTRACK_A_TOP_ENTRY_MAX - 1)
 };
 
+/* How many flows there are of each kind. */
+enum {
+	FLOWTRACK_A_COUNT_BY = 1,	/* u8: enum flowtrack_count_by */
+	FLOWTRACK_A_COUNT_FILTER,	/* nest: filter: which; requests only */
+	FLOWTRACK_A_COUNT_LIMIT,	/* u32: entries at most; requests only */
+	FLOWTRACK_A_COUNT_TOTAL,	/* u32: flows that were counted */
+	FLOWTRACK_A_COUNT_OTHERS,	/* u32: of these, flows that no entry has */
+	FLOWTRACK_A_COUNT_SHORT_BY,	/* u32: an entry may be too low by so many; 0: exact */
+	FLOWTRACK_A_COUNT_ENTRY,	/* nest: count-entry, one for each kind */
+
+	__FLOWTRACK_A_COUNT_MAX,
+	FLOWTRACK_A_COUNT_MAX = (__FLOWTRACK_A_COUNT_MAX - 1)
+};
+
+/* An entry has what it is counted by: a state with its protocol. */
+enum {
+	FLOWTRACK_A_COUNT_ENTRY_FLOWS = 1, /* u32 */
+	FLOWTRACK_A_COUNT_ENTRY_CLASS,	/* u8: enum flowtrack_class */
+	FLOWTRACK_A_COUNT_ENTRY_L4PROTO, /* u8: IPPROTO_* */
+	FLOWTRACK_A_COUNT_ENTRY_STATE,	/* u8: by protocol */
+	FLOWTRACK_A_COUNT_ENTRY_ZONE,	/* u16 */
+	FLOWTRACK_A_COUNT_ENTRY_MARK,	/* u32 */
+	FLOWTRACK_A_COUNT_ENTRY_SOURCE,	/* nest: top-entry: family, address, prefix */
+
+	__FLOWTRACK_A_COUNT_ENTRY_MAX,
+	FLOWTRACK_A_COUNT_ENTRY_MAX = (__FLOWTRACK_A_COUNT_ENTRY_MAX - 1)
+};
+
 /* A watermark was crossed: what fills the table, and what was done about it. */
 enum {
 	FLOWTRACK_A_PRESSURE_LEVEL = 1,	/* u8: enum flowtrack_level */
@@ -473,6 +511,7 @@ enum {
 	FLOWTRACK_CMD_FLOW_DESTROY_NTF,
 	FLOWTRACK_CMD_TOP_GET,
 	FLOWTRACK_CMD_PRESSURE_NTF,
+	FLOWTRACK_CMD_COUNT_GET,
 
 	__FLOWTRACK_CMD_MAX,
 	FLOWTRACK_CMD_MAX = (__FLOWTRACK_CMD_MAX - 1)

@@ -226,6 +226,65 @@ static void del(void)
 	err_clear();
 }
 
+/* The first entry of each kind, as text and as JSON. */
+static void count_by(void)
+{
+	static const struct {
+		const char *words;
+		const char *text[2];
+		const char *json;
+	} cases[] = {
+		{ "by class", { "assured ", "replied " }, "{\"class\":\"assured\",\"flows\":600}" },
+		{ "by state", { "tcp established ", "89 unreplied " },
+		  "{\"proto\":\"tcp\",\"state\":\"established\",\"flows\":600}" },
+		{ "by proto udp", { "tcp ", "89 " }, "{\"proto\":\"tcp\",\"flows\":600}" },
+		{ "by zone", { "0 ", "5 " }, "{\"zone\":0,\"flows\":600}" },
+		{ "by mark", { "0x0 ", "0xff " }, "{\"mark\":0,\"flows\":600}" },
+		{ "by source", { "192.0.2.7 ", "2001:db8::/64 " },
+		  "{\"address\":\"192.0.2.7\",\"prefix\":32,\"flows\":600}" },
+	};
+	struct options three = { .count = 3 }, many = { .count = 257 };
+	const char *out, *line;
+	json_t *j, *entry;
+	char *dump;
+	size_t i;
+	int code;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fake_reset();
+		out = run_verb(cmd_count, &plain, cases[i].words, &code);
+		EXPECT_INT(code, 0);
+		EXPECT_INT(request_cmd(), FLOWTRACK_CMD_COUNT_GET);
+		EXPECT(!strncmp(out, cases[i].text[0], strlen(cases[i].text[0])));
+		EXPECT(strstr(out, " 600  60.0%\n"));
+		line = strchr(out, '\n') + 1;
+		EXPECT(!strncmp(line, cases[i].text[1], strlen(cases[i].text[1])));
+		EXPECT(strstr(line, "\nothers ") && strstr(line, "\ntotal "));
+		EXPECT_INT(!!strstr(out, "up to 3 more"), !strcmp(cases[i].words, "by source"));
+		j = run_json(cmd_count, cases[i].words);
+		EXPECT_INT(field(j, "total"), 1000);
+		EXPECT_INT(field(j, "others"), 101);
+		entry = json_array_get(json_object_get(j, "counts"), 0);
+		dump = json_dumps(entry, JSON_COMPACT);
+		EXPECT_STR(dump, cases[i].json);
+		free(dump);
+		json_decref(j);
+	}
+	run_verb(cmd_count, &three, "by source tcp", &code);
+	EXPECT_INT(code, 0);
+	run_verb(cmd_count, &three, "tcp", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	run_verb(cmd_count, &many, "by source", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	run_verb(cmd_count, &plain, "by", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	run_verb(cmd_count, &plain, "by weight", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	run_verb(cmd_count, &plain, "by class tpc", &code);
+	EXPECT_INT(code, EXIT_USAGE);
+	err_clear();
+}
+
 static void count(void)
 {
 	const char *out;
@@ -753,6 +812,7 @@ const struct test cmd_tests[] = {
 	{ "add", add },
 	{ "del and flush", del },
 	{ "count", count },
+	{ "count by", count_by },
 	{ "stats", stats },
 	{ "top", top },
 	{ "show", show },

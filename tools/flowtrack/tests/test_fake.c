@@ -192,6 +192,47 @@ static void put_host(struct nlmsghdr *nlh, bool v6, __u8 kind)
 			!v6 ? 32 : kind ? 128 : 64);
 }
 
+/* Two entries of each kind, and others. */
+static void put_count(struct nlmsghdr *nlh, const struct nlmsghdr *req)
+{
+	const struct nlattr *a;
+	struct nlattr *nest;
+	__u8 by = 0;
+	int i;
+
+	mnl_attr_for_each(a, req, GENL_HDRLEN)
+		if (mnl_attr_get_type(a) == FLOWTRACK_A_COUNT_BY)
+			by = mnl_attr_get_u8(a);
+	mnl_attr_put_u8(nlh, FLOWTRACK_A_COUNT_BY, by);
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_COUNT_TOTAL, 1000);
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_COUNT_OTHERS, 101);
+	mnl_attr_put_u32(nlh, FLOWTRACK_A_COUNT_SHORT_BY, by == FLOWTRACK_COUNT_BY_SOURCE ? 3 : 0);
+	for (i = 0; i < 2; i++) {
+		nest = mnl_attr_nest_start(nlh, FLOWTRACK_A_COUNT_ENTRY);
+		mnl_attr_put_u32(nlh, FLOWTRACK_A_COUNT_ENTRY_FLOWS, 600 - 301 * i);
+		if (by == FLOWTRACK_COUNT_BY_CLASS)
+			mnl_attr_put_u8(nlh, FLOWTRACK_A_COUNT_ENTRY_CLASS, 3 - i);
+		if (by == FLOWTRACK_COUNT_BY_PROTO || by == FLOWTRACK_COUNT_BY_STATE)
+			mnl_attr_put_u8(nlh, FLOWTRACK_A_COUNT_ENTRY_L4PROTO,
+					i ? 89 : IPPROTO_TCP);
+		if (by == FLOWTRACK_COUNT_BY_STATE)
+			mnl_attr_put_u8(nlh, FLOWTRACK_A_COUNT_ENTRY_STATE,
+					i ? 0 : FLOWTRACK_TCP_STATE_ESTABLISHED);
+		if (by == FLOWTRACK_COUNT_BY_ZONE)
+			mnl_attr_put_u16(nlh, FLOWTRACK_A_COUNT_ENTRY_ZONE, 5 * i);
+		if (by == FLOWTRACK_COUNT_BY_MARK)
+			mnl_attr_put_u32(nlh, FLOWTRACK_A_COUNT_ENTRY_MARK, 0xff * i);
+		if (by == FLOWTRACK_COUNT_BY_SOURCE) {
+			struct nlattr *host;
+
+			host = mnl_attr_nest_start(nlh, FLOWTRACK_A_COUNT_ENTRY_SOURCE);
+			put_host(nlh, i, 0);
+			mnl_attr_nest_end(nlh, host);
+		}
+		mnl_attr_nest_end(nlh, nest);
+	}
+}
+
 /* Two entries; rates from the second request on. */
 static void put_top(struct nlmsghdr *nlh, const struct nlmsghdr *req)
 {
@@ -267,6 +308,11 @@ static void answer_do(const struct nlmsghdr *req)
 	case FLOWTRACK_CMD_STATS_GET:
 		nlh = reply(buf, req, 0);
 		put_stats(nlh, -1);
+		queue(nlh);
+		break;
+	case FLOWTRACK_CMD_COUNT_GET:
+		nlh = reply(buf, req, 0);
+		put_count(nlh, req);
 		queue(nlh);
 		break;
 	case FLOWTRACK_CMD_TOP_GET:

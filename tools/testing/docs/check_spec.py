@@ -55,7 +55,7 @@ def policy(name):
     if "FT_PROTO_NLATTR_POLICY" in body:
         body += re.search(r"define FT_PROTO_NLATTR_POLICY\s(.*)", code("kmod/proto/nlattr.h")).group(1)
     return {attr.lower().replace("_", "-")
-            for attr in re.findall(r"\[(?:A\(|FLOWTRACK_A_TOP_|FLOWTRACK_A_FLOW_)(\w+)\)?\]", body)}
+            for attr in re.findall(r"\[(?:A\(|FLOWTRACK_A_TOP_|FLOWTRACK_A_COUNT_|FLOWTRACK_A_FLOW_)(\w+)\)?\]", body)}
 
 
 def accepted(spec, name):
@@ -88,7 +88,7 @@ def main():
           differences(want, {k: v.strip() for k, v in strings.items()}, "the spec", "the header"))
     check("spec: everything is documented", undocumented(spec))
     for op, name in (("flow-get", "select_policy"), ("flow-del", "select_policy"), ("flow-add", "add_policy"),
-                     ("top-get", "top_policy")):
+                     ("top-get", "top_policy"), ("count-get", "count_policy")):
         check(f"spec: {op} takes what the module's policy takes",
               differences(accepted(spec, op), policy(name), "the spec", name))
     sets = {s["name"]: [a["name"] for a in s["attributes"] if a["type"] != "pad"] for s in spec["attribute-sets"]}

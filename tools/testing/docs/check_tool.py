@@ -47,10 +47,10 @@ def expected_words(values):
     settings = dict(re.findall(r"\[A\((\w+)\)\] =\s*(?:\{\s*SETTING|\w+)\((\w+),", code("kmod/base/settings.c")))
     want = {}
     for name in values:
-        m = re.fullmatch(r"FLOWTRACK_(?:A_)?(TOP_KIND|TOP_ORDER|TOP_ENTRY|TOP|TCP_STATE|SCTP_STATE|FLOW_STATE|TUPLE|"
+        m = re.fullmatch(r"FLOWTRACK_(?:A_)?(TOP_KIND|TOP_ORDER|TOP_ENTRY|TOP|COUNT_BY|COUNT_ENTRY|COUNT|TCP_STATE|SCTP_STATE|FLOW_STATE|TUPLE|"
                          r"COUNTERS|TCP_DIR|FLOW|FILTER|ANY|STATS|SETTINGS|CLASS|REASON|POLICY|TRACKER|LEVEL)_(\w+)", name)
-        # Nothing that a request has is in a top-entry; settings.c has no setting that tells of others.
-        if not m or m.group(2) in ("MAX", "PAD", "FOLLOWING") or m.group(1) == "TOP_ENTRY":
+        # Nothing that a request has is in a top-entry or count-entry; settings.c has no setting that tells of others.
+        if not m or m.group(2) in ("MAX", "PAD", "FOLLOWING") or m.group(1) in ("TOP_ENTRY", "COUNT_ENTRY"):
             continue
         want[name] = settings[m.group(2)] if m.group(1) == "SETTINGS" else m.group(2).lower()
     return want

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The tool: every verb, its exit codes, filters and errors."""
 
+import collections
 import json
 import os
 
@@ -57,6 +58,33 @@ def _(rig):
         equal(tool(rig.r, "count", *words).strip(), str(number), f"count {' '.join(words)}")
     equal(len(parse_json(tool(rig.r, "-j", "-4", "list"))), 4, "-4 list")
     equal(len(parse_json(tool(rig.r, "-j", "-6", "list"))), 4, "-6 list")
+
+
+BY = {
+    "class": {"embryonic": 5, "replied": 2, "assured": 1}, "proto": {"udp": 4, "tcp": 2, "icmp": 1, "icmpv6": 1},
+    "zone": {0: 8}, "mark": {0: 8}, "source": {"10.9.1.2": 4, "fd09:1::": 4},
+    "state": {"udp": 4, "tcp": 2, "icmp": 1, "icmpv6": 1},
+}
+
+
+@case("count by: what list shows, counted in the kernel", only="flowtrack")
+def _(rig):
+    fill(rig)
+    for what, want in BY.items():
+        told = json.loads(tool(rig.r, "-j", "count", "by", what))
+        equal((told["by"], told["total"], told["others"], told["short_by"]), (what, 8, 0, 0), f"{told}")
+        found = collections.Counter()
+        for entry in told["counts"]:
+            found[entry.get("address", entry.get("proto", entry.get(what)))] += entry["flows"]
+        equal(dict(found), want, f"by {what}")
+    states = {(e["proto"], e["state"]): e["flows"] for e in json.loads(tool(rig.r, "-j", "count", "by", "state"))["counts"]}
+    equal((states[("tcp", "established")], states[("udp", "replied")], states[("udp", "unreplied")]), (1, 2, 2), "states")
+    told = json.loads(tool(rig.r, "-j", "count", "by", "proto", "not", "udp", "-N", "1"))
+    equal((told["total"], told["others"], [e["proto"] for e in told["counts"]]), (4, 2, ["tcp"]), f"{told}")
+    lines = tool(rig.r, "count", "by", "class", "udp").splitlines()
+    equal([line.split() for line in lines], [["embryonic", "2", "50.0%"], ["replied", "2", "50.0%"], ["total", "4", "100.0%"]],
+          "as text")
+    tool(rig.r, "count", "by", "weight", wanted=USAGE)
 
 
 @case("list: text in columns, --oneline, colours only where wanted", only="flowtrack")
