@@ -18,6 +18,8 @@
 #include "names.h"
 #include "parse.h"
 
+/* Of the JSON: greater when a member goes or means something else. */
+#define SCHEMA_VERSION		"1"
 #define MODULE_VERSION_FILE	"/sys/module/nf_flowtrack/version"
 
 /* Long options without a letter; those that only some verbs have are bits. */
@@ -182,7 +184,7 @@ static int print_version(const struct options *opts)
 		p = put_json(p, VERSION, 64);
 		p = put_lit(p, ",\"nf_flowtrack\":");
 		p = module[0] ? put_json(p, module, 64) : put_lit(p, "null");
-		p = put_lit(p, "}\n");
+		p = put_lit(p, ",\"schema\":" SCHEMA_VERSION "}\n");
 		out_commit(&std, p);
 	} else {
 		out_fmt(&std, "flowtrack %s\nnf_flowtrack %s\n", VERSION,

@@ -116,7 +116,8 @@ def _(rig):
     equal(json.loads(tool(rig.r, "-j", "get", "id", str(flow["id"])))["id"], flow["id"], "get id")
     check("window" in tool(rig.r, "-j", "get", "id", str(flow["id"])), "get shows no TCP window")
     equal(json.loads(tool(rig.r, "-j", "list", "tcp", "dport", "9")), [], "an empty list")
-    check("flowtrack" in json.loads(tool(rig.r, "-j", "--version")), "version")
+    version = json.loads(tool(rig.r, "-j", "--version"))
+    check("flowtrack" in version and version["schema"] == 1, f"version: {version}")
 
 
 @case("get: by tuple, in both directions, and by id", only="flowtrack")
