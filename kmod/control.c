@@ -17,6 +17,7 @@
 #include "flow/shadow.h"
 #include "flow/table.h"
 #include "guard/feed.h"
+#include "guard/sweep.h"
 #include "net.h"
 #include "policy/source.h"
 #include "track/enable.h"
@@ -274,6 +275,8 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 		if (which & BIT_ULL(i))
 			WRITE_ONCE(tn->set.v[i], wanted->v[i]);
 	}
+	if (which & BIT_ULL(A(GUARD)) && wanted->v[A(GUARD)])
+		ft_guard_start(tn);
 	if (ft_source_apply(tn, sources))
 		ft_guard_recount(tn);
 	if (which & FILL_SETTINGS)

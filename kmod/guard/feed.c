@@ -15,6 +15,7 @@
 #include "flow/tuple.h"
 #include "guard/feed.h"
 #include "guard/guard.h"
+#include "guard/idle.h"
 #include "net.h"
 #include "policy/loan.h"
 #include "policy/source.h"
@@ -206,6 +207,15 @@ enum ft_guard_answer ft_guard_refuse_source(struct ft_net *tn)
 	return FT_GUARD_PASS;
 }
 
+/* Never more shadows than nf_conntrack entries: its limit may have been lowered. */
+static bool too_many(const struct ft_net *tn)
+{
+	u32 max = READ_ONCE(nf_conntrack_max);
+
+	return max && ft_shadow_count(&tn->guard.shadows) >=
+			      max_t(u32, max, nf_conntrack_count(tn->net));
+}
+
 /**
  * ft_guard_feed() - a packet whose flow stays in nf_conntrack
  * @tn: namespace
@@ -219,7 +229,6 @@ enum ft_guard_answer ft_guard_refuse_source(struct ft_net *tn)
 enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
 				   bool exempt)
 {
-	unsigned int max = READ_ONCE(nf_conntrack_max);
 	enum ft_source_verdict verdict;
 	struct ft_shadow_key key;
 	struct ft_shadow *shadow;
@@ -240,8 +249,7 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
 	/* Deleted, this was the last packet. */
 	if (nf_ct_is_dying(ct))
 		return FT_GUARD_GO;
-	/* Never more shadows than nf_conntrack entries. */
-	if (max && ft_shadow_count(&tn->guard.shadows) >= max)
+	if (too_many(tn))
 		return FT_GUARD_GO;
 	/* What is there, and what another flow has announced, is counted only. */
 	exempt |= nf_ct_is_confirmed(ct) || ct->master;
@@ -258,6 +266,43 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
 		ft_stat_inc(tn, NOMEM);
 	ft_guard_kick(tn);
 	return FT_GUARD_GO;
+}
+
+/**
+ * ft_guard_remember() - an entry that no packet of it has made known
+ * @tn: namespace
+ * @ct: the entry, confirmed; its bucket is locked
+ *
+ * When its last packet came is told by its timeout; one that does not tell has
+ * had a packet just now.
+ *
+ * Context: RCU read side, softirqs disabled.
+ * Return: 0, also if it is known or there are too many; -ENOMEM; -EBUSY or
+ * -E2BIG: the shadows' table can't grow as fast.
+ */
+int ft_guard_remember(struct ft_net *tn, const struct nf_conn *ct)
+{
+	u32 idle = ft_guard_idle(ct);
+	struct ft_shadow_key key;
+	u32 source;
+	int err;
+
+	ft_shadow_key_set(&key, &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple,
+			  nf_ct_zone(ct));
+	if (nf_ct_is_dying(ct) || too_many(tn) ||
+	    ft_shadow_find(&tn->guard.shadows, &key))
+		return 0;
+	count(tn, &key, true, &source);
+	err = ft_shadow_add(&tn->guard.shadows, &key, ft_guard_bits(ct) | source,
+			    ft_guard_deadline(ct),
+			    ft_now() - (idle == FT_GUARD_IDLE_UNKNOWN ? 0 : idle));
+	if (err)
+		uncount(tn, &key, source);
+	if (err == -EEXIST)
+		err = 0;
+	else if (err && err != -EBUSY)
+		ft_stat_inc(tn, NOMEM);
+	return err;
 }
 
 /* Count a flow that was there before its source's limits were. */

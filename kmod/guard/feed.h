@@ -16,6 +16,7 @@ struct nf_conn;
 
 enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
 				   bool exempt);
+int ft_guard_remember(struct ft_net *tn, const struct nf_conn *ct);
 void ft_guard_recount(struct ft_net *tn);
 enum ft_guard_answer ft_guard_refuse_source(struct ft_net *tn);
 struct nf_conn *ft_guard_real(const struct ft_net *tn,

@@ -46,6 +46,8 @@ struct ft_guard_heavy;
  *	touched by @work only
  * @refused: a newcomer found no room since @work looked last
  * @hopeless: ft_now() when a search for a victim last failed
+ * @learn_after: local_clock() before which nf_conntrack's table is not walked again;
+ *	touched by @work only
  * @loan: places of idle flows that unanswered newcomers took, see loan.c
  * @watermark: tells that nf_conntrack's table fills; touched by @work only
  * @heavy: sources that hold too much, or NULL; see heavy.c
@@ -60,6 +62,7 @@ struct ft_guard {
 	bool verify;
 	bool refused;
 	u32 hopeless;
+	u64 learn_after;
 	struct ft_loan loan;
 	struct ft_watermark watermark;
 	struct ft_guard_heavy __rcu *heavy;

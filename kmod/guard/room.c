@@ -17,6 +17,8 @@
 #include "guard/feed.h"
 #include "guard/guard.h"
 #include "guard/heavy.h"
+#include "guard/idle.h"
+#include "guard/learn.h"
 #include "guard/room.h"
 #include "net.h"
 #include "policy/adaptive.h"
@@ -182,6 +184,8 @@ static bool evict_shadow(struct ft_net *tn, const struct ft_newcomer *newcomer,
 	}
 	ft_shadow_update(shadow, ft_guard_bits(ct), ft_guard_deadline(ct), ft_now());
 	candidate_set(tn, &candidate, shadow);
+	/* Its packets may have passed no hook of ours, or came while it was learned. */
+	candidate.idle = min(candidate.idle, ft_guard_idle(ct));
 	/*
 	 * Offloaded: its packets pass by, it is not as idle as it looks. More
 	 * references than the table's and ours: packets of it are queued, and
@@ -323,6 +327,9 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 		log_conntrack_full(tn, "a new connection goes on untracked");
 		return FT_GUARD_PASS;
 	}
+	/* Among those that are not known yet early drop may find one. */
+	if (!ft_guard_knows(tn))
+		return FT_GUARD_GO;
 	ft_stat_inc(tn, GUARD_DROP);
 	log_conntrack_full(tn, "a new connection was dropped");
 	return FT_GUARD_DROP;

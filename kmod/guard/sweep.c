@@ -12,6 +12,7 @@
 #include "guard/feed.h"
 #include "guard/guard.h"
 #include "guard/heavy.h"
+#include "guard/learn.h"
 #include "guard/sweep.h"
 #include "net.h"
 #include "policy/loan.h"
@@ -137,6 +138,7 @@ static void guard_work(struct work_struct *work)
 	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,
 					 guard.work);
 
+	ft_guard_learn(tn);
 	sweep(tn);
 	if (sweep_pressed(tn)) {
 		WRITE_ONCE(tn->guard.refused, false);
@@ -178,7 +180,20 @@ int ft_guard_init(struct ft_net *tn)
 	RCU_INIT_POINTER(guard->heavy, NULL);
 	ft_loan_init(&guard->loan);
 	guard->hopeless = ft_now() - 1;
+	guard->learn_after = 0;
 	return 0;
+}
+
+/**
+ * ft_guard_start() - find out what nf_conntrack tracks already
+ * @tn: namespace whose packets come by from now on
+ *
+ * Context: any.
+ */
+void ft_guard_start(struct ft_net *tn)
+{
+	if (nf_conntrack_count(tn->net) && !READ_ONCE(tn->dying))
+		mod_delayed_work(system_dfl_wq, &tn->guard.work, 0);
 }
 
 /**

@@ -18,6 +18,7 @@
 #include <net/netfilter/nf_conntrack.h>
 
 #include "base/settings.h"
+#include "guard/sweep.h"
 #include "net.h"
 #include "track/carrier.h"
 #include "track/confirm.h"
@@ -198,6 +199,8 @@ int ft_hooks_set(struct ft_net *tn, unsigned int families)
 		unregister_family(tn, FT_HOOKS_IPV4);
 	if (drop & FT_HOOKS_IPV6)
 		unregister_family(tn, FT_HOOKS_IPV6);
+	if (add)
+		ft_guard_start(tn);
 	return 0;
 
 err_ipv4:

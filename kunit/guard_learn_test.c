@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/netfilter/nf_conntrack_sctp.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
+
+#include "ft_conntrack.h"
+#include "guard/guard.h"
+#include "guard/idle.h"
+#include "guard/learn.h"
+#include "guard/room.h"
+#include "guard/sweep.h"
+
+#define ASSURED		(IPS_SEEN_REPLY | IPS_ASSURED)
+#define UNKNOWN		FT_GUARD_IDLE_UNKNOWN
+#define DAY		(24 * 3600)
+
+/* The limit of nf_conntrack, which is everybody's: put back after the test. */
+static unsigned int max_before;
+
+static int guard_learn_test_init(struct kunit *test)
+{
+	max_before = nf_conntrack_max;
+	return 0;
+}
+
+static void guard_learn_test_exit(struct kunit *test)
+{
+	nf_conntrack_max = max_before;
+	ft_ct_end_all();
+}
+
+static struct ft_net *guard_net(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+
+	KUNIT_ASSERT_EQ(test, nf_conntrack_count(&init_net), 0);
+	return tn;
+}
+
+static void work(struct ft_net *tn)
+{
+	mod_delayed_work(system_dfl_wq, &tn->guard.work, 0);
+	flush_delayed_work(&tn->guard.work);
+}
+
+/* For how long has an entry been idle, by what is left of its timeout? */
+static void idle_by_timeout(struct kunit *test)
+{
+	static const struct {
+		const char *name;
+		u8 l4proto, state;
+		unsigned long status;
+		u32 left, want;
+	} cases[] = {
+		{ "UDP just now", IPPROTO_UDP, 0, 0, 30, 0 },
+		{ "UDP, no answer", IPPROTO_UDP, 0, 0, 12, 18 },
+		{ "answered, and maybe a stream", IPPROTO_UDP, 0,
+		  IPS_SEEN_REPLY, 100, 20 },
+		{ "answered", IPPROTO_UDP, 0, IPS_SEEN_REPLY, 20, 10 },
+		{ "a stream", IPPROTO_UDP, 0, ASSURED, 20, 100 },
+		{ "longer than any timeout", IPPROTO_UDP, 0, ASSURED, 121,
+		  UNKNOWN },
+		{ "expired", IPPROTO_UDP, 0, ASSURED, 0, 120 },
+		{ "a timeout of its own", IPPROTO_UDP, 0,
+		  ASSURED | IPS_FIXED_TIMEOUT, 20, UNKNOWN },
+		{ "offloaded", IPPROTO_UDP, 0, ASSURED | IPS_OFFLOAD, 20,
+		  UNKNOWN },
+		{ "TCP just now", IPPROTO_TCP, TCP_CONNTRACK_ESTABLISHED,
+		  ASSURED, 5 * DAY, 0 },
+		{ "TCP of yesterday", IPPROTO_TCP, TCP_CONNTRACK_ESTABLISHED,
+		  ASSURED, 4 * DAY, DAY },
+		{ "TCP just now, not acknowledged", IPPROTO_TCP,
+		  TCP_CONNTRACK_ESTABLISHED, ASSURED, 300, 0 },
+		{ "TCP for long, or not acknowledged", IPPROTO_TCP,
+		  TCP_CONNTRACK_ESTABLISHED, ASSURED, 200, 100 },
+		{ "TCP just now, with a strange reset", IPPROTO_TCP,
+		  TCP_CONNTRACK_ESTABLISHED, ASSURED, 10, 0 },
+		{ "a SYN", IPPROTO_TCP, TCP_CONNTRACK_SYN_SENT, 0, 115, 5 },
+		{ "TIME_WAIT", IPPROTO_TCP, TCP_CONNTRACK_TIME_WAIT, ASSURED,
+		  60, 60 },
+		{ "no state of TCP", IPPROTO_TCP, TCP_CONNTRACK_MAX, 0, 1,
+		  UNKNOWN },
+		{ "a ping", IPPROTO_ICMP, 0, 0, 21, 9 },
+		{ "a ping, IPv6", IPPROTO_ICMPV6, 0, 0, 29, 1 },
+		{ "ESP", IPPROTO_ESP, 0, ASSURED, 500, 100 },
+		{ "DCCP", IPPROTO_DCCP, 0, ASSURED, 500, UNKNOWN },
+#ifdef CONFIG_NF_CT_PROTO_SCTP
+		{ "SCTP", IPPROTO_SCTP, SCTP_CONNTRACK_ESTABLISHED, ASSURED,
+		  5, 205 },
+		{ "no state of SCTP", IPPROTO_SCTP, SCTP_CONNTRACK_MAX, 0, 1,
+		  UNKNOWN },
+#endif
+	};
+	struct nf_conn *ct = nf_ct_tmpl_alloc(&init_net, &nf_ct_zone_dflt,
+					      GFP_KERNEL);
+	unsigned int i;
+	u32 idle, want;
+	u16 padto;
+
+	KUNIT_ASSERT_NOT_NULL(test, ct);
+	padto = ct->proto.tmpl_padto;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		ct->tuplehash[0].tuple.dst.protonum = cases[i].l4proto;
+		ct->status = cases[i].status | IPS_CONFIRMED;
+		if (cases[i].l4proto == IPPROTO_TCP)
+			ct->proto.tcp.state = cases[i].state;
+		else
+			ct->proto.sctp.state = cases[i].state;
+		ct->timeout = nfct_time_stamp + cases[i].left * HZ;
+		idle = ft_guard_idle(ct);
+		want = cases[i].want;
+		if (want != UNKNOWN)
+			want *= HZ;
+		/* A tick may have come. */
+		KUNIT_EXPECT_LE_MSG(test, idle - want, 2, "%s: %u",
+				    cases[i].name, idle);
+	}
+	ct->status = 0;
+	ct->proto.tmpl_padto = padto;
+	nf_ct_tmpl_free(ct);
+}
+
+/* What was there before is known a moment after the table is half full. */
+static void learns(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	struct ft_shadow_key key;
+	struct ft_shadow *shadow;
+	unsigned int i, n = 1000;
+	struct nf_conn *ct[4];
+
+	for (i = 0; i < n; i++) {
+		struct nf_conn *one = ft_ct_udp(test, i, ASSURED, 20 * HZ);
+
+		if (i < ARRAY_SIZE(ct))
+			ct[i] = one;
+		else
+			ft_ct_drop(test, one);
+	}
+	nf_conntrack_max = 2 * n + 2;
+	ft_guard_start(tn);
+	flush_delayed_work(&tn->guard.work);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
+	KUNIT_EXPECT_FALSE(test, ft_guard_knows(tn));
+
+	nf_conntrack_max = 2 * n;
+	tn->set.v[FLOWTRACK_A_SETTINGS_GUARD] = 0;
+	ft_guard_start(tn);
+	flush_delayed_work(&tn->guard.work);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
+	tn->set.v[FLOWTRACK_A_SETTINGS_GUARD] = 1;
+	/* It has had a packet before the walk comes. */
+	ft_ct_feed(tn, ct[0]);
+	ft_guard_start(tn);
+	flush_delayed_work(&tn->guard.work);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
+	KUNIT_EXPECT_TRUE(test, ft_guard_knows(tn));
+
+	for (i = 0; i < 2; i++) {
+		ft_shadow_key_set(&key, nf_ct_tuple(ct[i], IP_CT_DIR_ORIGINAL),
+				  nf_ct_zone(ct[i]));
+		rcu_read_lock();
+		shadow = ft_shadow_find(&tn->guard.shadows, &key);
+		KUNIT_ASSERT_NOT_NULL(test, shadow);
+		KUNIT_EXPECT_EQ(test, ft_shadow_class(shadow->word),
+				FLOWTRACK_CLASS_ASSURED);
+		if (i)
+			KUNIT_EXPECT_GE(test, ft_shadow_idle(shadow->word, ft_now()),
+					98 * HZ);
+		else
+			KUNIT_EXPECT_LE(test, ft_shadow_idle(shadow->word, ft_now()),
+					HZ);
+		rcu_read_unlock();
+	}
+	for (i = 0; i < ARRAY_SIZE(ct); i++)
+		ft_ct_drop(test, ct[i]);
+	ft_ct_end_all();
+	work(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
+}
+
+static enum ft_guard_answer make_room(struct ft_net *tn)
+{
+	static const struct ft_guard_newcomer anybody;
+	enum ft_guard_answer answer;
+
+	rcu_read_lock();
+	answer = ft_guard_make_room(tn, &anybody);
+	rcu_read_unlock();
+	return answer;
+}
+
+/* A table full of what nobody knows: first early drop may try, then we do. */
+static void emergency(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	unsigned int i, n = 200, active = 20;
+
+	/* Of streams in use each packet sets 120 seconds. */
+	for (i = 0; i < n; i++)
+		ft_ct_drop(test, ft_ct_udp(test, i, ASSURED,
+					   (i < active ? 119 : 20) * HZ));
+	nf_conntrack_max = n;
+	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_GO);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), n);
+	ft_guard_start(tn);
+	flush_delayed_work(&tn->guard.work);
+	for (i = 0; i < 20; i++) {
+		KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_GO);
+		nf_conntrack_max--;
+	}
+	KUNIT_EXPECT_LE(test, nf_conntrack_count(&init_net), n - 20);
+	for (i = 0; i < active; i++)
+		KUNIT_EXPECT_TRUE_MSG(test, ft_ct_has(i), "%u", i);
+	/* All that is left is in use, and known: nobody goes. */
+	for (i = active; i < n; i++)
+		ft_ct_delete(i);
+	work(tn);
+	nf_conntrack_max = active;
+	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_DROP);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), active);
+}
+
+/* A walk is not begun again and again. */
+static void rests(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	unsigned int i, n = 200;
+
+	for (i = 0; i < n; i++)
+		ft_ct_drop(test, ft_ct_udp(test, i, ASSURED, 20 * HZ));
+	nf_conntrack_max = n;
+	work(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
+	for (i = n; i < 2 * n; i++)
+		ft_ct_drop(test, ft_ct_udp(test, i, ASSURED, 20 * HZ));
+	KUNIT_EXPECT_FALSE(test, ft_guard_knows(tn));
+	work(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
+	tn->guard.learn_after = 0;
+	work(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 2 * n);
+}
+
+static struct kunit_case guard_learn_cases[] = {
+	KUNIT_CASE(idle_by_timeout),
+	KUNIT_CASE(learns),
+	KUNIT_CASE(emergency),
+	KUNIT_CASE(rests),
+	{}
+};
+
+static struct kunit_suite guard_learn_suite = {
+	.name = "ft_guard_learn",
+	.init = guard_learn_test_init,
+	.exit = guard_learn_test_exit,
+	.test_cases = guard_learn_cases,
+};
+
+kunit_test_suite(guard_learn_suite);
