@@ -251,6 +251,30 @@ class Talk:
         self.close()
 
 
+class Busy:
+    """Keep connections from being idle, which is something like three rounds a second."""
+
+    def __init__(self, talks):
+        self.talks, self.stop, self.problem = talks, threading.Event(), None
+
+    def work(self):
+        try:
+            while not self.stop.wait(0.3):
+                for talk in self.talks:
+                    talk.round(10)
+        except Failure as e:
+            self.problem = str(e)
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+        check(not self.problem, f"a connection in use: {self.problem}")
+
+
 def load_modules(*names):
     run("modprobe", "-a", *names)
 
