@@ -39,6 +39,8 @@ static const char * const keys[] = {
 	"reply-dst", "reply-sport", "reply-dport", "not",
 };
 
+const struct names filter_keys = { keys, sizeof(keys) / sizeof(keys[0]) };
+
 /* The ends of a flow: their words and attributes. */
 static const struct {
 	const char *addr;
@@ -91,6 +93,17 @@ static __u32 bit_of_word(const char *key, int *end)
 		if (!strcmp(key, valued[i].key))
 			return 1U << valued[i].attr;
 	return 0;
+}
+
+/**
+ * filter_key_has_value() - whether a value belongs to a word of the filter
+ * @key: word
+ */
+bool filter_key_has_value(const char *key)
+{
+	int end;
+
+	return bit_of_word(key, &end);
 }
 
 static int parse_state(const struct terms *all, struct terms *t, const char *state)
@@ -314,7 +327,7 @@ static int parse_word(struct filter *f, struct words *w, bool late)
 		err = late ? EXIT_OK : parse_flag(f, w, not);
 		if (err < 0)
 			err = parse_tracker(f, w, not);
-		return err < 0 ? words_unknown(w, keys, sizeof(keys) / sizeof(keys[0])) : err;
+		return err < 0 ? words_unknown(w, filter_keys.name, filter_keys.n) : err;
 	}
 	err = words_value(w, &values);
 	if (err || !(bit & LATE_WORDS) == late)

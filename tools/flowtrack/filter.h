@@ -12,6 +12,7 @@
 #include "parse.h"
 
 struct flow;
+struct names;
 struct nlmsghdr;
 
 /* Alternatives and exceptions of a filter: as many as the kernel takes. */
@@ -82,6 +83,9 @@ struct filter {
 	} part[FILTER_PARTS];
 };
 
+extern const struct names filter_keys;
+
+bool filter_key_has_value(const char *key);
 int filter_parse(struct filter *f, int argc, char **argv, __u8 family);
 bool filter_empty(const struct filter *f);
 bool filter_wants(const struct filter *f, enum flowtrack_tracker tracker);

@@ -114,6 +114,8 @@ void flow_invert(const struct flow *f, struct flow_tuple *reply);
 #define WORDS_ID	1	/* "id N" alone will do */
 #define WORDS_STATE	2	/* all that flow-add takes */
 
+extern const struct names flow_keys, tuple_keys;
+
 int flow_words(struct flow *f, int argc, char **argv, __u8 family, int which);
 char *flow_line(char *p, const struct flow *f);
 

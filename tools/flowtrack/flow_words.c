@@ -56,6 +56,8 @@ static const char * const keys[] = {
 #define PORT_WANTED	"0 to 65535, or the name of a service"
 #define N_KEYS	(sizeof(keys) / sizeof(keys[0]))
 
+const struct names flow_keys = { keys, N_KEYS }, tuple_keys = { keys, KEY_ID + 1 };
+
 /**
  * struct reading - the words read so far
  * @f: the flow

@@ -2,10 +2,9 @@
 /*
  * flowtrack: looks at and changes the flow table of nf_flowtrack.
  *
- * Here are the options and the table of the verbs; each verb is in its
+ * Here options are read; the verbs are in the table of verb.c, each with its
  * cmd_*.c.
  */
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,120 +14,23 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "complete.h"
 #include "names.h"
 #include "parse.h"
+#include "verb.h"
 
 /* Of the JSON: greater when a member goes or means something else. */
 #define SCHEMA_VERSION		"1"
 #define MODULE_VERSION_FILE	"/sys/module/nf_flowtrack/version"
 
-/* Long options without a letter; those that only some verbs have are bits. */
-enum {
-	OPT_COLOR = 256,
-	OPT_ALL,
-	OPT_DRY_RUN,
-	OPT_CPU,
-	OPT_TIMESTAMPS,
-	OPT_IGNORE_EXISTING,
-	OPT_COUNT,
-	OPT_ONCE,
-	OPT_DELAY,
-	OPT_SETTINGS,
-	OPT_BUFFER,
-	OPT_RESYNC,
-	OPT_END,
-};
-
-#define ONLY(opt)	(1U << ((opt) - OPT_ALL))
-
-/**
- * struct verb - a verb
- * @name: word
- * @run: what it does
- * @only: options that not every verb has, ONLY(OPT_*)
- * @usage: what follows the name
- * @help: one line
- */
-struct verb {
-	const char *name;
-	cmd_fn run;
-	unsigned int only;
-	const char *usage;
-	const char *help;
-};
-
-static const struct verb verbs[] = {
-	{ "list", cmd_list, 0, "[FILTER]", "print flows" },
-	{ "get", cmd_get, 0, "TUPLE | id N", "print one flow" },
-	{ "add", cmd_add, 0, "TUPLE [state NAME] [timeout TIME] [...]",
-	  "enter a flow" },
-	{ "del", cmd_del, ONLY(OPT_ALL) | ONLY(OPT_DRY_RUN),
-	  "FILTER | id N | --all [--dry-run]", "delete flows" },
-	{ "flush", cmd_flush, ONLY(OPT_DRY_RUN), "[FILTER] [--dry-run]",
-	  "delete all flows" },
-	{ "count", cmd_count, ONLY(OPT_COUNT), "[by WHAT] [FILTER] [-N N]",
-	  "print how many flows there are, by class, state, ..." },
-	{ "monitor", cmd_monitor,
-	  ONLY(OPT_TIMESTAMPS) | ONLY(OPT_COUNT) | ONLY(OPT_BUFFER) | ONLY(OPT_RESYNC),
-	  "[FILTER | pressure] [--timestamps] [--resync] ...",
-	  "print flows as they begin, change and end" },
-	{ "stats", cmd_stats, ONLY(OPT_CPU), "[--cpu]", "print counters" },
-	{ "metrics", cmd_metrics, ONLY(OPT_ALL) | ONLY(OPT_COUNT), "[--all [-N N]]",
-	  "print counters for Prometheus" },
-	{ "top", cmd_top, ONLY(OPT_ONCE) | ONLY(OPT_DELAY) | ONLY(OPT_COUNT),
-	  "[KIND] [flows|rate] [--once] [-d SECONDS] [-N N]",
-	  "show what holds, or opens, most flows" },
-	{ "set", cmd_set, 0, "NAME VALUE...", "change settings" },
-	{ "show", cmd_show, 0, "[NAME...]", "print settings" },
-	{ "save", cmd_save, ONLY(OPT_SETTINGS), "[FILTER] [--settings]",
-	  "print flows for restore" },
-	{ "restore", cmd_restore, ONLY(OPT_IGNORE_EXISTING),
-	  "[FILE] [--ignore-existing]", "enter flows that save printed" },
-};
-
-#define N_VERBS	(sizeof(verbs) / sizeof(verbs[0]))
-
-static const struct option long_options[] = {
-	{ "json", no_argument, NULL, 'j' },
-	{ "netns", required_argument, NULL, 'n' },
-	{ "oneline", no_argument, NULL, 'o' },
-	{ "ipv4", no_argument, NULL, '4' },
-	{ "ipv6", no_argument, NULL, '6' },
-	{ "color", optional_argument, NULL, OPT_COLOR },
-	{ "version", no_argument, NULL, 'V' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "all", no_argument, NULL, OPT_ALL },
-	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
-	{ "cpu", no_argument, NULL, OPT_CPU },
-	{ "timestamps", no_argument, NULL, OPT_TIMESTAMPS },
-	{ "ignore-existing", no_argument, NULL, OPT_IGNORE_EXISTING },
-	{ "count", required_argument, NULL, 'N' },
-	{ "once", no_argument, NULL, OPT_ONCE },
-	{ "delay", required_argument, NULL, 'd' },
-	{ "settings", no_argument, NULL, OPT_SETTINGS },
-	{ "buffer", required_argument, NULL, OPT_BUFFER },
-	{ "resync", no_argument, NULL, OPT_RESYNC },
-	{ NULL, 0, NULL, 0 },
-};
-
-static const struct verb *find_verb(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < N_VERBS; i++)
-		if (!strcmp(verbs[i].name, name))
-			return &verbs[i];
-	return NULL;
-}
-
 static int unknown_verb(const char *name)
 {
-	const char *names[N_VERBS], *near;
+	const char *names[n_verbs], *near;
 	size_t i;
 
-	for (i = 0; i < N_VERBS; i++)
+	for (i = 0; i < n_verbs; i++)
 		names[i] = verbs[i].name;
-	near = close_word(name, names, N_VERBS);
+	near = close_word(name, names, n_verbs);
 	err_set(EXIT_USAGE, "unknown verb '%s'", name);
 	if (near)
 		err_add(", did you mean '%s'?", near);
@@ -146,7 +48,7 @@ static void print_help(FILE *to, const struct verb *verb)
 			verb->usage, verb->help);
 	} else {
 		fputs("usage: flowtrack [OPTIONS] VERB ...\n\n", to);
-		for (i = 0; i < N_VERBS; i++)
+		for (i = 0; i < n_verbs; i++)
 			fprintf(to, "  %-8s %-40s %s\n", verbs[i].name,
 				verbs[i].usage, verbs[i].help);
 	}
@@ -253,19 +155,6 @@ static int bad_option(int c, char **argv)
 	default:
 		return err_set(EXIT_USAGE, "option '%.*s' is ambiguous: %s", (int)len, word,
 			       list);
-	}
-}
-
-/* Letters of options that only some verbs have. */
-static int option_of(int c)
-{
-	switch (c) {
-	case 'd':
-		return OPT_DELAY;
-	case 'N':
-		return OPT_COUNT;
-	default:
-		return c;
 	}
 }
 
@@ -397,6 +286,9 @@ static int run(int argc, char **argv)
 	unsigned int given = 0;
 	int code;
 
+	/* The options are those of the line that is being written. */
+	if (argc > 1 && !strcmp(argv[1], "complete"))
+		return complete(argc - 2, argv + 2);
 	code = parse_options(&opts, &given, argc, argv);
 	if (code)
 		return code;

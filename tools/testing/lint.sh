@@ -159,6 +159,16 @@ check_tool() {
 	rm -rf "$dir"
 }
 
+# The tool's tables are tested by its own tests; this is about what three shells make of what it says.
+check_completion() {
+	make -s -C tools/flowtrack O="$TOP/build/lint-completion" -j"$JOBS" >"$LOGS/lint-completion.log" 2>&1 || {
+		cat "$LOGS/lint-completion.log"
+		return 1
+	}
+	tools/testing/completion.sh "$TOP/build/lint-completion/flowtrack"
+	rm -rf "$TOP/build/lint-completion"
+}
+
 # checkpatch IGNORED-TYPES FILE...
 checkpatch() {
 	local src ignore=$1

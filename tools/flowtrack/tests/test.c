@@ -28,6 +28,7 @@ static const struct {
 	{ "print", print_tests },
 	{ "metrics", metrics_tests },
 	{ "nl", nl_tests },
+	{ "complete", complete_tests },
 	{ "cmd", cmd_tests },
 	{ "cli", cli_tests },
 };

@@ -23,8 +23,9 @@ struct test {
 	void (*run)(void);
 };
 
-extern const struct test cli_tests[], cmd_tests[], filter_tests[], flow_tests[],
-			 metrics_tests[], names_tests[], nl_tests[], out_tests[], parse_tests[],
+extern const struct test cli_tests[], cmd_tests[], complete_tests[],
+			 filter_tests[], flow_tests[], metrics_tests[],
+			 names_tests[], nl_tests[], out_tests[], parse_tests[],
 			 print_tests[], words_tests[];
 
 /* The program itself, for the tests that start it. */

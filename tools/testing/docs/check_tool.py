@@ -7,7 +7,7 @@ import re
 from common import HEADER, check, code, differences, enums, finish, read
 
 MAN = "tools/flowtrack/flowtrack.8"
-MAIN = "tools/flowtrack/main.c"
+VERBS = "tools/flowtrack/verb.c"
 NAMES = "tools/flowtrack/names.c"
 
 
@@ -57,23 +57,23 @@ def expected_words(values):
 
 
 def main():
-    man, main_c = read(MAN), code(MAIN)
+    man, verb_c = read(MAN), code(VERBS)
 
-    verbs = set(re.findall(r'{ "(\w+)", cmd_', table(main_c, r"struct verb verbs\[\]")))
+    verbs = set(re.findall(r'{ "(\w+)", cmd_', table(verb_c, r"struct verb verbs\[\]")))
     entries, synopsis = verbs_of_man(man)
-    check("tool: the check finds the table of verbs", [] if verbs else [MAIN])
-    check("tool: the manual page describes every verb, and no other", differences(verbs, entries, MAIN, MAN))
-    check("tool: the synopsis has every verb, and no other", differences(verbs, synopsis, MAIN, MAN))
+    check("tool: the check finds the table of verbs", [] if verbs else [VERBS])
+    check("tool: the manual page describes every verb, and no other", differences(verbs, entries, VERBS, MAN))
+    check("tool: the synopsis has every verb, and no other", differences(verbs, synopsis, VERBS, MAN))
 
     options = set()
-    rows = table(main_c, r"struct option long_options\[\]")
+    rows = table(verb_c, r"struct option long_options\[\]")
     for name, value in re.findall(r'{ "([\w-]+)", \w+, NULL, (\'.\'|\w+) }', rows):
         options.add(name)
         if value.startswith("'"):
             options.add(value.strip("'"))
-    check("tool: the check finds the table of options", [] if options else [MAIN])
+    check("tool: the check finds the table of options", [] if options else [VERBS])
     check("tool: the manual page describes every option, and no other",
-          differences(options, options_of_man(man), MAIN, MAN))
+          differences(options, options_of_man(man), VERBS, MAN))
 
     values, _ = enums(code(HEADER))
     check("tool: words are those of the uapi header and of the sysctls",
