@@ -228,7 +228,7 @@ static void rests(struct kunit *test)
 
 	for (i = 0; i < n; i++)
 		ft_ct_drop(test, ft_ct_udp(test, i, ASSURED, 20 * HZ));
-	nf_conntrack_max = n;
+	nf_conntrack_max = 2 * n;
 	work(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
 	for (i = n; i < 2 * n; i++)

@@ -748,16 +748,21 @@ static void switched_off(struct kunit *test)
 	struct ft_net *tn = guard_net(test);
 	struct nf_conn *ct = ft_ct_udp(test, 0, 0, 10 * HZ);
 	struct nf_conn *other = ft_ct_udp(test, 1, 0, 10 * HZ);
+	struct nf_conn *third = ft_ct_udp(test, 2, 0, 10 * HZ);
 
 	tn->set.v[FLOWTRACK_A_SETTINGS_GUARD] = 0;
 	ft_ct_feed(tn, ct);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 	tn->set.v[FLOWTRACK_A_SETTINGS_GUARD] = 1;
-	/* No more shadows than there can be entries. */
+	/* No more shadows than there can be entries, or are, if the limit was lowered. */
 	nf_conntrack_max = 1;
 	ft_ct_feed(tn, ct);
 	ft_ct_feed(tn, other);
-	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 1);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 2);
+	ft_ct_drop(test, other);
+	nf_ct_delete(other, 0, 0);
+	ft_ct_feed(tn, third);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 2);
 }
 
 static struct kunit_case guard_cases[] = {
