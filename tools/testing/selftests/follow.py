@@ -93,7 +93,7 @@ def _(rig):
         rig.r.sysctl(name, 40)
         rig.r.sysctl(name, "auto")
         follows(name, "sysctl")
-        rig.r.tool("set", name, 41)
+        rig.r.tool("set", name, "41")
         equal(rig.r.sysctl(name), "41", name)
         rig.r.tool("set", name, "auto")
         follows(name, "set")
