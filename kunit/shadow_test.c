@@ -418,6 +418,38 @@ static void walks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(shadows), left);
 }
 
+/* More than there is room for, at once: the table is replaced under the walk. */
+static int crowd(struct ft_shadow *shadow, void *arg)
+{
+	struct ft_shadows *shadows = arg;
+	struct ft_shadow_key key;
+	u32 i;
+
+	for (i = 0; i < TWIN_FLOWS &&
+	     !rcu_access_pointer(rcu_dereference(shadows->hash.tbl)->future_tbl); i++) {
+		key = key_of(i);
+		ft_shadow_add(shadows, &key, ASSURED, 0, 0);
+	}
+	return 0;
+}
+
+/* A resize that begins in the last part counts as well. */
+static void resized_at_the_end(struct kunit *test)
+{
+	struct ft_shadows *shadows = shadows_make(test);
+	struct ft_shadow_cursor cursor = {};
+	int more, resized;
+
+	KUNIT_ASSERT_EQ(test, add(shadows, TWIN_FLOWS, ASSURED, 0), 0);
+	rcu_read_lock();
+	more = ft_shadow_walk(shadows, &cursor, U32_MAX, crowd, shadows);
+	resized = !!rcu_access_pointer(rcu_dereference(shadows->hash.tbl)->future_tbl);
+	rcu_read_unlock();
+	KUNIT_ASSERT_TRUE(test, resized);
+	KUNIT_EXPECT_EQ(test, more, -EAGAIN);
+	KUNIT_EXPECT_NULL(test, cursor.table);
+}
+
 static int count(struct ft_shadow *shadow, void *arg)
 {
 	u8 *seen = arg;
@@ -524,6 +556,7 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(twin),
 	KUNIT_CASE(samples),
 	KUNIT_CASE(walks),
+	KUNIT_CASE(resized_at_the_end),
 	KUNIT_CASE(walk_around),
 	KUNIT_CASE(walk_stops),
 	{}

@@ -18,9 +18,12 @@ static struct kmem_cache *cache;
 static u32 hash_key(const void *data, u32 len, u32 seed)
 {
 	static siphash_key_t secret __read_mostly;
+	siphash_key_t key;
 
 	get_random_once(&secret, sizeof(secret));
-	return siphash(data, sizeof(struct ft_shadow_key), &secret) ^ seed;
+	/* Not into the result: a chain would stay one whatever the seed. */
+	key = (siphash_key_t){ .key = { secret.key[0] ^ seed, secret.key[1] } };
+	return siphash(data, sizeof(struct ft_shadow_key), &key);
 }
 
 static const struct rhashtable_params params = {
@@ -446,5 +449,18 @@ int ft_shadow_walk(struct ft_shadows *shadows, struct ft_shadow_cursor *cursor,
 		cursor->last = NULL;
 		cursor->bucket++;
 	}
-	return cursor->bucket < table->size;
+	if (cursor->bucket < table->size)
+		return 1;
+	/*
+	 * A resize that began during this part has taken shadows elsewhere. Pairs
+	 * with rcu_assign_pointer() in rhashtable_rehash_attach(), which comes
+	 * before the first of them is moved.
+	 */
+	smp_rmb();
+	if (rht_dereference_rcu(table->future_tbl, hash) ||
+	    rht_dereference_rcu(hash->tbl, hash) != table) {
+		*cursor = (struct ft_shadow_cursor){};
+		return -EAGAIN;
+	}
+	return 0;
 }

@@ -238,7 +238,8 @@ static void walk_own(struct message *msg, struct dump *dump)
 /* A part of the guarded flows; after a resize from the beginning. */
 static void walk_guarded(struct message *msg, struct dump *dump)
 {
-	bool begun = dump->shadows.table;
+	const bool begun = dump->shadows.table;
+	const u32 len = msg->skb->len;
 	int more;
 
 	msg->cb->seq = dump->seq;
@@ -250,7 +251,7 @@ static void walk_guarded(struct message *msg, struct dump *dump)
 		dump->trackers &= ~FLOWTRACK_TRACKER_GUARDED;
 	if (more != -EAGAIN)
 		return;
-	if (begun)
+	if (begun || msg->skb->len != len)
 		dump->seq = (dump->seq + 1) | BIT(31);
 	schedule_timeout_killable(1);
 }
