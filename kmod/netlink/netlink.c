@@ -74,7 +74,10 @@ static const struct nla_policy count_policy[] = {
 	[FLOWTRACK_A_COUNT_LIMIT] = NLA_POLICY_RANGE(NLA_U32, 1, FT_NETLINK_COUNT_MAX),
 };
 
-/* Without a policy the core refuses every attribute. */
+/*
+ * Without a policy the core refuses every attribute. Counters and settings are
+ * for everybody, as nf_conntrack's in /proc/net/stat and as sysctls are.
+ */
 static const struct genl_ops ops[] = {
 	{
 		.cmd = FLOWTRACK_CMD_FLOW_GET,
@@ -102,13 +105,11 @@ static const struct genl_ops ops[] = {
 	},
 	{
 		.cmd = FLOWTRACK_CMD_STATS_GET,
-		.flags = GENL_UNS_ADMIN_PERM,
 		.doit = ft_netlink_stats_get,
 		.dumpit = ft_netlink_stats_dump,
 	},
 	{
 		.cmd = FLOWTRACK_CMD_SETTINGS_GET,
-		.flags = GENL_UNS_ADMIN_PERM,
 		.doit = ft_netlink_settings_get,
 	},
 	{

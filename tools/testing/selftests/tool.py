@@ -246,6 +246,9 @@ def _(rig):
 def _(rig):
     status, _, err = rig.r.run("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", TOOL, "list", ok=False)
     check(status == NO_PERMISSION and "CAP_NET_ADMIN" in err, f"exit status {status}: {err}")
+    for verb in ("show", "stats"):
+        status, out, err = rig.r.run("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", TOOL, verb, ok=False)
+        check(status == 0 and out, f"{verb} for everybody: exit status {status}: {err}")
     # root of a user namespace has no rights in a network namespace that is not its own, and all in its own.
     status, _, err = rig.r.run("unshare", "--user", "--map-root-user", TOOL, "list", ok=False)
     check(status == NO_PERMISSION, f"in a user namespace: exit status {status}: {err}")
