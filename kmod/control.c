@@ -317,6 +317,34 @@ int ft_settings_apply(struct ft_net *tn, const struct ft_settings *wanted,
 }
 
 /**
+ * ft_settings_inherit() - begin with what is set in the initial namespace
+ * @tn: namespace that nobody else knows yet, complete
+ *
+ * If the module parameter inherit says so. What was never set there is not
+ * inherited, and goes on to follow nf_conntrack; nor are the number of buckets
+ * and enable: there are parameters for those.
+ *
+ * Context: may sleep; takes settings_lock of both, in turn.
+ * Return: 0 or as ft_settings_apply().
+ */
+int ft_settings_inherit(struct ft_net *tn)
+{
+	struct ft_net *init = ft_pernet(&init_net);
+	struct ft_settings wanted;
+	unsigned int bad;
+	u64 which;
+
+	if (!ft_params.inherit || tn == init)
+		return 0;
+	mutex_lock(&init->settings_lock);
+	which = READ_ONCE(init->follow.own) &
+		~(BIT_ULL(A(BUCKETS)) | BIT_ULL(A(ENABLE)));
+	wanted = init->set;
+	mutex_unlock(&init->settings_lock);
+	return which ? ft_settings_apply(tn, &wanted, which, &bad, NULL) : 0;
+}
+
+/**
  * ft_settings_set() - change one setting
  * @tn: namespace
  * @attr: FLOWTRACK_A_SETTINGS_*

@@ -12,6 +12,7 @@ struct ft_settings;
 struct netlink_ext_ack;
 
 void ft_settings_init(struct ft_net *tn);
+int ft_settings_inherit(struct ft_net *tn);
 u32 ft_settings_get(struct ft_net *tn, unsigned int attr);
 int ft_settings_set(struct ft_net *tn, unsigned int attr, u32 value,
 		    struct netlink_ext_ack *extack);

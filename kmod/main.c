@@ -190,6 +190,9 @@ static const struct kernel_param_ops enable_ops = {
 module_param_cb(enable, &enable_ops, NULL, 0644);
 MODULE_PARM_DESC(enable, "Initial net.netfilter.nf_flowtrack_enable of every namespace: auto (default: track where nf_conntrack does), 1 or 0. Writable");
 
+module_param_cb(inherit, &param_ops_bool, &ft_params.inherit, 0644);
+MODULE_PARM_DESC(inherit, "New namespaces begin with the settings that were made in the initial one: 0 (default) or 1. Writable");
+
 /**
  * ft_net_flows_init() - make a namespace that can have flows
  * @tn: namespace; net and settings are set
@@ -263,6 +266,9 @@ static int __net_init ft_net_init(struct net *net)
 	err = ft_hooks_init(tn);
 	if (err)
 		goto err_proc;
+	err = ft_settings_inherit(tn);
+	if (err)
+		goto err_hooks;
 	err = ft_enable_apply(tn, ft_setting(&tn->set, ENABLE));
 	if (err)
 		goto err_hooks;

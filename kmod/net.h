@@ -107,6 +107,7 @@ struct ft_net {
  * @full_policy: enum flowtrack_policy
  * @enable: enum ft_enable: track in new namespaces
  * @total_max: flows of all namespaces together
+ * @inherit: new namespaces begin with what is set in the initial one
  */
 struct ft_params {
 	u32 hashsize;
@@ -114,6 +115,7 @@ struct ft_params {
 	u32 full_policy;
 	u32 enable;
 	u32 total_max;
+	bool inherit;
 };
 
 extern struct ft_params ft_params;

@@ -10,7 +10,7 @@ import socket
 from lib import *
 
 DIR = "/sys/module/nf_flowtrack/parameters/"
-NAMES = ("hashsize", "max", "total_max", "full_policy", "enable")
+NAMES = ("hashsize", "max", "total_max", "full_policy", "enable", "inherit")
 
 
 def parameter(name):
@@ -113,10 +113,77 @@ def _():
     unload()
 
 
-@case("total_max: bounds the sum of all namespaces", only="flowtrack")
+@case("inherit: new namespaces begin with what was set in the initial one", only="flowtrack")
+def _():
+    def host(name, value):
+        with open(f"/proc/sys/net/netfilter/nf_flowtrack_{name}", "w") as f:
+            f.write(str(value))
+
+    unloaded()
+    load("inherit=1")
+    for name, value in (("udp_timeout", 77), ("src_max", 3), ("reserved", 5), ("buckets", 256)):
+        host(name, value)
+    ns = Ns("heir")
+    equal([ns.sysctl(name) for name in ("udp_timeout", "src_max", "reserved", "udp_timeout_stream")],
+          ["77", "3", "5", "120"], "settings of a new namespace")
+    equal((ns.tool_json("show")["buckets_auto"], ns.sysctl("enable")), (1, "1"), "what is not inherited")
+    # It counts by source from the start, this machine's own flows, too.
+    with ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.sendto(b"x", ("127.0.0.1", 1000))
+    equal((ns.sysctl("count"), ns.sysctl("src_count")), ("1", "1"), "flows and sources")
+    # What nobody set goes on to follow nf_conntrack.
+    ns.sysctl("net.netfilter.nf_conntrack_icmp_timeout", 44)
+    equal(ns.sysctl("icmp_timeout"), "44", "a timeout that was not set")
+    with open(DIR + "inherit", "w") as f:
+        f.write("0")
+    stranger = Ns("stranger")
+    equal(stranger.sysctl("udp_timeout"), "30", "a namespace that does not inherit")
+    ns.delete()
+    stranger.delete()
+    unload()
+
+
+SYSCTL_D = "/etc/sysctl.d/nf_flowtrack.conf"
+
+
+@case("sysctl.d: before the module and after it, as sysctl.rst says", only="flowtrack")
+def _():
+    def now():
+        with open("/proc/sys/net/netfilter/nf_flowtrack_max") as f:
+            first = f.read().strip()
+        with open("/proc/sys/net/netfilter/nf_flowtrack_tcp_timeout_established") as f:
+            return first, f.read().strip()
+
+    doc = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../Documentation/sysctl.rst")
+    with open(doc) as f:
+        text = f.read()
+    lines = re.findall(r"^ +(net\.netfilter\.nf_flowtrack_\w+ = \d+)$", text, re.M)
+    again = re.search(r'KERNEL=="nf_flowtrack", RUN\+="([^"]+)"', text)[1].split()
+    equal(len(lines), 3, "lines in the example")
+    os.makedirs("/etc/sysctl.d", exist_ok=True)
+    unloaded()
+    try:
+        with open(SYSCTL_D, "w") as f:
+            f.write("\n".join(lines) + "\n")
+        # As at boot: the sysctls are not there, which is no error.
+        equal(run(*again, ok=False)[0], 0, "exit status before the module")
+        load()
+        check(now() != ("500000", "7200"), "settings before the rule of udev has run")
+        run(*again)
+        equal(now(), ("500000", "7200"), "settings after the rule of udev has run")
+        unload()
+        load()
+        run(again[0])
+        equal(now(), ("500000", "7200"), "settings where the module was loaded first")
+    finally:
+        os.unlink(SYSCTL_D)
+    unload()
+
+
+@case("total_max: bounds the sum of all namespaces, and holds half for the initial one", only="flowtrack")
 def _():
     unloaded()
-    load("total_max=10", "full_policy=drop")
+    load("total_max=20", "full_policy=drop")
     first, second = Ns("first"), Ns("second")
     for ns in (first, second):
         with ns:
@@ -186,12 +253,12 @@ def _():
         check(part in out, f"{part} is not in:\n{out}")
 
 
-@case("who may write: hashsize and enable; the others are fixed", only="flowtrack")
+@case("who may write: hashsize, enable and inherit; the others are fixed", only="flowtrack")
 def _():
     load()
     modes = {n: oct(os.stat(DIR + n).st_mode & 0o777) for n in os.listdir(DIR)}
     equal(modes, {"hashsize": "0o644", "enable": "0o644", "max": "0o444", "total_max": "0o444",
-                  "full_policy": "0o444"}, "modes")
+                  "full_policy": "0o444", "inherit": "0o644"}, "modes")
     unload()
 
 
