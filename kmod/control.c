@@ -107,8 +107,9 @@ static int check_memory(struct ft_net *tn, u32 buckets,
 	have >>= 20;
 	NL_SET_ERR_MSG_FMT(extack, "%u buckets would need %llu MiB, %llu MiB available",
 			   buckets, need, have);
-	pr_warn_ratelimited("nf_flowtrack: netns %u: %u buckets refused: would need %llu MiB, %llu MiB available\n",
-			    tn->net->ns.inum, buckets, need, have);
+	if (ft_tenant_may_log(tn->net))
+		pr_warn_ratelimited("nf_flowtrack: netns %u: %u buckets refused: would need %llu MiB, %llu MiB available\n",
+				    tn->net->ns.inum, buckets, need, have);
 	return -ENOMEM;
 }
 
@@ -120,7 +121,7 @@ static int apply_buckets(struct ft_net *tn, u32 value,
 
 	if (!buckets) {
 		WRITE_ONCE(tn->set.v[A(BUCKETS)], 0);
-		queue_work(system_dfl_wq, &tn->resize_work);
+		queue_work(tn->wq, &tn->resize_work);
 		return 0;
 	}
 	if (buckets != ft_table_buckets(tn->table)) {

@@ -5,6 +5,7 @@
  * This file: module and namespaces, what comes first and what goes last.
  */
 #include <linux/log2.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -136,7 +137,7 @@ static const struct kernel_param_ops total_max_ops = {
 };
 
 module_param_cb(total_max, &total_max_ops, NULL, 0444);
-MODULE_PARM_DESC(total_max, "Flows of all namespaces together, 1 to 134217728; 0 (default): what fits in a quarter of the memory");
+MODULE_PARM_DESC(total_max, "Flows of all namespaces together, 1 to 134217728; 0 (default): what fits in a quarter of the memory. The initial namespace may have all, others what it leaves, see sysctl.rst");
 
 static int set_full_policy(const char *val, const struct kernel_param *kp)
 {
@@ -204,6 +205,7 @@ MODULE_PARM_DESC(inherit, "New namespaces begin with the settings that were made
 int ft_net_flows_init(struct ft_net *tn, u32 buckets)
 {
 	atomic_set(&tn->count, 0);
+	tn->wq = ft_tenant_wq(tn->tenant);
 	ft_adaptive_init(&tn->adaptive);
 	ft_loan_init(&tn->loan);
 	ratelimit_state_init(&tn->full_log, 10 * HZ, 1);
@@ -211,6 +213,7 @@ int ft_net_flows_init(struct ft_net *tn, u32 buckets)
 	tn->table = ft_table_create(buckets);
 	if (IS_ERR(tn->table))
 		return PTR_ERR(tn->table);
+	ft_table_charge(tn->table, tn->memcg);
 	ft_source_init(tn);
 	ft_top_init(tn);
 	ft_watermark_init(tn);
@@ -235,6 +238,22 @@ void ft_net_flows_exit(struct ft_net *tn)
 	ft_table_destroy(tn->table);
 }
 
+/* The kernel makes a namespace at the expense of the one who asked for it. */
+static int tenant_init(struct ft_net *tn)
+{
+	tn->tenant = ft_tenant_get(tn->net);
+	if (IS_ERR(tn->tenant))
+		return PTR_ERR(tn->tenant);
+	tn->memcg = tn->tenant ? get_mem_cgroup_from_mm(NULL) : NULL;
+	return 0;
+}
+
+static void tenant_exit(struct ft_net *tn)
+{
+	mem_cgroup_put(tn->memcg);
+	ft_tenant_put(tn->tenant);
+}
+
 static int __net_init ft_net_init(struct net *net)
 {
 	struct ft_net *tn = ft_pernet(net);
@@ -243,9 +262,12 @@ static int __net_init ft_net_init(struct net *net)
 
 	tn->net = net;
 	mutex_init(&tn->settings_lock);
-	err = ft_stats_init(tn);
+	err = tenant_init(tn);
 	if (err)
 		return err;
+	err = ft_stats_init(tn);
+	if (err)
+		goto err_tenant;
 	ft_settings_init(tn);
 	buckets = ft_setting(&tn->set, BUCKETS);
 	err = ft_net_flows_init(tn, buckets ?: FT_BUCKETS_MIN);
@@ -291,6 +313,8 @@ err_flows:
 	ft_net_flows_exit(tn);
 err_stats:
 	ft_stats_exit(tn);
+err_tenant:
+	tenant_exit(tn);
 	return err;
 }
 
@@ -321,6 +345,7 @@ static void __net_exit ft_net_exit(struct net *net)
 	ft_net_flows_exit(tn);
 	ft_guard_exit(tn);
 	ft_stats_exit(tn);
+	tenant_exit(tn);
 }
 
 static struct pernet_operations ft_net_ops = {
@@ -346,9 +371,12 @@ static int __init ft_init(void)
 
 	if (!ft_params.total_max)
 		ft_params.total_max = total_by_memory();
-	err = ft_table_cache_init();
+	err = ft_tenant_init();
 	if (err)
 		return err;
+	err = ft_table_cache_init();
+	if (err)
+		goto err_tenant;
 	err = ft_shadow_cache_init();
 	if (err)
 		goto err_table;
@@ -381,6 +409,8 @@ err_shadow:
 	ft_shadow_cache_exit();
 err_table:
 	ft_table_cache_exit();
+err_tenant:
+	ft_tenant_exit();
 	return err;
 }
 
@@ -395,6 +425,7 @@ static void __exit ft_exit(void)
 	ft_consumers_exit();
 	ft_shadow_cache_exit();
 	ft_table_cache_exit();
+	ft_tenant_exit();
 }
 
 module_init(ft_init);

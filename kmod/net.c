@@ -69,7 +69,7 @@ void ft_net_scan_soon(struct ft_net *tn)
 {
 	if (delayed_work_pending(&tn->gc_work) || READ_ONCE(tn->dying))
 		return;
-	if (queue_delayed_work(system_dfl_wq, &tn->gc_work, SCAN_PERIOD))
+	if (queue_delayed_work(tn->wq, &tn->gc_work, SCAN_PERIOD))
 		WRITE_ONCE(tn->gc_began, jiffies);
 }
 
@@ -85,5 +85,5 @@ void ft_net_scan_soon(struct ft_net *tn)
 void ft_net_scan_now(struct ft_net *tn)
 {
 	if (!READ_ONCE(tn->dying))
-		mod_delayed_work(system_dfl_wq, &tn->gc_work, 0);
+		mod_delayed_work(tn->wq, &tn->gc_work, 0);
 }

@@ -20,6 +20,7 @@
 #include "base/follow.h"
 #include "base/settings.h"
 #include "base/stats.h"
+#include "base/tenant.h"
 #include "flow/table.h"
 #include "guard/guard.h"
 #include "policy/adaptive.h"
@@ -29,6 +30,7 @@
 #include "policy/watermark.h"
 
 struct ctl_table_header;
+struct mem_cgroup;
 struct ctl_table;
 struct ft_pool;
 
@@ -39,6 +41,9 @@ struct ft_pool;
  * @table: its flows
  * @count: entries admitted and not yet ended; never above the setting max by
  *	more than what was there when max was lowered
+ * @tenant: whose namespace it is; NULL: the machine's own
+ * @memcg: the tenant's control group, charged for what flows need; or NULL
+ * @wq: where work for it is queued, see ft_tenant_wq()
  * @set: settings
  * @follow: which of them are nf_conntrack's
  * @settings_lock: protects writes to @set and what follows from them (hooks
@@ -73,6 +78,9 @@ struct ft_net {
 	struct list_head list;
 	struct ft_table *table;
 	atomic_t count;
+	struct ft_tenant *tenant;
+	struct mem_cgroup *memcg;
+	struct workqueue_struct *wq;
 	struct ft_settings set;
 	struct ft_follow follow;
 	struct mutex settings_lock; /* protects set, hooked, asked (writes) */

@@ -101,7 +101,7 @@ int ft_sysctl_init(struct ft_net *tn)
 
 	/* At least one is left over: the end that older kernels look for. */
 	table = kcalloc(ARRAY_SIZE(ft_setting_descs) + 1, sizeof(*table),
-			GFP_KERNEL);
+			GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return -ENOMEM;
 

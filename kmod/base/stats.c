@@ -14,7 +14,7 @@
  */
 int ft_stats_init(struct ft_net *tn)
 {
-	tn->stats = alloc_percpu(struct ft_stats);
+	tn->stats = alloc_percpu_gfp(struct ft_stats, GFP_KERNEL_ACCOUNT);
 	return tn->stats ? 0 : -ENOMEM;
 }
 

@@ -21,6 +21,7 @@
 #include <linux/string.h>
 
 #include "base/fault_inject.h"
+#include "base/tenant.h"
 #include "flow/flow.h"
 
 /* Index space of a chunk: enough for the smallest object. */
@@ -103,6 +104,7 @@ struct magazine {
  * @object_size: bytes of an object
  * @per_chunk: objects in a chunk
  * @magazines: per CPU
+ * @memcg: charged for chunks; NULL: nobody
  * @lock: protects what follows, and all chunks; BH disabled, innermost
  * @partial: chunks with some objects free, allocated from the front
  * @empties: chunks with all objects free, allocated from when @partial is empty
@@ -122,6 +124,7 @@ struct ft_arena {
 	u32 object_size;
 	u32 per_chunk;
 	struct magazine __percpu *magazines;
+	struct mem_cgroup *memcg;
 
 	spinlock_t lock ____cacheline_aligned_in_smp; /* protects the below */
 	struct list_head partial;
@@ -320,6 +323,7 @@ static struct chunk *chunk_create(const struct ft_arena *arena, gfp_t gfp)
 
 	if (ft_should_fail(FT_FAULT_CHUNK))
 		return NULL;
+	gfp = ft_tenant_gfp(arena->memcg, gfp);
 	chunk = kzalloc(sizeof(*chunk), gfp);
 	if (!chunk)
 		return NULL;
@@ -360,12 +364,15 @@ static bool unused_number(struct ft_arena *arena, u32 *no)
 /* Make one chunk known. Context: any that @gfp allows. */
 static bool chunk_add(struct ft_arena *arena, gfp_t gfp)
 {
+	struct mem_cgroup *outer;
 	struct leaf *leaf = NULL;
 	struct chunk *chunk;
 	bool added = false;
 	u32 no;
 
+	outer = ft_tenant_charge(arena->memcg);
 	chunk = chunk_create(arena, gfp);
+	ft_tenant_uncharge(arena->memcg, outer);
 	if (!chunk)
 		return false;
 
@@ -656,10 +663,10 @@ struct ft_arena *ft_arena_create(size_t object_size)
 	struct ft_arena *arena;
 	int cpu;
 
-	arena = kzalloc(sizeof(*arena), GFP_KERNEL);
+	arena = kzalloc(sizeof(*arena), GFP_KERNEL_ACCOUNT);
 	if (!arena)
 		return NULL;
-	arena->magazines = alloc_percpu(struct magazine);
+	arena->magazines = alloc_percpu_gfp(struct magazine, GFP_KERNEL_ACCOUNT);
 	if (!arena->magazines) {
 		kfree(arena);
 		return NULL;
@@ -674,6 +681,16 @@ struct ft_arena *ft_arena_create(size_t object_size)
 	INIT_WORK(&arena->ahead_work, ahead_work);
 	INIT_DELAYED_WORK(&arena->shrink_work, shrink_work);
 	return arena;
+}
+
+/**
+ * ft_arena_charge() - charge the memory for objects to somebody
+ * @arena: arena without any
+ * @memcg: control group that outlives it; NULL: nobody
+ */
+void ft_arena_charge(struct ft_arena *arena, struct mem_cgroup *memcg)
+{
+	arena->memcg = memcg;
 }
 
 /**

@@ -363,8 +363,10 @@ bool ft_flow_snapshot(struct ft_flow *flow, u32 gen, struct ft_flow6 *copy);
 #define FT_INDEX_NONE		U32_MAX
 
 struct ft_arena;
+struct mem_cgroup;
 
 struct ft_arena *ft_arena_create(size_t object_size);
+void ft_arena_charge(struct ft_arena *arena, struct mem_cgroup *memcg);
 void ft_arena_destroy(struct ft_arena *arena);
 struct ft_flow *ft_arena_at(const struct ft_arena *arena, u32 index);
 struct ft_flow *ft_arena_alloc(struct ft_arena *arena, u32 *index);

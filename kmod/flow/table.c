@@ -36,6 +36,7 @@
 #include <linux/bit_spinlock.h>
 
 #include "base/fault_inject.h"
+#include "base/tenant.h"
 #include "flow/table.h"
 #include "flow/tuple.h"
 
@@ -120,6 +121,7 @@ struct array {
  * @cur: where every lookup begins
  * @arena4: IPv4 flows
  * @arena6: IPv6 flows
+ * @memcg: charged for the memory of flows and buckets; NULL: nobody
  * @secret: key of the hash
  * @resize_lock: one resize at a time; taken by process context
  * @generation: changes when a resize begins and when it ends
@@ -128,6 +130,7 @@ struct ft_table {
 	struct array __rcu *cur;
 	struct ft_arena *arena4;
 	struct ft_arena *arena6;
+	struct mem_cgroup *memcg;
 	siphash_aligned_key_t secret;
 	struct mutex resize_lock; /* protects cur (writes), array.next */
 	u32 generation;
@@ -1201,16 +1204,15 @@ bool ft_table_fits(u32 buckets, u64 *need, u64 *have)
  * or, beyond what the page allocator has in one piece, where the architecture
  * maps them in vmalloc().
  */
-static void *array_memory(size_t bytes)
+static void *array_memory(size_t bytes, gfp_t gfp)
 {
-	const gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN |
-			  __GFP_RETRY_MAYFAIL;
+	gfp |= __GFP_ZERO | __GFP_NOWARN | __GFP_RETRY_MAYFAIL;
 
 	return bytes > KMALLOC_MAX_SIZE ? vmalloc_huge(bytes, gfp) :
 					  kvmalloc(bytes, gfp);
 }
 
-static struct array *array_create(u32 buckets)
+static struct array *array_create(u32 buckets, gfp_t gfp)
 {
 	struct array *array;
 	u64 need, have;
@@ -1218,13 +1220,13 @@ static struct array *array_create(u32 buckets)
 	/* Before anything is allocated: others must not be squeezed out. */
 	if (ft_should_fail(FT_FAULT_ARRAY) || !ft_table_fits(buckets, &need, &have))
 		return NULL;
-	array = kzalloc(sizeof(*array), GFP_KERNEL);
+	array = kzalloc(sizeof(*array), gfp);
 	if (!array)
 		return NULL;
-	array->b = array_memory(buckets * sizeof(*array->b));
+	array->b = array_memory(buckets * sizeof(*array->b), gfp);
 	if (!array->b)
 		goto err_array;
-	array->filter = array_memory(buckets * sizeof(*array->filter));
+	array->filter = array_memory(buckets * sizeof(*array->filter), gfp);
 	if (!array->filter)
 		goto err_buckets;
 	array->mask = buckets - 1;
@@ -1249,10 +1251,10 @@ struct ft_table *ft_table_create(u32 buckets)
 	struct ft_table *table;
 	struct array *array;
 
-	table = kzalloc(sizeof(*table), GFP_KERNEL);
+	table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return ERR_PTR(-ENOMEM);
-	array = array_create(round_buckets(buckets));
+	array = array_create(round_buckets(buckets), GFP_KERNEL_ACCOUNT);
 	if (!array)
 		goto err_table;
 	table->arena4 = ft_arena_create(sizeof(struct ft_flow));
@@ -1273,6 +1275,18 @@ err_array:
 err_table:
 	kfree(table);
 	return ERR_PTR(-ENOMEM);
+}
+
+/**
+ * ft_table_charge() - charge the memory for flows and buckets to somebody
+ * @table: table without flows
+ * @memcg: control group that outlives it; NULL: nobody
+ */
+void ft_table_charge(struct ft_table *table, struct mem_cgroup *memcg)
+{
+	table->memcg = memcg;
+	ft_arena_charge(table->arena4, memcg);
+	ft_arena_charge(table->arena6, memcg);
 }
 
 /**
@@ -1576,6 +1590,7 @@ static u64 array_used(const struct array *array)
 int ft_table_resize(struct ft_table *table, u32 buckets)
 {
 	struct array *old, *next;
+	struct mem_cgroup *outer;
 	struct spare spare = {};
 	int err = 0;
 	u32 b;
@@ -1591,7 +1606,9 @@ int ft_table_resize(struct ft_table *table, u32 buckets)
 		err = -ENOSPC;
 		goto out;
 	}
-	next = array_create(buckets);
+	outer = ft_tenant_charge(table->memcg);
+	next = array_create(buckets, ft_tenant_gfp(table->memcg, GFP_KERNEL));
+	ft_tenant_uncharge(table->memcg, outer);
 	if (!next) {
 		err = -ENOMEM;
 		goto out;

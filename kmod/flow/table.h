@@ -32,6 +32,7 @@
 #define FT_HINT_MAX_SECONDS	4095		/* the slot's coarse deadline: 13 bits, signed */
 
 struct ft_table;
+struct mem_cgroup;
 
 /* What was found out about a candidate by a look at its flow. */
 #define FT_CANDIDATE_KNOWN	BIT(0)	/* it was looked at: idle, left are its own */
@@ -86,6 +87,7 @@ int ft_table_cache_init(void);
 void ft_table_cache_exit(void);
 
 struct ft_table *ft_table_create(u32 buckets);
+void ft_table_charge(struct ft_table *table, struct mem_cgroup *memcg);
 void ft_table_destroy(struct ft_table *table);
 const siphash_key_t *ft_table_secret(const struct ft_table *table);
 

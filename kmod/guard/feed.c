@@ -189,7 +189,7 @@ void ft_guard_kick(struct ft_net *tn)
 {
 	if (delayed_work_pending(&tn->guard.work) || READ_ONCE(tn->dying))
 		return;
-	queue_delayed_work(system_dfl_wq, &tn->guard.work, SWEEP_PERIOD);
+	queue_delayed_work(tn->wq, &tn->guard.work, SWEEP_PERIOD);
 }
 
 /**

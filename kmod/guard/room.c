@@ -135,7 +135,7 @@ bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 
 static void log_conntrack_full(struct ft_net *tn, const char *done)
 {
-	if (!__ratelimit(&tn->full_log))
+	if (!ft_tenant_may_log(tn->net) || !__ratelimit(&tn->full_log))
 		return;
 	pr_warn("nf_flowtrack: netns %u: nf_conntrack full, limit of %u entries: %s; raise net.netfilter.nf_conntrack_max or lower its timeouts\n",
 		tn->net->ns.inum, READ_ONCE(nf_conntrack_max), done);
@@ -271,7 +271,7 @@ static void note_refused(struct ft_net *tn)
 		return;
 	WRITE_ONCE(tn->guard.refused, true);
 	if (!rcu_access_pointer(tn->guard.heavy) && !READ_ONCE(tn->dying))
-		mod_delayed_work(system_dfl_wq, &tn->guard.work, 0);
+		mod_delayed_work(tn->wq, &tn->guard.work, 0);
 }
 
 /**

@@ -138,6 +138,8 @@ static void guard_work(struct work_struct *work)
 	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,
 					 guard.work);
 
+	const u64 began = ktime_get_ns();
+
 	ft_guard_learn(tn);
 	sweep(tn);
 	if (sweep_pressed(tn)) {
@@ -154,6 +156,7 @@ static void guard_work(struct work_struct *work)
 	 */
 	if (ft_shadow_count(&tn->guard.shadows) || tn->guard.watermark.above)
 		ft_guard_kick(tn);
+	ft_tenant_rest(tn->tenant, began, &tn->dying);
 }
 
 /**
@@ -193,7 +196,7 @@ int ft_guard_init(struct ft_net *tn)
 void ft_guard_start(struct ft_net *tn)
 {
 	if (nf_conntrack_count(tn->net) && !READ_ONCE(tn->dying))
-		mod_delayed_work(system_dfl_wq, &tn->guard.work, 0);
+		mod_delayed_work(tn->wq, &tn->guard.work, 0);
 }
 
 /**

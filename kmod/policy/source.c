@@ -154,6 +154,18 @@ ok:
 	return FT_SOURCE_OK;
 }
 
+static struct record *record_create(const struct ft_net *tn)
+{
+	const gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
+	struct mem_cgroup *outer;
+	struct record *record;
+
+	outer = ft_tenant_charge(tn->memcg);
+	record = kzalloc(sizeof(*record), ft_tenant_gfp(tn->memcg, gfp));
+	ft_tenant_uncharge(tn->memcg, outer);
+	return record;
+}
+
 static enum ft_source_verdict charge(struct ft_net *tn,
 				     struct ft_source_table *table,
 				     const struct ft_key *key, u32 word,
@@ -173,8 +185,7 @@ static enum ft_source_verdict charge(struct ft_net *tn,
 		hlist_bl_unlock(bucket);
 		/* Nothing is allocated under a bit lock. */
 		if (!ft_should_fail(FT_FAULT_SOURCE))
-			spare = kzalloc(sizeof(*spare),
-					GFP_ATOMIC | __GFP_NOWARN);
+			spare = record_create(tn);
 		if (!spare)
 			return FT_SOURCE_NOMEM;
 		spare->source = source;
@@ -313,7 +324,7 @@ static void release(struct ft_net *tn, struct ft_source_table *table,
 	}
 	if (interval && !delayed_work_pending(&tn->sources.sweep) &&
 	    !READ_ONCE(tn->dying))
-		queue_delayed_work(system_dfl_wq, &tn->sources.sweep,
+		queue_delayed_work(tn->wq, &tn->sources.sweep,
 				   SWEEP_PERIOD);
 }
 
@@ -385,7 +396,7 @@ void ft_source_refused(struct ft_net *tn, const struct ft_key *key, u32 word,
 		ft_stat_inc(tn, SRC_RATE_REFUSED);
 	else
 		ft_stat_inc(tn, SRC_MAX_REFUSED);
-	if (!__ratelimit(&tn->sources.log))
+	if (!ft_tenant_may_log(tn->net) || !__ratelimit(&tn->sources.log))
 		return;
 	ft_source_get(&source, key, !!(word & FT_FLOW_ORIG_HI));
 	ft_source_cut(&source, prefix);
@@ -485,6 +496,7 @@ static void sweep_work(struct work_struct *work)
 {
 	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,
 					 sources.sweep);
+	const u64 began = ktime_get_ns();
 	struct ft_source_table *table;
 	u32 b = 0, end;
 
@@ -503,8 +515,9 @@ static void sweep_work(struct work_struct *work)
 	/* Those that are left may hold no flow whose end would start it. */
 	if (ft_source_count(tn) && READ_ONCE(tn->sources.interval) &&
 	    !READ_ONCE(tn->dying))
-		queue_delayed_work(system_dfl_wq, &tn->sources.sweep,
+		queue_delayed_work(tn->wq, &tn->sources.sweep,
 				   SWEEP_PERIOD);
+	ft_tenant_rest(tn->tenant, began, &tn->dying);
 }
 
 /* Are sources counted with these settings? */
@@ -623,8 +636,9 @@ static void recount_all(struct ft_net *tn, struct ft_source_table *table)
 	ft_table_for_each(tn->table, false, recount_flow, &recount);
 	if (recount.failed) {
 		ft_stat_add(tn, NOMEM, recount.failed);
-		pr_warn("nf_flowtrack: netns %u: no memory to count %u flows by source\n",
-			tn->net->ns.inum, recount.failed);
+		if (ft_tenant_may_log(tn->net))
+			pr_warn_ratelimited("nf_flowtrack: netns %u: no memory to count %u flows by source\n",
+					    tn->net->ns.inum, recount.failed);
 	}
 }
 

@@ -720,7 +720,7 @@ int ft_top_refresh(struct ft_net *tn)
 		err = make_report(tn);
 	mutex_unlock(&tn->top.lock);
 	if (!READ_ONCE(tn->dying))
-		queue_delayed_work(system_dfl_wq, &tn->top.work, HZ);
+		queue_delayed_work(tn->wq, &tn->top.work, HZ);
 	return err;
 }
 
@@ -762,16 +762,19 @@ void ft_top_look(struct ft_net *tn)
 	make_report(tn);
 	mutex_unlock(&tn->top.lock);
 	if (heavy_pressed(tn) && !READ_ONCE(tn->dying))
-		queue_delayed_work(system_dfl_wq, &tn->top.work, HZ);
+		queue_delayed_work(tn->wq, &tn->top.work, HZ);
 }
 
 static void top_work(struct work_struct *work)
 {
 	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,
 					 top.work);
+	const u64 began = ktime_get_ns();
 	struct ft_top_rings *rings;
+	struct mem_cgroup *outer;
 	bool full, wanted;
 
+	outer = ft_tenant_charge(tn->memcg);
 	mutex_lock(&tn->top.lock);
 	full = heavy_pressed(tn);
 	wanted = time_before(jiffies, tn->top.wanted);
@@ -791,8 +794,10 @@ static void top_work(struct work_struct *work)
 			mark_rings(rings);
 	}
 	mutex_unlock(&tn->top.lock);
+	ft_tenant_uncharge(tn->memcg, outer);
 	if ((full || wanted) && !READ_ONCE(tn->dying))
-		queue_delayed_work(system_dfl_wq, &tn->top.work, HZ);
+		queue_delayed_work(tn->wq, &tn->top.work, HZ);
+	ft_tenant_rest(tn->tenant, began, &tn->dying);
 }
 
 /**
@@ -818,7 +823,7 @@ void ft_top_refused(struct ft_net *tn)
 	if (is_fresh(report))
 		delay = report->when + HZ - jiffies;
 	rcu_read_unlock();
-	queue_delayed_work(system_dfl_wq, &tn->top.work,
+	queue_delayed_work(tn->wq, &tn->top.work,
 			   min_t(unsigned long, delay, HZ));
 }
 

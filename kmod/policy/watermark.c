@@ -230,7 +230,7 @@ static void log_event(struct ft_net *tn, struct ft_watermark *w,
 	const u32 *n = event->census.n;
 	char most[160], rate[40] = "";
 
-	if (!__ratelimit(&w->log))
+	if (!ft_tenant_may_log(tn->net) || !__ratelimit(&w->log))
 		return;
 	if (event->level == FLOWTRACK_LEVEL_LOW) {
 		pr_info("nf_flowtrack: netns %u: %s's table has %u of %u %s, below watermark_low again; in %llu s %llu flows were evicted, %llu newcomers dropped, %llu let through untracked, %llu refused for their source\n",

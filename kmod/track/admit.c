@@ -67,7 +67,7 @@ static void follow_count(struct ft_net *tn)
 		return;
 	/* Memory was short a moment ago: not for each new flow again. */
 	if (likely(!again) || time_after_eq(jiffies, again))
-		queue_work(system_dfl_wq, &tn->resize_work);
+		queue_work(tn->wq, &tn->resize_work);
 }
 
 /**

@@ -19,16 +19,8 @@
 
 unsigned long ft_carrier_magic __ro_after_init;
 
-/**
- * ft_carrier_create() - make a carrier
- * @tn: namespace
- *
- * Context: any.
- * Return: the carrier, or NULL: no memory.
- */
-struct ft_carrier *ft_carrier_create(struct ft_net *tn)
+static struct ft_carrier *carrier_make(struct ft_net *tn, gfp_t gfp)
 {
-	const gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
 	struct ft_carrier *carrier;
 	struct nf_conn *ct;
 
@@ -59,6 +51,25 @@ struct ft_carrier *ft_carrier_create(struct ft_net *tn)
 	ct->status = FT_CARRIER_STATUS;
 	carrier->home = tn->home;
 	carrier->index = FT_INDEX_NONE;
+	return carrier;
+}
+
+/**
+ * ft_carrier_create() - make a carrier
+ * @tn: namespace, whose tenant is charged
+ *
+ * Context: any.
+ * Return: the carrier, or NULL: no memory.
+ */
+struct ft_carrier *ft_carrier_create(struct ft_net *tn)
+{
+	const gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
+	struct ft_carrier *carrier;
+	struct mem_cgroup *outer;
+
+	outer = ft_tenant_charge(tn->memcg);
+	carrier = carrier_make(tn, ft_tenant_gfp(tn->memcg, gfp));
+	ft_tenant_uncharge(tn->memcg, outer);
 	return carrier;
 }
 

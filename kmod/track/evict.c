@@ -29,17 +29,17 @@
 
 static void log_full(struct ft_net *tn, const char *done)
 {
-	u32 count = atomic_read(&tn->count);
-	const char *policy;
+	const char *policy, *whose;
+	u32 count;
 
-	if (!__ratelimit(&tn->full_log))
+	if (!ft_tenant_may_log(tn->net) || !__ratelimit(&tn->full_log))
 		return;
 	policy = ft_setting_name(FLOWTRACK_A_SETTINGS_FULL_POLICY,
 				 ft_setting(&tn->set, FULL_POLICY));
-	if (count < ft_flow_room(&tn->set) &&
-	    ft_place_total() >= ft_params.total_max) {
-		pr_warn("nf_flowtrack: netns %u: table full, %u flows of all namespaces, policy %s: %s; load the module with more than total_max=%u, or lower nf_flowtrack_max of some\n",
-			tn->net->ns.inum, ft_place_total(), policy, done,
+	whose = ft_place_short(tn, &count);
+	if (whose) {
+		pr_warn("nf_flowtrack: netns %u: table full, %u flows of %s, policy %s: %s; load the module with more than total_max=%u, or lower nf_flowtrack_max of some\n",
+			tn->net->ns.inum, count, whose, policy, done,
 			ft_params.total_max);
 		return;
 	}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bottom_half.h>
+#include <linux/ktime.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/workqueue.h>
@@ -100,7 +101,9 @@ static void gc_work(struct work_struct *work)
 	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,
 					 gc_work);
 	struct ft_cursor *cursor = &tn->gc_cursor;
+	const u64 began = ktime_get_ns();
 	struct ft_census census = {};
+	struct mem_cgroup *outer;
 	u32 lent;
 	int more;
 
@@ -126,11 +129,13 @@ static void gc_work(struct work_struct *work)
 		shrink(tn);
 	ft_loan_update(&tn->loan, lent, census.n[FLOWTRACK_CLASS_EMBRYONIC],
 		       ft_flow_room(&tn->set));
+	outer = ft_tenant_charge(tn->memcg);
 	ft_watermark_update(tn, &census);
+	ft_tenant_uncharge(tn->memcg, outer);
 	if (!ft_setting(&tn->set, BUCKETS) &&
 	    ft_table_wanted(tn->table, atomic_read(&tn->count)) !=
 	    ft_table_buckets(tn->table))
-		queue_work(system_dfl_wq, &tn->resize_work);
+		queue_work(tn->wq, &tn->resize_work);
 	/* An empty namespace costs nothing: the next flow starts it again. */
 	if (atomic_read(&tn->count)) {
 		ft_net_scan_soon(tn);
@@ -138,11 +143,13 @@ static void gc_work(struct work_struct *work)
 		ft_adaptive_init(&tn->adaptive);
 		ft_loan_init(&tn->loan);
 	}
+	ft_tenant_rest(tn->tenant, began, &tn->dying);
 }
 
 static void resize_work(struct work_struct *work)
 {
 	struct ft_net *tn = container_of(work, struct ft_net, resize_work);
+	const u64 began = ktime_get_ns();
 	u32 wanted;
 
 	/* Not while an administrator pins a size or the namespace ends. */
@@ -160,6 +167,7 @@ static void resize_work(struct work_struct *work)
 	ft_stat_inc(tn, RESIZE);
 out:
 	mutex_unlock(&tn->settings_lock);
+	ft_tenant_rest(tn->tenant, began, &tn->dying);
 }
 
 /**

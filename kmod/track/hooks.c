@@ -117,7 +117,8 @@ int ft_hooks_init(struct ft_net *tn)
 {
 	unsigned int i;
 
-	tn->hook_ops = kmemdup(hook_ops, sizeof(hook_ops), GFP_KERNEL);
+	tn->hook_ops = kmemdup(hook_ops, sizeof(hook_ops),
+			       GFP_KERNEL_ACCOUNT);
 	if (!tn->hook_ops)
 		return -ENOMEM;
 	for (i = 0; i < ARRAY_SIZE(hook_ops); i++)

@@ -7,8 +7,35 @@
 #include "net.h"
 #include "track/place.h"
 
-/* Flows of all namespaces, bounded by ft_params.total_max. */
-static atomic_t total;
+/*
+ * Entries of all namespaces are bounded by ft_params.total_max, and nobody but
+ * the initial namespace may take all:
+ *
+ *	the initial one		total_max
+ *	all others together	what it leaves: its own max is held for it, up to
+ *				half of total_max
+ *	tenants together	half of that: the other half is held for those
+ *				that the machine's own root made
+ *	a tenant		a quarter of that, in however many namespaces
+ */
+static atomic_t total, others, tenants;
+
+static u32 others_max(void)
+{
+	u32 kept = ft_setting(&ft_pernet(&init_net)->set, MAX_FLOWS);
+
+	return ft_params.total_max - min(kept, ft_params.total_max / 2);
+}
+
+static u32 tenants_max(void)
+{
+	return others_max() / 2;
+}
+
+static u32 tenant_max(void)
+{
+	return tenants_max() / 4;
+}
 
 /* Take one of @limit places; exact, whatever other CPUs do. */
 static bool take_place(atomic_t *count, u32 limit)
@@ -22,19 +49,57 @@ static bool take_place(atomic_t *count, u32 limit)
 	return true;
 }
 
+/* Take a place of what the machine has for namespaces as this one. */
+static bool take_share(struct ft_net *tn)
+{
+	if (net_eq(tn->net, &init_net))
+		return true;
+	if (!take_place(&others, others_max()))
+		return false;
+	if (!tn->tenant)
+		return true;
+	if (!take_place(&tenants, tenants_max()))
+		goto err_others;
+	if (!take_place(&tn->tenant->flows, tenant_max()))
+		goto err_tenants;
+	return true;
+
+err_tenants:
+	atomic_dec(&tenants);
+err_others:
+	atomic_dec(&others);
+	return false;
+}
+
+static void give_share(struct ft_net *tn)
+{
+	if (net_eq(tn->net, &init_net))
+		return;
+	atomic_dec(&others);
+	if (!tn->tenant)
+		return;
+	atomic_dec(&tenants);
+	atomic_dec(&tn->tenant->flows);
+}
+
 /*
  * Take one of the places of all namespaces. The machine's own admin gets in
  * however much the others hold; theirs do not, or the sum had no bound.
  */
-static bool take_total(const struct ft_net *tn, bool reserved, bool *kept)
+static bool take_total(struct ft_net *tn, bool reserved, bool *kept)
 {
 	u32 beyond = ft_setting(&tn->set, RESERVED);
 
+	if (!take_share(tn))
+		return false;
 	if (take_place(&total, ft_params.total_max))
 		return true;
 	*kept = true;
-	return reserved && net_eq(tn->net, &init_net) &&
-	       take_place(&total, ft_params.total_max + beyond);
+	if (reserved && net_eq(tn->net, &init_net) &&
+	    take_place(&total, ft_params.total_max + beyond))
+		return true;
+	give_share(tn);
+	return false;
 }
 
 /**
@@ -76,16 +141,38 @@ bool ft_place_take(struct ft_net *tn, bool reserved)
 void ft_place_give(struct ft_net *tn)
 {
 	atomic_dec(&total);
+	give_share(tn);
 	atomic_dec(&tn->count);
 }
 
 /**
- * ft_place_total() - how many flows all namespaces have
+ * ft_place_short() - which limit leaves a newcomer no place?
+ * @tn: namespace
+ * @count: set to how many flows meet it
+ *
+ * A hint for the log: places come and go meanwhile.
  *
  * Context: any.
- * Return: their number, bounded by ft_params.total_max.
+ * Return: whose flows those are; NULL: the namespace's own.
  */
-u32 ft_place_total(void)
+const char *ft_place_short(const struct ft_net *tn, u32 *count)
 {
-	return atomic_read(&total);
+	*count = atomic_read(&tn->count);
+	if (*count >= ft_flow_room(&tn->set))
+		return NULL;
+	*count = atomic_read(&total);
+	if (*count >= ft_params.total_max)
+		return "all namespaces";
+	if (net_eq(tn->net, &init_net))
+		return NULL;
+	*count = atomic_read(&others);
+	if (*count >= others_max())
+		return "all namespaces but the initial one";
+	if (!tn->tenant)
+		return NULL;
+	*count = atomic_read(&tenants);
+	if (*count >= tenants_max())
+		return "all user namespaces";
+	*count = atomic_read(&tn->tenant->flows);
+	return *count >= tenant_max() ? "this user's namespaces" : NULL;
 }

@@ -12,6 +12,6 @@ struct ft_net;
 
 bool ft_place_take(struct ft_net *tn, bool reserved);
 void ft_place_give(struct ft_net *tn);
-u32 ft_place_total(void);
+const char *ft_place_short(const struct ft_net *tn, u32 *count);
 
 #endif /* _FT_TRACK_PLACE_H */

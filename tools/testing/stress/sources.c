@@ -13,6 +13,7 @@
 #include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "net.h"
 #include "policy/source.h"
@@ -109,6 +110,7 @@ static int prepare(struct stress *stress)
 
 	mutex_init(&tn->settings_lock);
 	tn->net = &init_net;
+	tn->wq = system_dfl_wq;
 	tn->set.v[FLOWTRACK_A_SETTINGS_SRC_MAX] = LIMIT;
 	tn->set.v[FLOWTRACK_A_SETTINGS_SRC_PREFIX4] = 32;
 	tn->set.v[FLOWTRACK_A_SETTINGS_SRC_PREFIX6] = 64;
