@@ -175,8 +175,8 @@ bool ft_flow_kill(struct ft_flow *flow, u32 gen)
  * @deadline: of that generation, read before it was decided that the flow ends
  *
  * A packet that met the flow before its deadline may hold its lock until after
- * that, and move the deadline then: whoever decides by it must not win against
- * that packet.
+ * that, and move the deadline then: a decision by the old deadline must not win
+ * against that packet.
  *
  * Context: BH disabled, RCU read side.
  * Return: as ft_flow_kill(); false, too, if the deadline is another one by now.

@@ -7,6 +7,7 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 
+#include "base/settings.h"
 #include "flow/flow.h"
 #include "flow/shadow.h"
 #include "guard/feed.h"
@@ -151,8 +152,9 @@ static void guard_work(struct work_struct *work)
 	ft_watermark_conntrack(tn, &tn->guard.watermark, nf_conntrack_count(tn->net),
 			       conntrack_room(tn));
 	/*
-	 * Without shadows there is nothing to do: the next one starts it. But whom
-	 * it told that the table fills, it tells that there is room.
+	 * Without shadows there is nothing to do: the next one starts it. But
+	 * listeners that were told that the table fills are told that there is
+	 * room.
 	 */
 	if (ft_shadow_count(&tn->guard.shadows) || tn->guard.watermark.above)
 		ft_guard_kick(tn);

@@ -11,6 +11,7 @@
 #include "base/follow.h"
 #include "base/settings.h"
 #include "control.h"
+#include "net.h"
 #include "netlink/family.h"
 #include "netlink/settings.h"
 

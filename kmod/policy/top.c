@@ -725,7 +725,7 @@ int ft_top_refresh(struct ft_net *tn)
 }
 
 /**
- * ft_top_sample() - likewise, for one who has no use for rates
+ * ft_top_sample() - likewise, for a caller that has no use for rates
  * @tn: namespace
  *
  * Births are not remembered for it: however often it is asked for, the packet path

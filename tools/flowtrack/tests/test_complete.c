@@ -85,7 +85,7 @@ static void exactly(void)
 		{ "count by cl", "class\n" },
 		{ "count by class cl", "class\n" },
 		{ "monitor pr", "proto\npressure\n" },
-		{ "list pres", "" },
+		{ "list press", "" },
 		{ "set full_policy e", "evict\n" },
 		{ "set full_policy evict full_fallback p", "pass\n" },
 		{ "set coun", "" },
