@@ -23,6 +23,9 @@ def tool(ns, *args, wanted=0, text=None):
 def fill(rig):
     """A known table: 4 UDP (2 replied), 2 TCP (1 established, 1 syn_sent), 2 echo; half IPv6."""
     rig.reset()
+    # On a slow machine it takes longer than half a minute to look at them all.
+    for name in ("udp_timeout", "icmp_timeout", "icmpv6_timeout"):
+        rig.r.sysctl(name, 600)
     for family in (4, 6):
         rig.udp("c", family, 1000, 53, "new/o")
         rig.udp("c", family, 2000, 5353, "new/o")
