@@ -58,6 +58,7 @@ ports = iter(range(10000, 20000))
 
 
 def setup():
+    load_needed()
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
     with open(LIMIT) as f:
         return f.read()
@@ -111,12 +112,15 @@ class Burning:
         listener = listen(self.server, self.addr if self.server is self.net.s else "0.0.0.0", 81)
         listener.listen(4096)
         self.server.sysctl("net.ipv4.tcp_max_syn_backlog", 4096)
+        # Long ago is told by what is left of its five days.
+        established = "net.netfilter.nf_conntrack_tcp_timeout_established"
+        days = self.net.r.sysctl(established)
+        self.net.r.sysctl(established, 400000)
         socks = [connect(dead, self.addr, 81) for _ in range(n)]
         dead.nft("table inet q { chain o { type filter hook output priority 0; drop; }; }")
         for sock in socks:
             sock.close()
-        # Long ago is told by what is left of its five days.
-        self.net.r.run("conntrack", "-U", "-p", "tcp", "-s", address(3, 2, 4), "--timeout", "400000")
+        self.net.r.sysctl(established, days)
         self.silent = listener
 
     def full_lines(self):
