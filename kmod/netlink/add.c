@@ -24,6 +24,7 @@
 #include "proto/proto.h"
 #include "track/admit.h"
 #include "track/birth.h"
+#include "track/unique.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 
@@ -184,8 +185,9 @@ static int read_birth(struct genl_info *info, struct ft_net *tn,
 int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ft_net *tn = ft_netlink_net(info);
-	enum ft_admission admission;
+	enum ft_admission admission = FT_ADMIT_CLASH;
 	struct ft_birth birth;
+	spinlock_t *lock; /* of the tuple */
 	int err;
 
 	err = read_birth(info, tn, &birth);
@@ -194,7 +196,10 @@ int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info)
 
 	rcu_read_lock();
 	local_bh_disable();
-	admission = ft_flow_admit(tn, &birth);
+	lock = ft_unique_lock(birth.hash);
+	if (ft_unique_addable(tn, &birth.key, birth.word & FT_FLOW_ORIG_HI))
+		admission = ft_flow_admit(tn, &birth);
+	spin_unlock(lock);
 	local_bh_enable();
 	rcu_read_unlock();
 
@@ -202,7 +207,7 @@ int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info)
 	case FT_ADMIT_OK:
 		return 0;
 	case FT_ADMIT_CLASH:
-		GENL_SET_ERR_MSG(info, "the flow exists");
+		GENL_SET_ERR_MSG(info, "the flow exists, here or in nf_conntrack");
 		return -EEXIST;
 	default:
 		NL_SET_ERR_MSG_FMT(info->extack, "no room: %d of %u flows",

@@ -114,9 +114,17 @@ void ft_carrier_leave(struct ft_carrier *carrier)
 	call_rcu(&carrier->rcu, carrier_gone);
 }
 
-/* Addresses and ports of one direction, as nf_conntrack would have them. */
-static void fill_tuple(struct nf_conntrack_tuple *tuple,
-		       const struct ft_key *key, bool from_hi, bool reply)
+/**
+ * ft_carrier_tuple() - one direction of a flow, as nf_conntrack would have it
+ * @tuple: filled
+ * @key: the flow's identity
+ * @from_hi: the upper endpoint sends
+ * @reply: it is not the initiator
+ *
+ * Context: any.
+ */
+void ft_carrier_tuple(struct nf_conntrack_tuple *tuple, const struct ft_key *key,
+		      bool from_hi, bool reply)
 {
 	unsigned int from = from_hi;
 	u8 type;
@@ -185,8 +193,10 @@ void ft_carrier_aim(struct ft_carrier *carrier, const struct ft_key *key,
 {
 	struct nf_conn *ct = &carrier->ct;
 
-	fill_tuple(&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple, key, orig_hi, false);
-	fill_tuple(&ct->tuplehash[IP_CT_DIR_REPLY].tuple, key, !orig_hi, true);
+	ft_carrier_tuple(&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple, key, orig_hi,
+			 false);
+	ft_carrier_tuple(&ct->tuplehash[IP_CT_DIR_REPLY].tuple, key, !orig_hi,
+			 true);
 #ifdef CONFIG_NF_CONNTRACK_ZONES
 	nf_ct_zone_init(&ct->zone, key->zone, NF_CT_DEFAULT_ZONE_DIR, 0);
 #endif

@@ -202,27 +202,28 @@ void ft_consumers_exit(void)
 	unregister_module_notifier(&module_nb);
 }
 
-/* Is there a hook of this priority? */
-static bool has_hook(const struct nf_hook_entries *entries, int priority)
+/* The hook of this priority that is no chain of nftables, or NULL. */
+static const struct nf_hook_entry *
+find_hook(const struct nf_hook_entries *entries, int priority)
 {
 	struct nf_hook_ops **ops;
 	unsigned int i;
 
 	if (!entries)
-		return false;
+		return NULL;
 	ops = nf_hook_entries_get_hook_ops(entries);
-	/* In their order; one that is being removed has become the first. */
 	for (i = 0; i < entries->num_hook_entries; i++)
-		if (ops[i]->priority >= priority)
-			return ops[i]->priority == priority;
-	return false;
+		if (ops[i]->priority == priority &&
+		    ops[i]->hook_ops_type != NF_HOOK_OP_NF_TABLES)
+			return &entries->hooks[i];
+	return NULL;
 }
 
 static bool bridge_tracked(const struct net *net)
 {
 #ifdef CONFIG_NETFILTER_FAMILY_BRIDGE
-	return has_hook(rcu_dereference(net->nf.hooks_bridge[NF_BR_PRE_ROUTING]),
-			NF_IP_PRI_CONNTRACK);
+	return find_hook(rcu_dereference(net->nf.hooks_bridge[NF_BR_PRE_ROUTING]),
+			 NF_IP_PRI_CONNTRACK);
 #else
 	return false;
 #endif
@@ -258,26 +259,47 @@ static bool at_work(const struct consumer *consumer, const struct net *net)
 	return true;
 }
 
+static_assert((int)NF_IP_PRI_NAT_DST == (int)NF_IP6_PRI_NAT_DST);
+static_assert((int)NF_IP_PRI_NAT_SRC == (int)NF_IP6_PRI_NAT_SRC);
+
+/**
+ * ft_consumers_nat_hook() - the hook of NAT at a place
+ * @net: namespace
+ * @pf: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @hook: NF_INET_*
+ *
+ * nf_nat has one for all its chains, of nftables and of iptables. Something else
+ * of the same priority counts, too, while nf_nat is loaded.
+ *
+ * Context: RCU read side.
+ * Return: the hook; NULL: no flow of @pf is translated there.
+ */
+const struct nf_hook_entry *
+ft_consumers_nat_hook(const struct net *net, u8 pf, unsigned int hook)
+{
+	bool dst = hook == NF_INET_PRE_ROUTING || hook == NF_INET_LOCAL_OUT;
+
+	if (!rcu_access_pointer(nf_nat_hook))
+		return NULL;
+	return find_hook(pf == NFPROTO_IPV6 ?
+			 rcu_dereference(net->nf.hooks_ipv6[hook]) :
+			 rcu_dereference(net->nf.hooks_ipv4[hook]),
+			 dst ? NF_IP_PRI_NAT_DST : NF_IP_PRI_NAT_SRC);
+}
+
 /**
  * ft_consumers_nat() - is there NAT in a namespace?
  * @net: namespace
  * @pf: NFPROTO_IPV4 or NFPROTO_IPV6
  *
- * All hooks of NAT come with the first chain. A hook of something else that has
- * the same priority counts, too, while nf_nat is loaded.
+ * All hooks of NAT come with the first chain.
  *
  * Context: RCU read side.
  * Return: true if a flow of @pf may be translated.
  */
 bool ft_consumers_nat(const struct net *net, u8 pf)
 {
-	if (!rcu_access_pointer(nf_nat_hook))
-		return false;
-	if (pf == NFPROTO_IPV6)
-		return has_hook(rcu_dereference(net->nf.hooks_ipv6[NF_INET_PRE_ROUTING]),
-				NF_IP6_PRI_NAT_DST);
-	return has_hook(rcu_dereference(net->nf.hooks_ipv4[NF_INET_PRE_ROUTING]),
-			NF_IP_PRI_NAT_DST);
+	return ft_consumers_nat_hook(net, pf, NF_INET_PRE_ROUTING);
 }
 
 /**

@@ -12,6 +12,7 @@
 #include <linux/types.h>
 
 struct net;
+struct nf_hook_entry;
 
 /**
  * enum ft_need - what the consumers of a namespace need of nf_conntrack
@@ -29,6 +30,8 @@ int ft_consumers_init(void);
 void ft_consumers_exit(void);
 void ft_consumers_look(void);
 enum ft_need ft_consumers_need(const struct net *net, u8 pf);
+const struct nf_hook_entry *
+ft_consumers_nat_hook(const struct net *net, u8 pf, unsigned int hook);
 bool ft_consumers_nat(const struct net *net, u8 pf);
 bool ft_consumers_redirect(const struct net *net, u8 pf);
 

@@ -11,6 +11,7 @@
 #include "net.h"
 #include "track/consumers.h"
 #include "track/mode.h"
+#include "track/unique.h"
 
 /**
  * ft_mode_adopting() - does nf_conntrack see new flows first?
@@ -62,7 +63,6 @@ bool ft_mode_conntrack_used(const struct ft_net *tn)
 bool ft_mode_in_conntrack(const struct ft_net *tn, const struct sk_buff *skb,
 			  u8 pf, u16 zone)
 {
-	struct nf_conntrack_tuple_hash *h;
 	struct nf_conntrack_zone ct_zone;
 	struct nf_conntrack_tuple tuple;
 
@@ -72,11 +72,7 @@ bool ft_mode_in_conntrack(const struct ft_net *tn, const struct sk_buff *skb,
 			       &tuple))
 		return false;
 	nf_ct_zone_init(&ct_zone, zone, NF_CT_DEFAULT_ZONE_DIR, 0);
-	h = nf_conntrack_find_get(tn->net, &ct_zone, &tuple);
-	if (!h)
-		return false;
-	nf_ct_put(nf_ct_tuplehash_to_ctrack(h));
-	return true;
+	return ft_unique_in_conntrack(tn->net, &ct_zone, &tuple);
 }
 
 /* Does a conntrack have an extension that only nf_conntrack can serve? */

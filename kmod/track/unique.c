@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/module.h>
+#include <linux/err.h>
 #include <linux/netfilter.h>
-#include <linux/random.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
-#include <net/netfilter/nf_nat.h>
 
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "net.h"
+#include "track/carrier.h"
+#include "track/consumers.h"
 #include "track/unique.h"
 
 #define LOCKS		256
-/* Ports that are tried, at random: those beside one that is taken are, too. */
-#define TRIES		128
+/* Tuples of ours that NAT may choose, one after the other. */
+#define TRIES		16
 
 /*
  * Each protects the entering, into either table, of flows whose hash selects
@@ -48,12 +48,22 @@ spinlock_t *ft_unique_lock(u64 hash)
 	return lock;
 }
 
-static bool in_conntrack(const struct nf_conn *ct,
-			 const struct nf_conntrack_tuple *tuple)
+/**
+ * ft_unique_in_conntrack() - has nf_conntrack an entry with a tuple?
+ * @net: namespace
+ * @zone: zone of both directions
+ * @tuple: of either direction
+ *
+ * Context: RCU read side.
+ * Return: true if so.
+ */
+bool ft_unique_in_conntrack(struct net *net,
+			    const struct nf_conntrack_zone *zone,
+			    const struct nf_conntrack_tuple *tuple)
 {
 	struct nf_conntrack_tuple_hash *h;
 
-	h = nf_conntrack_find_get(nf_ct_net(ct), nf_ct_zone(ct), tuple);
+	h = nf_conntrack_find_get(net, zone, tuple);
 	if (!h)
 		return false;
 	nf_ct_put(nf_ct_tuplehash_to_ctrack(h));
@@ -71,86 +81,175 @@ static bool in_conntrack(const struct nf_conn *ct,
  */
 bool ft_unique_adoptable(const struct nf_conn *ct)
 {
-	return !in_conntrack(ct, nf_ct_tuple(ct, IP_CT_DIR_REPLY)) &&
-	       !in_conntrack(ct, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));
+	const struct nf_conntrack_zone *zone = nf_ct_zone(ct);
+	struct net *net = nf_ct_net(ct);
+
+	return !ft_unique_in_conntrack(net, zone,
+				       nf_ct_tuple(ct, IP_CT_DIR_REPLY)) &&
+	       !ft_unique_in_conntrack(net, zone,
+				       nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));
 }
 
-/* Where a reply tuple has what was the sender's port, or the id of ICMP. */
-static __be16 *sender_port(struct nf_conntrack_tuple *reply)
+/**
+ * ft_unique_addable() - has nf_conntrack no entry with the tuples of a flow?
+ * @tn: namespace
+ * @key: of a flow that no packet opened
+ * @orig_hi: the upper endpoint is the initiator
+ *
+ * Context: RCU read side, lock of the flow held.
+ * Return: true if the flow may become ours.
+ */
+bool ft_unique_addable(const struct ft_net *tn, const struct ft_key *key,
+		       bool orig_hi)
 {
-	u8 l4proto = reply->dst.protonum;
+	struct nf_conntrack_tuple tuple;
+	struct nf_conntrack_zone zone;
+	unsigned int reply;
 
-	if (ft_l4_has_ports(l4proto))
-		return &reply->dst.u.all;
-	if (l4proto == IPPROTO_ICMP || l4proto == IPPROTO_ICMPV6)
-		return &reply->src.u.all;
-	return NULL;
+	nf_ct_zone_init(&zone, key->zone, NF_CT_DEFAULT_ZONE_DIR, 0);
+	for (reply = 0; reply < 2; reply++) {
+		ft_carrier_tuple(&tuple, key, orig_hi ^ reply, reply);
+		if (ft_unique_in_conntrack(tn->net, &zone, &tuple))
+			return false;
+	}
+	return true;
 }
 
-/* Is there a flow of ours that the same packets answer? Sets @hash. */
-static bool in_table(const struct ft_net *tn, const struct nf_conn *ct,
-		     const struct nf_conntrack_tuple *reply, u64 *hash)
+/*
+ * The lock of a flow that nf_conntrack is to enter, if no flow of ours answers
+ * to the same packets; else NULL.
+ */
+static spinlock_t *lock_if_free(const struct ft_net *tn,
+				const struct nf_conn *ct)
 {
+	const struct nf_conntrack_tuple *reply =
+		nf_ct_tuple(ct, IP_CT_DIR_REPLY);
 	struct ft_key key;
+	spinlock_t *lock; /* of the tuple */
 	u32 index;
+	u64 hash;
 
 	ft_key_set(&key, reply->src.l3num, reply->dst.protonum,
 		   nf_ct_zone(ct)->id, &reply->src.u3, &reply->dst.u3,
 		   reply->src.u.all, reply->dst.u.all);
-	*hash = ft_key_hash(&key, ft_table_secret(tn->table));
-	return ft_table_lookup(tn->table, &key, *hash, &index);
-}
-
-/* Does either table have it? nf_nat has looked in its own, with no lock. */
-static bool taken(const struct ft_net *tn, const struct nf_conn *ct,
-		  const struct nf_conntrack_tuple *reply, u64 *hash)
-{
-	return in_table(tn, ct, reply, hash) ||
-	       nf_conntrack_tuple_taken(reply, ct);
-}
-
-/* A port in the range that nf_nat keeps a port in; for ICMP, an id. */
-static __be16 another_port(u16 was, bool icmp)
-{
-	u32 low = 1024, count = 65536 - 1024;
-
-	if (icmp) {
-		low = 0;
-		count = 65536;
-	} else if (was < 512) {
-		low = 1;
-		count = 511;
-	} else if (was < 1024) {
-		low = 600;
-		count = 1024 - 600;
-	}
-	return htons(low + (get_random_u16() * count >> 16));
+	hash = ft_key_hash(&key, ft_table_secret(tn->table));
+	lock = ft_unique_lock(hash);
+	if (likely(!ft_table_lookup(tn->table, &key, hash, &index)))
+		return lock;
+	spin_unlock(lock);
+	return NULL;
 }
 
 /*
- * Give a translated flow that is not entered yet another source port, and its
- * packet, which NAT has written to already.
+ * Let nf_nat see what it must not choose: an entry that answers to the same
+ * packets as @ct would, and that ends no connection if NAT is short of ports.
  */
-static bool take_port(struct sk_buff *skb, struct nf_conn *ct, __be16 port,
-		      const struct nf_hook_state *state)
+static int block(struct nf_conn *ct, struct nf_conn **blocker)
 {
-	typeof(nf_nat_packet) *translate;
-	enum ip_conntrack_info ctinfo;
-	unsigned int verdict;
-	__be16 *place;
+	const struct nf_conntrack_tuple *reply =
+		nf_ct_tuple(ct, IP_CT_DIR_REPLY);
+	struct nf_conntrack_tuple orig;
+	struct nf_conn *new;
+	int err;
 
-	/* This module needs no nf_nat, and does not keep it from leaving. */
-	translate = symbol_get(nf_nat_packet);
-	if (!translate)
+	if (!nf_ct_invert_tuple(&orig, reply))
+		return -EINVAL;
+	new = nf_conntrack_alloc(nf_ct_net(ct), nf_ct_zone(ct), &orig, reply,
+				 GFP_ATOMIC);
+	if (IS_ERR(new))
+		return PTR_ERR(new);
+	new->status = IPS_CONFIRMED | IPS_FIXED_TIMEOUT;
+	new->timeout = nfct_time_stamp + HZ;
+	err = nf_conntrack_hash_check_insert(new);
+	if (err)
+		nf_conntrack_free(new);
+	else
+		*blocker = new;
+	return err;
+}
+
+static void unblock(struct nf_conn *blocker)
+{
+	nf_ct_kill(blocker);
+	nf_ct_put(blocker);
+}
+
+/* What the reply tuple was before NAT chose a source. */
+static void unchosen_reply(const struct nf_conn *ct,
+			   struct nf_conntrack_tuple *reply)
+{
+	const struct nf_conntrack_tuple *chosen =
+		nf_ct_tuple(ct, IP_CT_DIR_REPLY);
+	struct nf_conntrack_tuple orig = *nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
+
+	orig.dst.u3 = chosen->src.u3;
+	/* Of ICMP there are type and code, which NAT leaves alone. */
+	if (orig.dst.protonum != IPPROTO_ICMP &&
+	    orig.dst.protonum != IPPROTO_ICMPV6)
+		orig.dst.u.all = chosen->src.u.all;
+	nf_ct_invert_tuple(reply, &orig);
+}
+
+/*
+ * Send a packet through NAT's hook once more, as if it had not been there: its
+ * rules, their ranges, and their counters see it twice.
+ */
+static bool translate_again(struct sk_buff *skb, struct nf_conn *ct,
+			    const struct nf_hook_state *state)
+{
+	const struct nf_nat_hook *nat = rcu_dereference(nf_nat_hook);
+	const struct nf_hook_entry *entry;
+	unsigned int verdict = NF_ACCEPT;
+
+	entry = ft_consumers_nat_hook(state->net, state->pf, state->hook);
+	if (!entry || !nat)
 		return false;
-	place = sender_port(&ct->tuplehash[IP_CT_DIR_REPLY].tuple);
-	/* find_appropriate_src() of other CPUs reads it. */
-	WRITE_ONCE(*place, port);
-	set_bit(IPS_SRC_NAT_BIT, &ct->status);
-	nf_ct_get(skb, &ctinfo);
-	verdict = translate(ct, ctinfo, state->hook, skb);
-	symbol_put(nf_nat_packet);
-	return verdict == NF_ACCEPT;
+	/* Other CPUs that look at the flows of its source read the tuple. */
+	if (ct->status & IPS_SRC_NAT_DONE)
+		nat->remove_nat_bysrc(ct);
+	unchosen_reply(ct, &ct->tuplehash[IP_CT_DIR_REPLY].tuple);
+	/* First back to what it was, which is what the tuple says now. */
+	if (ct->status & IPS_SRC_NAT)
+		verdict = entry->hook(entry->priv, skb, state);
+	ct->status &= ~(IPS_SRC_NAT | IPS_SRC_NAT_DONE);
+	return verdict == NF_ACCEPT &&
+	       entry->hook(entry->priv, skb, state) == NF_ACCEPT;
+}
+
+/*
+ * A flow of ours answers to the same packets: NAT shall choose another tuple. If
+ * it can't, the packet is dropped, as when nf_conntrack itself meets two flows
+ * with the same answers: of protocols without ports, say.
+ */
+static noinline_for_stack spinlock_t *
+choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
+	     const struct nf_hook_state *state)
+{
+	struct nf_conn *blockers[TRIES];
+	struct nf_conntrack_tuple was;
+	unsigned int i, n = 0;
+	spinlock_t *lock = NULL;
+	int err;
+
+	/* The choice for an expected flow was its helper's, who has told it. */
+	if (ct->master)
+		return NULL;
+	for (i = 0; i < TRIES && !lock; i++) {
+		was = *nf_ct_tuple(ct, IP_CT_DIR_REPLY);
+		err = block(ct, &blockers[n]);
+		if (!err)
+			n++;
+		else if (err != -EEXIST)
+			break;
+		if (!translate_again(skb, ct, state))
+			break;
+		if (nf_ct_tuple_equal(&was, nf_ct_tuple(ct, IP_CT_DIR_REPLY)))
+			break;
+		lock = lock_if_free(tn, ct);
+	}
+	while (n--)
+		unblock(blockers[n]);
+	return lock;
 }
 
 /**
@@ -165,41 +264,12 @@ static bool take_port(struct sk_buff *skb, struct nf_conn *ct, __be16 port,
  * back: a flow that is adopted meanwhile waits, and finds the entry.
  *
  * Context: RCU read side, BH disabled.
- * Return: the lock of the flow, held; NULL: there is no port to be had, or no
+ * Return: the lock of the flow, held; NULL: there is no tuple to be had, or no
  * memory, and the packet is to be dropped.
  */
 spinlock_t *ft_unique_translated(struct ft_net *tn, struct sk_buff *skb,
 				 struct nf_conn *ct,
 				 const struct nf_hook_state *state)
 {
-	struct nf_conntrack_tuple reply = *nf_ct_tuple(ct, IP_CT_DIR_REPLY);
-	__be16 *port = sender_port(&reply);
-	unsigned int tries = TRIES;
-	spinlock_t *lock; /* of the tuple */
-	bool icmp;
-	u16 was;
-	u64 hash;
-
-	in_table(tn, ct, &reply, &hash);
-	lock = ft_unique_lock(hash);
-	if (likely(!taken(tn, ct, &reply, &hash)))
-		return lock;
-	spin_unlock(lock);
-	if (!port)
-		return NULL;
-
-	icmp = port == &reply.src.u.all;
-	was = ntohs(*port);
-	while (tries--) {
-		*port = another_port(was, icmp);
-		in_table(tn, ct, &reply, &hash);
-		lock = ft_unique_lock(hash);
-		if (!taken(tn, ct, &reply, &hash)) {
-			if (take_port(skb, ct, *port, state))
-				return lock;
-			tries = 0;
-		}
-		spin_unlock(lock);
-	}
-	return NULL;
+	return lock_if_free(tn, ct) ?: choose_again(tn, skb, ct, state);
 }

@@ -6,7 +6,8 @@
  * NAT looks for a free port in nf_conntrack's table alone. So beside NAT the
  * other table is asked before a flow is entered, under a lock that both sides
  * take: what is adopted looks for entries of nf_conntrack; what is translated
- * looks for flows of ours, and takes another source port if it meets one.
+ * looks for flows of ours. If it meets one, nf_nat is shown it, and chooses once
+ * more.
  */
 #ifndef _FT_TRACK_UNIQUE_H
 #define _FT_TRACK_UNIQUE_H
@@ -14,14 +15,23 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+struct ft_key;
 struct ft_net;
+struct net;
 struct nf_conn;
+struct nf_conntrack_tuple;
+struct nf_conntrack_zone;
 struct nf_hook_state;
 struct sk_buff;
 
 void ft_unique_init(void);
 spinlock_t *ft_unique_lock(u64 hash);
+bool ft_unique_in_conntrack(struct net *net,
+			    const struct nf_conntrack_zone *zone,
+			    const struct nf_conntrack_tuple *tuple);
 bool ft_unique_adoptable(const struct nf_conn *ct);
+bool ft_unique_addable(const struct ft_net *tn, const struct ft_key *key,
+		       bool orig_hi);
 spinlock_t *ft_unique_translated(struct ft_net *tn, struct sk_buff *skb,
 				 struct nf_conn *ct,
 				 const struct nf_hook_state *state);

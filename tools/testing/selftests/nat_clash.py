@@ -4,6 +4,7 @@
 client hears its own answers. What is right is what nf_conntrack alone does: the same cases pass without the module."""
 # TIMEOUT: 240
 
+import itertools
 import os
 import select
 import socket
@@ -16,8 +17,8 @@ RULES = f"""
 table inet nat {{
 	chain pre {{
 		type nat hook prerouting priority -100
-		ip daddr {VIP[4]} meta l4proto {{ tcp, udp }} dnat ip to {Net.S[4]}
-		ip6 daddr {VIP[6]} meta l4proto {{ tcp, udp }} dnat ip6 to {Net.S[6]}
+		ip daddr {VIP[4]} meta l4proto {{ tcp, udp, sctp, dccp }} dnat ip to {Net.S[4]}
+		ip6 daddr {VIP[6]} meta l4proto {{ tcp, udp, sctp, dccp }} dnat ip6 to {Net.S[6]}
 	}}
 	chain post {{
 		type nat hook postrouting priority 100
@@ -30,14 +31,33 @@ table inet nat {{
 DNAT_ONLY = RULES.replace("oif rs masquerade", "")
 
 
-class Echo:
-    """A server that says from whom it heard, and what."""
+SOCK_DCCP, IPPROTO_DCCP, SOL_DCCP, DCCP_SOCKOPT_SERVICE = 6, 33, 269, 2
+PROTOCOLS = {"tcp": (socket.SOCK_STREAM, 0), "udp": (socket.SOCK_DGRAM, 0),
+             "sctp": (socket.SOCK_STREAM, socket.IPPROTO_SCTP), "dccp": (SOCK_DCCP, IPPROTO_DCCP)}
 
-    def __init__(self, ns, family, port):
-        self.udp = listen(ns, Net.S[family], port, "udp")
-        self.tcp = listen(ns, Net.S[family], port)
+
+def make(ns, family, proto, addr):
+    sock = ns.socket(kind(family), *PROTOCOLS[proto])
+    if proto == "dccp":
+        sock.setsockopt(SOL_DCCP, DCCP_SOCKOPT_SERVICE, struct.pack("!I", 1))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.settimeout(5)
+    sock.bind(addr)
+    return sock
+
+
+class Echo:
+    """A server that says what it heard, to whom it was from."""
+
+    def __init__(self, ns, family, port, protocols=("tcp", "udp")):
+        self.socks = {proto: make(ns, family, proto, (Net.S[family], port)) for proto in protocols}
+        self.udp = self.socks.get("udp")
+        self.listeners = [sock for proto, sock in self.socks.items() if proto != "udp"]
+        for sock in self.listeners:
+            sock.listen(16)
         # SO_RCVBUFFORCE: what is lost here would be told of as lost on the way.
-        self.udp.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)
+        if self.udp:
+            self.udp.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)
         self.stopping = False
         self.conns = []
         self.thread = threading.Thread(target=self.work, daemon=True)
@@ -45,9 +65,9 @@ class Echo:
 
     def work(self):
         while not self.stopping:
-            for sock in select.select([self.udp, self.tcp, *self.conns], [], [], 0.2)[0]:
+            for sock in select.select([*self.socks.values(), *self.conns], [], [], 0.2)[0]:
                 try:
-                    if sock is self.tcp:
+                    if sock in self.listeners:
                         self.conns.append(sock.accept()[0])
                     elif sock is self.udp:
                         data, peer = sock.recvfrom(2048)
@@ -65,7 +85,7 @@ class Echo:
     def close(self):
         self.stopping = True
         self.thread.join()
-        for sock in (self.udp, self.tcp, *self.conns):
+        for sock in (*self.socks.values(), *self.conns):
             sock.close()
 
 
@@ -82,17 +102,36 @@ def setup():
     return net
 
 
+# Not twice the same: what is closed waits.
+PORTS = itertools.count(41641, 8)
+
+
+def protocols_here():
+    """What has sockets in this kernel; DCCP has none in the newest."""
+    here = ["tcp", "udp"]
+    for proto, module in (("sctp", "sctp"), ("dccp", "dccp_ipv6")):
+        if not run("modprobe", module, ok=False)[0]:
+            here.append(proto)
+    return here
+
+
 def pair(net, first, second, rules):
     """Two (namespace, source, destination) one after the other, with the same port: both go on, side by side."""
     net.reset(rules)
+    protocols = protocols_here()
+    first_port = next(PORTS)
     for family in FAMILIES:
-        server = Echo(net.s, family, 80)
+        server = Echo(net.s, family, 80, protocols)
         try:
-            for number, proto in enumerate(("tcp", "udp")):
-                port = 41641 + number
+            for number, proto in enumerate(protocols):
+                port = first_port + number
                 socks = []
                 for ns, source, to in (first, second):
-                    socks.append(connect(ns, to[family], 80, proto, source=(source[family], port), timeout=5))
+                    socks.append(make(ns, family, proto, (source[family], port)))
+                    try:
+                        socks[-1].connect((to[family], 80))
+                    except OSError as e:
+                        raise Failure(f"{proto} over IPv{family}, connection {len(socks)}: {e}") from None
                     ask(socks[-1], b"hello from %d" % len(socks))
                 for n in range(3):
                     for i, sock in enumerate(socks):
@@ -127,26 +166,100 @@ def _(net):
     pair(net, C_DIRECT(net), ROUTER(net), RULES)
 
 
+def ping(sock, family, text, seq):
+    """The answer to an echo request with the id 77, and with what else comes passed over."""
+    sock.send(echo(*("::", "::") if family == 6 else ("", ""), 77, seq, data=text))
+    while True:
+        packet = sock.recv(2048)[0 if family == 6 else 20:]
+        if packet[0] == (129 if family == 6 else 0):
+            return struct.unpack_from("!H", packet, 4)[0], packet[8:]
+
+
 @case("pings with the same id, from the router and from a masqueraded client")
 def _(net):
+    for family, proto in ((4, socket.IPPROTO_ICMP), (6, socket.IPPROTO_ICMPV6)):
+        net.reset(RULES)
+        socks = []
+        for ns, name in ((net.r, b"router"), (net.c, b"client")):
+            sock = ns.socket(kind(family), socket.SOCK_RAW, proto)
+            sock.settimeout(5)
+            sock.connect((Net.S[family], 0))
+            socks.append((sock, name))
+        for n in range(3):
+            for sock, name in socks:
+                equal(ping(sock, family, name, n), (77, name), f"the answer over IPv{family}: its id, its data")
+        for sock, _ in socks:
+            sock.close()
+
+
+def raw_gre(ns, to=None):
+    sock = ns.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_GRE)
+    sock.settimeout(2)
+    if to:
+        sock.connect((to, 0))
+    return sock
+
+
+@case("GRE has no port to choose: who was there first keeps the answers")
+def _(net):
     net.reset(RULES)
-    socks = []
-    for ns, name in ((net.r, "router"), (net.c, "client")):
-        sock = ns.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-        sock.settimeout(5)
-        sock.connect((Net.S[4], 0))
-        socks.append((sock, name.encode()))
-    for n in range(3):
-        for sock, name in socks:
-            sock.send(echo("", "", 77, n, data=name))
-            while True:
-                packet = sock.recv(2048)
-                if packet[20] == 0:
-                    break
-            equal(packet[28:], name, "the answer")
-            equal(struct.unpack_from("!H", packet, 24)[0], 77, "its id")
-    for sock, _ in socks:
-        sock.close()
+    header = bytes.fromhex("00006558")
+    with raw_gre(net.s) as server, raw_gre(net.r, Net.S[4]) as router, raw_gre(net.c, Net.S[4]) as client:
+        for n in range(3):
+            text = header + b"router %d" % n
+            router.send(text)
+            packet, peer = server.recvfrom(2048)
+            equal((packet[20:], peer[0]), (text, Net.RS[4]), "what the server hears")
+            server.sendto(text, peer)
+            equal(router.recv(2048)[20:], text, "what the router hears")
+            client.send(header + b"client %d" % n)
+        client.settimeout(0.5)
+        try:
+            raise Failure(f"the client hears {client.recv(2048)}")
+        except TimeoutError:
+            pass
+
+
+@case("a rule with a range of ports: the other port is of it, too")
+def _(net):
+    for family in FAMILIES:
+        target = "ip to 10.9.2.1" if family == 4 else "ip6 to [fd09:2::1]"
+        net.reset(f"""
+table inet nat {{
+	chain post {{
+		type nat hook postrouting priority 100
+		oif rs ip{"6" if family == 6 else ""} saddr {Net.C[family]} udp dport 80 snat {target}:5000-5009
+	}}
+}}""")
+        socks = []
+        with listen(net.s, Net.S[family], 80, "udp") as server:
+            # All ports of it but one are the router's own.
+            for ns, source, port in [(net.r, Net.RS, 5000 + n) for n in range(10) if n != 6] + [(net.c, Net.C, 6000)]:
+                socks.append(connect(ns, Net.S[family], 80, "udp", source=(source[family], port)))
+                socks[-1].send(b"hello")
+                peer = server.recvfrom(100)[1]
+                server.sendto(b"%d" % port, peer)
+                equal(socks[-1].recv(100), b"%d" % port, "the answer")
+            equal(peer[1], 5006, "the port that NAT had to choose")
+        for sock in socks:
+            sock.close()
+
+
+@case("what nf_conntrack tracks can't be added by hand", only="flowtrack")
+def _(net):
+    net.reset(RULES)
+    server = Echo(net.s, 4, 80)
+    try:
+        with make(net.c, 4, "udp", (Net.C[4], 41901)) as sock:
+            sock.connect((Net.S[4], 80))
+            ask(sock, b"hello")
+            for src, port, dst, dport in ((Net.C[4], 41901, Net.S[4], 80), (Net.S[4], 80, Net.RS[4], 41901)):
+                status, _, err = net.r.tool("add", "udp", "src", src, "dst", dst, "sport", str(port), "dport", str(dport),
+                                            ok=False)
+                check(status and "in nf_conntrack" in err, f"{src} > {dst}: {status}, {err}")
+            ask(sock, b"and on")
+    finally:
+        server.close()
 
 
 @case("an earlier connection that is closed, and waits")
