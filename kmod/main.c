@@ -36,6 +36,7 @@
 #include "track/enable.h"
 #include "track/end.h"
 #include "track/gc.h"
+#include "track/glue.h"
 #include "track/hooks.h"
 #include "track/pool.h"
 #include "track/unique.h"
@@ -391,13 +392,18 @@ static int __init ft_init(void)
 	err = register_pernet_subsys(&ft_net_ops);
 	if (err)
 		goto err_dropped;
-	err = ft_netlink_init();
+	err = ft_glue_init();
 	if (err)
 		goto err_pernet;
+	err = ft_netlink_init();
+	if (err)
+		goto err_glue;
 	ft_enable_init();
 	ft_loaded = true;
 	return 0;
 
+err_glue:
+	ft_glue_exit();
 err_pernet:
 	unregister_pernet_subsys(&ft_net_ops);
 err_dropped:
@@ -419,6 +425,7 @@ static void __exit ft_exit(void)
 	ft_loaded = false;
 	ft_enable_exit();
 	ft_netlink_exit();
+	ft_glue_exit();
 	unregister_pernet_subsys(&ft_net_ops);
 	ft_dropped_exit();
 	ft_carrier_exit();
