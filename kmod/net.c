@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/export.h>
 #include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -31,6 +32,7 @@ struct ft_net *ft_pernet(const struct net *net)
 {
 	return net_generic(net, ft_net_id);
 }
+EXPORT_SYMBOL_NS_GPL(ft_pernet, FT_SYMBOL_NS);
 
 /**
  * ft_net_add() - let the workers that serve all namespaces see one

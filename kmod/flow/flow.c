@@ -9,6 +9,7 @@
  * that finds none ready tries to make one itself.
  */
 #include <linux/bitmap.h>
+#include <linux/export.h>
 #include <linux/gfp.h>
 #include <linux/list.h>
 #include <linux/log2.h>
@@ -203,6 +204,7 @@ void ft_flow_key(const struct ft_flow *flow, struct ft_key *key)
 	else
 		memset(key->addr6, 0, sizeof(key->addr6));
 }
+EXPORT_SYMBOL_NS_GPL(ft_flow_key, FT_SYMBOL_NS);
 
 /**
  * ft_flow_peek() - read a flow's identity without its lock
@@ -259,6 +261,7 @@ bool ft_flow_snapshot(struct ft_flow *flow, u32 gen, struct ft_flow6 *copy)
 	local_bh_enable();
 	return alive;
 }
+EXPORT_SYMBOL_NS_GPL(ft_flow_snapshot, FT_SYMBOL_NS);
 
 static struct ft_flow *object_at(const struct ft_arena *arena, void *mem,
 				 u32 slot)

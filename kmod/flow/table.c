@@ -20,6 +20,7 @@
 #include <linux/bug.h>
 #include <linux/cache.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/in.h>
 #include <linux/log2.h>
 #include <linux/math64.h>
@@ -310,6 +311,7 @@ struct ft_flow *ft_table_at(const struct ft_table *table, u32 index)
 		return ft_arena_at(table->arena6, index & ~FT_INDEX_V6);
 	return ft_arena_at(table->arena4, index);
 }
+EXPORT_SYMBOL_NS_GPL(ft_table_at, FT_SYMBOL_NS);
 
 static unsigned int tagged_bit(const struct bucket *line, unsigned int i,
 			       u16 tag)
@@ -429,6 +431,7 @@ struct ft_flow *ft_table_lookup(const struct ft_table *table,
 		array = rcu_dereference(array->next);
 	}
 }
+EXPORT_SYMBOL_NS_GPL(ft_table_lookup, FT_SYMBOL_NS);
 
 /**
  * ft_table_alloc() - get an object for a new flow
@@ -1079,6 +1082,7 @@ int ft_table_walk(const struct ft_table *table, struct ft_cursor *cursor,
 
 	return walk(&visit, cursor);
 }
+EXPORT_SYMBOL_NS_GPL(ft_table_walk, FT_SYMBOL_NS);
 
 /* Buckets between two chances for others to run. */
 #define EACH_SLICE	256
@@ -1118,6 +1122,7 @@ int ft_table_for_each(const struct ft_table *table, bool killable, ft_walk_fn fn
 	} while (cursor.generation != ft_table_generation(table));
 	return 0;
 }
+EXPORT_SYMBOL_NS_GPL(ft_table_for_each, FT_SYMBOL_NS);
 
 /**
  * ft_table_expired() - visit flows whose deadline has passed
@@ -1313,6 +1318,7 @@ const siphash_key_t *ft_table_secret(const struct ft_table *table)
 {
 	return &table->secret;
 }
+EXPORT_SYMBOL_NS_GPL(ft_table_secret, FT_SYMBOL_NS);
 
 /**
  * ft_table_buckets() - number of buckets
@@ -1341,6 +1347,7 @@ u32 ft_table_generation(const struct ft_table *table)
 {
 	return READ_ONCE(table->generation);
 }
+EXPORT_SYMBOL_NS_GPL(ft_table_generation, FT_SYMBOL_NS);
 
 /**
  * ft_table_wanted() - number of buckets for a number of flows

@@ -7,6 +7,7 @@
  * the two tracks. Offsets count from skb->data, and nothing here needs linear
  * data.
  */
+#include <linux/export.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 #include <linux/if_tunnel.h>
@@ -655,3 +656,4 @@ bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
 		return order(key, false) > 0;
 	}
 }
+EXPORT_SYMBOL_NS_GPL(ft_key_set, FT_SYMBOL_NS);

@@ -3,6 +3,7 @@
  * From a protocol number to its state machine. Plain switches: an indirect
  * call on every packet costs more than the machines do.
  */
+#include <linux/export.h>
 #include <linux/in.h>
 #include <linux/netfilter.h>
 #include <net/netfilter/nf_conntrack.h>
@@ -267,6 +268,7 @@ u32 ft_proto_word(u8 l4proto, u32 word, u8 state)
 	word = ft_word_set(word, state, FLOWTRACK_CLASS_CLOSING);
 	return ft_word_set(word, state, ft_proto_class(l4proto, word));
 }
+EXPORT_SYMBOL_NS_GPL(ft_proto_word, FT_SYMBOL_NS);
 
 /**
  * ft_proto_conntrack_word() - a flow of nf_conntrack in the terms of flowtrack
@@ -303,6 +305,7 @@ u32 ft_proto_conntrack_word(const struct nf_conn *ct)
 	}
 	return ft_proto_word(l4proto, word, state);
 }
+EXPORT_SYMBOL_NS_GPL(ft_proto_conntrack_word, FT_SYMBOL_NS);
 
 /**
  * ft_proto_state_max() - highest state of a protocol
@@ -326,6 +329,7 @@ u8 ft_proto_state_max(u8 l4proto)
 		return FLOWTRACK_FLOW_STATE_REPLIED;
 	}
 }
+EXPORT_SYMBOL_NS_GPL(ft_proto_state_max, FT_SYMBOL_NS);
 
 /**
  * ft_proto_state_default() - state of a flow of which little is known

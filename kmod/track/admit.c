@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/export.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
@@ -203,6 +204,7 @@ enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth)
 		ft_source_release(tn, &birth->key, word);
 	return admission;
 }
+EXPORT_SYMBOL_NS_GPL(ft_flow_admit, FT_SYMBOL_NS);
 
 /**
  * ft_flow_class_changed() - bring a flow's slot up to date
@@ -227,3 +229,4 @@ void ft_flow_class_changed(struct ft_net *tn, struct ft_flow *flow, u32 index,
 		ft_loan_repay(&tn->loan);
 	ft_table_hint(tn->table, index, hash);
 }
+EXPORT_SYMBOL_NS_GPL(ft_flow_class_changed, FT_SYMBOL_NS);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/atomic.h>
+#include <linux/export.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -18,6 +19,7 @@
 #include "track/carrier.h"
 
 unsigned long ft_carrier_magic __ro_after_init;
+EXPORT_SYMBOL_NS_GPL(ft_carrier_magic, FT_SYMBOL_NS);
 
 static struct ft_carrier *carrier_make(struct ft_net *tn, gfp_t gfp)
 {
@@ -162,6 +164,7 @@ void ft_carrier_tuple(struct nf_conntrack_tuple *tuple, const struct ft_key *key
 		break;
 	}
 }
+EXPORT_SYMBOL_NS_GPL(ft_carrier_tuple, FT_SYMBOL_NS);
 
 /* What a flow has counted; nothing, once accounting is off again. */
 static void fill_counters(struct ft_carrier *carrier, const struct ft_view *view)

@@ -113,10 +113,10 @@ void ft_carrier_init(void);
 void ft_carrier_exit(void);
 
 struct ft_carrier *ft_carrier_create(struct ft_net *tn);
+void ft_carrier_tuple(struct nf_conntrack_tuple *tuple, const struct ft_key *key, bool from_hi,
+		      bool reply);
 void ft_carrier_release(struct ft_carrier *carrier);
 void ft_carrier_leave(struct ft_carrier *carrier);
-void ft_carrier_tuple(struct nf_conntrack_tuple *tuple, const struct ft_key *key,
-		      bool from_hi, bool reply);
 void ft_carrier_aim(struct ft_carrier *carrier, const struct ft_key *key,
 		    bool orig_hi);
 void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view);

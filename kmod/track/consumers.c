@@ -13,6 +13,7 @@
  *
  * A consumer that is built into the kernel is seen by its hooks alone.
  */
+#include <linux/export.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -348,3 +349,4 @@ enum ft_need ft_consumers_need(const struct net *net, u8 pf)
 		need = FT_NEED_FIRST;
 	return need;
 }
+EXPORT_SYMBOL_NS_GPL(ft_consumers_need, FT_SYMBOL_NS);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bottom_half.h>
+#include <linux/export.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 
@@ -114,6 +115,7 @@ bool ft_flow_expire(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
 	ft_place_give(tn);
 	return true;
 }
+EXPORT_SYMBOL_NS_GPL(ft_flow_end, FT_SYMBOL_NS);
 
 /**
  * ft_flow_evict() - end a flow whose place a newcomer takes

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/export.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_extend.h>
@@ -161,6 +162,7 @@ bool ft_mode_adoptable(const struct nf_conn *ct)
 	return !has_special_extension(ct) && !has_labels(ct) &&
 	       !has_other_reply(ct);
 }
+EXPORT_SYMBOL_NS_GPL(ft_mode_adoptable, FT_SYMBOL_NS);
 
 /**
  * ft_mode_template_plain() - does a template say no more than a zone?

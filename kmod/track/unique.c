@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/netfilter.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
@@ -47,6 +48,7 @@ spinlock_t *ft_unique_lock(u64 hash)
 	spin_lock(lock);
 	return lock;
 }
+EXPORT_SYMBOL_NS_GPL(ft_unique_lock, FT_SYMBOL_NS);
 
 /**
  * ft_unique_in_conntrack() - has nf_conntrack an entry with a tuple?
@@ -89,6 +91,7 @@ bool ft_unique_adoptable(const struct nf_conn *ct)
 	       !ft_unique_in_conntrack(net, zone,
 				       nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));
 }
+EXPORT_SYMBOL_NS_GPL(ft_unique_adoptable, FT_SYMBOL_NS);
 
 /**
  * ft_unique_addable() - has nf_conntrack no entry with the tuples of a flow?
