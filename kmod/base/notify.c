@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/export.h>
+#include <linux/netfilter.h>
 #include <linux/rcupdate.h>
 #include <net/genetlink.h>
 
@@ -7,38 +9,70 @@
 #include "net.h"
 
 /*
- * Packets come before the family is there and after it has gone; its group
+ * Packets come before a notifier is there and after it has gone; the family's group
  * numbers may be another family's then.
  */
-static const struct ft_notifier __rcu *notifier;
+static const struct ft_notifier __rcu *family_notifier;
+static const struct ft_notifier __rcu *ctnetlink_notifier;
 
 /**
  * ft_notify_register() - from now on tell @n
- * @n: the notifier, the only one; its family is registered
+ * @n: the notifier, the only one of its kind; its family, if it has one, is registered
  *
  * Context: any.
  */
 void ft_notify_register(const struct ft_notifier *n)
 {
-	rcu_assign_pointer(notifier, n);
+	if (n->family)
+		rcu_assign_pointer(family_notifier, n);
+	else
+		rcu_assign_pointer(ctnetlink_notifier, n);
 }
+EXPORT_SYMBOL_NS_GPL(ft_notify_register, FT_SYMBOL_NS);
 
 /**
- * ft_notify_unregister() - tell nobody any more
+ * ft_notify_unregister() - do not tell @n any more
+ * @n: from ft_notify_register()
  *
- * Context: may sleep. On return nobody is being told.
+ * Context: may sleep. On return it is not being told.
  */
-void ft_notify_unregister(void)
+void ft_notify_unregister(const struct ft_notifier *n)
 {
-	RCU_INIT_POINTER(notifier, NULL);
+	if (n->family)
+		RCU_INIT_POINTER(family_notifier, NULL);
+	else
+		RCU_INIT_POINTER(ctnetlink_notifier, NULL);
 	/* Each CPU that saw the listener there has sent what it had. */
 	synchronize_net();
 }
+EXPORT_SYMBOL_NS_GPL(ft_notify_unregister, FT_SYMBOL_NS);
 
 static bool has_listeners(const struct ft_notifier *n, const struct ft_net *tn,
 			  enum ft_mcgrp group)
 {
 	return n && genl_has_listeners(n->family, tn->net, group);
+}
+
+/* Does anyone listen to the family? */
+static bool family_wanted(const struct ft_net *tn)
+{
+	return ft_setting(&tn->set, EVENTS) &&
+	       has_listeners(rcu_dereference(family_notifier), tn, FT_MCGRP_EVENTS);
+}
+
+/*
+ * Does anyone listen to ctnetlink, in whatever namespace? nf_conntrack asks the same
+ * before it keeps events of an entry. Which group of which namespace is the
+ * notifier's to see.
+ */
+static bool ctnetlink_wanted(const struct ft_net *tn)
+{
+#ifdef CONFIG_NF_CONNTRACK_EVENTS
+	return READ_ONCE(nf_ctnetlink_has_listener) && rcu_access_pointer(ctnetlink_notifier) &&
+	       READ_ONCE(tn->net->ct.sysctl_events);
+#else
+	return false;
+#endif
 }
 
 /**
@@ -50,9 +84,9 @@ static bool has_listeners(const struct ft_notifier *n, const struct ft_net *tn,
  */
 bool ft_notify_wanted(const struct ft_net *tn)
 {
-	return ft_setting(&tn->set, EVENTS) &&
-	       has_listeners(rcu_dereference(notifier), tn, FT_MCGRP_EVENTS);
+	return family_wanted(tn) || ctnetlink_wanted(tn);
 }
+EXPORT_SYMBOL_NS_GPL(ft_notify_wanted, FT_SYMBOL_NS);
 
 /**
  * ft_notify_flow() - tell the listeners about a flow
@@ -68,11 +102,20 @@ void ft_notify_flow(struct ft_net *tn, unsigned int cmd,
 		    const struct ft_flow6 *copy, u32 index,
 		    enum flowtrack_reason reason)
 {
-	const struct ft_notifier *n = rcu_dereference(notifier);
+	const struct ft_notifier *n;
 
-	if (n)
-		n->flow(tn, cmd, copy, index, reason);
+	if (family_wanted(tn)) {
+		n = rcu_dereference(family_notifier);
+		if (n)
+			n->flow(tn, cmd, copy, index, reason);
+	}
+	if (ctnetlink_wanted(tn)) {
+		n = rcu_dereference(ctnetlink_notifier);
+		if (n)
+			n->flow(tn, cmd, copy, index, reason);
+	}
 }
+EXPORT_SYMBOL_NS_GPL(ft_notify_flow, FT_SYMBOL_NS);
 
 /**
  * ft_notify_pressure() - tell the listeners that a watermark was crossed
@@ -86,7 +129,7 @@ void ft_notify_flow(struct ft_net *tn, unsigned int cmd,
 void ft_notify_pressure(struct ft_net *tn,
 			const struct ft_watermark_event *event)
 {
-	const struct ft_notifier *n = rcu_dereference(notifier);
+	const struct ft_notifier *n = rcu_dereference(family_notifier);
 
 	if (has_listeners(n, tn, FT_MCGRP_PRESSURE))
 		n->pressure(tn, event);

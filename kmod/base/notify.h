@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The listener that is told what happens to flows. The netlink family registers
- * itself here while it is there; the code that tells it knows nothing of
- * messages.
+ * The listeners that are told what happens to flows. The netlink family registers
+ * itself here while it is there, and so does ctnetlink; the code that tells them
+ * knows nothing of messages.
  */
 #ifndef _FT_BASE_NOTIFY_H
 #define _FT_BASE_NOTIFY_H
@@ -23,9 +23,9 @@ enum ft_mcgrp {
 
 /**
  * struct ft_notifier - what encodes and sends
- * @family: whose groups have listeners or not
+ * @family: whose groups have listeners or not; NULL: ctnetlink's
  * @flow: a flow began, changed or ended; see ft_notify_flow()
- * @pressure: a watermark was crossed; see ft_notify_pressure()
+ * @pressure: a watermark was crossed; see ft_notify_pressure(); ctnetlink has none
  */
 struct ft_notifier {
 	const struct genl_family *family;
@@ -37,7 +37,7 @@ struct ft_notifier {
 };
 
 void ft_notify_register(const struct ft_notifier *n);
-void ft_notify_unregister(void);
+void ft_notify_unregister(const struct ft_notifier *n);
 bool ft_notify_wanted(const struct ft_net *tn);
 void ft_notify_flow(struct ft_net *tn, unsigned int cmd,
 		    const struct ft_flow6 *copy, u32 index,

@@ -167,6 +167,6 @@ int __init ft_netlink_init(void)
  */
 void ft_netlink_exit(void)
 {
-	ft_notify_unregister();
+	ft_notify_unregister(&notifier);
 	genl_unregister_family(&ft_genl_family);
 }
