@@ -79,6 +79,7 @@ clean_up() {
 		ip netns del "$ns"
 	done
 	! grep -q '^nf_tables ' /proc/modules || nft flush ruleset || true
+	! grep -q '^nf_flowtrack_ctnetlink ' /proc/modules || rmmod nf_flowtrack_ctnetlink || true
 	if grep -q '^nf_flowtrack ' /proc/modules && ! timeout -k 5 $((30 * FT_SLOW)) rmmod nf_flowtrack; then
 		echo "the module cannot be unloaded" >>"$RESULTS/$name.leftover"
 	fi

@@ -173,6 +173,8 @@ def load(*params):
 
 
 def unload():
+    # What is built on it goes first.
+    run("rmmod", "nf_flowtrack_ctnetlink", ok=False)
     status, _, err = run("timeout", str(30 * SLOW), "rmmod", MODULE, ok=False)
     check(status == 0, f"rmmod: {err.strip() or 'did not end in time'}")
 

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nf_conntrack's part after nf_conntrack_netlink.c: Jay Schulist, Harald Welte,
+ * Patrick McHardy, Pablo Neira Ayuso.
+ */
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/siphash.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_seqadj.h>
+
+#include "ctnetlink/change.h"
+#include "ctnetlink/encode.h"
+#include "ctnetlink/expect.h"
+#include "ctnetlink/glue.h"
+#include "ctnetlink/own.h"
+#include "ctnetlink/parse.h"
+#include "ctnetlink/stand_in.h"
+#include "flow/table.h"
+#include "net.h"
+#include "track/carrier.h"
+
+#ifdef CONFIG_NETFILTER_NETLINK_GLUE_CT
+
+/* Does the packet of a carrier belong to a flow that is there? */
+static bool find_flow(const struct ft_net *tn, const struct ft_carrier *carrier, struct ft_own *own)
+{
+	struct ft_flow *flow;
+
+	if (carrier->pending || carrier->index == FT_INDEX_NONE)
+		return false;
+	flow = ft_table_at(tn->table, carrier->index);
+	return flow && ft_own_snapshot(own, flow, carrier->index) &&
+	       own->copy.f.gen == carrier->gen;
+}
+
+/* A packet that opens a flow: that is entered when the packet has been accepted. */
+static __be32 set_pending(struct ft_stand_in *stand_in, const struct ft_net *tn,
+			  const struct ft_birth *birth)
+{
+	struct ft_flow6 copy = {};
+
+	atomic_set(&copy.f.word, birth->word);
+	memcpy(&copy.f.key, &birth->key, sizeof(copy.f.key));
+	memcpy(copy.addr6, birth->key.addr6, sizeof(copy.addr6));
+	memcpy(copy.f.packets, birth->packets, sizeof(copy.f.packets));
+	memcpy(copy.f.bytes, birth->bytes, sizeof(copy.f.bytes));
+	copy.f.proto = birth->proto;
+	copy.f.born = ktime_get_boottime_ns();
+	ft_stand_in_set(stand_in, tn, &copy);
+	/* Of an entry that is in no table it is a duration. */
+	stand_in->ct.status &= ~IPS_CONFIRMED;
+	stand_in->ct.timeout = birth->timeout;
+	return (__force __be32)siphash_1u64(birth->hash, ft_table_secret(tn->table));
+}
+
+/* What a carrier says itself, of a flow that has ended. */
+static __be32 set_ended(struct ft_stand_in *stand_in, const struct ft_net *tn,
+			const struct ft_carrier *carrier)
+{
+	struct nf_conn *ct = &stand_in->ct;
+	unsigned int dir;
+
+	ft_stand_in_clear(stand_in, tn);
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
+		ct->tuplehash[dir].tuple = carrier->ct.tuplehash[dir].tuple;
+#ifdef CONFIG_NF_CONNTRACK_ZONES
+	ct->zone = carrier->ct.zone;
+#endif
+	ct->status = READ_ONCE(carrier->ct.status) & ~(FT_CARRIER_STATUS | IPS_TEMPLATE);
+	ct->status |= IPS_CONFIRMED | IPS_DYING;
+	ct->timeout = nfct_time_stamp;
+	ct->proto = carrier->ct.proto;
+	return (__force __be32)siphash_2u32(carrier->gen, carrier->index,
+					    ft_table_secret(tn->table));
+}
+
+static __be32 set_carrier(struct ft_stand_in *stand_in, const struct ft_carrier *carrier)
+{
+	const struct ft_net *tn = ft_pernet(nf_ct_net(&carrier->ct));
+	struct ft_own own;
+	__be32 id;
+
+	if (carrier->pending) {
+		id = set_pending(stand_in, tn, &carrier->birth);
+	} else if (find_flow(tn, carrier, &own)) {
+		ft_stand_in_set(stand_in, tn, &own.copy);
+		id = ft_stand_in_id(tn, &own.copy, own.index);
+	} else {
+		id = set_ended(stand_in, tn, carrier);
+	}
+#ifdef CONFIG_NF_CONNTRACK_MARK
+	/* A rule may have written it, and nobody has stored it yet. */
+	stand_in->ct.mark = READ_ONCE(carrier->ct.mark);
+#endif
+	return id;
+}
+
+static size_t build_size(const struct nf_conn *ct)
+{
+	return ft_ctnl_event_size(ct);
+}
+
+static int build(struct sk_buff *skb, struct nf_conn *ct, enum ip_conntrack_info ctinfo,
+		 u16 attr, u16 info_attr)
+{
+	const struct ft_carrier *carrier = ft_carrier_of(ct);
+	struct nlattr *nest = nla_nest_start(skb, attr);
+	struct ft_stand_in stand_in;
+	__be32 id;
+	int err;
+
+	if (!nest)
+		return -ENOSPC;
+	if (carrier) {
+		rcu_read_lock();
+		id = set_carrier(&stand_in, carrier);
+		rcu_read_unlock();
+		err = ft_ctnl_put_queued(skb, &stand_in.ct, id);
+	} else {
+		err = ft_ctnl_put_queued(skb, ct, ft_ctnl_ct_id(ct));
+	}
+	nla_nest_end(skb, nest);
+	return err || nla_put_be32(skb, info_attr, htonl(ctinfo)) ? -ENOSPC : 0;
+}
+
+/* The mark goes with the packet, which brings it to the flow; so do those of rules. */
+static int change_carrier(struct ft_carrier *carrier, const struct nlattr * const cda[])
+{
+	const struct nlattr *timeout[CTA_MAX + 1] = { [CTA_TIMEOUT] = cda[CTA_TIMEOUT] };
+	struct ft_net *tn = ft_pernet(nf_ct_net(&carrier->ct));
+	struct ft_own own;
+	int err = 0;
+
+	if (cda[CTA_TIMEOUT] && find_flow(tn, carrier, &own))
+		err = ft_own_change(tn, &own, timeout);
+	if (!err && cda[CTA_HELP])
+		err = ft_ctnl_change_helper(&carrier->ct, cda);
+	if (!err && cda[CTA_LABELS])
+		err = ft_ctnl_change_labels(&carrier->ct, cda);
+	if (!err && cda[CTA_MARK])
+		ft_ctnl_change_mark(&carrier->ct, cda);
+	return err;
+}
+
+static int parse(const struct nlattr *attr, struct nf_conn *ct)
+{
+	struct ft_carrier *carrier = ft_carrier_of(ct);
+	struct nlattr *tb[CTA_MAX + 1];
+	const struct nlattr * const *cda = (const struct nlattr * const *)tb;
+	int err;
+
+	err = nla_parse_nested_deprecated(tb, CTA_MAX, attr, ft_ctnl_policy, NULL);
+	if (err)
+		return err;
+	return carrier ? change_carrier(carrier, cda) : ft_ctnl_change_queued(ct, cda);
+}
+
+static void adjust(struct sk_buff *skb, struct nf_conn *ct, enum ip_conntrack_info ctinfo, s32 diff)
+{
+	if (ct->status & IPS_NAT_MASK)
+		nf_ct_tcp_seqadj_set(skb, ct, ctinfo, diff);
+}
+
+static const struct nfnl_ct_hook hook = {
+	.build_size	= build_size,
+	.build		= build,
+	.parse		= parse,
+	.attach_expect	= ft_ctnl_expect_attach,
+	.seq_adjust	= adjust,
+};
+
+/**
+ * ft_ctnl_glue_init() - from now on say of which connection a queued packet is
+ *
+ * Context: any.
+ */
+void ft_ctnl_glue_init(void)
+{
+	rcu_assign_pointer(nfnl_ct_hook, &hook);
+}
+
+/**
+ * ft_ctnl_glue_exit() - say it no more
+ *
+ * Context: may sleep; a grace period must follow.
+ */
+void ft_ctnl_glue_exit(void)
+{
+	RCU_INIT_POINTER(nfnl_ct_hook, NULL);
+}
+
+#else
+
+void ft_ctnl_glue_init(void)
+{
+}
+
+void ft_ctnl_glue_exit(void)
+{
+}
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GET_DYING and GET_UNCONFIRMED: what is nf_conntrack's, and not in its table. A flow of
+ * ours is in our table, or it is not there.
+ *
+ * After nf_conntrack_netlink.c: Jay Schulist, Harald Welte, Patrick McHardy,
+ * Pablo Neira Ayuso.
+ */
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_ecache.h>
+#include <net/sock.h>
+
+#include "ctnetlink/ops.h"
+
+/**
+ * struct dump - a dump between two messages; lives in netlink_callback.ctx
+ * @last: the entry that did not fit, as last_id() has it; 0: none
+ * @done: all have been shown
+ */
+struct dump {
+	unsigned long last;
+	bool done;
+};
+
+#ifdef CONFIG_NF_CONNTRACK_EVENTS
+
+static unsigned long last_id(const struct nf_conn *ct)
+{
+	return nf_ct_get_id(ct) ?: 1;
+}
+
+/* Under the list's lock: with it, extensions stay. Return: false: one does not fit. */
+static bool show_dying(struct sk_buff *skb, struct netlink_callback *cb,
+		       const struct nf_conntrack_net_ecache *ecache)
+{
+	const struct nfgenmsg *nfmsg = nlmsg_data(cb->nlh);
+	struct ft_ctnl_head head = ft_ctnl_head_of(cb->skb, cb->nlh);
+	struct dump *dump = (struct dump *)cb->ctx;
+	struct nf_conntrack_tuple_hash *h;
+	struct hlist_nulls_node *n;
+	struct nf_conn *ct;
+
+	hlist_nulls_for_each_entry(h, n, &ecache->dying_list, hnnode) {
+		ct = nf_ct_tuplehash_to_ctrack(h);
+		if (nfmsg->nfgen_family && nf_ct_l3num(ct) != nfmsg->nfgen_family)
+			continue;
+		if (dump->last && dump->last != last_id(ct))
+			continue;
+		dump->last = 0;
+		if (ft_ctnl_put_ct(skb, &head, ct, ft_ctnl_ct_id(ct), true)) {
+			dump->last = last_id(ct);
+			return false;
+		}
+	}
+	return true;
+}
+
+static int dump_dying(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct nf_conntrack_net_ecache *ecache = nf_conn_pernet_ecache(sock_net(skb->sk));
+	struct dump *dump = (struct dump *)cb->ctx;
+
+	BUILD_BUG_ON(sizeof(*dump) > sizeof(cb->ctx));
+	if (dump->done)
+		return 0;
+	spin_lock_bh(&ecache->dying_lock);
+	dump->done = show_dying(skb, cb, ecache);
+	spin_unlock_bh(&ecache->dying_lock);
+	return skb->len;
+}
+
+#else
+
+static int dump_dying(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return 0;
+}
+
+#endif
+
+/**
+ * ft_ctnl_get_dying() - entries of nf_conntrack whose end has not been told yet
+ * @skb: request
+ * @info: likewise
+ * @cda: its attributes
+ *
+ * Return: 0; -EOPNOTSUPP: not a dump.
+ */
+int ft_ctnl_get_dying(struct sk_buff *skb, const struct nfnl_info *info,
+		      const struct nlattr * const cda[])
+{
+	struct netlink_dump_control control = { .dump = dump_dying };
+
+	if (!(info->nlh->nlmsg_flags & NLM_F_DUMP))
+		return -EOPNOTSUPP;
+	return netlink_dump_start(info->sk, skb, info->nlh, &control);
+}
+
+static int dump_nothing(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return 0;
+}
+
+/**
+ * ft_ctnl_get_unconfirmed() - nothing: nf_conntrack has no list of them any more
+ * @skb: request
+ * @info: likewise
+ * @cda: its attributes
+ *
+ * Return: 0; -EOPNOTSUPP: not a dump.
+ */
+int ft_ctnl_get_unconfirmed(struct sk_buff *skb, const struct nfnl_info *info,
+			    const struct nlattr * const cda[])
+{
+	struct netlink_dump_control control = { .dump = dump_nothing };
+
+	if (!(info->nlh->nlmsg_flags & NLM_F_DUMP))
+		return -EOPNOTSUPP;
+	return netlink_dump_start(info->sk, skb, info->nlh, &control);
+}

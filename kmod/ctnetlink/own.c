@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/bottom_half.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_tuple.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "base/limits.h"
+#include "base/notify.h"
+#include "ctnetlink/change.h"
+#include "ctnetlink/own.h"
+#include "ctnetlink/stand_in.h"
+#include "flow/table.h"
+#include "net.h"
+#include "proto/proto.h"
+#include "track/admit.h"
+#include "track/end.h"
+
+/**
+ * ft_own_snapshot() - copy a flow that may be shown
+ * @own: set
+ * @flow: the flow
+ * @index: its index
+ *
+ * Context: RCU read side.
+ * Return: false if the flow has ended or expired.
+ */
+bool ft_own_snapshot(struct ft_own *own, struct ft_flow *flow, u32 index)
+{
+	own->flow = flow;
+	own->index = index;
+	return ft_flow_snapshot(flow, 0, &own->copy) && ft_flow_left(&own->copy.f, ft_now()) > 0;
+}
+
+/**
+ * ft_own_find() - look a flow up
+ * @tn: namespace
+ * @zone: of the request
+ * @tuple: of either direction, as its packets have it
+ * @own: set
+ *
+ * Context: RCU read side.
+ * Return: true if there is one.
+ */
+bool ft_own_find(const struct ft_net *tn, const struct nf_conntrack_zone *zone,
+		 const struct nf_conntrack_tuple *tuple, struct ft_own *own)
+{
+	/* GRE's keys are not those of its ends: our flows have them as the initiator's. */
+	bool swapped = tuple->dst.protonum == IPPROTO_GRE && tuple->dst.dir == IP_CT_DIR_REPLY;
+	struct ft_flow *flow;
+	struct ft_key key;
+	u32 index;
+
+	ft_key_set(&key, tuple->src.l3num, tuple->dst.protonum,
+		   nf_ct_zone_id(zone, tuple->dst.dir), &tuple->src.u3, &tuple->dst.u3,
+		   swapped ? tuple->dst.u.all : tuple->src.u.all,
+		   swapped ? tuple->src.u.all : tuple->dst.u.all);
+	flow = ft_table_lookup(tn->table, &key, ft_key_hash(&key, ft_table_secret(tn->table)),
+			       &index);
+	if (!flow || !ft_own_snapshot(own, flow, index))
+		return false;
+	/* Another flow may have its place by now. */
+	return ft_flow_matches(&own->copy.f, &key);
+}
+
+/**
+ * ft_own_zero() - take from a flow's counters what has been seen of them
+ * @own: from ft_own_snapshot()
+ *
+ * What has been counted meanwhile stays, for whoever looks next.
+ *
+ * Context: RCU read side.
+ */
+void ft_own_zero(const struct ft_own *own)
+{
+	struct ft_flow *flow = own->flow;
+	unsigned int dir;
+
+	local_bh_disable();
+	ft_flow_lock(flow);
+	for (dir = 0; flow->gen == own->copy.f.gen && dir < IP_CT_DIR_MAX; dir++) {
+		WRITE_ONCE(flow->packets[dir], flow->packets[dir] - own->copy.f.packets[dir]);
+		WRITE_ONCE(flow->bytes[dir], flow->bytes[dir] - own->copy.f.bytes[dir]);
+	}
+	ft_flow_unlock(flow, atomic_read(&flow->word));
+	local_bh_enable();
+}
+
+/**
+ * struct change - what a request changes of a flow
+ * @cda: what of it: attributes of the request
+ * @word: state and status to be
+ * @proto: likewise
+ */
+struct change {
+	const struct nlattr * const *cda;
+	u32 word;
+	union ft_proto_state proto;
+};
+
+/* Everything is read, and found right, before anything is changed. */
+static int read_change(struct change *change, const struct ft_net *tn, const struct ft_own *own)
+{
+	const struct nlattr * const *cda = change->cda;
+	struct ft_stand_in stand_in;
+	int err = 0;
+
+	/* Only new connections are given those, and they are nf_conntrack's then. */
+	if (cda[CTA_NAT_SRC] || cda[CTA_NAT_DST] || cda[CTA_TUPLE_MASTER])
+		return -EOPNOTSUPP;
+	ft_stand_in_set(&stand_in, tn, &own->copy);
+	if (cda[CTA_HELP])
+		err = ft_ctnl_change_helper(&stand_in.ct, cda);
+	if (!err && cda[CTA_LABELS])
+		err = ft_ctnl_change_labels(&stand_in.ct, cda);
+	if (!err && cda[CTA_STATUS])
+		err = nf_ct_change_status_common(&stand_in.ct,
+						 ntohl(nla_get_be32(cda[CTA_STATUS])));
+	if (!err && cda[CTA_PROTOINFO])
+		err = ft_ctnl_change_protoinfo(&stand_in.ct, cda[CTA_PROTOINFO]);
+	return err ?: ft_stand_in_get(&stand_in, &change->word, &change->proto);
+}
+
+static void store_protocol(struct ft_flow *flow, const struct change *change)
+{
+	unsigned int dir;
+
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
+		if (flow->key.l4proto == IPPROTO_TCP) {
+			flow->proto.tcp.flags[dir] = change->proto.tcp.flags[dir];
+			flow->proto.tcp.scale[dir] = change->proto.tcp.scale[dir];
+		} else if (flow->key.l4proto == IPPROTO_SCTP) {
+			flow->proto.sctp.vtag[dir] = change->proto.sctp.vtag[dir];
+		}
+	}
+}
+
+/* Under the flow's lock. Return: its bits. */
+static u32 store_change(struct ft_flow *flow, u32 word, const struct change *change)
+{
+	const u32 status = FT_FLOW_SEEN_REPLY | FT_FLOW_ASSURED;
+	const struct nlattr * const *cda = change->cda;
+	u8 state = ft_word_state(word);
+	u64 timeout;
+
+	if (cda[CTA_STATUS])
+		word |= change->word & status;
+	if (cda[CTA_PROTOINFO]) {
+		store_protocol(flow, change);
+		state = ft_word_state(change->word);
+	}
+	/* Of other protocols the state is what the status says. */
+	if (cda[CTA_STATUS] && !ft_l4_stateful(flow->key.l4proto))
+		state = max(state, ft_word_state(change->word));
+	if (cda[CTA_MARK])
+		WRITE_ONCE(flow->mark, ft_ctnl_new_mark(flow->mark, cda));
+	if (cda[CTA_TIMEOUT]) {
+		timeout = min_t(u64, ft_ctnl_new_timeout(cda[CTA_TIMEOUT]),
+				(u64)FT_TIMEOUT_MAX * HZ);
+		WRITE_ONCE(flow->deadline, ft_now() + (u32)timeout);
+	}
+	return ft_proto_word(flow->key.l4proto, word, state);
+}
+
+/**
+ * ft_own_change() - change a flow
+ * @tn: namespace
+ * @own: from ft_own_find()
+ * @cda: what to
+ *
+ * Context: RCU read side.
+ * Return: 0; -ENOENT: it has just ended; -EINVAL; -EBUSY; -ENOSPC: it has no labels;
+ * -EOPNOTSUPP. Unless 0 nothing has been changed.
+ */
+int ft_own_change(struct ft_net *tn, struct ft_own *own, const struct nlattr * const cda[])
+{
+	struct change change = { .cda = cda };
+	struct ft_flow *flow = own->flow;
+	u32 before, word;
+	struct ft_key key;
+	bool alive;
+	int err;
+
+	err = read_change(&change, tn, own);
+	if (err)
+		return err;
+	ft_flow_key(&own->copy.f, &key);
+	local_bh_disable();
+	ft_flow_lock(flow);
+	before = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
+	word = before;
+	alive = flow->gen == own->copy.f.gen && !(before & FT_FLOW_DEAD);
+	if (alive)
+		word = store_change(flow, before, &change);
+	ft_flow_unlock(flow, word);
+	if (alive) {
+		ft_flow_class_changed(tn, flow, own->index,
+				      ft_key_hash(&key, ft_table_secret(tn->table)), before, word);
+		if (ft_notify_wanted(tn) && ft_flow_snapshot(flow, own->copy.f.gen, &own->copy))
+			ft_notify_flow(tn, FLOWTRACK_CMD_FLOW_UPDATE_NTF, &own->copy, own->index,
+				       0);
+	}
+	local_bh_enable();
+	return alive ? 0 : -ENOENT;
+}
+
+/**
+ * ft_own_end() - end a flow
+ * @tn: namespace
+ * @own: from ft_own_snapshot()
+ * @reason: why
+ *
+ * Context: RCU read side.
+ * Return: false if another one was faster.
+ */
+bool ft_own_end(struct ft_net *tn, const struct ft_own *own, enum flowtrack_reason reason)
+{
+	bool ended;
+
+	local_bh_disable();
+	ended = ft_flow_end(tn, own->flow, own->index, own->copy.f.gen, reason);
+	local_bh_enable();
+	return ended;
+}

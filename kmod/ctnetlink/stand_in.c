@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/in.h>
+#include <linux/siphash.h>
+#include <linux/timekeeping.h>
+#include <net/tcp.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+
+#include "base/settings.h"
+#include "ctnetlink/stand_in.h"
+#include "flow/flow.h"
+#include "flow/table.h"
+#include "net.h"
+#include "proto/proto.h"
+#include "track/carrier.h"
+
+/* As nf_ct_ext_add(), but in memory that is there already. */
+static void *add_ext(struct ft_stand_in *stand_in, enum nf_ct_ext_id id, size_t size)
+{
+	struct nf_ct_ext *ext = (struct nf_ct_ext *)stand_in->ext;
+	u8 offset = ALIGN(ext->len, 8);
+
+	BUILD_BUG_ON(sizeof(stand_in->ext) > U8_MAX);
+	ext->offset[id] = offset;
+	ext->len = offset + size;
+	stand_in->ct.ext = ext;
+	return stand_in->ext + offset;
+}
+
+static void set_tuples(struct nf_conn *ct, const struct ft_key *key, bool orig_hi)
+{
+	unsigned int dir;
+
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
+		struct nf_conntrack_tuple *tuple = &ct->tuplehash[dir].tuple;
+
+		ft_carrier_tuple(tuple, key, orig_hi != dir, dir);
+		if (key->l4proto != IPPROTO_GRE)
+			continue;
+		/* We tell flows between two hosts apart by their keys. */
+		tuple->src.u.all = key->port[dir];
+		tuple->dst.u.all = key->port[!dir];
+	}
+}
+
+static void set_tcp(struct ip_ct_tcp *to, const struct ft_tcp *tcp, u32 word)
+{
+	unsigned int dir;
+
+	to->state = ft_word_state(word);
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
+		to->seen[dir].td_end = tcp->end[dir];
+		to->seen[dir].td_maxend = tcp->maxend[dir];
+		to->seen[dir].td_maxwin = tcp->maxwin[dir];
+		to->seen[dir].td_maxack = tcp->maxack[dir];
+		to->seen[dir].td_scale = tcp->scale[dir];
+		to->seen[dir].flags = tcp->flags[dir];
+	}
+}
+
+/* States and flags have nf_conntrack's values. */
+static void set_protocol(struct nf_conn *ct, const struct ft_flow *flow, u32 word)
+{
+	unsigned int dir;
+
+	switch (flow->key.l4proto) {
+	case IPPROTO_TCP:
+		set_tcp(&ct->proto.tcp, &flow->proto.tcp, word);
+		break;
+	case IPPROTO_SCTP:
+		ct->proto.sctp.state = ft_word_state(word);
+		for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
+			ct->proto.sctp.vtag[dir] = flow->proto.sctp.vtag[dir];
+		break;
+	}
+}
+
+static void set_counters(struct ft_stand_in *stand_in, const struct ft_flow *flow)
+{
+	struct nf_conn_acct *acct = add_ext(stand_in, NF_CT_EXT_ACCT, sizeof(*acct));
+	unsigned int dir;
+
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
+		atomic64_set(&acct->counter[dir].packets, flow->packets[dir]);
+		atomic64_set(&acct->counter[dir].bytes, flow->bytes[dir]);
+	}
+}
+
+/* The same whenever it is asked for, as long as nobody sets the clock. */
+static u64 start_of(const struct ft_flow *flow)
+{
+	u64 suspended = ktime_to_ns(ktime_mono_to_any(0, TK_OFFS_BOOT));
+
+	return ktime_to_ns(ktime_mono_to_real(ns_to_ktime(flow->born - suspended)));
+}
+
+static void set_timestamp(struct ft_stand_in *stand_in, const struct ft_flow *flow)
+{
+#ifdef CONFIG_NF_CONNTRACK_TIMESTAMP
+	struct nf_conn_tstamp *tstamp = add_ext(stand_in, NF_CT_EXT_TSTAMP, sizeof(*tstamp));
+
+	tstamp->start = start_of(flow);
+#endif
+}
+
+/**
+ * ft_stand_in_clear() - begin with a stand-in
+ * @stand_in: all of it is set, to nothing
+ * @tn: namespace
+ *
+ * Context: any.
+ */
+void ft_stand_in_clear(struct ft_stand_in *stand_in, const struct ft_net *tn)
+{
+	memset(stand_in, 0, sizeof(*stand_in));
+	((struct nf_ct_ext *)stand_in->ext)->len = sizeof(struct nf_ct_ext);
+	refcount_set(&stand_in->ct.ct_general.use, 1);
+	/* The state of TCP is read and written under it. */
+	spin_lock_init(&stand_in->ct.lock);
+	write_pnet(&stand_in->ct.ct_net, tn->net);
+}
+
+/**
+ * ft_stand_in_set() - make a stand-in say what a flow is
+ * @stand_in: set, all of it
+ * @tn: namespace: its settings say whether counters and times are shown
+ * @copy: the flow
+ *
+ * Context: any.
+ */
+void ft_stand_in_set(struct ft_stand_in *stand_in, const struct ft_net *tn,
+		     const struct ft_flow6 *copy)
+{
+	const struct ft_flow *flow = &copy->f;
+	u32 word = atomic_read(&flow->word);
+	struct nf_conn *ct = &stand_in->ct;
+	struct ft_key key;
+
+	ft_stand_in_clear(stand_in, tn);
+	ft_flow_key(flow, &key);
+	set_tuples(ct, &key, word & FT_FLOW_ORIG_HI);
+#ifdef CONFIG_NF_CONNTRACK_ZONES
+	nf_ct_zone_init(&ct->zone, key.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
+#endif
+	ct->status = IPS_CONFIRMED;
+	if (word & FT_FLOW_SEEN_REPLY)
+		ct->status |= IPS_SEEN_REPLY;
+	if (word & FT_FLOW_ASSURED)
+		ct->status |= IPS_ASSURED;
+	ct->timeout = nfct_time_stamp + max(ft_flow_left(flow, ft_now()), 0);
+#ifdef CONFIG_NF_CONNTRACK_MARK
+	ct->mark = flow->mark;
+#endif
+	set_protocol(ct, flow, word);
+	if (ft_setting(&tn->set, ACCT) || flow->packets[FT_DIR_ORIG] || flow->packets[FT_DIR_REPLY])
+		set_counters(stand_in, flow);
+	if (ft_setting(&tn->set, TIMESTAMP))
+		set_timestamp(stand_in, flow);
+}
+
+static u8 max_scale(u8 scale)
+{
+	return min_t(u8, scale, TCP_MAX_WSCALE);
+}
+
+/*
+ * No flow is in state NONE, in which an entry of nf_conntrack begins; and where there is
+ * no state, any status may be asked for.
+ */
+static u32 default_word(u32 word, u8 l4proto)
+{
+	bool replied = word & FT_FLOW_SEEN_REPLY;
+
+	if (!ft_l4_stateful(l4proto))
+		return ft_proto_word(l4proto, word, min(ft_word_state(word),
+							ft_proto_state_max(l4proto)));
+	if (ft_word_state(word))
+		return word;
+	if (l4proto == IPPROTO_TCP)
+		return ft_proto_word(l4proto, word, replied ? FLOWTRACK_TCP_STATE_ESTABLISHED :
+							      FLOWTRACK_TCP_STATE_SYN_SENT);
+	return ft_proto_word(l4proto, word, replied ? FLOWTRACK_SCTP_STATE_ESTABLISHED :
+						      FLOWTRACK_SCTP_STATE_COOKIE_WAIT);
+}
+
+/**
+ * ft_stand_in_get() - the state that a stand-in says, in our terms
+ * @stand_in: from ft_stand_in_set(), changed
+ * @word: set to FT_FLOW_* bits: status, state, class
+ * @proto: what is known of the protocol's state is set
+ *
+ * Context: any.
+ * Return: 0; -EINVAL: the protocol has no such state.
+ */
+int ft_stand_in_get(const struct ft_stand_in *stand_in, u32 *word, union ft_proto_state *proto)
+{
+	const struct nf_conn *ct = &stand_in->ct;
+	u8 l4proto = nf_ct_protonum(ct);
+	unsigned int dir;
+
+	*word = default_word(ft_proto_conntrack_word(ct), l4proto);
+	if (ft_word_state(*word) > ft_proto_state_max(l4proto))
+		return -EINVAL;
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
+		if (l4proto == IPPROTO_TCP) {
+			proto->tcp.flags[dir] = ct->proto.tcp.seen[dir].flags;
+			proto->tcp.scale[dir] = max_scale(ct->proto.tcp.seen[dir].td_scale);
+		} else if (l4proto == IPPROTO_SCTP) {
+			proto->sctp.vtag[dir] = ct->proto.sctp.vtag[dir];
+		}
+	}
+	return 0;
+}
+
+/**
+ * ft_stand_in_stop() - the flow ends now
+ * @stand_in: from ft_stand_in_set()
+ *
+ * Context: any.
+ */
+void ft_stand_in_stop(struct ft_stand_in *stand_in)
+{
+	struct nf_conn_tstamp *tstamp = nf_conn_tstamp_find(&stand_in->ct);
+
+	set_bit(IPS_DYING_BIT, &stand_in->ct.status);
+	if (tstamp)
+		tstamp->stop = ktime_get_real_ns();
+}
+
+/**
+ * ft_stand_in_id() - CTA_ID of a flow
+ * @tn: namespace
+ * @copy: the flow
+ * @index: its index
+ *
+ * From what names the flow, hashed as nf_conntrack hashes an address: it tells
+ * nothing of memory.
+ *
+ * Context: any.
+ * Return: the same for the flow's whole life.
+ */
+__be32 ft_stand_in_id(const struct ft_net *tn, const struct ft_flow6 *copy, u32 index)
+{
+	return (__force __be32)siphash_2u32(copy->f.gen, index, ft_table_secret(tn->table));
+}

@@ -1,0 +1,698 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""ctnetlink for both tables: conntrack(8) and the rest see flowtrack's flows beside nf_conntrack's."""
+# TIMEOUT: 400
+
+from lib_ctnetlink import *
+
+FAMILIES = (4, 6)
+# What traffic() opens.
+FLOWS = 20
+RULES = nft_stamps() + """
+table inet t {
+	chain pre {
+		type filter hook prerouting priority -150
+		tcp dport 80 ct mark set 0x17
+	}
+}"""
+# With what only nf_conntrack can keep.
+RICH = RULES + """
+table inet rich {
+	ct helper ftp { type "ftp" protocol tcp; }
+	chain post {
+		type nat hook postrouting priority 100
+		oif rs udp dport 53 masquerade
+	}
+	chain forw {
+		type filter hook forward priority 0
+		tcp dport 21 ct helper set "ftp"
+		udp dport 123 ct label set 5
+	}
+	chain zone {
+		type filter hook prerouting priority -300
+		udp dport 7 ct zone set 9
+		udp dport 9 ct original zone set 8
+	}
+}"""
+
+
+def setup():
+    rig = Rig(RULES)
+    rig.r.sysctl("tcp_timeout_established", 432000)
+    swap(OURS)
+    return rig
+
+
+def traffic(rig, extra=()):
+    """A few connections of every protocol, in every state that matters."""
+    for family in FAMILIES:
+        c, s = Rig.C[family], Rig.S[family]
+
+        def to(side, proto, l4, family=family):
+            rig.send(side, rig.packet(side, proto, l4, family))
+
+        to("c", UDP, udp(c, s, 1000, 53, b"q"))
+        to("c", UDP, udp(c, s, 1001, 5353, b"q"))
+        to("s", UDP, udp(s, c, 5353, 1001, b"answer"))
+        options = b"\x02\x04\x05\xb4\x04\x02\x01\x03\x03\x07\x01\x01"
+        for sport in (2000, 2001):
+            t = Tcp(rig, family, sport=sport)
+            rig.send("c", t.build("c", "S", options=options))
+            rig.send("s", t.build("s", "SA", 0, 1, options=options))
+            rig.send("c", t.build("c", "A", 1, 1))
+        rig.send("c", t.build("c", "FA", 1, 1))
+        rig.send("s", t.build("s", "FA", 1, 2))
+        rig.send("c", Tcp(rig, family, sport=2002).build("c", "S"))
+        icmp = ICMP if family == 4 else ICMP6
+        to("c", icmp, echo(c, s, 7))
+        to("c", icmp, echo(c, s, 8))
+        to("s", icmp, echo(s, c, 8, reply=True))
+        to("c", SCTP, sctp(3000, 3001, 0, sctp_init(0x1234)))
+        to("c", GRE, gre())
+        to("c", 50, b"\0" * 24)
+        for dport in extra:
+            to("c", UDP, udp(c, s, 4000, dport, b"q"))
+            if dport == 21:
+                rig.send("c", Tcp(rig, family, sport=2010, dport=21).build("c", "S"))
+
+
+def by_conntrack(rig, ruleset=RULES, extra=()):
+    """The same traffic, tracked by nf_conntrack."""
+    rig.r.sysctl("enable", 0)
+    try:
+        rig.r.conntrack_flush()
+        rig.r.nft("flush ruleset\n" + ruleset)
+        traffic(rig, extra)
+    finally:
+        rig.r.sysctl("enable", 1)
+
+
+def begin(rig):
+    """Nothing in either table, then the traffic."""
+    rig.r.conntrack_flush()
+    rig.reset(RULES)
+    traffic(rig)
+
+
+def dump(rig, **kw):
+    ctnl = Ctnl(rig.r)
+    try:
+        return ctnl.dump(**kw)
+    finally:
+        ctnl.close()
+
+
+def blurred(attrs):
+    """The attributes, without what a second or another packet changes."""
+    return [(NAMES.get(kind, kind), value) for kind, value in attrs.items() if kind not in (TIMEOUT,)]
+
+
+@case("the original is loaded: one line says what to do, and nothing is changed", only="flowtrack")
+def _(rig):
+    swap(ORIGINAL)
+    log = Kmsg()
+    status, _, _ = run("insmod", CTNL_KO, ok=False)
+    lines = [line for line in log.read() if OURS in line]
+    log.close()
+    check(status != 0, "it was loaded beside the original")
+    equal(len(lines), 1, f"lines in the kernel's log: {lines}")
+    check("modprobe -r nf_conntrack_netlink" in lines[0], lines[0])
+    dump(rig)
+    swap(OURS)
+
+
+@case("entries of nf_conntrack: byte by byte what the original sends", only="flowtrack")
+def _(rig):
+    for name in ("acct", "timestamp"):
+        rig.r.sysctl(f"net.netfilter.nf_conntrack_{name}", 1)
+    run("modprobe", "nf_conntrack_ftp")
+    by_conntrack(rig, RICH, (21, 123, 7, 9))
+    rig.r.sysctl("enable", 0)
+    seen = {}
+    for module in (OURS, ORIGINAL, OURS, ORIGINAL):
+        swap(module)
+        seen.setdefault(module, []).append(dump(rig))
+        # One of them, by its tuple.
+        ctnl = Ctnl(rig.r)
+        error, one = ctnl.request(CT_GET, tuple_attr(TUPLE_ORIG, 4, Rig.C[4], Rig.S[4], UDP, 1001, 5353), family=4)
+        equal(error, 0, f"{module}: error of CT_GET")
+        seen[module][-1] += one
+        ctnl.close()
+    swap(OURS)
+    rig.r.sysctl("enable", 1)
+    check(len(seen[ORIGINAL][0]) >= 30, f"only {len(seen[ORIGINAL][0])} entries")
+    rig.r.nft("flush ruleset\n" + RULES)
+    run("modprobe", "-r", "nf_conntrack_ftp", ok=False)
+    for name in ("acct", "timestamp"):
+        rig.r.sysctl(f"net.netfilter.nf_conntrack_{name}", 0)
+    for ours, theirs in zip(seen[OURS], seen[ORIGINAL]):
+        equal(len(ours), len(theirs), "entries")
+        for a, b in zip(ours, theirs):
+            equal(a[:3], b[:3], "headers")
+            equal(list(nla_parse(a[3])), list(nla_parse(b[3])), "attributes, in their order")
+            equal(blurred(nla_parse(a[3])), blurred(nla_parse(b[3])), "entry")
+            equal(len(a[3]), len(b[3]), "length of an entry")
+    names = {name for m in seen[OURS][0] for name in words(m)}
+    for name in ("help", "labels", "zone", "timestamp", "counters-orig", "protoinfo"):
+        check(name in names, f"no entry has {name}: {names}")
+
+
+@case("the same connection, tracked by either: the same attributes", only="flowtrack")
+def _(rig):
+    for acct in (0, 1):
+        for name in ("acct", "timestamp"):
+            rig.r.sysctl(f"net.netfilter.nf_conntrack_{name}", acct)
+        by_conntrack(rig)
+        theirs = {identity(m): words(m) for m in dump(rig)}
+        begin(rig)
+        equal(rig.r.conntrack_count(), 0, "entries in nf_conntrack")
+        ours = {identity(m): words(m) for m in dump(rig)}
+        equal(len(ours), FLOWS, "flows")
+        equal(set(ours), set(theirs), "connections")
+        for key, attrs in ours.items():
+            other = theirs[key]
+            equal(list(attrs), list(other), "attributes, in their order")
+            seconds = [struct.unpack("!I", a["timeout"])[0] for a in (attrs, other)]
+            check(abs(seconds[0] - seconds[1]) <= 5, f"timeouts {seconds}")
+            for name in ("timeout", "id", "timestamp"):
+                attrs.pop(name, None)
+                other.pop(name, None)
+            equal(attrs, other, "attributes")
+    for name in ("acct", "timestamp"):
+        rig.r.sysctl(f"net.netfilter.nf_conntrack_{name}", 0)
+
+
+@case("an id is a connection's for its whole life, and no other one's", only="flowtrack")
+def _(rig):
+    begin(rig)
+    before = {identity(m): words(m)["id"] for m in dump(rig)}
+    traffic(rig)
+    after = {identity(m): words(m)["id"] for m in dump(rig)}
+    equal(after, before, "ids")
+    equal(len(set(after.values())), len(after), "different ids")
+    rig.reset()
+    traffic(rig)
+    again = {identity(m): words(m)["id"] for m in dump(rig)}
+    check(not set(again.values()) & set(before.values()), "an id has come back")
+
+
+@case("get: by either tuple; another zone or none is ENOENT", only="flowtrack")
+def _(rig):
+    begin(rig)
+    ctnl = Ctnl(rig.r)
+    for family in FAMILIES:
+        c, s = Rig.C[family], Rig.S[family]
+        icmp, reply = (ICMP, 0) if family == 4 else (ICMP6, 129)
+        request = 8 if family == 4 else 128
+        for attr, wanted in ((tuple_attr(TUPLE_ORIG, family, c, s, UDP, 1001, 5353), 0),
+                             (tuple_attr(TUPLE_REPLY, family, s, c, UDP, 5353, 1001), 0),
+                             (tuple_attr(TUPLE_ORIG, family, c, s, TCP, 2000, 80), 0),
+                             (tuple_attr(TUPLE_ORIG, family, c, s, icmp, 8, (request, 0)), 0),
+                             (tuple_attr(TUPLE_REPLY, family, s, c, icmp, 8, (reply, 0)), 0),
+                             (tuple_attr(TUPLE_ORIG, family, c, s, UDP, 1001, 5354), 2),
+                             (tuple_attr(TUPLE_ORIG, family, c, s, UDP, 1001, 5353) + be16(ZONE, 3), 2),
+                             (b"", 22)):
+            error, replies = ctnl.request(CT_GET, attr, family=family)
+            equal(error, wanted, f"error of {attr.hex()}")
+            equal(len(replies), 0 if wanted else 1, "answers")
+    equal(ctnl.request(CT_GET, tuple_attr(TUPLE_ORIG, 4, c, s, UDP, 1, 2), family=7)[0], 95, "family 7")
+    ctnl.close()
+
+
+@case("a dump by family, mark, status, zone, and parts of tuples", only="flowtrack")
+def _(rig):
+    begin(rig)
+    rows = (({}, b"", FLOWS), ({"family": 4}, b"", FLOWS // 2), ({"family": 6}, b"", FLOWS // 2),
+            ({}, be32(MARK, 0x17), 6), ({}, be32(MARK, 0x10) + be32(MARK_MASK, 0xf0), 6), ({}, be32(MARK, 1), 0),
+            ({}, be32(STATUS, 4) + be32(STATUS_MASK, 4), 4), ({}, be32(STATUS, 0) + be32(STATUS_MASK, 2), 12),
+            ({}, be16(ZONE, 0), FLOWS), ({}, be16(ZONE, 1), 0),
+            ({"family": 4}, tuple_attr(TUPLE_ORIG, 4, Rig.C[4], Rig.S[4], TCP, 2000, 80) +
+             nest(FILTER, nla(1, (4, 1 << 3 | 1 << 4))), 1),
+            ({"family": 6}, tuple_attr(TUPLE_REPLY, 6, Rig.S[6], Rig.C[6], TCP, 80, 2000) +
+             nest(FILTER, nla(2, (4, 1 | 1 << 3))), 3))
+    for kw, attrs, wanted in rows:
+        found = dump(rig, attrs=attrs, **kw)
+        equal(len(found), wanted, f"flows of {kw} {attrs.hex()}")
+        equal({m[1] & 0x20 for m in found}, {0x20 if kw or attrs else 0} if wanted else set(), "NLM_F_DUMP_FILTERED")
+    ctnl = Ctnl(rig.r)
+    for attrs in (be32(MARK_MASK, 1), be32(STATUS_MASK, 1), be32(STATUS, 0), nest(FILTER, nla(1, (4, 1 << 12))),
+                  nest(FILTER, nla(1, (4, 1)))):
+        equal(ctnl.request(CT_GET, attrs, DUMP, 4)[0], 22, f"error of {attrs.hex()}")
+    ctnl.close()
+
+
+@case("both tables in one dump", only="flowtrack")
+def _(rig):
+    by_conntrack(rig)
+    rig.r.nft("flush ruleset\n" + RULES)
+    rig.r.tool("flush")
+    for port in range(50):
+        rig.send("c", rig.packet("c", UDP, udp(Rig.C[4], Rig.S[4], 6000 + port, 99, b"q"), 4))
+    found = dump(rig)
+    equal(len(found), FLOWS + 50, "connections")
+    equal(len({identity(m) for m in found}), FLOWS + 50, "different ones")
+    rig.r.conntrack_flush()
+    equal(dump(rig), [], "connections after a flush")
+
+
+def main_lines(text):
+    """conntrack -L's lines, without timeouts and ids."""
+    return sorted(re.sub(r" id=\d+", "", re.sub(r"^((?:ipv\d +\d+ +)?\w+ +\d+|-A -t) \d+ ", r"\1 T ", line))
+                  for line in text.splitlines())
+
+
+def xml_flows(text):
+    return sorted(re.sub(r"<timeout>\d+</timeout>|<id>\d+</id>|<when>.*?</when>", "", flow)
+                  for flow in re.findall(r"<flow>.*?</flow>|<flow .*?</flow>", text, re.S))
+
+
+@case("conntrack -L in all its forms, -G, -C: what it says of nf_conntrack's", only="flowtrack")
+def _(rig):
+    forms = (("-L",), ("-L", "-f", "ipv6", "-p", "tcp", "--state", "ESTABLISHED"), ("-L", "-f", "ipv6"),
+             ("-L", "-o", "extended"), ("-L", "-o", "save"), ("-L", "-p", "udp", "-s", Rig.C[4]),
+             ("-L", "-m", "0x17"), ("-L", "-u", "ASSURED"), ("-L", "-w", "0"), ("-L", "-p", "icmp"),
+             ("-G", "-p", "tcp", "-s", Rig.C[4], "-d", Rig.S[4], "--sport", "2000", "--dport", "80"),
+             ("-G", "-p", "udp", "-s", Rig.C[6], "-d", Rig.S[6], "--sport", "1001", "--dport", "5353"))
+    rig.r.sysctl("net.netfilter.nf_conntrack_acct", 1)
+    by_conntrack(rig)
+    theirs = [main_lines(rig.r.run("conntrack", *form)[1]) for form in forms]
+    xml = xml_flows(rig.r.run("conntrack", "-L", "-o", "xml,extended,id")[1])
+    begin(rig)
+    for form, wanted in zip(forms, theirs):
+        check(wanted, f"conntrack {' '.join(form)} shows nothing of nf_conntrack's")
+        equal(main_lines(rig.r.run("conntrack", *form)[1]), wanted, f"conntrack {' '.join(form)}")
+    equal(xml_flows(rig.r.run("conntrack", "-L", "-o", "xml,extended,id")[1]), xml, "xml")
+    equal(len(xml), FLOWS, "flows in xml")
+    equal(rig.r.run("conntrack", "-C")[1].strip(), str(FLOWS), "conntrack -C")
+    check("found=" in rig.r.run("conntrack", "-S")[1], "conntrack -S")
+    rig.r.sysctl("net.netfilter.nf_conntrack_acct", 0)
+
+
+@case("conntrack -L -z: counters are shown, and begin anew", only="flowtrack")
+def _(rig):
+    rig.r.sysctl("net.netfilter.nf_conntrack_acct", 1)
+    begin(rig)
+    first = rig.r.run("conntrack", "-L", "-z")[1]
+    check("packets=1 bytes=29" in first, first)
+    second = rig.r.run("conntrack", "-L")[1]
+    equal(set(re.findall(r"packets=\d+ bytes=\d+", second)), {"packets=0 bytes=0"}, "counters afterwards")
+    rig.r.sysctl("net.netfilter.nf_conntrack_acct", 0)
+
+
+@case("conntrack -D: what was deleted is gone, and only that", only="flowtrack")
+def _(rig):
+    begin(rig)
+
+    def left():
+        return len(dump(rig))
+
+    for args, gone in ((("-p", "udp", "--sport", "1000"), 2), (("-p", "udp", "-s", Rig.C[6]), 1),
+                       (("-p", "tcp", "-m", "0x17", "--state", "ESTABLISHED"), 2), (("-p", "icmp"), 2),
+                       (("-s", Rig.C[6]), FLOWS // 2 - 3)):
+        before = left()
+        err = rig.r.run("conntrack", "-D", *args)[2]
+        check(f"{gone} flow entries have been deleted" in err, f"-D {args}: {err}")
+        equal(before - left(), gone, f"flows that -D {args} deleted")
+    ctnl = Ctnl(rig.r)
+    one = words(dump(rig, family=4)[0])
+    attrs = nla(TUPLE_ORIG | NESTED, one["orig"])
+    equal(ctnl.request(CT_DELETE, attrs + nla(ID, bytes(b ^ 1 for b in one["id"])), family=4)[0], 2, "another id")
+    before = left()
+    equal(ctnl.request(CT_DELETE, attrs + nla(ID, one["id"]), family=4)[0], 0, "its id")
+    equal(left(), before - 1, "flows")
+    equal(ctnl.request(CT_DELETE, attrs, family=4)[0], 2, "once more")
+    ctnl.close()
+    rig.r.run("conntrack", "-F")
+    equal(dump(rig), [], "flows after -F")
+    equal(rig.r.tool_json("list", "own")["flows"] if isinstance(rig.r.tool_json("list", "own"), dict) else
+          rig.r.tool_json("list", "own"), [], "flowtrack list")
+
+
+@case("a flush of some: by family, mark, status", only="flowtrack")
+def _(rig):
+    ctnl = Ctnl(rig.r)
+    for kw, attrs, left in (({"family": 6, "version": 1}, b"", FLOWS // 2), ({}, be32(MARK, 0x17), FLOWS - 6),
+                            ({}, be32(STATUS, 4), FLOWS - 4), ({"family": 6}, b"", 0)):
+        rig.reset(RULES)
+        traffic(rig)
+        equal(ctnl.request(CT_DELETE, attrs, **kw)[0], 0, "error")
+        equal(len(dump(rig)), left, f"flows left by {kw} {attrs.hex()}")
+    ctnl.close()
+
+
+@case("conntrack -U: mark, timeout, status of flows; what can't be changed is refused, and changes nothing",
+      only="flowtrack")
+def _(rig):
+    forms = (("-f", "ipv4", "-p", "udp", "--dport", "5353", "-m", "0x98"),
+             ("-f", "ipv6", "-p", "udp", "--dport", "5353", "-m", "0x97"),
+             ("-f", "ipv4", "-p", "tcp", "--sport", "2000", "-t", "77"),
+             ("-f", "ipv4", "-p", "udp", "--sport", "1000", "-u", "SEEN_REPLY,ASSURED"))
+    seen = []
+    for tracker in ("nf_conntrack", "flowtrack"):
+        if tracker == "nf_conntrack":
+            by_conntrack(rig)
+        else:
+            begin(rig)
+        told = [rig.r.run("conntrack", "-U", *form, ok=False) for form in forms]
+        seen.append(([(status, err) for status, _, err in told],
+                     {identity(m): (words(m)["mark"], words(m)["status"]) for m in dump(rig)}))
+    equal(seen[1][0], seen[0][0], "what conntrack -U says")
+    equal(seen[1][1], seen[0][1], "marks and status")
+    ctnl = Ctnl(rig.r)
+    for family in FAMILIES:
+        one = tuple_attr(TUPLE_ORIG, family, Rig.C[family], Rig.S[family], UDP, 1001, 5353)
+        equal(ctnl.request(CT_NEW, one + be32(MARK, 0xf1) + be32(TIMEOUT, 77), family=family)[0], 0, "error")
+        equal(ctnl.request(CT_NEW, one + be32(MARK, 0x2) + be32(MARK_MASK, 0xf), family=family)[0], 0, "error")
+        flow = rig.r.flow(osport=1001, family=family)
+        equal(flow["mark"], 0xf2, "mark")
+        check(70 <= flow["timeout"] <= 77, f"timeout {flow['timeout']}")
+        rig.udp("c", family, 1001, 5353, "est/o+s")
+    ctnl.close()
+    ctnl = Ctnl(rig.r)
+    one = tuple_attr(TUPLE_ORIG, 4, Rig.C[4], Rig.S[4], UDP, 1001, 5353)
+    before = sorted(str(f) for f in rig.r.flows(osport=1001))
+    for attrs, wanted in ((be32(STATUS, 0), 16), (be32(STATUS, 8), 16), (nest(NAT_SRC, b""), 95),
+                          (nest(HELP, nla(1, b"ftp\0")), 95), (nla(LABELS, b"\1" + b"\0" * 15), 28),
+                          (nla(LABELS, b"\1\0\0"), 22)):
+        equal(ctnl.request(CT_NEW, one + attrs + be32(MARK, 1), family=4)[0], wanted, f"error of {attrs.hex()}")
+    equal(ctnl.request(CT_NEW, one, EXCL, family=4)[0], 17, "error with NLM_F_EXCL")
+    after = sorted(str(f) for f in rig.r.flows(osport=1001))
+    equal([re.sub(r"'(timeout|age)': [\d.]+", "", f) for f in after],
+          [re.sub(r"'(timeout|age)': [\d.]+", "", f) for f in before], "flow")
+    # TCP's state and flags, as conntrackd writes them.
+    tcp_one = tuple_attr(TUPLE_ORIG, 4, Rig.C[4], Rig.S[4], TCP, 2002, 80)
+    state = nest(PROTOINFO, nest(1, nla(1, b"\3"), nla(4, b"\x0a\x0a"), nla(5, b"\x0a\x0a")))
+    equal(ctnl.request(CT_NEW, tcp_one + state + be32(STATUS, 0xe), family=4)[0], 0, "error")
+    equal(rig.r.flow(proto="tcp", osport=2002, family=4)["state"], "established", "state")
+    # Where the kernel looks itself, it says ERANGE.
+    error = ctnl.request(CT_NEW, tcp_one + nest(PROTOINFO, nest(1, nla(1, b"\x63"))), family=4)[0]
+    check(error in (22, 34), f"state 99: error {error}")
+    ctnl.close()
+
+
+@case("conntrack -I: a flow of ours, or an entry of nf_conntrack where only that can keep it", only="flowtrack")
+def _(rig):
+    rig.r.conntrack_flush()
+    rig.reset(RULES)
+
+    def enter(family, proto, sport, *more, **kw):
+        return rig.r.run("conntrack", "-I", "-s", Rig.C[family], "-d", Rig.S[family], "-p", proto, "--sport",
+                         f"{sport}", "--dport", "99", "-t", "300", *more, **kw)
+
+    for family in FAMILIES:
+        enter(family, "udp", 7000, "-u", "SEEN_REPLY,ASSURED", "-m", "5")
+        enter(family, "tcp", 7001, "-u", "SEEN_REPLY,ASSURED", "--state", "ESTABLISHED")
+    equal((len(rig.r.flows()), rig.r.conntrack_count()), (4, 0), "flows of ours and entries")
+    for family in FAMILIES:
+        rig.udp("s", family, 99, 7000, "est/r+sa")
+        t = Tcp(rig, family, sport=7001, dport=99)
+        t.send("s", "PA", "est/r+sa", 1000, 2000, data=b"x")
+        t.send("c", "PA", "est/o+sa", 2000, 1001, data=b"y")
+        equal(rig.r.flow(osport=7000, family=family)["mark"], 5, "mark")
+    status, _, err = enter(4, "udp", 7000, ok=False)
+    check(status != 0 and "exist" in err, f"a second one: {status} {err}")
+    # With NAT, and with another answer.
+    run("modprobe", "nf_nat")
+    enter(4, "udp", 7002, "--src-nat", Rig.RS[4])
+    equal((len(rig.r.flows()), rig.r.conntrack_count()), (4, 1), "flows of ours and entries")
+    rig.r.run("conntrack", "-D", "-p", "udp", "--sport", "7002")
+    equal(rig.r.conntrack_count(), 0, "entries")
+    ctnl = Ctnl(rig.r)
+    orig = tuple_attr(TUPLE_ORIG, 4, Rig.C[4], Rig.S[4], UDP, 7005, 99)
+    reply = tuple_attr(TUPLE_REPLY, 4, Rig.S[4], Rig.C[4], UDP, 99, 7005)
+    other = tuple_attr(TUPLE_REPLY, 4, Rig.S[4], Rig.C[4], TCP, 99, 7005)
+    left = be32(TIMEOUT, 9)
+    for attrs, flags, wanted in ((orig + reply, CREATE, 22), (orig + left, CREATE, 22), (orig + reply + left, 0, 2),
+                                 (left, CREATE, 22), (orig + other + left, CREATE, 22)):
+        equal(ctnl.request(CT_NEW, attrs, flags, family=4)[0], wanted, f"error of {attrs.hex()}")
+    equal(len(rig.r.flows()), 4, "flows")
+    ctnl.close()
+    unload_nat()
+
+
+GROUPS = {1: "new", 2: "update", 3: "destroy"}
+
+
+class Listener:
+    """What is told to each of the groups."""
+
+    def __init__(self, ns):
+        self.socks = {name: Ctnl(ns, (group,)) for group, name in GROUPS.items()}
+
+    def events(self):
+        """{connection: [(group, type, flags, attributes), ...]}"""
+        found = {}
+        for name, ctnl in self.socks.items():
+            ctnl.sock.setblocking(False)
+            while True:
+                try:
+                    messages = list(ctnl.messages())
+                except BlockingIOError:
+                    break
+                for kind, flags, _, payload in messages:
+                    message = kind, flags, payload[0], payload[4:]
+                    found.setdefault(identity(message), []).append((name, kind & 0xff, flags, words(message)))
+        return found
+
+    def close(self):
+        for ctnl in self.socks.values():
+            ctnl.close()
+
+
+@case("events: what nf_conntrack tells of the same packets", only="flowtrack")
+def _(rig):
+    rig.reset(RULES)
+    seen = []
+    for tracker in ("nf_conntrack", "flowtrack"):
+        listener = Listener(rig.r)
+        if tracker == "nf_conntrack":
+            by_conntrack(rig)
+        else:
+            begin(rig)
+        told = listener.events()
+        rig.r.conntrack_flush()
+        ends = listener.events()
+        seen.append((told, ends))
+        listener.close()
+    for theirs, ours in zip(*seen):
+        check(theirs, "nf_conntrack tells nothing")
+        equal(set(ours), set(theirs), "connections")
+        for key, wanted in theirs.items():
+            for events in (wanted, ours[key]):
+                for event in events:
+                    for name in ("timeout", "id"):
+                        event[3].pop(name, None)
+            equal(ours[key], wanted, f"events of {wanted[0][3]}")
+
+
+@case("events: whose doing a change is; nothing without a listener", only="flowtrack")
+def _(rig):
+    begin(rig)
+    listener = Listener(rig.r)
+    ctnl = Ctnl(rig.r)
+    portid = ctnl.sock.getsockname()[0]
+    attrs = tuple_attr(TUPLE_ORIG, 4, Rig.C[4], Rig.S[4], UDP, 1001, 5353)
+    equal(ctnl.request(CT_NEW, attrs + be32(MARK, 0), family=4)[0], 0, "error of a change")
+    equal(ctnl.request(CT_DELETE, attrs, family=4)[0], 0, "error of a deletion")
+    for name in ("update", "destroy"):
+        data = listener.socks[name].sock.recv(65536)
+        equal(struct.unpack_from("=I", data, 12)[0], portid, f"port of {name}")
+    rig.r.sysctl("net.netfilter.nf_conntrack_events", 0)
+    traffic(rig)
+    equal(listener.events(), {}, "events while nf_conntrack_events is 0")
+    rig.r.sysctl("net.netfilter.nf_conntrack_events", 2)
+    listener.close()
+    ctnl.close()
+
+
+@case("conntrack -E while flows begin, change and end", only="flowtrack")
+def _(rig):
+    rig.reset(RULES)
+    p = rig.r.popen("conntrack", "-E", "-o", "extended")
+    busywait(10, lambda: any(int(line.split()[3], 16) for line in rig.r.read("/proc/net/netlink").splitlines()[1:]
+                             if line.split()[1] == "12"), "conntrack listens")
+    traffic(rig)
+    rig.r.tool("flush")
+    os.set_blocking(p.stdout.fileno(), False)
+    text = ""
+
+    def complete():
+        nonlocal text
+        text += p.stdout.read() or ""
+        return text.count("[DESTROY]") == FLOWS
+    busywait(10, complete, "all ends are told")
+    p.terminate()
+    equal(text.count("[NEW]"), FLOWS, "flows that began")
+    check(re.search(r"\[NEW\] ipv6 +\d+ tcp +6 120 SYN_SENT src=fd09:1::2", text), text)
+    check(re.search(r"\[UPDATE\] ipv4 +\d+ tcp +6 432000 ESTABLISHED .* \[ASSURED\]", text), text)
+
+
+EXP_NEW, EXP_GET, EXP_DELETE, EXP_STATS = range(4)
+EXP_MASTER, EXP_TUPLE, EXP_MASK, EXP_TIMEOUT, EXP_ID, EXP_HELP, EXP_ZONE, EXP_FLAGS, EXP_CLASS = range(1, 10)
+
+
+def expectation(rig, module):
+    """What is answered to everything that can be asked about one, without what differs by chance."""
+    swap(module)
+    ctnl, log = Ctnl(rig.r), []
+    new, gone = Ctnl(rig.r, (4,)), Ctnl(rig.r, (6,))
+    c, s = Rig.C[4], Rig.S[4]
+    rig.r.conntrack_flush()
+    rig.send("c", Tcp(rig, 4, sport=2010, dport=21).build("c", "S"))
+    master = tuple_attr(EXP_MASTER, 4, c, s, TCP, 2010, 21)
+    wanted = tuple_attr(EXP_TUPLE, 4, s, c, TCP, 0, 5555)
+    mask = tuple_attr(EXP_MASK, 4, "255.255.255.255", "255.255.255.255", TCP, 0, 65535)
+    whole = master + wanted + mask + be32(EXP_TIMEOUT, 300)
+
+    def blur(payload):
+        return [(k, v) for k, v in nla_parse(payload).items() if k not in (EXP_ID, EXP_TIMEOUT)]
+
+    def ask(kind, attrs=b"", flags=0):
+        error, replies = ctnl.request(kind, attrs, flags, family=4, subsys=SUBSYS_EXP)
+        log.append((kind, flags, error, [(r[:3], blur(r[3])) for r in replies]))
+        return replies
+
+    for attrs, flags in ((whole, 0), (b"", CREATE), (master + wanted, CREATE), (whole + be32(EXP_CLASS, 9), CREATE),
+                         (whole + be32(EXP_FLAGS, 0x80), CREATE),
+                         (tuple_attr(EXP_MASTER, 4, c, s, TCP, 9, 9) + wanted + mask, CREATE), (whole, CREATE),
+                         (whole, EXCL), (whole, CREATE | EXCL), (whole + be32(EXP_TIMEOUT, 200), 0)):
+        ask(EXP_NEW, attrs, flags)
+    for attrs, flags in ((b"", DUMP), (master, DUMP), (wanted, 0), (b"", 0), (wanted + be32(EXP_ID, 1), 0),
+                         (tuple_attr(EXP_TUPLE, 4, s, c, TCP, 0, 5556), 0),
+                         (tuple_attr(EXP_MASTER, 4, c, s, TCP, 9, 9), DUMP)):
+        ask(EXP_GET, attrs, flags)
+    ask(EXP_STATS, b"", DUMP)
+    log[-1] = log[-1][:3]
+    ask(EXP_DELETE, wanted + be32(EXP_ID, 1))
+    ask(EXP_DELETE, wanted)
+    ask(EXP_DELETE, wanted)
+    ask(EXP_NEW, whole, CREATE)
+    ask(EXP_DELETE, nla(EXP_HELP, b"tftp\0"))
+    ask(EXP_GET, b"", DUMP)
+    ask(EXP_DELETE, nla(EXP_HELP, b"ftp\0"))
+    ask(EXP_NEW, whole, CREATE)
+    ask(EXP_DELETE)
+    ask(EXP_GET, b"", DUMP)
+    for listener in (new, gone):
+        listener.sock.setblocking(False)
+        while True:
+            try:
+                log.append([(kind, flags, payload[:4], blur(payload[4:]))
+                            for kind, flags, _, payload in listener.messages()])
+            except BlockingIOError:
+                break
+        listener.close()
+    ctnl.close()
+    return log
+
+
+@case("expectations: entered, shown, told of and deleted as by the original", only="flowtrack")
+def _(rig):
+    run("modprobe", "nf_conntrack_ftp")
+    rig.r.sysctl("enable", 0)
+    rig.r.nft("flush ruleset\n" + RICH)
+    logs = [expectation(rig, module) for module in (ORIGINAL, OURS)]
+    rig.r.conntrack_flush()
+    rig.r.nft("flush ruleset\n" + RULES)
+    rig.r.sysctl("enable", 1)
+    unload_nat()
+    for theirs, ours in zip(*logs):
+        equal(ours, theirs, "answer")
+    equal(len(logs[1]), len(logs[0]), "answers")
+    check(any(isinstance(entry, tuple) and entry[3:] and entry[3] for entry in logs[0]), "no expectation was shown")
+
+
+class Queued(Queue):
+    """A queue that tells of connections."""
+
+    def __init__(self, ns):
+        super().__init__(ns)
+        self.talk(2, nla(5, struct.pack("!I", 2)) + nla(4, struct.pack("!I", 2)))  # NFQA_CFG_F_CONNTRACK
+
+    def next(self):
+        """(identifier, attributes of the connection, ctinfo)"""
+        data = self.sock.recv(1 << 20)
+        attrs = nla_parse(data[20:])
+        check(11 in attrs and 12 in attrs, f"no connection: {list(attrs)}")
+        return (struct.unpack_from("!I", attrs[1])[0], {NAMES.get(k, k): v for k, v in nla_parse(attrs[11]).items()},
+                struct.unpack("!I", attrs[12])[0])
+
+
+@case("NFQUEUE: the packet's connection, as with nf_conntrack; a verdict's mark reaches the flow", only="flowtrack")
+def _(rig):
+    rules = nft_stamps() + """
+table inet t {
+	chain forw {
+		type filter hook forward priority 0
+		udp dport 53 ct mark set 0x31 queue num 0
+		udp sport 53 queue num 0
+	}
+}"""
+    seen = []
+    for enable in (0, 1):
+        rig.r.sysctl("enable", enable)
+        rig.r.conntrack_flush()
+        rig.reset(rules)
+        queue, log = Queued(rig.r), []
+        for family in FAMILIES:
+            c, s = Rig.C[family], Rig.S[family]
+            for side, l4, mark in (("c", udp(c, s, 900, 53, b"q"), 0x99), ("s", udp(s, c, 53, 900, b"a"), None),
+                                   ("c", udp(c, s, 900, 53, b"q"), None)):
+                rig.wire(side)[0].send(rig.packet(side, UDP, l4, family))
+                ident, attrs, info = queue.next()
+                log.append((attrs, info))
+                queue.verdict(ident, NF_ACCEPT, mark)
+                rig.c.flush()
+                rig.s.flush()
+        found = [(words(m)["id"], words(m)["mark"]) for m in dump(rig)]
+        equal([a["id"] for a, _ in log[2::3]], [i for i, _ in sorted(found, key=lambda f: [a["id"] for a, _ in
+              log[2::3]].index(f[0]))], "ids of packets and of the dump")
+        for attrs, _ in log:
+            attrs.pop("id")
+            left = struct.unpack("!I", attrs.pop("timeout"))[0]
+            check(28 <= left <= 30, f"timeout {left}")
+        seen.append(log)
+        queue.close()
+    equal([a["mark"] for a, _ in seen[1]], [b"\0\0\0\x31", b"\0\0\0\x99", b"\0\0\0\x31"] * 2, "marks")
+    for theirs, ours in zip(*seen):
+        equal(ours, theirs, "connection of a packet")
+    rig.reset(RULES)
+
+
+@case("namespaces: each sees and deletes its own", only="flowtrack")
+def _(rig):
+    begin(rig)
+    other = Ns("other")
+    ctnl = Ctnl(other)
+    equal(ctnl.dump(), [], "connections of another namespace")
+    equal(ctnl.request(CT_DELETE)[0], 0, "error")
+    equal(len(dump(rig)), FLOWS, "flows here")
+    ctnl.close()
+    other.delete()
+
+
+@case("unloaded and loaded again while somebody dumps; the original loads after it", only="flowtrack")
+def _(rig):
+    begin(rig)
+    script = "while conntrack -L >/dev/null 2>&1 || :; do :; done"
+    with rig.r:
+        p = subprocess.Popen(["sh", "-c", script])
+    try:
+        for _ in range(4):
+            busywait(10, lambda: run("rmmod", OURS, ok=False)[0] == 0 or not os.path.isdir("/sys/module/" + OURS),
+                     "rmmod")
+            # What asks meanwhile makes the kernel load its own.
+            busywait(20, lambda: (run("rmmod", ORIGINAL, ok=False), run("insmod", CTNL_KO, ok=False))[1][0] == 0,
+                     "insmod")
+    finally:
+        p.kill()
+        p.wait()
+    marked = be32(STATUS, 4)
+    equal(len(dump(rig, attrs=marked)), 4, "assured flows")
+    swap(ORIGINAL)
+    equal(dump(rig), [], "what the original sees")
+    swap(OURS)
+    equal(len(dump(rig, attrs=marked)), 4, "assured flows")
+
+
+main(setup)
