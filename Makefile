@@ -85,7 +85,8 @@ install-boot:
 	install -m 644 tools/boot/*.conf tools/monitoring/* $(DESTDIR)$(DOCDIR)/examples/
 
 uninstall:
-	rm -f $(foreach dir,lib usr/lib,$(DESTDIR)/$(dir)/modules/$(KREL)/updates/nf_flowtrack.ko*)
+	rm -f $(foreach name,nf_flowtrack nf_flowtrack_ctnetlink,$(foreach dir,lib usr/lib,\
+		$(DESTDIR)/$(dir)/modules/$(KREL)/updates/$(name).ko*))
 	rm -f $(DESTDIR)$(SBINDIR)/flowtrack $(DESTDIR)$(MANDIR)/man8/flowtrack.8 $(DESTDIR)$(UNITDIR)/flowtrack.service
 	rm -rf $(DESTDIR)$(LIBEXECDIR)/flowtrack $(DESTDIR)$(DOCDIR)
 	$(if $(DESTDIR),,depmod -a $(KREL))
