@@ -72,6 +72,11 @@ static struct consumer consumers[] = {
 	/* Look packets up before PRE_ROUTING, and behind POST_ROUTING. */
 	{ "act_connmark",	IN_USE,		FT_NEED_ALL },
 	{ "act_ctinfo",		IN_USE,		FT_NEED_ALL },
+	{ "act_ipt",		IN_USE,		FT_NEED_ALL },
+	{ "em_ipt",		IN_USE,		FT_NEED_ALL },
+	{ "cls_flow",		IN_USE,		FT_NEED_ALL },
+	/* Looks up, and enters, what crosses its bridges. */
+	{ "openvswitch",	LOADED,		FT_NEED_ALL },
 	/* Tracks what is bridged, with entries of its own for what is not. */
 	{ "nf_conntrack_bridge", BRIDGE_HOOKS,	FT_NEED_ALL },
 	/* Keep SELinux labels in the entry. */
