@@ -154,10 +154,6 @@ void ft_carrier_tuple(struct nf_conntrack_tuple *tuple, const struct ft_key *key
 		tuple->dst.u.icmp.type = type;
 		tuple->dst.u.icmp.code = ntohs(key->port[1]) & 0xff;
 		break;
-	case IPPROTO_GRE:
-		tuple->src.u.all = 0;
-		tuple->dst.u.all = 0;
-		break;
 	default:
 		tuple->src.u.all = key->port[from];
 		tuple->dst.u.all = key->port[!from];
