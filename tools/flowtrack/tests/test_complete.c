@@ -18,7 +18,7 @@
 static const char *offers(const char *line)
 {
 	static char text[16384];
-	static char empty[] = "";
+	static char empty[1];
 	char **argv;
 	size_t n;
 	int argc;
@@ -103,7 +103,8 @@ static void exactly(void)
 		/* In whatever order. */
 		for (word = strtok_r(want, "\n", &at); word; word = strtok_r(NULL, "\n", &at))
 			if (!has(got, word))
-				test_failed(__FILE__, __LINE__, "'%s': no '%s'", cases[i].line, word);
+				test_failed(__FILE__, __LINE__, "'%s': no '%s'",
+					    cases[i].line, word);
 		if (strlen(got) != strlen(cases[i].offers))
 			test_failed(__FILE__, __LINE__, "'%s': '%s'", cases[i].line, got);
 		free(want);
