@@ -36,7 +36,6 @@
 #include "track/enable.h"
 #include "track/end.h"
 #include "track/gc.h"
-#include "track/glue.h"
 #include "track/hooks.h"
 #include "track/pool.h"
 #include "track/unique.h"
@@ -392,18 +391,13 @@ static int __init ft_init(void)
 	err = register_pernet_subsys(&ft_net_ops);
 	if (err)
 		goto err_dropped;
-	err = ft_glue_init();
-	if (err)
-		goto err_pernet;
 	err = ft_netlink_init();
 	if (err)
-		goto err_glue;
+		goto err_pernet;
 	ft_enable_init();
 	ft_loaded = true;
 	return 0;
 
-err_glue:
-	ft_glue_exit();
 err_pernet:
 	unregister_pernet_subsys(&ft_net_ops);
 err_dropped:
@@ -425,7 +419,6 @@ static void __exit ft_exit(void)
 	ft_loaded = false;
 	ft_enable_exit();
 	ft_netlink_exit();
-	ft_glue_exit();
 	unregister_pernet_subsys(&ft_net_ops);
 	ft_dropped_exit();
 	ft_carrier_exit();

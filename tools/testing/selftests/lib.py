@@ -984,8 +984,7 @@ def queue_packet(family, sport):
 class Queue:
     """A consumer of a queue, in plain netlink."""
 
-    def __init__(self, ns, number=0, conntrack=False):
-        """conntrack: with what there is to say of the packets' connections, see conntrack()."""
+    def __init__(self, ns, number=0):
         run("modprobe", "-q", "nfnetlink_queue", ok=False)
         self.sock = ns.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
         self.sock.bind((0, 0))
@@ -995,8 +994,6 @@ class Queue:
         self.talk(2, nla(1, struct.pack("!BxH", 1, socket.AF_UNSPEC)))  # bind
         self.talk(2, nla(2, struct.pack("!IB", 0xffff, 2)))  # copy packets
         self.talk(2, nla(3, struct.pack("!I", 4096)))  # maximum length
-        if conntrack:
-            self.talk(2, nla(4, struct.pack("!I", 2)) + nla(5, struct.pack("!I", 2)))  # flags: conntrack
 
     def talk(self, kind, attrs, ack=True):
         body = struct.pack("!BBH", socket.AF_UNSPEC, 0, self.number) + attrs
@@ -1008,23 +1005,14 @@ class Queue:
 
     def receive(self, n):
         """Identifiers of the next n packets."""
-        return [struct.unpack_from("!I", attrs[1])[0] for attrs in self.packets(n)]
-
-    def conntrack(self):
-        """The identifier of the next packet, and CTA_ID and CTA_STATUS of its connection."""
-        attrs = self.packets(1)[0]
-        cta = nla_parse(attrs[11])
-        return struct.unpack_from("!I", attrs[1])[0], *(struct.unpack("!I", cta[kind])[0] for kind in (12, 3))
-
-    def packets(self, n):
-        """Attributes of the next n packets."""
         out = []
         while len(out) < n:
             data = self.sock.recv(1 << 20)
             while data:
                 size, kind = struct.unpack_from("=IH", data)
                 if kind == 3 << 8:
-                    out.append(nla_parse(data[20:size]))
+                    attrs = nla_parse(data[20:size])
+                    out.append(struct.unpack_from("!I", attrs[1])[0])
                 data = data[size + 3 & ~3:]
         return out
 

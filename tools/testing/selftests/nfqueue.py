@@ -114,31 +114,4 @@ def _(rig):
     equal(rig.r.flows(), [], "flows")
 
 
-@case("programs that tell streams apart by CTA_ID: one for a connection, from its first packet, and its status")
-def _(rig):
-    rig.reset(QUEUE_RULES.replace("ct state new queue", "udp dport 53 queue num 0\n\t\tudp sport 53 queue"))
-    run("modprobe", "-a", "nf_conntrack_netlink")
-    queue = Queue(rig.r, conntrack=True)
-    seen = {}
-    for family in (4, 6):
-        for n in range(4):
-            for sport in (6001, 6002):
-                if n & 1:
-                    rig.s.send(ip(Rig.S[family], Rig.C[family], UDP, udp(Rig.S[family], Rig.C[family], 53, sport), n))
-                else:
-                    rig.c.send(queue_packet(family, sport))
-                ident, ct_id, status = queue.conntrack()
-                queue.verdict(ident, NF_ACCEPT)
-                rig.c.flush()
-                rig.s.flush()
-                seen.setdefault((family, sport), []).append((ct_id, status))
-    queue.close()
-    ids = {key: {ct_id for ct_id, _ in packets} for key, packets in seen.items()}
-    equal([len(v) for v in ids.values()], [1] * 4, f"ids of each connection, {seen}")
-    equal(len(set.union(*ids.values())), 4, f"ids of all four, {seen}")
-    # IPS_SEEN_REPLY and IPS_CONFIRMED, from the first answer on.
-    for key, packets in seen.items():
-        equal([status for _, status in packets], [0, 10, 10, 10], f"status of the packets of {key}")
-
-
 main(Rig)
