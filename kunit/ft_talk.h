@@ -229,16 +229,21 @@ static inline void ft_talk_tuple4(struct sk_buff *skb, u8 l4proto, u32 src,
 }
 
 /* UDP flow number @i, through flow-add; returns the error. */
-static inline int ft_talk_add(struct ft_talk *talk, u32 i)
+static inline int ft_talk_add_from(struct ft_talk *talk, u32 i, u16 sport)
 {
 	struct sk_buff *skb = ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_ADD,
 					    NLM_F_ACK);
 	struct ft_ack ack;
 
-	ft_talk_tuple4(skb, IPPROTO_UDP, 0x0a000000 + i, 0xc0000201, 1000, 53);
+	ft_talk_tuple4(skb, IPPROTO_UDP, 0x0a000000 + i, 0xc0000201, sport, 53);
 	nla_put_u32(skb, FLOWTRACK_A_FLOW_TIMEOUT, 30000);
 	ft_talk(talk, &ack);
 	return ack.err;
+}
+
+static inline int ft_talk_add(struct ft_talk *talk, u32 i)
+{
+	return ft_talk_add_from(talk, i, 1000);
 }
 
 /* End all flows of the initial namespace. */

@@ -101,9 +101,7 @@ static int __init ft_ctnl_init(void)
 {
 	int err = nfnetlink_subsys_register(&subsys);
 
-	if (err == -EBUSY && IS_BUILTIN(CONFIG_NF_CT_NETLINK))
-		pr_err("the kernel has nf_conntrack_netlink built in: it cannot be replaced\n");
-	else if (err == -EBUSY)
+	if (err == -EBUSY)
 		pr_err("nf_conntrack_netlink is loaded: stop what uses it, then modprobe -r nf_conntrack_netlink\n");
 	if (err)
 		return err;

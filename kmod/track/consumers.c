@@ -74,7 +74,6 @@ static struct consumer consumers[] = {
 	{ "act_ctinfo",		IN_USE,		FT_NEED_ALL },
 	{ "act_ipt",		IN_USE,		FT_NEED_ALL },
 	{ "em_ipt",		IN_USE,		FT_NEED_ALL },
-	{ "cls_flow",		IN_USE,		FT_NEED_ALL },
 	/* Looks up, and enters, what crosses its bridges. */
 	{ "openvswitch",	LOADED,		FT_NEED_ALL },
 	/* Tracks what is bridged, with entries of its own for what is not. */

@@ -170,10 +170,13 @@ def _(_rig):
                 os.sched_setaffinity(0, {cpu})
                 signal.alarm(120)
                 setns(ns.fd)
-                socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
                 while True:
-                    for sock in socks:
+                    # What nf_conntrack tracks when the module comes, it keeps: new ones, too.
+                    socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
+                    for sock in socks * 20:
                         sock.sendto(b"x", ("127.0.0.1", 7000))
+                    for sock in socks:
+                        sock.close()
             finally:
                 os._exit(0)
         pids.append(pid)

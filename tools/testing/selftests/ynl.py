@@ -89,7 +89,8 @@ def _(rig):
     equal(settings["udp-timeout"], shown["udp_timeout"], "udp-timeout")
     rig.family.do("settings-set", {"udp-timeout": 44})
     equal(rig.r.sysctl("udp_timeout"), "44", "sysctl")
-    bit = lambda: int(rig.family.do("settings-get", {})["following"]) >> 31 & 1
+    number = rig.family.attr_sets["settings"].attrs["udp-timeout"].value
+    bit = lambda: int(rig.family.do("settings-get", {})["following"]) >> number & 1
     equal(bit(), 0, "udp-timeout follows nf_conntrack's")
     rig.family.do("settings-set", {"udp-timeout": 0xffffffff})
     equal((rig.r.sysctl("udp_timeout"), bit()), ("30", 1), "udp-timeout, set back")
