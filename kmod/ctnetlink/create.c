@@ -142,7 +142,7 @@ int ft_ctnl_create_own(struct ft_net *tn, const struct nlattr * const cda[],
 	lock = ft_unique_lock(flow.hash);
 	if (ft_unique_adoptable(&stand_in.ct))
 		admission = ft_flow_admit(tn, &flow);
-	spin_unlock(lock);
+	ft_unique_unlock(lock);
 	local_bh_enable();
 	rcu_read_unlock();
 	switch (admission) {

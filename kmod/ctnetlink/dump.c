@@ -165,6 +165,8 @@ static bool walk_bucket(struct message *msg)
 	lock = &nf_conntrack_locks[dump->bucket % CONNTRACK_LOCKS];
 	local_bh_disable();
 	nf_conntrack_lock(lock);
+	/* Its declaration does not tell sparse. */
+	__acquire(lock);
 	/* A resize takes all these locks. */
 	in = dump->bucket < nf_conntrack_htable_size;
 	if (in)

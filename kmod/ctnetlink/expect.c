@@ -160,7 +160,7 @@ static struct dump *dump_of(struct netlink_callback *cb)
 
 static unsigned long last_id(const struct nf_conntrack_expect *exp)
 {
-	return (u32)id_of(exp) ?: 1;
+	return (__force u32)id_of(exp) ?: 1;
 }
 
 /* Return: false: it does not fit. */

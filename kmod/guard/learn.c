@@ -63,6 +63,8 @@ static int learn_bucket(struct ft_net *tn, unsigned int bucket)
 	rcu_read_lock();
 	local_bh_disable();
 	nf_conntrack_lock(lock);
+	/* Its declaration does not tell sparse. */
+	__acquire(lock);
 	if (bucket >= nf_conntrack_htable_size)
 		goto out;
 	more = 1;

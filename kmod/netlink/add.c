@@ -199,7 +199,7 @@ int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info)
 	lock = ft_unique_lock(birth.hash);
 	if (ft_unique_addable(tn, &birth.key, birth.word & FT_FLOW_ORIG_HI))
 		admission = ft_flow_admit(tn, &birth);
-	spin_unlock(lock);
+	ft_unique_unlock(lock);
 	local_bh_enable();
 	rcu_read_unlock();
 

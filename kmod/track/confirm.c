@@ -194,7 +194,7 @@ static unsigned int keep(struct ft_net *tn, struct sk_buff *skb,
 		break;
 	}
 	if (translated) {
-		spin_unlock(lock);
+		ft_unique_unlock(lock);
 		local_bh_enable();
 	}
 	return verdict;
@@ -238,11 +238,11 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 	lock = ft_unique_lock(birth.hash);
 	if (!ft_unique_adoptable(ct)) {
 		/* A translated flow was faster: this one is to be translated. */
-		spin_unlock(lock);
+		ft_unique_unlock(lock);
 		return keep(tn, skb, ct, state, ft_consumers_nat(tn->net, state->pf));
 	}
 	answer = ft_flow_admit(tn, &birth);
-	spin_unlock(lock);
+	ft_unique_unlock(lock);
 	switch (answer) {
 	case FT_ADMIT_OK:
 		ft_stat_inc(tn, ADOPTED);

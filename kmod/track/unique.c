@@ -46,9 +46,24 @@ spinlock_t *ft_unique_lock(u64 hash)
 	spinlock_t *lock = &locks[hash % LOCKS];
 
 	spin_lock(lock);
+	/* Held on return, and sparse does not follow a lock through a pointer. */
+	__release(lock);
 	return lock;
 }
 EXPORT_SYMBOL_NS_GPL(ft_unique_lock, FT_SYMBOL_NS);
+
+/**
+ * ft_unique_unlock() - release the lock of a tuple
+ * @lock: what ft_unique_lock() or ft_unique_translated() returned
+ *
+ * Context: BH disabled.
+ */
+void ft_unique_unlock(spinlock_t *lock)
+{
+	__acquire(lock);
+	spin_unlock(lock);
+}
+EXPORT_SYMBOL_NS_GPL(ft_unique_unlock, FT_SYMBOL_NS);
 
 /**
  * ft_unique_in_conntrack() - has nf_conntrack an entry with a tuple?
@@ -139,7 +154,7 @@ static spinlock_t *lock_if_free(const struct ft_net *tn,
 	lock = ft_unique_lock(hash);
 	if (likely(!ft_table_lookup(tn->table, &key, hash, &index)))
 		return lock;
-	spin_unlock(lock);
+	ft_unique_unlock(lock);
 	return NULL;
 }
 

@@ -26,6 +26,7 @@ struct sk_buff;
 
 void ft_unique_init(void);
 spinlock_t *ft_unique_lock(u64 hash);
+void ft_unique_unlock(spinlock_t *lock);
 bool ft_unique_in_conntrack(struct net *net,
 			    const struct nf_conntrack_zone *zone,
 			    const struct nf_conntrack_tuple *tuple);
