@@ -28,7 +28,8 @@ def swap(wanted):
         busywait(10, lambda: run("rmmod", other, ok=False)[0] == 0, f"rmmod {other}")
     if not os.path.isdir("/sys/module/" + wanted):
         if wanted == OURS:
-            run("modprobe", "nfnetlink")
+            # Built in, from 7.x on.
+            run("modprobe", "-q", "nfnetlink", ok=False)
             run("insmod", CTNL_KO)
         else:
             run("modprobe", ORIGINAL)
