@@ -88,17 +88,6 @@ struct count {
 	struct count_entry entry[ENTRIES];
 };
 
-static __u32 number(const struct nlattr *a)
-{
-	if (!mnl_attr_validate(a, MNL_TYPE_U32))
-		return mnl_attr_get_u32(a);
-	if (!mnl_attr_validate(a, MNL_TYPE_U16))
-		return mnl_attr_get_u16(a);
-	if (!mnl_attr_validate(a, MNL_TYPE_U8))
-		return mnl_attr_get_u8(a);
-	return 0;
-}
-
 static void take_entry(struct count_entry *e, const struct nlattr *nest)
 {
 	const struct nlattr *a;
@@ -107,18 +96,18 @@ static void take_entry(struct count_entry *e, const struct nlattr *nest)
 	mnl_attr_for_each_nested(a, nest) {
 		switch (mnl_attr_get_type(a)) {
 		case FLOWTRACK_A_COUNT_ENTRY_FLOWS:
-			e->flows = number(a);
+			e->flows = nl_number(a);
 			break;
 		case FLOWTRACK_A_COUNT_ENTRY_CLASS:
 		case FLOWTRACK_A_COUNT_ENTRY_ZONE:
 		case FLOWTRACK_A_COUNT_ENTRY_MARK:
-			e->value = number(a);
+			e->value = nl_number(a);
 			break;
 		case FLOWTRACK_A_COUNT_ENTRY_L4PROTO:
-			e->l4proto = number(a);
+			e->l4proto = nl_number(a);
 			break;
 		case FLOWTRACK_A_COUNT_ENTRY_STATE:
-			e->state = number(a);
+			e->state = nl_number(a);
 			break;
 		case FLOWTRACK_A_COUNT_ENTRY_SOURCE:
 			top_take_entry(&e->source, a);
@@ -135,13 +124,13 @@ static int by_message(const struct nlmsghdr *nlh, void *data)
 	mnl_attr_for_each(a, nlh, GENL_HDRLEN) {
 		switch (mnl_attr_get_type(a)) {
 		case FLOWTRACK_A_COUNT_TOTAL:
-			count->total = number(a);
+			count->total = nl_number(a);
 			break;
 		case FLOWTRACK_A_COUNT_OTHERS:
-			count->others = number(a);
+			count->others = nl_number(a);
 			break;
 		case FLOWTRACK_A_COUNT_SHORT_BY:
-			count->short_by = number(a);
+			count->short_by = nl_number(a);
 			break;
 		case FLOWTRACK_A_COUNT_ENTRY:
 			if (count->n < ENTRIES)

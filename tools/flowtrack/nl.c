@@ -380,6 +380,25 @@ struct nlmsghdr *nl_append(struct nl *nl, void *at, int cmd)
 }
 
 /**
+ * nl_number() - the number in an attribute
+ * @a: attribute, 1, 2, 4, or 8 bytes wide
+ *
+ * Return: the number; 0 if the attribute is of another width.
+ */
+__u64 nl_number(const struct nlattr *a)
+{
+	if (!mnl_attr_validate(a, MNL_TYPE_U64))
+		return mnl_attr_get_u64(a);
+	if (!mnl_attr_validate(a, MNL_TYPE_U32))
+		return mnl_attr_get_u32(a);
+	if (!mnl_attr_validate(a, MNL_TYPE_U16))
+		return mnl_attr_get_u16(a);
+	if (!mnl_attr_validate(a, MNL_TYPE_U8))
+		return mnl_attr_get_u8(a);
+	return 0;
+}
+
+/**
  * nl_request() - begin a request
  * @nl: socket
  * @cmd: FLOWTRACK_CMD_*

@@ -14,6 +14,7 @@
 
 struct attr_names;
 struct mnl_socket;
+struct nlattr;
 struct nlmsghdr;
 
 /* What libmnl builds or reads messages in. */
@@ -57,6 +58,7 @@ typedef int (*nl_answer_fn)(unsigned int index, int err, void *data);
 int enter_netns(const char *netns);
 int nl_open(struct nl *nl, const char *netns);
 void nl_close(struct nl *nl);
+__u64 nl_number(const struct nlattr *a);
 struct nlmsghdr *nl_request(struct nl *nl, int cmd);
 int nl_talk(struct nl *nl, struct nlmsghdr *req, nl_message_fn fn, void *data);
 int nl_dump(struct nl *nl, struct nlmsghdr *req, nl_message_fn fn,

@@ -10,17 +10,6 @@
 
 #define A(name)		FLOWTRACK_A_PRESSURE_##name
 
-static __u64 number(const struct nlattr *a)
-{
-	if (!mnl_attr_validate(a, MNL_TYPE_U64))
-		return mnl_attr_get_u64(a);
-	if (!mnl_attr_validate(a, MNL_TYPE_U32))
-		return mnl_attr_get_u32(a);
-	if (!mnl_attr_validate(a, MNL_TYPE_U8))
-		return mnl_attr_get_u8(a);
-	return 0;
-}
-
 /**
  * pressure_parse() - read a notification
  * @nlh: message
@@ -37,25 +26,25 @@ void pressure_parse(const struct nlmsghdr *nlh, struct pressure *p)
 
 		switch (type) {
 		case A(TABLE):
-			p->table = number(a);
+			p->table = nl_number(a);
 			break;
 		case A(LEVEL):
-			p->level = number(a);
+			p->level = nl_number(a);
 			break;
 		case A(COUNT):
-			p->count = number(a);
+			p->count = nl_number(a);
 			break;
 		case A(ROOM):
-			p->room = number(a);
+			p->room = nl_number(a);
 			break;
 		case A(FILL):
-			p->fill = number(a);
+			p->fill = nl_number(a);
 			break;
 		case A(RATE):
-			p->rate = number(a);
+			p->rate = nl_number(a);
 			break;
 		case A(CLOSING) ... A(ASSURED):
-			p->flows[type - A(CLOSING)] = number(a);
+			p->flows[type - A(CLOSING)] = nl_number(a);
 			break;
 		case A(SOURCE):
 			top_take_entry(&p->source, a);
@@ -66,25 +55,25 @@ void pressure_parse(const struct nlmsghdr *nlh, struct pressure *p)
 			p->has_service = true;
 			break;
 		case A(POLICY):
-			p->policy = number(a);
+			p->policy = nl_number(a);
 			break;
 		case A(ADAPTIVE_CLOSING) ... A(ADAPTIVE_ASSURED):
-			p->factor[type - A(ADAPTIVE_CLOSING)] = number(a);
+			p->factor[type - A(ADAPTIVE_CLOSING)] = nl_number(a);
 			break;
 		case A(SINCE):
-			p->since = number(a);
+			p->since = nl_number(a);
 			break;
 		case A(EVICTED):
-			p->evicted = number(a);
+			p->evicted = nl_number(a);
 			break;
 		case A(DROPPED):
-			p->dropped = number(a);
+			p->dropped = nl_number(a);
 			break;
 		case A(PASSED):
-			p->passed = number(a);
+			p->passed = nl_number(a);
 			break;
 		case A(REFUSED):
-			p->refused = number(a);
+			p->refused = nl_number(a);
 			break;
 		case A(SYSCTL):
 			if (!mnl_attr_validate(a, MNL_TYPE_NUL_STRING))

@@ -14,17 +14,6 @@
 #include "out.h"
 #include "top.h"
 
-static __u32 number(const struct nlattr *a)
-{
-	if (!mnl_attr_validate(a, MNL_TYPE_U32))
-		return mnl_attr_get_u32(a);
-	if (!mnl_attr_validate(a, MNL_TYPE_U16))
-		return mnl_attr_get_u16(a);
-	if (!mnl_attr_validate(a, MNL_TYPE_U8))
-		return mnl_attr_get_u8(a);
-	return 0;
-}
-
 static void take_address(struct top_entry *e, const struct nlattr *a,
 			 size_t len)
 {
@@ -45,7 +34,7 @@ void top_take_entry(struct top_entry *e, const struct nlattr *nest)
 	mnl_attr_for_each_nested(a, nest) {
 		switch (mnl_attr_get_type(a)) {
 		case FLOWTRACK_A_TOP_ENTRY_FAMILY:
-			e->family = number(a);
+			e->family = nl_number(a);
 			break;
 		case FLOWTRACK_A_TOP_ENTRY_ADDR4:
 			take_address(e, a, 4);
@@ -54,25 +43,25 @@ void top_take_entry(struct top_entry *e, const struct nlattr *nest)
 			take_address(e, a, 16);
 			break;
 		case FLOWTRACK_A_TOP_ENTRY_PREFIX:
-			e->prefix = number(a);
+			e->prefix = nl_number(a);
 			break;
 		case FLOWTRACK_A_TOP_ENTRY_L4PROTO:
-			e->l4proto = number(a);
+			e->l4proto = nl_number(a);
 			break;
 		case FLOWTRACK_A_TOP_ENTRY_PORT:
-			e->port = ntohs(number(a));
+			e->port = ntohs(nl_number(a));
 			break;
 		case FLOWTRACK_A_TOP_ENTRY_FLOWS:
-			e->flows = number(a);
+			e->flows = nl_number(a);
 			break;
 		case FLOWTRACK_A_TOP_ENTRY_RATE:
-			e->rate = number(a);
+			e->rate = nl_number(a);
 			break;
 		case FLOWTRACK_A_TOP_ENTRY_SHARE:
-			e->share = number(a);
+			e->share = nl_number(a);
 			break;
 		case FLOWTRACK_A_TOP_ENTRY_GUARDED:
-			e->guarded = number(a);
+			e->guarded = nl_number(a);
 			break;
 		}
 	}
@@ -86,29 +75,29 @@ static int top_message(const struct nlmsghdr *nlh, void *data)
 	mnl_attr_for_each(a, nlh, GENL_HDRLEN) {
 		switch (mnl_attr_get_type(a)) {
 		case FLOWTRACK_A_TOP_TOTAL:
-			top->total = number(a);
+			top->total = nl_number(a);
 			break;
 		case FLOWTRACK_A_TOP_SAMPLED:
-			top->sampled = number(a);
+			top->sampled = nl_number(a);
 			break;
 		case FLOWTRACK_A_TOP_EXACT:
-			top->exact = number(a);
+			top->exact = nl_number(a);
 			break;
 		case FLOWTRACK_A_TOP_WINDOW:
-			top->window = number(a);
+			top->window = nl_number(a);
 			break;
 		case FLOWTRACK_A_TOP_BIRTHS:
-			top->births = number(a);
+			top->births = nl_number(a);
 			break;
 		case FLOWTRACK_A_TOP_RATE:
-			top->rate = number(a);
+			top->rate = nl_number(a);
 			break;
 		case FLOWTRACK_A_TOP_ENTRY:
 			if (top->n < TOP_MAX)
 				top_take_entry(&top->entry[top->n++], a);
 			break;
 		case FLOWTRACK_A_TOP_GUARDED:
-			top->guarded = number(a);
+			top->guarded = nl_number(a);
 			break;
 		}
 	}
