@@ -621,18 +621,9 @@ static int put_cpu_stats(struct sk_buff *skb, const struct ft_ctnl_head *head, u
 static int dump_cpus(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct ft_ctnl_head head = ft_ctnl_head_of(cb->skb, cb->nlh);
-	const struct net *net = sock_net(skb->sk);
-	unsigned int cpu;
 
 	head.type = IPCTNL_MSG_EXP_GET_STATS_CPU;
-	head.flags = NLM_F_MULTI;
-	for (cpu = cb->args[0]; cpu < nr_cpu_ids; cpu++) {
-		if (cpu_possible(cpu) &&
-		    put_cpu_stats(skb, &head, cpu, per_cpu_ptr(net->ct.stat, cpu)))
-			break;
-	}
-	cb->args[0] = cpu;
-	return skb->len;
+	return ft_ctnl_dump_cpus(skb, cb, head, put_cpu_stats);
 }
 
 /**

@@ -29,6 +29,14 @@ int ft_ctnl_get_stats_cpu(struct sk_buff *skb, const struct nfnl_info *info,
 			  const struct nlattr * const cda[]);
 
 /**
+ * typedef ft_ctnl_put_cpu_t - append the message about one CPU
+ */
+typedef int (*ft_ctnl_put_cpu_t)(struct sk_buff *skb, const struct ft_ctnl_head *head,
+				 unsigned int cpu, const struct ip_conntrack_stat *st);
+int ft_ctnl_dump_cpus(struct sk_buff *skb, struct netlink_callback *cb, struct ft_ctnl_head head,
+		      ft_ctnl_put_cpu_t put);
+
+/**
  * ft_ctnl_head_of() - headers of an answer
  * @skb: request
  * @nlh: its header

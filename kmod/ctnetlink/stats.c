@@ -35,20 +35,33 @@ static int put_cpu_stats(struct sk_buff *skb, const struct ft_ctnl_head *head, u
 	return 0;
 }
 
-static int dump_cpus(struct sk_buff *skb, struct netlink_callback *cb)
+/**
+ * ft_ctnl_dump_cpus() - messages about each CPU
+ * @skb: answer, which is filled as far as it goes
+ * @cb: of the dump; its args[0] is the first CPU that no answer has told yet
+ * @head: headers of the messages, but that they are many
+ * @put: appends the message about one CPU; returns 0, or -EMSGSIZE if there is no room
+ *
+ * Return: bytes in @skb.
+ */
+int ft_ctnl_dump_cpus(struct sk_buff *skb, struct netlink_callback *cb, struct ft_ctnl_head head,
+		      ft_ctnl_put_cpu_t put)
 {
-	struct ft_ctnl_head head = ft_ctnl_head_of(cb->skb, cb->nlh);
 	const struct net *net = sock_net(skb->sk);
 	unsigned int cpu;
 
 	head.flags = NLM_F_MULTI;
 	for (cpu = cb->args[0]; cpu < nr_cpu_ids; cpu++) {
-		if (cpu_possible(cpu) &&
-		    put_cpu_stats(skb, &head, cpu, per_cpu_ptr(net->ct.stat, cpu)))
+		if (cpu_possible(cpu) && put(skb, &head, cpu, per_cpu_ptr(net->ct.stat, cpu)))
 			break;
 	}
 	cb->args[0] = cpu;
 	return skb->len;
+}
+
+static int dump_cpus(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return ft_ctnl_dump_cpus(skb, cb, ft_ctnl_head_of(cb->skb, cb->nlh), put_cpu_stats);
 }
 
 /**
