@@ -207,15 +207,15 @@ bool ft_guard_heavy_any(const struct ft_net *tn)
 /**
  * ft_guard_is_heavy() - is a source heavy?
  * @tn: namespace
- * @who: a whole address
+ * @address: whole
  *
  * Context: RCU read side. As of a second ago.
  * Return: true if so.
  */
-bool ft_guard_is_heavy(const struct ft_net *tn, const struct ft_source *who)
+bool ft_guard_is_heavy(const struct ft_net *tn, const struct ft_source *address)
 {
 	const struct ft_guard_heavy *heavy = rcu_dereference(tn->guard.heavy);
-	struct ft_source source = *who;
+	struct ft_source source = *address;
 	unsigned int i;
 
 	if (!heavy || !heavy->n)

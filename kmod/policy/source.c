@@ -19,6 +19,7 @@
 #include "base/fault_inject.h"
 #include "base/settings.h"
 #include "base/stats.h"
+#include "base/tenant.h"
 #include "flow/flow.h"
 #include "flow/table.h"
 #include "net.h"
@@ -231,16 +232,16 @@ enum ft_source_verdict ft_source_charge(struct ft_net *tn,
 /**
  * ft_source_full() - would a new flow of a source be refused now?
  * @tn: namespace
- * @who: a whole address
+ * @address: whole
  *
  * Context: RCU read side.
  * Return: true if so. It is counted as refused then.
  */
-bool ft_source_full(struct ft_net *tn, const struct ft_source *who)
+bool ft_source_full(struct ft_net *tn, const struct ft_source *address)
 {
 	struct ft_source_table *table = rcu_dereference(tn->sources.table);
 	u32 max = ft_setting(&tn->set, SRC_MAX);
-	struct ft_source source = *who;
+	struct ft_source source = *address;
 	struct hlist_bl_head *bucket;
 	bool many = false, fast = false;
 	struct record *record;

@@ -104,7 +104,7 @@ void ft_source_cut(struct ft_source *source, struct ft_source_prefix prefix);
 enum ft_source_verdict ft_source_charge(struct ft_net *tn,
 					const struct ft_key *key, u32 *word,
 					bool exempt);
-bool ft_source_full(struct ft_net *tn, const struct ft_source *who);
+bool ft_source_full(struct ft_net *tn, const struct ft_source *address);
 void ft_source_release(struct ft_net *tn, const struct ft_key *key, u32 word);
 void ft_source_uncharge(struct ft_net *tn, const struct ft_key *key, u32 word,
 			bool exempt);
