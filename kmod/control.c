@@ -13,6 +13,7 @@
 #include "base/follow.h"
 #include "base/settings.h"
 #include "base/stats.h"
+#include "base/tenant.h"
 #include "control.h"
 #include "flow/shadow.h"
 #include "flow/table.h"

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/settings.h"
 #include "base/stats.h"
+#include "base/tenant.h"
 #include "control.h"
 #include "flow/flow.h"
 #include "flow/shadow.h"

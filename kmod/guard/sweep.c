@@ -8,6 +8,7 @@
 #include <net/netfilter/nf_conntrack_core.h>
 
 #include "base/settings.h"
+#include "base/tenant.h"
 #include "flow/flow.h"
 #include "flow/shadow.h"
 #include "guard/feed.h"

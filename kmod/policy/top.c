@@ -10,6 +10,7 @@
 #include <linux/smp.h>
 
 #include "base/settings.h"
+#include "base/tenant.h"
 #include "flow/flow.h"
 #include "flow/shadow.h"
 #include "flow/table.h"

@@ -9,6 +9,7 @@
 
 #include "base/notify.h"
 #include "base/settings.h"
+#include "base/tenant.h"
 #include "flow/tuple.h"
 #include "net.h"
 #include "policy/top.h"

@@ -11,6 +11,7 @@
 
 #include "base/fault_inject.h"
 #include "base/settings.h"
+#include "base/tenant.h"
 #include "flow/flow.h"
 #include "flow/table.h"
 #include "flow/tuple.h"

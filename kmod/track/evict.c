@@ -7,6 +7,7 @@
 
 #include "base/settings.h"
 #include "base/stats.h"
+#include "base/tenant.h"
 #include "flow/flow.h"
 #include "flow/table.h"
 #include "flow/tuple.h"

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/settings.h"
 #include "base/stats.h"
+#include "base/tenant.h"
 #include "flow/flow.h"
 #include "flow/table.h"
 #include "net.h"
