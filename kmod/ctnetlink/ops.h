@@ -30,6 +30,12 @@ int ft_ctnl_get_stats_cpu(struct sk_buff *skb, const struct nfnl_info *info,
 
 /**
  * typedef ft_ctnl_put_cpu_t - append the message about one CPU
+ * @skb: answer
+ * @head: headers of the message
+ * @cpu: CPU
+ * @st: its counters
+ *
+ * Return: 0 or -EMSGSIZE.
  */
 typedef int (*ft_ctnl_put_cpu_t)(struct sk_buff *skb, const struct ft_ctnl_head *head,
 				 unsigned int cpu, const struct ip_conntrack_stat *st);
