@@ -31,6 +31,7 @@ ccflags-y += $(call ft-have,STRING_SYMBOL_NS,linux/module.h,define MODULE_IMPORT
 ccflags-y += $(call ft-have,LSM_CONTEXT,linux/security.h,\bsecurity_secid_to_secctx.u32 secid. struct lsm_context\b)
 ccflags-y += $(call ft-have,CTA_TIMESTAMP_EVENT,uapi/linux/netfilter/nfnetlink_conntrack.h,\bCTA_TIMESTAMP_EVENT\b)
 ccflags-y += $(call ft-have,HELPER_CT_REFCNT,net/netfilter/nf_conntrack_helper.h,\brefcount_t ct_refcnt;)
+ccflags-y += $(call ft-have,EXPECT_EVENT_MASK,net/netfilter/nf_conntrack_expect.h,\bu16 event_mask;)
 ccflags-y += $(call ft-have,EXPECT_MASTER_TUPLE,net/netfilter/nf_conntrack_expect.h,\bstruct nf_conntrack_tuple master_tuple;)
 ccflags-y += $(call ft-have,KFREE_SKB_RX_SK,trace/events/skb.h,\bstruct sock \*rx_sk\b)
 ccflags-y += $(call ft-have,KFREE_SKB_CONST_SK,trace/events/skb.h,\bconst struct sock \*rx_sk\b)

@@ -472,6 +472,7 @@ static struct nf_conntrack_expect *make(const struct nlattr * const cda[], struc
 	exp->class = class ? ntohl(nla_get_be32(class)) : 0;
 	exp->master = master;
 	ft_compat_expect_set_master(exp);
+	ft_compat_expect_set_events(exp);
 	write_pnet(&exp->net, nf_ct_net(master));
 #ifdef CONFIG_NF_CONNTRACK_ZONES
 	exp->zone = master->zone;

@@ -678,12 +678,11 @@ def _(rig):
     with rig.r:
         p = subprocess.Popen(["sh", "-c", script])
     try:
-        for _ in range(4):
-            busywait(10, lambda: run("rmmod", OURS, ok=False)[0] == 0 or not os.path.isdir("/sys/module/" + OURS),
-                     "rmmod")
-            # What asks meanwhile makes the kernel load its own.
-            busywait(20, lambda: (run("rmmod", ORIGINAL, ok=False), run("insmod", CTNL_KO, ok=False))[1][0] == 0,
-                     "insmod")
+        # What asks while neither is there would make the kernel load its own.
+        with modprobe("/bin/true"):
+            for _ in range(4):
+                busywait(10, lambda: run("rmmod", OURS, ok=False)[0] == 0, f"rmmod {OURS}")
+                run("insmod", CTNL_KO)
     finally:
         p.kill()
         p.wait()

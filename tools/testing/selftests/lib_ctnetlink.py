@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """ctnetlink in plain netlink, and the two modules that speak it: ours, and the kernel's own."""
 
+import contextlib
+
 from lib import *
 
 CTNL_KO = os.path.join(os.path.dirname(KO), "nf_flowtrack_ctnetlink.ko")
@@ -18,6 +20,21 @@ NAMES = dict(enumerate(
 NESTED = 0x8000
 REQUEST, ACK, DUMP, EXCL, CREATE = 1, 4, 0x300, 0x200, 0x400
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+@contextlib.contextmanager
+def modprobe(program):
+    """The kernel calls another program to have a module loaded."""
+    path = "/proc/sys/kernel/modprobe"
+    with open(path) as f:
+        before = f.read()
+    try:
+        with open(path, "w") as f:
+            f.write(program)
+        yield
+    finally:
+        with open(path, "w") as f:
+            f.write(before)
 
 
 def swap(wanted):

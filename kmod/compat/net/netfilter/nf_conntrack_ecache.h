@@ -19,4 +19,17 @@ static inline int ft_compat_put_event_time(struct sk_buff *skb, const struct nf_
 	return 0;
 }
 
+/*
+ * Newer kernels (7.3) copy from the master which events of an expectation are wanted, in
+ * nf_ct_expect_init().
+ */
+static inline void ft_compat_expect_set_events(struct nf_conntrack_expect *exp)
+{
+#if defined(FT_HAVE_EXPECT_EVENT_MASK) && defined(CONFIG_NF_CONNTRACK_EVENTS)
+	const struct nf_conntrack_ecache *ecache = nf_ct_ecache_find(exp->master);
+
+	exp->event_mask = ecache ? ecache->expmask : 0;
+#endif
+}
+
 #endif /* _FT_COMPAT_NET_NF_CONNTRACK_ECACHE_H */
