@@ -15,6 +15,7 @@
 
 #include "cmd.h"
 #include "complete.h"
+#include "conntrack.h"
 #include "names.h"
 #include "parse.h"
 #include "verb.h"
@@ -22,6 +23,14 @@
 /* Of the JSON: greater when a member goes or means something else. */
 #define SCHEMA_VERSION		"1"
 #define MODULE_VERSION_FILE	"/sys/module/nf_flowtrack/version"
+
+/* Adds to the error what a word of conntrack's is here. Return: false if it is none. */
+static bool tell_conntrack(const char *here, const char *word)
+{
+	if (here)
+		err_add(": conntrack's '%.*s' is %s", (int)strcspn(word, "="), word, here);
+	return here;
+}
 
 static int unknown_verb(const char *name)
 {
@@ -32,6 +41,8 @@ static int unknown_verb(const char *name)
 		names[i] = verbs[i].name;
 	near = close_word(name, names, n_verbs);
 	err_set(EXIT_USAGE, "unknown verb '%s'", name);
+	if (tell_conntrack(conntrack_option(name, strlen(name)), name))
+		return EXIT_USAGE;
 	if (near)
 		err_add(", did you mean '%s'?", near);
 	else
@@ -135,20 +146,36 @@ static unsigned int option_matches(const char *name, size_t len, char *list, siz
 	return n;
 }
 
+/* An option of one letter that this program does not have. */
+static int bad_letter(void)
+{
+	const char letter[] = { '-', optopt, '\0' };
+
+	err_set(EXIT_USAGE, "unknown option '%s'", letter);
+	tell_conntrack(conntrack_letter(optopt), letter);
+	return EXIT_USAGE;
+}
+
 static int bad_option(int c, char **argv)
 {
 	const char *word = argv[optind - 1];
 	char list[256];
 	size_t len;
 
-	if (c == ':')
-		return err_set(EXIT_USAGE, "option '%s' needs a value", word);
+	if (c == ':') {
+		err_set(EXIT_USAGE, "option '%s' needs a value", word);
+		if (!strncmp(word, "--", 2))
+			tell_conntrack(conntrack_option(word + 2, strlen(word + 2)), word);
+		return EXIT_USAGE;
+	}
 	if (strncmp(word, "--", 2))
-		return err_set(EXIT_USAGE, "unknown option '-%c'", optopt);
+		return bad_letter();
 	len = strcspn(word, "=");
 	switch (option_matches(word + 2, len - 2, list, sizeof(list))) {
 	case 0:
-		return err_set(EXIT_USAGE, "unknown option '%.*s'", (int)len, word);
+		err_set(EXIT_USAGE, "unknown option '%.*s'", (int)len, word);
+		tell_conntrack(conntrack_option(word + 2, len - 2), word);
+		return EXIT_USAGE;
 	case 1:
 		return err_set(EXIT_USAGE, "option '%.*s' takes no value, '%s' was given",
 			       (int)len, word, word + len + 1);
@@ -156,6 +183,14 @@ static int bad_option(int c, char **argv)
 		return err_set(EXIT_USAGE, "option '%.*s' is ambiguous: %s", (int)len, word,
 			       list);
 	}
+}
+
+/* An option that another verb has; conntrack may have had it in mind. */
+static int not_of_verb(const struct verb *verb, const struct option *o)
+{
+	err_set(EXIT_USAGE, "'%s' has no option '--%s'", verb->name, o->name);
+	tell_conntrack(conntrack_option(o->name, strlen(o->name)), o->name);
+	return EXIT_USAGE;
 }
 
 static int check_only(const struct verb *verb, unsigned int given)
@@ -169,17 +204,30 @@ static int check_only(const struct verb *verb, unsigned int given)
 			continue;
 		while (option_of(o->val) != i)
 			o++;
-		return err_set(EXIT_USAGE, "'%s' has no option '--%s'",
-			       verb->name, o->name);
+		return not_of_verb(verb, o);
 	}
 	return EXIT_OK;
+}
+
+/* conntrack's -d is an address. */
+static int take_delay(struct options *opts)
+{
+	struct addr addr;
+	__u64 delay;
+
+	if (parse_u64(optarg, 86400, &delay) && delay) {
+		opts->delay = delay;
+		return EXIT_OK;
+	}
+	err_set(EXIT_USAGE, "bad value '%s' of '--delay': expected 1 to 86400 seconds", optarg);
+	if (parse_prefix(optarg, &addr))
+		tell_conntrack(conntrack_letter('d'), "-d");
+	return EXIT_USAGE;
 }
 
 /* Return: an exit code. */
 static int take_option(struct options *opts, int c, char **argv)
 {
-	__u64 delay;
-
 	switch (c) {
 	case 'j':
 		opts->json = true;
@@ -235,12 +283,7 @@ static int take_option(struct options *opts, int c, char **argv)
 		opts->once = true;
 		return EXIT_OK;
 	case OPT_DELAY:
-		if (!parse_u64(optarg, 86400, &delay) || !delay)
-			return err_set(EXIT_USAGE,
-				       "bad value '%s' of '--delay': expected 1 to 86400 seconds",
-				       optarg);
-		opts->delay = delay;
-		return EXIT_OK;
+		return take_delay(opts);
 	case OPT_COUNT:
 		if (!parse_u64(optarg, ULLONG_MAX, &opts->count) || !opts->count)
 			return err_set(EXIT_USAGE,

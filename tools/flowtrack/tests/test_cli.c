@@ -85,6 +85,59 @@ static void usage_errors(void)
 	}
 }
 
+/* Lines that conntrack(8) takes, and words of them. */
+static void habits(void)
+{
+	static const struct {
+		const char *line;
+		const char *says;
+	} cases[] = {
+		{ "-L", "unknown option '-L': conntrack's '-L' is 'flowtrack list" },
+		{ "-D -p tcp", "conntrack's '-D' is 'flowtrack del" },
+		{ "-E", "conntrack's '-E' is 'flowtrack monitor" },
+		{ "-C", "conntrack's '-C' is 'flowtrack count" },
+		{ "-F", "conntrack's '-F' is 'flowtrack flush'" },
+		{ "-S", "conntrack's '-S' is 'flowtrack stats'" },
+		{ "-G", "conntrack's '-G' is 'flowtrack get" },
+		{ "-I", "conntrack's '-I' is 'flowtrack add" },
+		{ "-U", "'conntrack -U' does it" },
+		{ "-R file", "conntrack's '-R' is 'flowtrack restore" },
+		{ "--dump", "conntrack's '--dump' is 'flowtrack list" },
+		{ "--delete", "conntrack's '--delete' is 'flowtrack del" },
+		{ "--event", "conntrack's '--event' is 'flowtrack monitor" },
+		{ "--count", "conntrack's '--count' is 'flowtrack count" },
+		{ "delete tcp", "unknown verb 'delete': conntrack's 'delete' is" },
+		{ "dump", "conntrack's 'dump' is 'flowtrack list" },
+		{ "list --src 10.0.0.1", "conntrack's '--src' is the word 'src ADDR'" },
+		{ "list --orig-dst=::1", "conntrack's '--orig-dst' is the word 'dst ADDR'" },
+		{ "list -s 10.0.0.1", "conntrack's '-s' is the word 'src ADDR'" },
+		{ "list -d 10.0.0.1", "conntrack's '-d' is the word 'dst ADDR'" },
+		{ "list -d 10.0.0.0/8", "conntrack's '-d' is the word 'dst ADDR'" },
+		{ "list -p tcp", "conntrack's '-p' is a word of its own: 'tcp'" },
+		{ "list -f ipv6", "conntrack's '-f' is -4 or -6" },
+		{ "list --dport 80", "conntrack's '--dport' is the word 'dport N'" },
+		{ "list --reply-port-src 80", "is the word 'reply-sport N'" },
+		{ "list --state ESTABLISHED", "is the word 'state NAME'" },
+		{ "list -m 5", "is the word 'mark N[/MASK]'" },
+		{ "list --zone 5", "is the word 'zone N'" },
+		{ "list --id 5", "the words 'id N' behind get or del" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		EXPECT_INT(run(cases[i].line), EXIT_USAGE);
+		if (!strstr(errs, cases[i].says))
+			test_failed(__FILE__, __LINE__, "'%s' says '%s'", cases[i].line, errs);
+	}
+	/* What conntrack does not have is only unknown. */
+	run("list -x");
+	EXPECT(!strstr(errs, "conntrack"));
+	run("list --nonsense");
+	EXPECT(!strstr(errs, "conntrack"));
+	run("top -d 0");
+	EXPECT(!strstr(errs, "conntrack"));
+}
+
 static void module_missing(void)
 {
 	static const char * const verbs[] = {
@@ -123,6 +176,7 @@ static void help_and_version(void)
 
 const struct test cli_tests[] = {
 	{ "usage errors", usage_errors },
+	{ "errors that know conntrack's options", habits },
 	{ "exit code of a missing module", module_missing },
 	{ "help and version", help_and_version },
 	{ NULL, NULL },
