@@ -124,7 +124,7 @@ demo:
 	$(T)/demo.sh
 
 bench:
-	tools/bench/bench.sh $(if $(filter 1,$(QUICK)),--quick)
+	tools/bench/bench.sh $(if $(filter 1,$(QUICK)),--quick) $(if $(CASE),--case '$(CASE)') $(if $(SIZE),--sizes $(SIZE))
 
 help:
 	@echo 'Build'
@@ -136,6 +136,7 @@ help:
 	@echo 'See it at work'
 	@echo '  make demo                               a full table, with and without flowtrack'
 	@echo '  make bench [QUICK=1]                    nf_conntrack and nf_flowtrack side by side, in nanoseconds and bytes'
+	@echo '  make bench CASE=REGEX [SIZE=N,...]      only cases of that name, at so many flows: CASE=group8/udp4 SIZE=1e6'
 	@echo '  make scenarios [KERNEL=6.1] [NAME=NAME] who gets in while a table is full: nf_conntrack and nf_flowtrack'
 	@echo 'Test'
 	@echo '  make check                              all of the following; installs what they need first (as root)'

@@ -40,6 +40,10 @@ enum bench_kind {
  * @kind: enum bench_kind
  * @reply: packets of the responder
  * @forward: PRE_ROUTING, FORWARD, POST_ROUTING; else PRE_ROUTING, LOCAL_IN
+ * @group: packets that pass the ingress hook and PRE_ROUTING, each of these one after the
+ *	other, before the first of them goes on, as those of a list do; at least 1
+ * @receive: not the hooks alone: lists of that many packets are received by the device,
+ *	routed, forwarded, and taken back by another device; 0: the hooks alone
  * @drop: the ruleset drops the packets
  * @expect: enum ip_conntrack_info that the ruleset must see
  * @first: number of the first flow
@@ -47,6 +51,8 @@ enum bench_kind {
  * @packets: how many packets to send
  * @burst: packets of the same flow, one after the other
  * @seed: of the random choice of flows; 0: one after the other
+ * @skew: not all of them are chosen as often, but by Zipf's law with an exponent of 1.1: then
+ *	this is @flows^-0.1, in units of 2^-63; 0: all are
  * @step: counts on from run to run, so that TCP makes progress
  * @port: destination port of the flows
  * @cpus: CPUs that send at the same time, @packets each; 0: the writer does
@@ -58,6 +64,8 @@ struct bench_run {
 	u64 kind;
 	u64 reply;
 	u64 forward;
+	u64 group;
+	u64 receive;
 	u64 drop;
 	u64 expect;
 	u64 first;
@@ -65,6 +73,7 @@ struct bench_run {
 	u64 packets;
 	u64 burst;
 	u64 seed;
+	u64 skew;
 	u64 step;
 	u64 port;
 	u64 cpus;
@@ -72,6 +81,7 @@ struct bench_run {
 };
 
 u64 bench_mix(u64 x);
+u64 bench_pick(const struct bench_run *run, u64 n);
 struct sk_buff *bench_skb_alloc(struct net_device *dev);
 void bench_skb_set(struct sk_buff *skb, const struct bench_run *run, u64 flow,
 		   u64 step);

@@ -10,6 +10,7 @@ harness and the hooks' own walk cost, which is subtracted. All three see the sam
 import argparse
 import json
 import os
+import re
 import select
 import statistics
 import subprocess
@@ -23,6 +24,8 @@ UDP, SYN, SYN_ACK, ACK, DATA, WINDOW = range(6)
 ESTABLISHED, NEW, REPLY, NOTHING = 0, 2, 3, 5
 PORT, PORT_NEW = 53, 5353
 LONG = 20000
+# Packets of a group: what a NIC's driver hands up at once, unless told otherwise (gro_normal_batch).
+GROUP = 8
 
 # name: family, what opens a flow, [(kind, reply, expected state)] that establishes it, a packet of either direction
 PROTOCOLS = {
@@ -30,6 +33,13 @@ PROTOCOLS = {
     "tcp4": (4, SYN, [(SYN_ACK, 1, REPLY), (ACK, 0, ESTABLISHED), (WINDOW, 1, REPLY)], (DATA, WINDOW)),
     "tcp6": (6, SYN, [(SYN_ACK, 1, REPLY), (ACK, 0, ESTABLISHED), (WINDOW, 1, REPLY)], (DATA, WINDOW)),
 }
+
+# What is measured with the flows of each protocol in the tables, and what then with those of UDP.
+PER_PROTOCOL = ("established", "burst8", "reply", "forward", "group8", "train8", "zipf8", "receive1", "receive8",
+                "receive16", "receive64", "dropped", "dropped8", "new", "new8")
+FULL_KEPT = ("full-evict-kept/udp4", "full-drop-kept/udp4", "full-pass-kept/udp4")
+AFTER_UDP = ("delete-by-filter/udp4", "list/udp4", "list-json/udp4", "resize/udp4", "expiry-told/udp4", *FULL_KEPT,
+             "flush/udp4")
 
 
 class Void(Exception):
@@ -113,12 +123,16 @@ def wait_for_ends(stream, wanted, deadline):
 class Bench:
     def __init__(self, args):
         self.args = args
-        self.result = {"kernel": os.uname().release, "rounds": args.rounds, "cases": {}}
+        self.result = {"kernel": os.uname().release, "cpu": args.cpu, "rounds": args.rounds, "cases": {}}
         self.step = 0
         self.seed = 1
 
     def say(self, text):
         print(text, flush=True)
+
+    def wanted(self, *stems, tag=""):
+        """Has somebody asked for one of these cases? Names end in what they are measured with: "established/udp4"."""
+        return any(re.search(self.args.case, f"{stem}/{tag}" if tag else stem) for stem in stems)
 
     # One measured run; every packet must have met the ruleset in the expected state.
     def run(self, who, packets, expect, accepted=None, seen=None, **what):
@@ -149,6 +163,23 @@ class Bench:
             self.step += packets
             what["first"] = what.get("first", 0) + advance
         return times
+
+    def measure(self, name, packets, expect, **what):
+        if self.wanted(name.rsplit("/", 1)[0]):
+            self.case(name, self.rounds(packets, expect, **what))
+
+    def whole(self, name, packets, expect, **what):
+        """Nothing is subtracted: what becomes of the time that all of the stack takes for a packet."""
+        if not self.wanted(name.rsplit("/", 1)[0]):
+            return
+        times = self.rounds(packets, expect, **what)
+        none, ct, ft = (statistics.median(times[who]) for who in (NONE, CT, FT))
+        ratios = [f / c for f, c in zip(times[FT], times[CT])]
+        self.result["cases"][name] = {
+            "none_ns": none, "ct_ns": ct, "ft_ns": ft, "ratio": statistics.median(ratios),
+            "ratios": [round(r, 3) for r in ratios], "unit": "ns per packet, all of the stack"}
+        self.say(f"{name:34} ct {ct:8.1f}  ft {ft:8.1f}  ratio {statistics.median(ratios):.3f}"
+                 f"  (neither {none:.1f}; packets per second: × {ct / ft:.2f})")
 
     def case(self, name, times, **more):
         over = times[NONE]
@@ -184,7 +215,12 @@ class Bench:
         subprocess.run(["insmod", self.args.harness], check=True)
         for who in (NONE, CT, FT):
             sysctl(who, nf_flowtrack_enable=int(who == FT))
-            inside(who, "sh", "-ec", f"echo attach {who} {int(who != NONE)} >{CONTROL}")
+            inside(who, "sh", "-ec", f"""
+                echo attach {who} {int(who != NONE)} >{CONTROL}
+                echo 1 >/proc/sys/net/ipv4/ip_forward
+                echo 1 >/proc/sys/net/ipv6/conf/bench1/disable_ipv6
+                ip link set bench1 up
+                ip route add 192.0.2.0/24 dev bench1""")
         self.timeouts(LONG)
 
     def timeouts(self, seconds):
@@ -231,22 +267,32 @@ class Bench:
     def protocol(self, proto, flows):
         family, opener, _, (orig, reply) = PROTOCOLS[proto]
         tag = f"{proto}/{flows}"
+        if not self.wanted(*PER_PROTOCOL, tag=proto) and not (proto == "udp4" and self.wanted(*AFTER_UDP)):
+            return
         packets = self.args.packets
         same = {"family": family, "flows": flows}
         self.limits(flows)
         self.fill(proto, flows)
         self.settle(proto, flows)
-        self.case(f"established/{tag}", self.rounds(packets, ESTABLISHED, kind=orig, **same))
-        self.case(f"burst8/{tag}", self.rounds(packets, ESTABLISHED, kind=orig, burst=8, **same))
-        self.case(f"reply/{tag}", self.rounds(packets, REPLY, kind=reply, reply=1, **same))
-        self.case(f"forward/{tag}", self.rounds(packets, ESTABLISHED, kind=orig, forward=1, **same))
+        what = {"kind": orig} | same
+        self.measure(f"established/{tag}", packets, ESTABLISHED, **what)
+        self.measure(f"burst8/{tag}", packets, ESTABLISHED, burst=8, **what)
+        self.measure(f"reply/{tag}", packets, REPLY, kind=reply, reply=1, **same)
+        self.measure(f"forward/{tag}", packets, ESTABLISHED, forward=1, **what)
+        self.measure(f"group8/{tag}", packets, ESTABLISHED, group=GROUP, **what)
+        self.measure(f"train8/{tag}", packets, ESTABLISHED, group=GROUP, burst=8, **what)
+        self.measure(f"zipf8/{tag}", packets, ESTABLISHED, group=GROUP, skew=round(flows ** -0.1 * 2 ** 63), **what)
+        # What IPv6 adds to the stack is not conntrack's: its hooks are measured above.
+        for n in (1, 8, 16, 64) if family == 4 else ():
+            self.whole(f"receive{n}/{tag}", packets, ESTABLISHED, receive=n, **what)
 
         some = max(min(flows // 10, 100000), 2000)
-        self.case(f"dropped/{tag}", self.rounds(some, NEW, kind=opener, family=family, first=2 * flows, flows=flows,
-                                                port=PORT_NEW, drop=1))
+        what = {"kind": opener, "family": family, "port": PORT_NEW}
+        for stem, group in (("dropped", 1), ("dropped8", GROUP)):
+            self.measure(f"{stem}/{tag}", some, NEW, first=2 * flows, flows=flows, drop=1, group=group, **what)
         # Last: it leaves some flows more than there were.
-        self.case(f"new/{tag}", self.rounds(some, NEW, kind=opener, family=family, first=flows, flows=some,
-                                            port=PORT_NEW, random=0, advance=some))
+        for stem, group, first in (("new", 1, flows), ("new8", GROUP, flows + some * self.args.rounds)):
+            self.measure(f"{stem}/{tag}", some, NEW, first=first, flows=some, random=0, advance=some, group=group, **what)
 
     def delete(self, flows):
         """The flows that "new" left beside @flows UDP flows. conntrack needs minutes: once must do."""
@@ -421,28 +467,43 @@ class Bench:
         self.pair(f"expiry-lag/udp4/{flows}", lag[CT], lag[FT], "s after the last deadline")
         self.timeouts(LONG)
 
+    def after_udp(self, flows):
+        """What is done to many flows at once; UDP's are in, and those that "new" left."""
+        if self.wanted("delete-by-filter/udp4"):
+            self.delete(flows)
+        if self.wanted("list/udp4", "list-json/udp4"):
+            self.lists(flows)
+        if self.wanted("resize/udp4"):
+            self.resize(flows)
+        if self.wanted("expiry-told/udp4"):
+            self.told(flows)
+        if self.wanted(*FULL_KEPT):
+            # Who has been idle for a minute may be evicted.
+            self.settle("udp4", flows)
+            self.full_kept(flows)
+        if self.wanted("flush/udp4"):
+            self.flushes(flows)
+
     def all(self):
         self.set_up()
         for flows in self.args.sizes:
-            self.floor(flows)
+            if self.wanted("floor"):
+                self.floor(flows)
             for proto in PROTOCOLS:
                 self.protocol(proto, flows)
-                if proto == "udp4" and flows == self.args.main:
-                    self.delete(flows)
-                    self.lists(flows)
-                    self.resize(flows)
-                    self.told(flows)
-                    # Who has been idle for a minute may be evicted.
-                    self.settle(proto, flows)
-                    self.full_kept(flows)
-                    self.flushes(flows)
+                if proto == "udp4" and flows == self.args.main and self.wanted(*AFTER_UDP):
+                    self.after_udp(flows)
                 self.flush()
             if flows == self.args.main:
-                self.idle(flows, self.args.idle)
-                self.full_flood(flows)
+                if self.wanted("idle"):
+                    self.idle(flows, self.args.idle)
+                if self.wanted("full-evict/udp4"):
+                    self.full_flood(flows)
                 for proto in PROTOCOLS:
-                    self.memory(proto, flows)
-            self.expiry(flows)
+                    if self.wanted("memory", "established-acct", tag=proto):
+                        self.memory(proto, flows)
+            if self.wanted("expiry/udp4", "expiry-lag/udp4"):
+                self.expiry(flows)
 
 
 def sysctl_drops(tool):
@@ -467,6 +528,8 @@ def main():
     parser.add_argument("--packets", type=int, default=600000)
     parser.add_argument("--quick", action="store_true", help="do not wait for what nf_conntrack takes long for")
     parser.add_argument("--idle", type=int, default=20)
+    parser.add_argument("--case", default="", help="measure only cases whose name this regular expression finds")
+    parser.add_argument("--cpu", default="unknown", help="the CPU's name, for the record")
     bench = Bench(parser.parse_args())
     status = 0
     try:

@@ -21,6 +21,7 @@
 #include <linux/completion.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
+#include <linux/if_arp.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -28,6 +29,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
+#include <linux/netfilter_netdev.h>
 #include <linux/nsproxy.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
@@ -49,16 +51,19 @@
 /* Packets after which workers get the CPU: a network has gaps. */
 #define PAUSE		(BENCH_BATCH * 64)
 #define DEVICE		"bench0"
+#define DEVICE_OUT	"bench1"
 
 /**
  * struct site - a namespace that is measured
  * @net: the namespace; NULL: none yet
- * @dev: where packets come in and go out
+ * @dev: where packets come in, and go out unless they are received in earnest
+ * @out: where those go out
  * @conntrack: its hooks were asked for
  */
 struct site {
 	struct net *net;
 	struct net_device *dev;
+	struct net_device *out;
 	bool conntrack;
 };
 
@@ -69,6 +74,7 @@ struct site {
  * @samples: nanoseconds that each batch took
  * @n_samples: how many there are
  * @accepted: packets that got through
+ * @back: packets of @batch that @out has taken back
  * @done: packets sent
  * @end: completed when all is sent
  */
@@ -78,6 +84,7 @@ struct lane {
 	u32 *samples;
 	unsigned int n_samples;
 	u64 accepted;
+	unsigned int back;
 	u64 done;
 	struct completion end;
 };
@@ -106,6 +113,9 @@ static DEFINE_PER_CPU_ALIGNED(struct seen, rule_seen);
 /* Lanes of a run that have not begun. */
 static atomic_t waiting;
 
+/* Whose packets a CPU receives; NULL: none. */
+static DEFINE_PER_CPU(struct lane *, receiver);
+
 static unsigned int rule(void *priv, struct sk_buff *skb,
 			 const struct nf_hook_state *state)
 {
@@ -129,6 +139,50 @@ static const struct nf_hook_ops rule_ops[] = {
 	  .priority = NF_IP6_PRI_FILTER },
 };
 
+/* What has come out is what will be sent next: nothing is allocated or freed meanwhile. */
+static netdev_tx_t out_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct lane *lane = this_cpu_read(receiver);
+
+	if (!lane) {
+		kfree_skb(skb);
+		return NETDEV_TX_OK;
+	}
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	lane->batch[lane->back++] = skb;
+	return NETDEV_TX_OK;
+}
+
+static const struct net_device_ops out_ops = {
+	.ndo_start_xmit = out_xmit,
+};
+
+/* One neighbour for all, and no header: what goes out is what came in. */
+static void out_setup(struct net_device *dev)
+{
+	dev->netdev_ops = &out_ops;
+	dev->type = ARPHRD_NONE;
+	dev->flags = IFF_NOARP | IFF_POINTOPOINT;
+	dev->priv_flags |= IFF_NO_QUEUE;
+	dev->mtu = 1500;
+	dev->needs_free_netdev = true;
+}
+
+static int out_register(struct site *site, struct net *net)
+{
+	int err;
+
+	site->out = alloc_netdev(0, DEVICE_OUT, NET_NAME_USER, out_setup);
+	if (!site->out)
+		return -ENOMEM;
+	dev_net_set(site->out, net);
+	err = register_netdev(site->out);
+	if (err)
+		free_netdev(site->out);
+	return err;
+}
+
 static int attach(unsigned int who, bool conntrack)
 {
 	struct net *net = current->nsproxy->net_ns;
@@ -141,10 +195,13 @@ static int attach(unsigned int who, bool conntrack)
 	site->dev = dev_get_by_name(net, DEVICE);
 	if (!site->dev)
 		return -ENODEV;
+	err = out_register(site, net);
+	if (err)
+		goto err_dev;
 	if (conntrack) {
 		err = nf_ct_netns_get(net, NFPROTO_INET);
 		if (err)
-			goto err_dev;
+			goto err_out;
 	}
 	err = nf_register_net_hooks(net, rule_ops, ARRAY_SIZE(rule_ops));
 	if (err)
@@ -156,6 +213,8 @@ static int attach(unsigned int who, bool conntrack)
 err_conntrack:
 	if (conntrack)
 		nf_ct_netns_put(net, NFPROTO_INET);
+err_out:
+	unregister_netdev(site->out);
 err_dev:
 	dev_put(site->dev);
 	return err;
@@ -168,6 +227,7 @@ static void detach(struct site *site)
 	nf_unregister_net_hooks(site->net, rule_ops, ARRAY_SIZE(rule_ops));
 	if (site->conntrack)
 		nf_ct_netns_put(site->net, NFPROTO_INET);
+	unregister_netdev(site->out);
 	dev_put(site->dev);
 	put_net(site->net);
 	site->net = NULL;
@@ -183,35 +243,82 @@ static bool pass(const struct site *site, u8 pf, unsigned int hook,
 	return nf_hook(pf, hook, site->net, NULL, skb, in, out, NULL) == 1;
 }
 
-static bool send_one(const struct site *site, const struct bench_run *run,
-		     struct sk_buff *skb)
+static bool send_on(const struct site *site, const struct bench_run *run, u8 pf,
+		    struct sk_buff *skb)
 {
-	u8 pf = run->family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
-
-	if (!pass(site, pf, NF_INET_PRE_ROUTING, skb))
-		return false;
 	if (!run->forward)
 		return pass(site, pf, NF_INET_LOCAL_IN, skb);
 	return pass(site, pf, NF_INET_FORWARD, skb) &&
 	       pass(site, pf, NF_INET_POST_ROUTING, skb);
 }
 
-/* Who frees or takes up a packet takes its conntrack away: a part of the cost. */
+/* Whoever frees or takes up a packet takes its conntrack away: a part of the cost. */
+static unsigned int send_group(const struct site *site, const struct bench_run *run,
+			       struct sk_buff **skb, unsigned int n)
+{
+	u8 pf = run->family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+	bool through[BENCH_BATCH];
+	unsigned int i, accepted = 0;
+
+	for (i = 0; i < n && nf_hook_ingress_active(skb[i]); i++)
+		nf_hook_ingress(skb[i]);
+	for (i = 0; i < n; i++)
+		through[i] = pass(site, pf, NF_INET_PRE_ROUTING, skb[i]);
+	for (i = 0; i < n; i++) {
+		accepted += through[i] && send_on(site, run, pf, skb[i]);
+		nf_reset_ct(skb[i]);
+	}
+	return accepted;
+}
+
+/* As a NIC's poll hands them up. Those that come out are in the batch again. */
+static void receive(struct lane *lane, unsigned int n)
+{
+	unsigned int i, list_end = 0;
+	LIST_HEAD(list);
+
+	for (i = 0; i < n; i++) {
+		list_add_tail(&lane->batch[i]->list, &list);
+		if (++list_end < lane->run.receive && i + 1 < n)
+			continue;
+		netif_receive_skb_list(&list);
+		INIT_LIST_HEAD(&list);
+		list_end = 0;
+	}
+}
+
 static u64 send_batch(const struct site *site, struct lane *lane,
 		      unsigned int n)
 {
+	const struct bench_run *run = &lane->run;
 	unsigned int i;
 	u64 start, ns;
 
 	local_bh_disable();
+	lane->back = 0;
+	this_cpu_write(receiver, run->receive ? lane : NULL);
 	start = ktime_get_ns();
-	for (i = 0; i < n; i++) {
-		lane->accepted += send_one(site, &lane->run, lane->batch[i]);
-		nf_reset_ct(lane->batch[i]);
-	}
+	if (run->receive)
+		receive(lane, n);
+	for (i = 0; i < n && !run->receive; i += run->group)
+		lane->accepted += send_group(site, run, lane->batch + i,
+					     min_t(u64, n - i, run->group));
 	ns = ktime_get_ns() - start;
+	this_cpu_write(receiver, NULL);
 	local_bh_enable();
 	return ns;
+}
+
+/* Packets that did not come out were freed by whoever dropped them. */
+static bool replace_lost(struct lane *lane, unsigned int n)
+{
+	lane->accepted += lane->back;
+	for (; lane->back < n; lane->back++) {
+		lane->batch[lane->back] = bench_skb_alloc(NULL);
+		if (!lane->batch[lane->back])
+			return false;
+	}
+	return true;
 }
 
 static int by_size(const void *a, const void *b)
@@ -240,7 +347,7 @@ static void lane_run(struct lane *lane)
 	const struct bench_run *run = &lane->run;
 	const struct site *site = &sites[run->who];
 	unsigned int i, n;
-	u64 pick, ns;
+	u64 ns;
 
 	lane->accepted = 0;
 	lane->done = 0;
@@ -248,17 +355,16 @@ static void lane_run(struct lane *lane)
 	while (lane->done < run->packets) {
 		n = min_t(u64, run->packets - lane->done, BENCH_BATCH);
 		for (i = 0; i < n; i++) {
-			pick = (lane->done + i) / run->burst;
-			if (run->seed)
-				pick = (bench_mix(run->seed + pick) >> 32) *
-				       run->flows >> 32;
 			lane->batch[i]->dev = site->dev;
-			/* Whoever drops it must not free it. */
-			refcount_set(&lane->batch[i]->users, 2);
-			bench_skb_set(lane->batch[i], run, run->first + pick,
+			/* Whoever drops it must not free it; a receiver would copy it. */
+			refcount_set(&lane->batch[i]->users, run->receive ? 1 : 2);
+			bench_skb_set(lane->batch[i], run,
+				      run->first + bench_pick(run, lane->done + i),
 				      run->step + lane->done + i);
 		}
 		ns = send_batch(site, lane, n);
+		if (run->receive && !replace_lost(lane, n))
+			break;
 		if (n == BENCH_BATCH && lane->n_samples < SAMPLES_MAX)
 			lane->samples[lane->n_samples++] = min_t(u64, ns,
 								 U32_MAX);
@@ -266,7 +372,7 @@ static void lane_run(struct lane *lane)
 		if (!(lane->done % PAUSE))
 			usleep_range(50, 100);
 	}
-	for (i = 0; i < BENCH_BATCH; i++)
+	for (i = 0; i < BENCH_BATCH && lane->batch[i]; i++)
 		refcount_set(&lane->batch[i]->users, 1);
 }
 
@@ -371,6 +477,7 @@ static int run(const struct bench_run *run)
 
 	if (run->who >= SITES_MAX || !sites[run->who].net ||
 	    run->kind >= BENCH_KINDS || !run->flows || !run->burst ||
+	    !run->group || run->group > BENCH_BATCH || run->receive > BENCH_BATCH ||
 	    run->cpus > min_t(unsigned int, LANES_MAX, num_online_cpus()))
 		return -EINVAL;
 	err = lanes_prepare(run, n);
@@ -409,9 +516,9 @@ static const struct {
 	size_t offset;
 } fields[] = {
 	FIELD(who), FIELD(family), FIELD(kind), FIELD(reply), FIELD(forward),
-	FIELD(drop), FIELD(expect), FIELD(first), FIELD(flows), FIELD(packets),
-	FIELD(burst), FIELD(seed), FIELD(step), FIELD(port), FIELD(cpus),
-	FIELD(apart),
+	FIELD(group), FIELD(receive), FIELD(drop), FIELD(expect), FIELD(first),
+	FIELD(flows), FIELD(packets), FIELD(burst), FIELD(seed), FIELD(skew),
+	FIELD(step), FIELD(port), FIELD(cpus), FIELD(apart),
 };
 
 static int parse_field(struct bench_run *run, char *word)
@@ -432,7 +539,7 @@ static int parse_field(struct bench_run *run, char *word)
 
 static int parse_run(char *words)
 {
-	struct bench_run r = { .family = 4, .burst = 1, .port = 53 };
+	struct bench_run r = { .family = 4, .group = 1, .burst = 1, .port = 53 };
 	char *word;
 	int err;
 

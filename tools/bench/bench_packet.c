@@ -5,8 +5,10 @@
  */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/math64.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
+#include <net/ip.h>
 
 #include "bench.h"
 
@@ -31,6 +33,43 @@ u64 bench_mix(u64 x)
 	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
 	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
 	return x ^ (x >> 31);
+}
+
+/*
+ * Rank, from 0, of the flow that a packet is of, by Zipf's law: the share of all packets that
+ * the first x flows have is (1 - x^-0.1) / (1 - flows^-0.1), solved for x. Fractions are in
+ * units of 2^-63.
+ */
+static u64 zipf(const struct bench_run *run, u64 random)
+{
+	u64 t = BIT_ULL(63) - mul_u64_u64_shr(random, BIT_ULL(63) - run->skew, 64);
+	u64 t2 = mul_u64_u64_shr(t, t, 63);
+	u64 t4 = mul_u64_u64_shr(t2, t2, 63);
+	u64 t8 = mul_u64_u64_shr(t4, t4, 63);
+	u64 t10 = mul_u64_u64_shr(t8, t2, 63);
+
+	return min(div64_u64(BIT_ULL(63), max(t10, 1ULL)), run->flows) - 1;
+}
+
+/**
+ * bench_pick() - which flow a packet is of
+ * @run: how flows are chosen
+ * @n: number of the packet
+ *
+ * Return: the flow, counted from the first one of @run.
+ */
+u64 bench_pick(const struct bench_run *run, u64 n)
+{
+	u64 pick = div64_u64(n, run->burst), random;
+
+	if (!run->seed)
+		return pick;
+	random = bench_mix(run->seed + pick);
+	if (!run->skew)
+		return (random >> 32) * run->flows >> 32;
+	/* A prime: those with the most packets do not lie side by side. */
+	div64_u64_rem(zipf(run, random) * 7919, run->flows, &pick);
+	return pick;
 }
 
 /**
@@ -134,6 +173,7 @@ void bench_skb_set(struct sk_buff *skb, const struct bench_run *run, u64 flow,
 		iph->protocol = proto;
 		iph->saddr = run->reply ? b : a;
 		iph->daddr = run->reply ? a : b;
+		ip_send_check(iph);
 		skb->protocol = htons(ETH_P_IP);
 	} else {
 		struct ipv6hdr *ip6h = (struct ipv6hdr *)skb->data;
@@ -151,8 +191,10 @@ void bench_skb_set(struct sk_buff *skb, const struct bench_run *run, u64 flow,
 		skb->protocol = htons(ETH_P_IPV6);
 	}
 	skb_put(skb, iplen + l4len);
+	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);
 	skb_set_transport_header(skb, iplen);
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	skb->pkt_type = PACKET_HOST;
 	skb->mark = 0;
 }
