@@ -29,6 +29,8 @@
  * @resync: --resync
  * @buffer: --buffer, bytes; 0: the default
  * @once: --once
+ * @human: --human
+ * @sort: --sort: enum flow_order; 0: as they come
  * @count: --count; 0: no limit
  * @delay: --delay, seconds; 0: the default
  */
@@ -45,9 +47,11 @@ struct options {
 	bool resync;
 	__u32 buffer;
 	bool once;
+	bool human;
 	bool version;
 	bool help;
 	__u8 family;
+	int sort;
 	const char *netns;
 	__u64 count;
 	__u32 delay;

@@ -269,6 +269,8 @@ int complete(int argc, char **argv)
 		if (option && ++i == argc - 1) {
 			if (option->val == 'n')
 				offer_netns(&l);
+			else if (option->val == OPT_SORT)
+				offer_names(&l, &sort_names);
 			return out_close(&std);
 		}
 		if (option || argv[i][0] == '-')

@@ -7,6 +7,7 @@
  */
 #include <limits.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,18 +226,46 @@ static int take_delay(struct options *opts)
 	return EXIT_USAGE;
 }
 
-/* Return: an exit code. */
+/* Options that are there or not, and where that is kept. */
+static const struct {
+	int c;
+	size_t at;
+} flags[] = {
+	{ 'j', offsetof(struct options, json) },
+	{ 'o', offsetof(struct options, oneline) },
+	{ 'V', offsetof(struct options, version) },
+	{ 'h', offsetof(struct options, help) },
+	{ OPT_ALL, offsetof(struct options, all) },
+	{ OPT_DRY_RUN, offsetof(struct options, dry_run) },
+	{ OPT_CPU, offsetof(struct options, cpu) },
+	{ OPT_TIMESTAMPS, offsetof(struct options, timestamps) },
+	{ OPT_IGNORE_EXISTING, offsetof(struct options, ignore_existing) },
+	{ OPT_RESYNC, offsetof(struct options, resync) },
+	{ OPT_SETTINGS, offsetof(struct options, settings) },
+	{ OPT_ONCE, offsetof(struct options, once) },
+	{ OPT_HUMAN, offsetof(struct options, human) },
+};
+
+/* Return: whether it is one of them. */
+static bool take_flag(struct options *opts, int c)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		if (flags[i].c != c)
+			continue;
+		*(bool *)((char *)opts + flags[i].at) = true;
+		return true;
+	}
+	return false;
+}
+
+/* An option that is no flag. Return: an exit code. */
 static int take_option(struct options *opts, int c, char **argv)
 {
 	switch (c) {
-	case 'j':
-		opts->json = true;
-		return EXIT_OK;
 	case 'n':
 		opts->netns = optarg;
-		return EXIT_OK;
-	case 'o':
-		opts->oneline = true;
 		return EXIT_OK;
 	case '4':
 	case '6':
@@ -244,43 +273,13 @@ static int take_option(struct options *opts, int c, char **argv)
 			return err_set(EXIT_USAGE, "-4 and -6 exclude each other");
 		opts->family = c == '4' ? AF_INET : AF_INET6;
 		return EXIT_OK;
-	case 'V':
-		opts->version = true;
-		return EXIT_OK;
-	case 'h':
-		opts->help = true;
-		return EXIT_OK;
 	case OPT_COLOR:
 		return set_color(opts, optarg);
-	case OPT_ALL:
-		opts->all = true;
-		return EXIT_OK;
-	case OPT_DRY_RUN:
-		opts->dry_run = true;
-		return EXIT_OK;
-	case OPT_CPU:
-		opts->cpu = true;
-		return EXIT_OK;
-	case OPT_TIMESTAMPS:
-		opts->timestamps = true;
-		return EXIT_OK;
-	case OPT_IGNORE_EXISTING:
-		opts->ignore_existing = true;
-		return EXIT_OK;
-	case OPT_RESYNC:
-		opts->resync = true;
-		return EXIT_OK;
 	case OPT_BUFFER:
 		if (!parse_size(optarg, 1 << 30, &opts->buffer) || !opts->buffer)
 			return err_set(EXIT_USAGE,
 				       "bad value '%s' of '--buffer': expected bytes, or a number with unit k, M, at most 1024M",
 				       optarg);
-		return EXIT_OK;
-	case OPT_SETTINGS:
-		opts->settings = true;
-		return EXIT_OK;
-	case OPT_ONCE:
-		opts->once = true;
 		return EXIT_OK;
 	case OPT_DELAY:
 		return take_delay(opts);
@@ -288,6 +287,13 @@ static int take_option(struct options *opts, int c, char **argv)
 		if (!parse_u64(optarg, ULLONG_MAX, &opts->count) || !opts->count)
 			return err_set(EXIT_USAGE,
 				       "bad value '%s' of '--count': expected a positive number",
+				       optarg);
+		return EXIT_OK;
+	case OPT_SORT:
+		opts->sort = value_of(&sort_names, optarg);
+		if (opts->sort <= 0)
+			return err_set(EXIT_USAGE,
+				       "bad value '%s' of '--sort': expected bytes, packets or age",
 				       optarg);
 		return EXIT_OK;
 	default:
@@ -315,7 +321,7 @@ static int parse_options(struct options *opts, unsigned int *given, int argc, ch
 		c = option_of(c);
 		if (c >= OPT_ALL)
 			*given |= ONLY(c);
-		code = take_option(opts, c, argv);
+		code = take_flag(opts, c) ? EXIT_OK : take_option(opts, c, argv);
 		if (code)
 			return code;
 	}

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "flows.h"
 #include "names.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -179,6 +180,13 @@ static const char * const stats[] = {
 	[FLOWTRACK_A_STATS_CONNTRACK_FILL] = "conntrack_fill",
 };
 
+static const char * const sorts[] = {
+	[ORDER_BYTES] = "bytes",
+	[ORDER_PACKETS] = "packets",
+	[ORDER_AGE] = "age",
+};
+
+const struct names sort_names = NAMES(sorts);
 const struct names tcp_state_names = NAMES(tcp_states);
 const struct names sctp_state_names = NAMES(sctp_states);
 const struct names flow_state_names = NAMES(flow_states);

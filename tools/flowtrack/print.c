@@ -21,7 +21,8 @@ enum {
 	WIDTH_PORT = 11,	/* sport=65535 */
 };
 
-static const char *class_color(const struct flow *f)
+/* The escape sequence that stands for a flow's class. */
+const char *class_color(const struct flow *f)
 {
 	if (!flow_has(f, FLOWTRACK_A_FLOW_CLASS))
 		return "";
@@ -284,6 +285,38 @@ static void guess_start(struct flow *f)
 }
 
 /**
+ * printer_flow() - print a flow
+ * @pr: printer
+ * @f: flow
+ *
+ * Return: negative to end the dump.
+ */
+int printer_flow(struct printer *pr, struct flow *f)
+{
+	char *p = out_room(pr->o);
+
+	switch (pr->form) {
+	case PRINT_JSON:
+		if (pr->flows)
+			*p++ = ',';
+		*p++ = '\n';
+		p = json_flow(p, f, pr->windows);
+		break;
+	case PRINT_SAVE:
+		if (!flow_has(f, FLOWTRACK_A_FLOW_START))
+			guess_start(f);
+		p = flow_line(p, f);
+		break;
+	default:
+		p = print_flow(p, f, pr->form == PRINT_COLUMNS, pr->color);
+		*p++ = '\n';
+	}
+	out_commit(pr->o, p);
+	pr->flows++;
+	return out_failed(pr->o) ? -EIO : 0;
+}
+
+/**
  * printer_message() - print the flow in a message
  * @nlh: message
  * @data: struct printer
@@ -293,33 +326,12 @@ static void guess_start(struct flow *f)
 int printer_message(const struct nlmsghdr *nlh, void *data)
 {
 	struct printer *pr = data;
-	char *p;
 
 	if (flow_parse(nlh, &pr->flow) < 0) {
 		err_set(EXIT_REFUSED, "malformed message from the kernel");
 		return -EBADMSG;
 	}
-	p = out_room(pr->o);
-	switch (pr->form) {
-	case PRINT_JSON:
-		if (pr->flows)
-			*p++ = ',';
-		*p++ = '\n';
-		p = json_flow(p, &pr->flow, pr->windows);
-		break;
-	case PRINT_SAVE:
-		if (!flow_has(&pr->flow, FLOWTRACK_A_FLOW_START))
-			guess_start(&pr->flow);
-		p = flow_line(p, &pr->flow);
-		break;
-	default:
-		p = print_flow(p, &pr->flow, pr->form == PRINT_COLUMNS,
-			       pr->color);
-		*p++ = '\n';
-	}
-	out_commit(pr->o, p);
-	pr->flows++;
-	return out_failed(pr->o) ? -EIO : 0;
+	return printer_flow(pr, &pr->flow);
 }
 
 /**

@@ -44,9 +44,11 @@ struct printer {
 void printer_init(struct printer *p, struct out *o, const struct options *opts);
 void printer_begin(struct printer *p);
 int printer_message(const struct nlmsghdr *nlh, void *data);
+int printer_flow(struct printer *p, struct flow *f);
 bool printer_restart(void *data);
 void printer_end(struct printer *p);
 
+const char *class_color(const struct flow *f);
 char *print_flow(char *p, const struct flow *f, bool columns, bool color);
 char *json_flow(char *p, const struct flow *f, bool windows);
 

@@ -4,7 +4,8 @@
 #include "verb.h"
 
 const struct verb verbs[] = {
-	{ "list", cmd_list, TAKES_FILTER, 0, "[FILTER]", "print flows" },
+	{ "list", cmd_list, TAKES_FILTER, ONLY(OPT_SORT) | ONLY(OPT_HUMAN) | ONLY(OPT_COUNT),
+	  "[FILTER] [--sort bytes|packets|age [-N N]] [--human]", "print flows" },
 	{ "get", cmd_get, TAKES_TUPLE, 0, "TUPLE | id N", "print one flow" },
 	{ "add", cmd_add, TAKES_FLOW, 0, "TUPLE [state NAME] [timeout TIME] [...]",
 	  "enter a flow" },
@@ -54,6 +55,8 @@ const struct option long_options[] = {
 	{ "settings", no_argument, NULL, OPT_SETTINGS },
 	{ "buffer", required_argument, NULL, OPT_BUFFER },
 	{ "resync", no_argument, NULL, OPT_RESYNC },
+	{ "sort", required_argument, NULL, OPT_SORT },
+	{ "human", no_argument, NULL, OPT_HUMAN },
 	{ NULL, 0, NULL, 0 },
 };
 

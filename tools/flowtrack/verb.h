@@ -24,6 +24,8 @@ enum long_option {
 	OPT_SETTINGS,
 	OPT_BUFFER,
 	OPT_RESYNC,
+	OPT_SORT,
+	OPT_HUMAN,
 	OPT_END,
 };
 

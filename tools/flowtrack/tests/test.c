@@ -30,6 +30,7 @@ static const struct {
 	{ "nl", nl_tests },
 	{ "complete", complete_tests },
 	{ "cmd", cmd_tests },
+	{ "list", list_tests },
 	{ "cli", cli_tests },
 };
 

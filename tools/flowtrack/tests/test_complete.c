@@ -73,6 +73,7 @@ static void exactly(void)
 		{ "-n somewhere lis", "list\n" },
 		{ "list cl", "class\n" },
 		{ "list class e", "embryonic\n" },
+		{ "list --sort by", "bytes\n" },
 		{ "list tcp state estab", "established\n" },
 		{ "list src .", "" },
 		{ "list src 192.0.2.1 own sp", "sport\n" },

@@ -102,6 +102,29 @@ def _(rig):
     check("\033[" in tool(rig.r, "--color=always", "list"), "no colours")
 
 
+@case("list on a terminal: a table, by the pager if it is long; sorted", only="flowtrack")
+def _(rig):
+    def on_terminal(*args, pager="sed s/^/paged:/"):
+        status, out, _ = rig.r.run("env", f"PAGER={pager}", "TERM=vt100", "script", "-qec",
+                                   f"stty rows 10 cols 150; {TOOL} {' '.join(args)}", "/dev/null", ok=False)
+        equal(status, 0, f"exit status of {args} on a terminal: {out[:300]}")
+        return out.replace("\r", "").splitlines()
+
+    table = on_terminal("list", "tcp", "--color=never")
+    check(table[0].split()[:4] == ["PROTO", "STATE", "SOURCE", "DESTINATION"] and len(table) == 3, f"{table}")
+    check(any(line.split()[:3] == ["tcp", "established", f"{Rig.C[4]}:3000"] for line in table), f"{table}")
+    check(any("\033[3" in line for line in on_terminal("list", "tcp")), "no colours on a terminal")
+    check(all(line.startswith("tcp ") for line in on_terminal("-o", "list", "tcp")), "-o on a terminal")
+    equal(len([line for line in on_terminal("list") if line.startswith("paged:")]), 0, "eight flows on ten lines, paged")
+    rig.r.tool("restore", text="flowtrack-save 1\n" + "".join(f"udp src 192.0.2.1 dst 192.0.2.2 sport {n} dport 53 timeout 600\n"
+                                                              for n in range(1, 21)))
+    paged = on_terminal("list", "udp", "src", "192.0.2.1")
+    check(len(paged) == 21 and all(line.startswith("paged:") for line in paged), f"{paged}")
+    ages = [flow["age"] for flow in json.loads(tool(rig.r, "-j", "list", "--sort", "age", "-N", "4"))]
+    check(len(ages) == 4 and ages == sorted(ages, reverse=True), f"{ages}")
+    tool(rig.r, "flush", "src", "192.0.2.1")
+
+
 @case("-j: every verb prints JSON with what it should have", only="flowtrack")
 def _(rig):
     flow = [f for f in json.loads(tool(rig.r, "-j", "list", "tcp", "ipv4"))][0]
