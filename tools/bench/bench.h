@@ -56,6 +56,7 @@ enum bench_kind {
  * @step: counts on from run to run, so that TCP makes progress
  * @port: destination port of the flows
  * @cpus: CPUs that send at the same time, @packets each; 0: the writer does
+ * @server: last byte of the responder's address, as a reply has it; IPv4
  * @apart: between the first flows of one CPU and the next
  */
 struct bench_run {
@@ -76,6 +77,7 @@ struct bench_run {
 	u64 skew;
 	u64 step;
 	u64 port;
+	u64 server;
 	u64 cpus;
 	u64 apart;
 };

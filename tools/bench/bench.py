@@ -23,6 +23,15 @@ NAMES = ("none", "ct", "ft")
 UDP, SYN, SYN_ACK, ACK, DATA, WINDOW = range(6)
 ESTABLISHED, NEW, REPLY, NOTHING = 0, 2, 3, 5
 PORT, PORT_NEW = 53, 5353
+# What NAT does to a flow, by its destination port; the answers to translated ones come from another server.
+PORT_DNAT, PORT_SNAT = 54, 55
+DNAT_SERVER = 9
+NAT = f"""
+table ip nat {{
+	chain pre {{ type nat hook prerouting priority dstnat; udp dport {PORT_DNAT} dnat to 192.0.2.{DNAT_SERVER}; }}
+	chain post {{ type nat hook postrouting priority srcnat; udp dport {PORT_SNAT} snat to 100.64.0.0-100.67.255.255; }}
+}}
+"""
 LONG = 20000
 # Packets of a group: what a NIC's driver hands up at once, unless told otherwise (gro_normal_batch).
 GROUP = 8
@@ -294,6 +303,45 @@ class Bench:
         for stem, group, first in (("new", 1, flows), ("new8", GROUP, flows + some * self.args.rounds)):
             self.measure(f"{stem}/{tag}", some, NEW, first=first, flows=some, random=0, advance=some, group=group, **what)
 
+    def nat_phase(self, tag, flows, room, port, adopted=False, **what):
+        """Flows of one port beside NAT rules, the table of nf_conntrack as large as said."""
+        some = max(min(flows // 20, 50000), 500)
+        same = {"flows": flows, "port": port, **what}
+        server = DNAT_SERVER if port == PORT_DNAT else 1
+        self.limits(flows, room)
+        for who in (CT, FT):
+            self.run(who, flows, NEW, **same)
+            if not what.get("forward"):
+                self.run(who, flows, REPLY, reply=1, server=server, **same)
+            own, left = count(FT), sysctl_get(FT, "nf_conntrack_count")
+            if who == FT and (own, left) != ((flows, 0) if adopted else (0, flows)):
+                raise Void(f"{tag}: {own} flows here and {left} in nf_conntrack of {flows}")
+        self.step += flows
+        # The first answer of a translated source can't be known here: its flows stay without one.
+        seen = NEW if what.get("forward") else ESTABLISHED
+        self.case(f"nat-established{tag}/{flows}", self.rounds(self.args.packets, seen, **same))
+        if not what.get("forward"):
+            self.case(f"nat-reply{tag}/{flows}", self.rounds(self.args.packets, REPLY, reply=1, server=server, **same))
+        self.case(f"nat-dropped{tag}/{flows}", self.rounds(some, NEW, first=2 * flows, drop=1, **same))
+        self.case(f"nat-new{tag}/{flows}",
+                  self.rounds(some, NEW, first=flows, random=0, advance=some, **same | {"flows": some}))
+        self.flush()
+
+    def nat(self, flows):
+        """What a router has: its flows stay in nf_conntrack, guarded, but for those that no rule translates."""
+        for who in (CT, FT):
+            subprocess.run(["nsenter", f"--net=/run/netns/{NAMES[who]}", "nft", "-f", "-"], input=NAT, text=True, check=True)
+            sysctl(who, nf_conntrack_udp_timeout=LONG, nf_conntrack_udp_timeout_stream=LONG)
+        self.nat_phase("/dnat", flows, 4 * flows, PORT_DNAT)
+        # More than half full all the time, never short of room.
+        self.nat_phase("-half/dnat", flows, flows * 3 // 2, PORT_DNAT)
+        self.nat_phase("/snat", flows, 4 * flows, PORT_SNAT, forward=1)
+        self.nat_phase("/none", flows, 4 * flows, PORT, adopted=True)
+        for who in (CT, FT):
+            inside(who, "nft", "flush", "ruleset")
+        # Else all that follows would be adopted.
+        subprocess.run(["rmmod", "nft_nat", "nft_chain_nat", "nf_nat"], check=True)
+
     def delete(self, flows):
         """The flows that "new" left beside @flows UDP flows. conntrack needs minutes: once must do."""
         deleted = count(FT) - flows
@@ -486,6 +534,10 @@ class Bench:
 
     def all(self):
         self.set_up()
+        if self.args.nat_only:
+            for flows in self.args.sizes:
+                self.nat(flows)
+            return
         for flows in self.args.sizes:
             if self.wanted("floor"):
                 self.floor(flows)
@@ -494,6 +546,8 @@ class Bench:
                 if proto == "udp4" and flows == self.args.main and self.wanted(*AFTER_UDP):
                     self.after_udp(flows)
                 self.flush()
+            if flows <= self.args.nat_max:
+                self.nat(flows)
             if flows == self.args.main:
                 if self.wanted("idle"):
                     self.idle(flows, self.args.idle)
@@ -527,6 +581,8 @@ def main():
     # A round finds the cache full of what the other site's packets have read: that must not last for most of it.
     parser.add_argument("--packets", type=int, default=600000)
     parser.add_argument("--quick", action="store_true", help="do not wait for what nf_conntrack takes long for")
+    parser.add_argument("--nat-max", type=int, default=1000000, help="largest size for what is measured beside NAT")
+    parser.add_argument("--nat-only", action="store_true", help="measure nothing else")
     parser.add_argument("--idle", type=int, default=20)
     parser.add_argument("--case", default="", help="measure only cases whose name this regular expression finds")
     parser.add_argument("--cpu", default="unknown", help="the CPU's name, for the record")

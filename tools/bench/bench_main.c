@@ -518,7 +518,7 @@ static const struct {
 	FIELD(who), FIELD(family), FIELD(kind), FIELD(reply), FIELD(forward),
 	FIELD(group), FIELD(receive), FIELD(drop), FIELD(expect), FIELD(first),
 	FIELD(flows), FIELD(packets), FIELD(burst), FIELD(seed), FIELD(skew),
-	FIELD(step), FIELD(port), FIELD(cpus), FIELD(apart),
+	FIELD(step), FIELD(port), FIELD(server), FIELD(cpus), FIELD(apart),
 };
 
 static int parse_field(struct bench_run *run, char *word)
@@ -539,7 +539,8 @@ static int parse_field(struct bench_run *run, char *word)
 
 static int parse_run(char *words)
 {
-	struct bench_run r = { .family = 4, .group = 1, .burst = 1, .port = 53 };
+	struct bench_run r = { .family = 4, .group = 1, .burst = 1, .port = 53,
+			       .server = 1 };
 	char *word;
 	int err;
 
