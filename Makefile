@@ -12,8 +12,6 @@ KDIR ?= $(or $(wildcard /lib/modules/$(shell uname -r)/build),$(patsubst %/.conf
 KREL := $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 
 PREFIX ?= /usr/local
-SBINDIR ?= $(PREFIX)/sbin
-MANDIR ?= $(PREFIX)/share/man
 LIBEXECDIR ?= $(PREFIX)/libexec
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 DOCDIR ?= $(PREFIX)/share/doc/flowtrack
@@ -87,7 +85,8 @@ install-boot:
 uninstall:
 	rm -f $(foreach name,nf_flowtrack nf_flowtrack_ctnetlink,$(foreach dir,lib usr/lib,\
 		$(DESTDIR)/$(dir)/modules/$(KREL)/updates/$(name).ko*))
-	rm -f $(DESTDIR)$(SBINDIR)/flowtrack $(DESTDIR)$(MANDIR)/man8/flowtrack.8 $(DESTDIR)$(UNITDIR)/flowtrack.service
+	+$(MAKE) -C tools/flowtrack uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	rm -f $(DESTDIR)$(UNITDIR)/flowtrack.service
 	rm -rf $(DESTDIR)$(LIBEXECDIR)/flowtrack $(DESTDIR)$(DOCDIR)
 	$(if $(DESTDIR),,depmod -a $(KREL))
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "names.h"
+#include "nl.h"
 #include "out.h"
 #include "pressure.h"
 

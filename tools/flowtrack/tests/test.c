@@ -81,6 +81,17 @@ int test_words(const char *line, char ***argv)
 	return argc;
 }
 
+void test_json(const char *verb, const char *text)
+{
+	const char *name = getenv("FLOWTRACK_TEST_JSON");
+	FILE *file = name ? fopen(name, "a") : NULL;
+
+	if (!file)
+		return;
+	fprintf(file, "\036%s\n%s", verb, text);
+	fclose(file);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int n = 0, bad = 0;

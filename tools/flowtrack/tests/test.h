@@ -45,6 +45,9 @@ void expect_int(const char *file, int line, long long got, long long want);
 /* Splits words at blanks; the words live until the next call. */
 int test_words(const char *line, char ***argv);
 
+/* Keeps what a verb printed with -j, for the schema's test. */
+void test_json(const char *verb, const char *text);
+
 #define ALIGNED	__attribute__((aligned(8)))
 
 /* test_msg.c: messages as the kernel makes them. */

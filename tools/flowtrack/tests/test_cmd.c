@@ -142,6 +142,7 @@ static void get(void)
 
 static void add(void)
 {
+	json_t *j;
 	int code;
 
 	fake_reset();
@@ -153,6 +154,9 @@ static void add(void)
 	EXPECT_INT(mnl_attr_get_u32(request_attr(FLOWTRACK_A_FLOW_TIMEOUT)),
 		   300000);
 	EXPECT_INT(mnl_attr_get_u32(request_attr(FLOWTRACK_A_FLOW_STATUS)), 3);
+	j = run_json(cmd_add, "proto 89 src 1.1.1.1 dst 2.2.2.2");
+	EXPECT_INT(field(j, "added"), 1);
+	json_decref(j);
 	/* Generic netlink refuses flags that it has no meaning for. */
 	EXPECT_INT(fake_request()->nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK);
 	fake.error = EEXIST;
@@ -219,6 +223,9 @@ static void del(void)
 	EXPECT(!strncmp(out, "tcp established", 15));
 	EXPECT_INT(request_cmd(), FLOWTRACK_CMD_FLOW_GET);
 
+	j = run_json(cmd_del, "tcp");
+	EXPECT_INT(field(j, "deleted"), 1);
+	json_decref(j);
 	j = run_json(cmd_flush, "");
 	EXPECT_INT(field(j, "deleted"), 1);
 	json_decref(j);

@@ -17,6 +17,7 @@
 #include "cmd.h"
 #include "flow.h"
 #include "test.h"
+#include "verb.h"
 
 #define FAMILY		42
 #define DATAGRAM	8192
@@ -425,6 +426,15 @@ ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
 	return len;
 }
 
+static void keep_json(cmd_fn run, const char *output)
+{
+	size_t i;
+
+	for (i = 0; i < n_verbs; i++)
+		if (verbs[i].run == run)
+			test_json(verbs[i].name, output);
+}
+
 const char *run_verb(int (*verb)(const struct options *, int, char **),
 		     const struct options *opts, const char *line, int *code)
 {
@@ -440,5 +450,7 @@ const char *run_verb(int (*verb)(const struct options *, int, char **),
 	n = pread(fd, output, sizeof(output) - 1, 0);
 	output[n > 0 ? n : 0] = '\0';
 	close(fd);
+	if (opts->json && !*code)
+		keep_json(verb, output);
 	return output;
 }

@@ -239,6 +239,13 @@ static void json_of_anything(void)
 	}
 }
 
+static json_t *monitor_json(struct out *o)
+{
+	o->buf[o->len] = '\0';
+	test_json("monitor", o->buf);
+	return json_loadb(o->buf, o->len, JSON_REJECT_DUPLICATES, NULL);
+}
+
 static void monitor_lines(void)
 {
 	static struct out o;
@@ -289,7 +296,7 @@ static void monitor_lines(void)
 	f.id = 1;
 	msg_flow(msg, 0, FLOWTRACK_CMD_FLOW_UPDATE_NTF, 0, &f);
 	EXPECT_INT(monitor_message((void *)msg, &m), -1);
-	j = json_loadb(o.buf, o.len, JSON_REJECT_DUPLICATES, NULL);
+	j = monitor_json(&o);
 	EXPECT_STR(json_string_value(json_object_get(j, "event")), "update");
 	flow = json_object_get(j, "flow");
 	EXPECT_STR(json_string_value(json_object_get(flow, "reason")),
@@ -298,9 +305,14 @@ static void monitor_lines(void)
 	json_decref(j);
 	o.len = 0;
 	monitor_lost(&m, 42);
-	j = json_loadb(o.buf, o.len, 0, NULL);
+	j = monitor_json(&o);
 	EXPECT_STR(json_string_value(json_object_get(j, "event")), "lost");
 	EXPECT_INT(json_integer_value(json_object_get(j, "events")), 42);
+	json_decref(j);
+	o.len = 0;
+	monitor_synced(&m, 7);
+	j = monitor_json(&o);
+	EXPECT_INT(json_integer_value(json_object_get(j, "flows")), 7);
 	json_decref(j);
 
 	/* What does not match is not shown; nor are replies to requests. */
@@ -394,7 +406,7 @@ static void pressure_lines(void)
 	opts.count = 3;
 	o.len = 0;
 	EXPECT_INT(monitor_message(pressure_message(msg, true), &m), -1);
-	j = json_loadb(o.buf, o.len, JSON_REJECT_DUPLICATES, NULL);
+	j = monitor_json(&o);
 	EXPECT_STR(json_string_value(json_object_get(j, "event")), "high");
 	EXPECT(json_real_value(json_object_get(j, "time")) > 1e9);
 	p = json_object_get(j, "pressure");
@@ -411,7 +423,7 @@ static void pressure_lines(void)
 	json_decref(j);
 	o.len = 0;
 	monitor_message(pressure_message(msg, false), &m);
-	j = json_loadb(o.buf, o.len, JSON_REJECT_DUPLICATES, NULL);
+	j = monitor_json(&o);
 	EXPECT_STR(json_string_value(json_object_get(j, "event")), "low");
 	json_decref(j);
 }

@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The tool's manual page against its tables, and its words against the uapi header and the settings."""
 
+import json
 import re
+
+import jsonschema
 
 from common import HEADER, check, code, differences, enums, finish, read
 
 MAN = "tools/flowtrack/flowtrack.8"
 VERBS = "tools/flowtrack/verb.c"
 NAMES = "tools/flowtrack/names.c"
+SCHEMA = "tools/flowtrack/schema/flowtrack-%s.json"
 
 
 def table(text, declaration):
@@ -56,6 +60,25 @@ def expected_words(values):
     return want
 
 
+def check_schema(verbs):
+    """The JSON Schema: of the version that the tool tells, for each verb, with the settings and counters that there are."""
+    version = re.search(r'#define SCHEMA_VERSION\s+"(\d+)"', code("tools/flowtrack/main.c")).group(1)
+    name = SCHEMA % version
+    schema = json.loads(read(name))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    defs = schema["$defs"]
+    check("tool: the JSON Schema is of the version that -j -V tells",
+          differences({version}, {str(defs["version"]["properties"]["schema"]["const"])}, "main.c", name))
+    of_anything = {ref["$ref"].split("/")[-1] for ref in schema["anyOf"]}
+    check("tool: the JSON Schema has every verb that prints JSON",
+          differences(verbs - {"metrics"} | {"version"}, of_anything & set(defs), VERBS, name))
+    counters = set(re.findall(r'\[FLOWTRACK_A_STATS_\w+\] = "(\w+)"', code(NAMES)))
+    check("tool: the JSON Schema has every counter", differences(counters, set(defs["counters"]["properties"]), NAMES, name))
+    settings = set(re.findall(r'\[FLOWTRACK_A_SETTINGS_\w+\] =\s*\w+\("(\w+)"', code(NAMES)))
+    check("tool: the JSON Schema has every setting", differences(settings, set(defs["settings"]["properties"]), NAMES, name))
+    check("tool: the manual page names the JSON Schema", [] if name.split("/")[-1] in read(MAN) else [MAN])
+
+
 def main():
     man, verb_c = read(MAN), code(VERBS)
 
@@ -64,6 +87,8 @@ def main():
     check("tool: the check finds the table of verbs", [] if verbs else [VERBS])
     check("tool: the manual page describes every verb, and no other", differences(verbs, entries, VERBS, MAN))
     check("tool: the synopsis has every verb, and no other", differences(verbs, synopsis, VERBS, MAN))
+
+    check_schema(verbs)
 
     options = set()
     rows = table(verb_c, r"struct option long_options\[\]")

@@ -5,8 +5,12 @@
 import collections
 import json
 import os
+import sys
 
 from lib import *
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import schema
 
 USAGE, REFUSED, NOT_FOUND, NO_PERMISSION, NO_MODULE = 1, 2, 3, 4, 5
 TUPLE = ("udp", "src", "192.0.2.1", "dst", "192.0.2.2", "sport", "1000", "dport", "53")
@@ -144,6 +148,31 @@ def _(rig):
     equal(json.loads(tool(rig.r, "-j", "list", "tcp", "dport", "9")), [], "an empty list")
     version = json.loads(tool(rig.r, "-j", "--version"))
     check("flowtrack" in version and version["schema"] == 1, f"version: {version}")
+
+
+@case("-j: what every verb prints is as the JSON Schema has it", only="flowtrack")
+def _(rig):
+    fill(rig)
+    rig.r.sysctl("events", 1)
+    rig.r.sysctl("acct", 1)
+    Tcp(rig, 4, sport=3002).open()
+    ident = str(rig.r.flow(osport=3002)["id"])
+    saved = tool(rig.r, "save")
+    monitor = rig.r.popen(TOOL, "-j", "monitor", "--timestamps", "-N", "3")
+    busywait(20, lambda: genl_listeners(rig.r), "the monitor's subscription")
+    verbs = (("list",), ("list", "tcp"), ("get", "id", ident), ("save",), ("count",), ("count", "tcp"), ("stats",), ("stats", "--cpu"),
+             ("top",), ("top", "service", "rate"), ("show",), ("set", "udp_timeout", "600", "full_policy", "evict", "acct", "auto"),
+             ("add",) + TUPLE, ("del", "--dry-run", "tcp"), ("del", "udp", "sport", "2000"), ("flush", "icmp"), ("-V",))
+    verbs += tuple(("count", "by", what) for what in BY)
+    wrong = []
+    for words in verbs:
+        wrong += schema.problems("version" if words[0] == "-V" else words[0], tool(rig.r, "-j", *words))
+    wrong += schema.problems("restore", tool(rig.r, "-j", "restore", "--ignore-existing", text=saved))
+    told = monitor.communicate(timeout=60)[0]
+    equal(told.count("\n"), 3, f"events: {told}")
+    wrong += schema.problems("monitor", told)
+    check(not wrong, "\n".join(wrong))
+    fill(rig)
 
 
 @case("get: by tuple, in both directions, and by id", only="flowtrack")
