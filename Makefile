@@ -15,6 +15,10 @@ PREFIX ?= /usr/local
 LIBEXECDIR ?= $(PREFIX)/libexec
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 DOCDIR ?= $(PREFIX)/share/doc/flowtrack
+INCLUDEDIR ?= $(PREFIX)/include
+PKGCONFIGDIR ?= $(PREFIX)/share/pkgconfig
+# Where ynl looks for a family by its name.
+YNLDIR ?= $(PREFIX)/share/ynl/specs
 
 # One directory per kernel and variant; its sources are symbolic links, its products stay there.
 B ?= $(CURDIR)/build/$(KREL)$(if $(filter 1,$(KUNIT)),-kunit)$(if $(filter 1,$(STRESS)),-stress)
@@ -54,7 +58,7 @@ no-headers:
 tool:
 	+$(MAKE) -C tools/flowtrack
 
-install: install-module install-tool install-boot
+install: install-module install-tool install-boot install-dev
 
 # By kbuild, which signs and compresses as this kernel's own modules are, and knows where they are.
 install-module: module
@@ -62,7 +66,7 @@ install-module: module
 	$(if $(DESTDIR),,depmod -a $(KREL))
 
 # What `dkms install nf_flowtrack/VERSION` wants to find.
-DKMS_DIR = $(DESTDIR)/usr/src/nf_flowtrack-$(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+DKMS_DIR = $(DESTDIR)/usr/src/nf_flowtrack-$(VERSION)
 install-dkms:
 	rm -rf $(DKMS_DIR)
 	install -d $(DKMS_DIR)
@@ -82,11 +86,21 @@ install-boot:
 	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|' tools/boot/flowtrack.service >$(DESTDIR)$(UNITDIR)/flowtrack.service
 	install -m 644 tools/boot/*.conf tools/monitoring/* $(DESTDIR)$(DOCDIR)/examples/
 
+# For programs that speak the netlink interface.
+VERSION = $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+install-dev:
+	install -D -m 644 uapi/linux/nf_flowtrack.h $(DESTDIR)$(INCLUDEDIR)/linux/nf_flowtrack.h
+	install -D -m 644 Documentation/netlink/specs/flowtrack.yaml $(DESTDIR)$(YNLDIR)/flowtrack.yaml
+	install -d $(DESTDIR)$(PKGCONFIGDIR)
+	sed 's|@PREFIX@|$(PREFIX)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@YNLDIR@|$(YNLDIR)|; s|@VERSION@|$(VERSION)|' \
+		uapi/nf-flowtrack.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/nf-flowtrack.pc
+
 uninstall:
 	rm -f $(foreach name,nf_flowtrack nf_flowtrack_ctnetlink,$(foreach dir,lib usr/lib,\
 		$(DESTDIR)/$(dir)/modules/$(KREL)/updates/$(name).ko*))
 	+$(MAKE) -C tools/flowtrack uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
-	rm -f $(DESTDIR)$(UNITDIR)/flowtrack.service
+	rm -f $(DESTDIR)$(UNITDIR)/flowtrack.service $(DESTDIR)$(PKGCONFIGDIR)/nf-flowtrack.pc
+	rm -f $(DESTDIR)$(INCLUDEDIR)/linux/nf_flowtrack.h $(DESTDIR)$(YNLDIR)/flowtrack.yaml
 	rm -rf $(DESTDIR)$(LIBEXECDIR)/flowtrack $(DESTDIR)$(DOCDIR)
 	$(if $(DESTDIR),,depmod -a $(KREL))
 
@@ -147,5 +161,6 @@ help:
 	@echo '  make selftest [KERNEL=6.1] [TEST=NAME]  system tests in QEMU; KERNEL: 6.1, 6.12, newest, 6.12-debug, 6.12-kcsan'
 	@echo '  make selftest ARCH=arm64 [TEST=NAME]    some of them on the newest arm64 kernel (qemu-system-arm)'
 
-.PHONY: all module module-locked no-headers tool install install-module install-dkms install-tool install-boot deb package-test uninstall clean deps lint tool-test \
+.PHONY: all module module-locked no-headers tool install install-module install-dkms install-tool install-boot install-dev \
+	deb package-test uninstall clean deps lint tool-test \
 	kunit selftest check scenarios demo bench help

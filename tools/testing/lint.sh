@@ -261,12 +261,33 @@ PY
 }
 
 check_man() {
-	files 'tools/*.8' 'Documentation/*.8' | xargs -r mandoc -T lint -W warning
+	files 'tools/*.[78]' | xargs -r mandoc -T lint -W warning
+	python3 tools/flowtrack/man4.py Documentation/sysctl.rst | mandoc -T lint -W warning
+}
+
+# What `make install` puts where, but for the module: complete, of use, and gone after `make uninstall`.
+check_install() {
+	local to page
+	to=$(mktemp -d)
+	for page in install-tool install-boot install-dev; do
+		make -s "$page" DESTDIR="$to" PREFIX=/usr >"$LOGS/lint-install.log" 2>&1 || cat "$LOGS/lint-install.log"
+	done
+	for page in man4/nf_flowtrack.4 man7/flowtrack-conntrack.7 man8/flowtrack.8; do
+		mandoc -T lint -W warning "$to/usr/share/man/$page"
+	done
+	# shellcheck disable=SC2046 # flags
+	echo '#include <linux/nf_flowtrack.h>' | gcc -fsyntax-only -x c -Wall -Werror \
+		$(PKG_CONFIG_LIBDIR=$to/usr/share/pkgconfig pkg-config --define-variable=includedir="$to/usr/include" \
+			--cflags nf-flowtrack) -
+	[ -f "$to$(PKG_CONFIG_LIBDIR=$to/usr/share/pkgconfig pkg-config --variable=spec nf-flowtrack)" ] || echo 'no spec'
+	make -s uninstall DESTDIR="$to" PREFIX=/usr KDIR=/nonexistent >"$LOGS/lint-install.log" 2>&1 || cat "$LOGS/lint-install.log"
+	find "$to" -type f
+	rm -rf "$to"
 }
 
 check_spdx() {
 	local f
-	files '*.[ch]' '*.sh' '*.py' '*.yaml' '*.rst' '*.config' '*.8' '*Kbuild' '*Makefile' '.ci/run' dkms.conf |
+	files '*.[ch]' '*.sh' '*.py' '*.yaml' '*.rst' '*.config' '*.[78]' '*Kbuild' '*Makefile' '.ci/run' dkms.conf |
 		while read -r f; do
 			head -n 3 "$f" | grep -q SPDX-License-Identifier || echo "$f: no SPDX line"
 		done

@@ -73,6 +73,22 @@ unit_is() {
 	systemd-analyze verify --recursive-errors=no flowtrack.service && [ "$(systemctl is-enabled flowtrack)" = "$1" ]
 }
 
+# has_files PACKAGE NAME...: the files are that package's; of documentation, a container's dpkg may leave out what it owns.
+has_files() {
+	local list name
+	list=$(dpkg -L "$1")
+	for name in "${@:2}"; do
+		grep -qxF "/usr/$name" <<<"$list" || grep -qxF "/usr/$name.gz" <<<"$list" || { echo "no $name"; return 1; }
+	done
+}
+
+builds_against_interface() {
+	apt install ./build/deb/nf-flowtrack-dev_*.deb pkgconf &&
+		printf '#include <linux/nf_flowtrack.h>\nint main(void) { return FLOWTRACK_CMD_MAX - FLOWTRACK_CMD_MAX; }\n' >/tmp/uses.c &&
+		cc -Wall -Werror -I"$(pkg-config --variable=includedir nf-flowtrack)" -o /tmp/uses /tmp/uses.c && /tmp/uses &&
+		[ -f "$(pkg-config --variable=spec nf-flowtrack)" ]
+}
+
 nothing_is_left() {
 	all_files >/root/files-after
 	! comm -13 /root/files-before /root/files-after | grep .
@@ -86,7 +102,7 @@ build_and_install() {
 		apt install linux-headers-amd64 dkms lintian kmod systemd-sysv nftables procps libmnl0 libncursesw6 &&
 			apt build-dep ./
 	} >"$LOGS/packages-apt.log" 2>&1 || { tail -n 20 "$LOGS/packages-apt.log"; die "no packages"; }
-	apt purge flowtrack nf-flowtrack-dkms >/dev/null 2>&1 || true
+	apt purge flowtrack nf-flowtrack-dkms nf-flowtrack-dev >/dev/null 2>&1 || true
 	rm -rf build/deb /lib/modules/5.14.0-1-amd64
 	all_files >/root/files-before
 
@@ -97,6 +113,10 @@ build_and_install() {
 	ok "the module is built" is_built "$version"
 	ok "the tool is of that version" tool_is "$version"
 	ok "the unit is there, and not enabled" unit_is disabled
+	ok "manual pages, schema and examples are there" has_files flowtrack share/man/man8/flowtrack.8.gz \
+		share/man/man4/nf_flowtrack.4.gz share/man/man7/flowtrack-conntrack.7.gz \
+		share/flowtrack/schema/flowtrack-1.json share/doc/flowtrack/tldr.md
+	ok "a program can be built against the interface" builds_against_interface
 	# dkms 3.0.10 calls it a failure, whatever the module says; Debian 12 has no kernel that is too old.
 	[ "$CODENAME" = bookworm ] || ok "an unsupported kernel can be installed" other_kernel_installs
 	rm -rf /lib/modules/5.14.0-1-amd64
@@ -112,7 +132,7 @@ replace_and_purge() {
 	ok "downgrade" apt install ./build/deb/{flowtrack,nf-flowtrack-dkms}_"$version"_*.deb
 	ok "the old module is back" is_built "$version"
 	ok "the tool is the old one" tool_is "$version"
-	ok "purge" apt purge flowtrack nf-flowtrack-dkms
+	ok "purge" apt purge flowtrack nf-flowtrack-dkms nf-flowtrack-dev
 	ok "nothing is left behind" nothing_is_left
 }
 

@@ -162,6 +162,65 @@ static void module_missing(void)
 	}
 }
 
+/* A command as a page has it, up to what is the shell's; {{braces}} are an example. */
+static void try_command(const char *page, char *command)
+{
+	static const char * const ends[] = { " && ", "; ", " > ", "`", "\n" };
+	char *from, *to;
+	size_t i;
+	int code;
+
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		to = strstr(command, ends[i]);
+		if (to)
+			*to = '\0';
+	}
+	for (from = to = command; *from; from++)
+		if (*from != '{' && *from != '}')
+			*to++ = *from;
+	*to = '\0';
+	/* It reads its file first. */
+	code = run(strncmp(command, "restore ", 8) ? command : "restore </dev/null");
+	if (code != EXIT_NO_MODULE)
+		test_failed(__FILE__, __LINE__, "%s: 'flowtrack %s' has exit code %d: %s", page,
+			    command, code, errs);
+}
+
+/* Each command that a page names is one that the tool understands. */
+static void commands_of_pages(void)
+{
+	static const struct {
+		const char *page;
+		const char *begin;
+		int at_least;
+	} pages[] = {
+		{ "flowtrack-conntrack.7", ".Dl flowtrack ", 40 },
+		{ "tldr.md", "`sudo flowtrack ", 8 },
+	};
+	char line[512];
+	FILE *file;
+	size_t i;
+	int n;
+
+	if (!access("/sys/module/nf_flowtrack", F_OK)) {
+		test_skip("nf_flowtrack is loaded");
+		return;
+	}
+	for (i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		file = fopen(pages[i].page, "r");
+		EXPECT(file);
+		for (n = 0; file && fgets(line, sizeof(line), file);) {
+			if (strncmp(line, pages[i].begin, strlen(pages[i].begin)))
+				continue;
+			try_command(pages[i].page, line + strlen(pages[i].begin));
+			n++;
+		}
+		EXPECT(n >= pages[i].at_least);
+		if (file)
+			fclose(file);
+	}
+}
+
 static void help_and_version(void)
 {
 	EXPECT_INT(run("--help"), EXIT_OK);
@@ -181,6 +240,7 @@ const struct test cli_tests[] = {
 	{ "usage errors", usage_errors },
 	{ "errors that know conntrack's options", habits },
 	{ "exit code of a missing module", module_missing },
+	{ "commands of the manual pages", commands_of_pages },
 	{ "help and version", help_and_version },
 	{ NULL, NULL },
 };

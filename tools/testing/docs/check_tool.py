@@ -12,6 +12,8 @@ from common import HEADER, check, code, differences, enums, finish, read
 MAN = "tools/flowtrack/flowtrack.8"
 VERBS = "tools/flowtrack/verb.c"
 NAMES = "tools/flowtrack/names.c"
+HABITS = "tools/flowtrack/conntrack.c"
+MAN_CONNTRACK = "tools/flowtrack/flowtrack-conntrack.7"
 SCHEMA = "tools/flowtrack/schema/flowtrack-%s.json"
 
 
@@ -99,6 +101,12 @@ def main():
     check("tool: the check finds the table of options", [] if options else [VERBS])
     check("tool: the manual page describes every option, and no other",
           differences(options, options_of_man(man), VERBS, MAN))
+
+    habits = re.findall(r"{ (?:'(\w)'|0), \"([\w-]+)\",", code(HABITS))
+    wanted = {word for habit in habits for word in habit if word}
+    check("tool: the check finds the table of conntrack's options", [] if wanted else [HABITS])
+    check("tool: flowtrack-conntrack(7) has every option of conntrack's",
+          differences(wanted, options_of_man(read(MAN_CONNTRACK)) & wanted, HABITS, MAN_CONNTRACK))
 
     values, _ = enums(code(HEADER))
     check("tool: words are those of the uapi header and of the sysctls",
