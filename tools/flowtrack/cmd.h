@@ -30,6 +30,8 @@
  * @buffer: --buffer, bytes; 0: the default
  * @once: --once
  * @human: --human
+ * @events: --event, bits by enum monitor_event; 0: all
+ * @log: --log
  * @sort: --sort: enum flow_order; 0: as they come
  * @count: --count; 0: no limit
  * @delay: --delay, seconds; 0: the default
@@ -52,6 +54,8 @@ struct options {
 	bool help;
 	__u8 family;
 	int sort;
+	unsigned int events;
+	const char *log;
 	const char *netns;
 	__u64 count;
 	__u32 delay;

@@ -8,11 +8,13 @@
  * that, on a socket of its own, so that no flood of events hides it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "filter.h"
@@ -31,6 +33,7 @@
  * @pressure: watermarks, not flows
  * @lost: events were lost; told when those from before were printed
  * @drops: of the socket, when that was told last
+ * @reopen: a signal says that the log was rotated
  */
 struct listener {
 	struct monitor *m;
@@ -39,6 +42,7 @@ struct listener {
 	bool pressure;
 	bool lost;
 	__u64 drops;
+	int reopen;
 };
 
 /* Prints one notification. Return: false to end. */
@@ -153,16 +157,43 @@ static bool take_family(struct listener *l)
 	return !l->m->opts->resync || (resync(l) && out_flush(l->m->o));
 }
 
-/* Signals that end it arrive at a file descriptor, so none is missed. */
-static int signal_fd(void)
+/* Signals arrive at a file descriptor, so none is missed. */
+static int signal_fd(int sig, int other)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
+	sigaddset(&set, sig);
+	sigaddset(&set, other);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static int open_log(const char *name)
+{
+	int fd = open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+
+	if (fd < 0)
+		err_set(EXIT_USAGE, "%s: %s", name, strerror(errno));
+	return fd;
+}
+
+/* The log was renamed: what comes belongs to a new file. Return: false to end. */
+static bool reopen_log(struct listener *l)
+{
+	struct signalfd_siginfo info;
+	int fd;
+
+	if (read(l->reopen, &info, sizeof(info)) != sizeof(info) || !l->m->opts->log)
+		return true;
+	if (!out_flush(l->m->o))
+		return false;
+	fd = open_log(l->m->opts->log);
+	if (fd < 0)
+		return false;
+	close(l->m->o->fd);
+	l->m->o->fd = fd;
+	return true;
 }
 
 static int watch(struct listener *l)
@@ -172,10 +203,11 @@ static int watch(struct listener *l)
 		{ .fd = nl_fd(l->ctrl), .events = POLLIN },
 		{ .fd = l->m->o->stop_fd, .events = POLLIN },
 		{ .fd = l->m->o->fd },	/* POLLERR: nobody reads any more */
+		{ .fd = l->reopen, .events = POLLIN },
 	};
 
 	for (;;) {
-		if (poll(fds, 4, l->lost ? 0 : -1) < 0) {
+		if (poll(fds, 5, l->lost ? 0 : -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			return err_set(EXIT_USAGE, "poll: %s", strerror(errno));
@@ -186,6 +218,9 @@ static int watch(struct listener *l)
 			return err_msg()[0] ? EXIT_REFUSED : EXIT_OK;
 		if (fds[1].revents && !take_family(l))
 			return err_msg()[0] ? EXIT_REFUSED : EXIT_OK;
+		if (fds[4].revents && !reopen_log(l))
+			return err_msg()[0] ? EXIT_USAGE : EXIT_OK;
+		fds[3].fd = l->m->o->fd;
 	}
 }
 
@@ -210,7 +245,7 @@ int cmd_monitor(const struct options *opts, int argc, char **argv)
 {
 	struct monitor m = { .o = &std, .opts = opts };
 	static struct nl nl, ctrl;
-	struct listener l = { .m = &m, .nl = &nl, .ctrl = &ctrl };
+	struct listener l = { .m = &m, .nl = &nl, .ctrl = &ctrl, .reopen = -1 };
 	struct filter f;
 	bool pressure;
 	int code, err;
@@ -228,14 +263,24 @@ int cmd_monitor(const struct options *opts, int argc, char **argv)
 			       "'guarded': nf_conntrack's flows have their events at conntrack -E");
 	if (pressure && opts->resync)
 		return err_set(EXIT_USAGE, "--resync lists flows: monitor pressure has none");
+	if (pressure && opts->events)
+		return err_set(EXIT_USAGE, "--event is about flows: monitor pressure has none");
 	m.filter = &f;
+	/* As long as names are those of the caller's namespaces. */
+	if (opts->log) {
+		std.fd = open_log(opts->log);
+		if (std.fd < 0)
+			return EXIT_USAGE;
+	}
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;
 	l.pressure = pressure;
 	code = listen_to(&l, opts);
 	if (!code) {
-		std.stop_fd = signal_fd();
+		std.stop_fd = signal_fd(SIGINT, SIGTERM);
+		if (opts->log)
+			l.reopen = signal_fd(SIGHUP, SIGHUP);
 		code = watch(&l);
 	}
 	nl_close(&ctrl);

@@ -271,6 +271,10 @@ int complete(int argc, char **argv)
 				offer_netns(&l);
 			else if (option->val == OPT_SORT)
 				offer_names(&l, &sort_names);
+			else if (option->val == OPT_EVENT)
+				offer_names(&l, &event_names);
+			else if (option->val == OPT_LOG)
+				out_str(&std, COMPLETE_FILES "\n");
 			return out_close(&std);
 		}
 		if (option || argv[i][0] == '-')

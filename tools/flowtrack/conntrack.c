@@ -47,7 +47,7 @@ static const struct habit {
 	{ 0, "reply-zone", "the word 'zone N'; zones of one direction are nf_conntrack's" },
 	{ 'i', "id", "the words 'id N' behind get or del" },
 	{ 'b', "buffer-size", "--buffer, of 'flowtrack monitor'" },
-	{ 'e', "event-mask", "not in flowtrack: 'monitor' prints all that happens" },
+	{ 'e', "event-mask", "--event, of 'flowtrack monitor'" },
 	{ 'o', "output", "-j, and --timestamps of 'flowtrack monitor'; ids are always shown" },
 	{ 'z', "zero", "not in flowtrack: counters only grow" },
 	{ 'c', "secmark", "not in flowtrack, which stores no SELinux labels" },

@@ -260,6 +260,28 @@ static bool take_flag(struct options *opts, int c)
 	return false;
 }
 
+/* One or more, separated by commas. */
+static int take_events(struct options *opts)
+{
+	char word[16];
+	const char *p;
+	size_t len;
+	int event;
+
+	for (p = optarg;; p += len + 1) {
+		len = strcspn(p, ",");
+		snprintf(word, sizeof(word), "%.*s", (int)len, p);
+		event = value_of(&event_names, word);
+		if (event < 0)
+			return err_set(EXIT_USAGE,
+				       "bad value '%s' of '--event': expected new, update, destroy, or some of them",
+				       optarg);
+		opts->events |= 1U << event;
+		if (!p[len])
+			return EXIT_OK;
+	}
+}
+
 /* An option that is no flag. Return: an exit code. */
 static int take_option(struct options *opts, int c, char **argv)
 {
@@ -288,6 +310,11 @@ static int take_option(struct options *opts, int c, char **argv)
 			return err_set(EXIT_USAGE,
 				       "bad value '%s' of '--count': expected a positive number",
 				       optarg);
+		return EXIT_OK;
+	case OPT_EVENT:
+		return take_events(opts);
+	case OPT_LOG:
+		opts->log = optarg;
 		return EXIT_OK;
 	case OPT_SORT:
 		opts->sort = value_of(&sort_names, optarg);

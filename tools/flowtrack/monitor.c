@@ -198,12 +198,11 @@ int monitor_message(const struct nlmsghdr *nlh, void *data)
 {
 	static const struct {
 		const char *tag;
-		const char *name;
 		const char *color;
 	} events[] = {
-		{ "NEW", "new", COLOR_GREEN },
-		{ "UPDATE", "update", COLOR_YELLOW },
-		{ "DESTROY", "destroy", COLOR_RED },
+		{ "NEW", COLOR_GREEN },
+		{ "UPDATE", COLOR_YELLOW },
+		{ "DESTROY", COLOR_RED },
 	};
 	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
 	struct monitor *m = data;
@@ -217,8 +216,10 @@ int monitor_message(const struct nlmsghdr *nlh, void *data)
 	    genl->cmd > FLOWTRACK_CMD_FLOW_DESTROY_NTF)
 		return 0;
 	e = genl->cmd - FLOWTRACK_CMD_FLOW_NEW_NTF;
+	if (m->opts->events && !(m->opts->events >> e & 1))
+		return 0;
 	if (flow_parse(nlh, &m->flow) < 0 || !filter_match(m->filter, &m->flow))
 		return 0;
-	print_event(m, events[e].tag, events[e].name, events[e].color);
+	print_event(m, events[e].tag, name_of(&event_names, e), events[e].color);
 	return count_event(m);
 }

@@ -186,6 +186,9 @@ static const char * const sorts[] = {
 	[ORDER_AGE] = "age",
 };
 
+static const char * const events[] = { "new", "update", "destroy" };
+
+const struct names event_names = NAMES(events);
 const struct names sort_names = NAMES(sorts);
 const struct names tcp_state_names = NAMES(tcp_states);
 const struct names sctp_state_names = NAMES(sctp_states);

@@ -25,6 +25,7 @@ extern const struct names class_names, reason_names, policy_names, adopt_names,
 extern const struct names top_kind_names, top_order_names, count_by_names;
 extern const struct names tracker_names, level_names;
 extern const struct names sort_names;		/* by enum flow_order */
+extern const struct names event_names;		/* of flows, as their commands follow each other */
 extern const struct names status_names;		/* by bit */
 extern const struct names stats_names;		/* by attribute */
 

@@ -16,8 +16,9 @@ const struct verb verbs[] = {
 	{ "count", cmd_count, TAKES_COUNT, ONLY(OPT_COUNT), "[by WHAT] [FILTER] [-N N]",
 	  "print how many flows there are, by class, state, ..." },
 	{ "monitor", cmd_monitor, TAKES_MONITOR,
-	  ONLY(OPT_TIMESTAMPS) | ONLY(OPT_COUNT) | ONLY(OPT_BUFFER) | ONLY(OPT_RESYNC),
-	  "[FILTER | pressure] [--timestamps] [--resync] ...",
+	  ONLY(OPT_TIMESTAMPS) | ONLY(OPT_COUNT) | ONLY(OPT_BUFFER) | ONLY(OPT_RESYNC) |
+	  ONLY(OPT_EVENT) | ONLY(OPT_LOG),
+	  "[FILTER | pressure] [--event EVENT] [--log FILE] ...",
 	  "print flows as they begin, change and end" },
 	{ "stats", cmd_stats, TAKES_NOTHING, ONLY(OPT_CPU), "[--cpu]", "print counters" },
 	{ "metrics", cmd_metrics, TAKES_NOTHING, ONLY(OPT_ALL) | ONLY(OPT_COUNT), "[--all [-N N]]",
@@ -57,6 +58,8 @@ const struct option long_options[] = {
 	{ "resync", no_argument, NULL, OPT_RESYNC },
 	{ "sort", required_argument, NULL, OPT_SORT },
 	{ "human", no_argument, NULL, OPT_HUMAN },
+	{ "event", required_argument, NULL, OPT_EVENT },
+	{ "log", required_argument, NULL, OPT_LOG },
 	{ NULL, 0, NULL, 0 },
 };
 

@@ -26,6 +26,8 @@ enum long_option {
 	OPT_RESYNC,
 	OPT_SORT,
 	OPT_HUMAN,
+	OPT_EVENT,
+	OPT_LOG,
 	OPT_END,
 };
 

@@ -285,6 +285,21 @@ check_install() {
 	rm -rf "$to"
 }
 
+# Units and logrotate's file are examples: the tool that they name is not installed here.
+check_units() {
+	local dir
+	dir=$(mktemp -d)
+	mkdir -p "$dir/flowtrack-log.service.d"
+	cp tools/monitoring/*.service tools/monitoring/*.timer tools/boot/*.service "$dir/"
+	sed -i 's|=flowtrack |=/bin/true |; s|@LIBEXECDIR@/flowtrack/boot|/bin/true|' "$dir"/*.service
+	SYSTEMD_UNIT_PATH="$dir:" systemd-analyze verify --man=no --recursive-errors=no "$dir"/*.service "$dir"/*.timer 2>&1
+	sed 's|=flowtrack |=/bin/true |' tools/monitoring/flowtrack-log-file.conf >"$dir/flowtrack-log.service.d/file.conf"
+	SYSTEMD_UNIT_PATH="$dir:" systemd-analyze verify --man=no --recursive-errors=no "$dir/flowtrack-log.service" 2>&1
+	install -m 644 tools/monitoring/flowtrack-log.logrotate "$dir/logrotate"
+	logrotate --debug --state "$dir/state" "$dir/logrotate" 2>&1 | grep -iE 'error|warning|unknown' | grep -v 'debug mode'
+	rm -rf "$dir"
+}
+
 check_spdx() {
 	local f
 	files '*.[ch]' '*.sh' '*.py' '*.yaml' '*.rst' '*.config' '*.[78]' '*Kbuild' '*Makefile' '.ci/run' dkms.conf |

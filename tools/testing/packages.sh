@@ -89,6 +89,19 @@ builds_against_interface() {
 		[ -f "$(pkg-config --variable=spec nf-flowtrack)" ]
 }
 
+# The log of flows, as monitoring.rst says it.
+log_unit_is_sound() {
+	local examples=/usr/share/doc/flowtrack/examples status=0
+	# A container's dpkg may leave documentation out.
+	[ -d $examples ] || examples=tools/monitoring
+	mkdir -p /etc/systemd/system/flowtrack-log.service.d
+	cp $examples/flowtrack-log.service /etc/systemd/system/
+	cp $examples/flowtrack-log-file.conf /etc/systemd/system/flowtrack-log.service.d/
+	systemd-analyze verify --recursive-errors=no flowtrack-log.service || status=1
+	rm -r /etc/systemd/system/flowtrack-log.service*
+	return $status
+}
+
 nothing_is_left() {
 	all_files >/root/files-after
 	! comm -13 /root/files-before /root/files-after | grep .
@@ -113,6 +126,7 @@ build_and_install() {
 	ok "the module is built" is_built "$version"
 	ok "the tool is of that version" tool_is "$version"
 	ok "the unit is there, and not enabled" unit_is disabled
+	ok "the unit of the log of flows" log_unit_is_sound
 	ok "manual pages, schema and examples are there" has_files flowtrack share/man/man8/flowtrack.8.gz \
 		share/man/man4/nf_flowtrack.4.gz share/man/man7/flowtrack-conntrack.7.gz \
 		share/flowtrack/schema/flowtrack-1.json share/doc/flowtrack/tldr.md

@@ -74,6 +74,7 @@ static void exactly(void)
 		{ "list cl", "class\n" },
 		{ "list class e", "embryonic\n" },
 		{ "list --sort by", "bytes\n" },
+		{ "monitor --event d", "destroy\n" },
 		{ "list tcp state estab", "established\n" },
 		{ "list src .", "" },
 		{ "list src 192.0.2.1 own sp", "sport\n" },

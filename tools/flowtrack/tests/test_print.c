@@ -315,6 +315,16 @@ static void monitor_lines(void)
 	EXPECT_INT(json_integer_value(json_object_get(j, "flows")), 7);
 	json_decref(j);
 
+	/* Only what was asked for. */
+	o.len = 0;
+	opts.events = 1U << value_of(&event_names, "destroy") | 1U << value_of(&event_names, "new");
+	EXPECT_INT(monitor_message((void *)msg, &m), 0);
+	EXPECT_INT(o.len, 0);
+	opts.events = 1U << value_of(&event_names, "update");
+	EXPECT_INT(monitor_message((void *)msg, &m), -1);
+	EXPECT(o.len > 0);
+	opts.events = 0;
+
 	/* What does not match is not shown; nor are replies to requests. */
 	o.len = 0;
 	filter.all.has = 1U << FLOWTRACK_A_FILTER_L4PROTO;

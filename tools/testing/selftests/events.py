@@ -9,6 +9,7 @@ import re
 import select
 import signal
 import socket
+import tempfile
 
 from lib import *
 
@@ -77,6 +78,45 @@ def _(rig, m):
         rig.r.tool("del", "udp", "sport", "1000")
         gone = m.expect("destroy", osport=1000, reason="deleted")
         equal(gone["id"], flow["id"], "id")
+
+
+@case("a log of ended flows: a record for each, with both directions' counters; rotated without a loss", only="flowtrack")
+def _(rig):
+    rig.reset()
+    for name in ("events", "acct", "timestamp"):
+        rig.r.sysctl(name, 1)
+    directory = tempfile.mkdtemp()
+    log, old = directory + "/flows.json", directory + "/flows.json.1"
+
+    def records(name):
+        with open(name, encoding="utf-8") as f:
+            return [json.loads(line) for line in f]
+
+    monitor = rig.r.popen(TOOL, "-j", "monitor", "--timestamps", "--event", "destroy", "--log", log)
+    try:
+        busywait(20, lambda: genl_listeners(rig.r), "the monitor's subscription")
+        rig.udp("c", 4, 1300, 53, "new/o")
+        rig.udp("s", 4, 53, 1300, "est/r+s")
+        rig.udp("c", 4, 1300, 53, "est/o+s")
+        rig.udp("c", 6, 1301, 53, "new/o")
+        rig.r.tool("del", "udp", "sport", "1300")
+        busywait(20, lambda: len(records(log)) == 1, "the record of a flow")
+        record = records(log)[0]
+        flow = record["flow"]
+        equal((record["event"], flow["reason"], flow["orig"]["packets"], flow["reply"]["packets"]), ("destroy", "deleted", 2, 1), f"{record}")
+        check(flow["orig"]["bytes"] > flow["reply"]["bytes"] > 28 and flow["start"] <= flow["stop"] <= record["time"] + 1, f"{record}")
+        # As logrotate does it.
+        os.rename(log, old)
+        monitor.send_signal(signal.SIGHUP)
+        busywait(20, lambda: os.path.exists(log), "the new file")
+        rig.r.tool("del", "udp", "sport", "1301")
+        busywait(20, lambda: len(records(log)) == 1, "the record in the new file")
+        equal((records(log)[0]["flow"]["orig"]["sport"], len(records(old))), (1301, 1), "records after the rotation")
+        equal(os.stat(log).st_mode & 0o777, 0o640, "mode of the log")
+    finally:
+        monitor.terminate()
+        monitor.wait(10)
+    equal(monitor.returncode, 0, f"exit status: {monitor.stdout.read()}")
 
 
 @case("destroy: flushed, one for each flow", only="flowtrack")
