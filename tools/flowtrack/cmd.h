@@ -78,6 +78,7 @@ int cmd_set(const struct options *opts, int argc, char **argv);
 int cmd_show(const struct options *opts, int argc, char **argv);
 int cmd_stats(const struct options *opts, int argc, char **argv);
 int cmd_top(const struct options *opts, int argc, char **argv);
+int cmd_watch(const struct options *opts, int argc, char **argv);
 
 /* What more than one verb does. */
 struct filter;

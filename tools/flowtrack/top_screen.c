@@ -4,12 +4,12 @@
  */
 #include <curses.h>
 #include <limits.h>
-#include <signal.h>
 #include <string.h>
 
 #include "cmd.h"
 #include "names.h"
 #include "nl.h"
+#include "screen.h"
 #include "top.h"
 
 /* Lines above the first entry, and below the last one. */
@@ -18,14 +18,6 @@
 
 static const char keys[] =
 	"s source  d destination  p service  f by flows  r by rate  q quit";
-
-static volatile sig_atomic_t ended;
-
-static void end(int sig)
-{
-	(void)sig;
-	ended = 1;
-}
 
 static void draw(const struct top *top)
 {
@@ -86,28 +78,19 @@ static bool take_key(int key, __u8 *kind, __u8 *order)
 int top_screen(struct nl *nl, __u8 kind, __u8 order, unsigned int limit,
 	       unsigned int delay)
 {
-	struct sigaction action = { .sa_handler = end };
 	static struct top top;
-	SCREEN *screen;
 	int code;
 
-	screen = newterm(NULL, stdout, stdin);
-	if (!screen)
+	if (!screen_begin())
 		return err_set(EXIT_USAGE,
 			       "the terminal can't show a screen: use --once");
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	cbreak();
-	noecho();
-	curs_set(0);
 	timeout(delay > INT_MAX / 1000 ? INT_MAX : (int)delay * 1000);
 	do {
 		code = top_get(nl, &top, kind, order, limit ? limit : TOP_MAX);
 		if (code)
 			break;
 		draw(&top);
-	} while (take_key(getch(), &kind, &order) && !ended);
-	endwin();
-	delscreen(screen);
+	} while (take_key(getch(), &kind, &order) && !screen_ended());
+	screen_end();
 	return code;
 }

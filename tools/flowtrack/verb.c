@@ -26,6 +26,8 @@ const struct verb verbs[] = {
 	{ "top", cmd_top, TAKES_TOP, ONLY(OPT_ONCE) | ONLY(OPT_DELAY) | ONLY(OPT_COUNT),
 	  "[KIND] [flows|rate] [--once] [-d SECONDS] [-N N]",
 	  "show what holds, or opens, most flows" },
+	{ "watch", cmd_watch, TAKES_NOTHING, ONLY(OPT_DELAY) | ONLY(OPT_COUNT),
+	  "[-d SECONDS] [-N N]", "show fill, classes and rates over time" },
 	{ "set", cmd_set, TAKES_VALUES, 0, "NAME VALUE...", "change settings" },
 	{ "show", cmd_show, TAKES_SETTINGS, 0, "[NAME...]", "print settings" },
 	{ "save", cmd_save, TAKES_FILTER, ONLY(OPT_SETTINGS), "[FILTER] [--settings]",

@@ -188,7 +188,7 @@ WAIVED=(
 	'(settings|names)\.c:[0-9]+: CHECK:MACRO_ARG_REUSE:'
 	'tools/flowtrack/flow\.c:[0-9]+: CHECK:MACRO_ARG_REUSE: Macro argument reuse .(a|len)'
 	# What a signal handler writes.
-	'top_screen\.c:[0-9]+: WARNING:VOLATILE:'
+	'tools/flowtrack/screen\.c:[0-9]+: WARNING:VOLATILE:'
 	# TRACE_EVENT() has its own layout, the one of include/trace/events.
 	'trace\.h:[0-9]+: .*(OPEN_ENDED_LINE|TRAILING_SEMICOLON|SPACING|PARENTHESIS_ALIGNMENT|COMPLEX_MACRO):'
 )

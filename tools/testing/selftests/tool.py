@@ -129,6 +129,21 @@ def _(rig):
     tool(rig.r, "flush", "src", "192.0.2.1")
 
 
+@case("watch: on a terminal and in a pipe, without a privilege", only="flowtrack")
+def _(rig):
+    fill(rig)
+    lines = tool(rig.r, "watch", "-N", "2", "-d", "1").splitlines()
+    names = lines[0].split()
+    equal(names[0], "fill%", "first column")
+    equal(len(lines), 3, f"lines: {lines}")
+    seen = dict(zip(names, lines[2].split()))
+    equal([seen[name] for name in ("embryonic", "replied", "assured", "new/s", "conntrack")], ["5", "2", "1", "0", "0"], f"{lines}")
+    for who in ((), ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")):
+        status, out, _ = rig.r.run(*who, "env", "TERM=xterm", "LC_ALL=C.UTF-8", "script", "-qec",
+                                   f"stty rows 24 cols 100; {TOOL} watch -N 2 -d 1", "/dev/null", ok=False)
+        check(status == 0 and "flowtrack: 8 of" in out and "\033[?1049l" in out, f"exit status {status}: {out!r}")
+
+
 @case("-j: every verb prints JSON with what it should have", only="flowtrack")
 def _(rig):
     flow = [f for f in json.loads(tool(rig.r, "-j", "list", "tcp", "ipv4"))][0]
