@@ -109,6 +109,7 @@ static bool screen_says(int fd, char *screen, size_t *len, size_t from, const ch
 {
 	ssize_t n;
 
+	screen[*len] = '\0';
 	while (*len < from || !strstr(screen + from, what)) {
 		n = read(fd, screen + *len, (1 << 20) - 1 - *len);
 		if (n <= 0 && errno != EINTR)
