@@ -49,6 +49,11 @@ PER_PROTOCOL = ("established", "burst8", "reply", "forward", "group8", "train8",
 FULL_KEPT = ("full-evict-kept/udp4", "full-drop-kept/udp4", "full-pass-kept/udp4")
 AFTER_UDP = ("delete-by-filter/udp4", "list/udp4", "list-json/udp4", "resize/udp4", "expiry-told/udp4", *FULL_KEPT,
              "flush/udp4")
+# Beside NAT: what its cases end in, how many places nf_conntrack has for each flow, to which port they go. "-half" is more
+# than half full all the time, and never short of room.
+NAT_STEMS = ("nat-established", "nat-reply", "nat-dropped", "nat-new")
+NAT_PHASES = (("/dnat", 4, PORT_DNAT, {}), ("-half/dnat", 1.5, PORT_DNAT, {}), ("/snat", 4, PORT_SNAT, {"forward": 1}),
+              ("/none", 4, PORT, {"adopted": True}))
 
 
 class Void(Exception):
@@ -319,24 +324,23 @@ class Bench:
         self.step += flows
         # The first answer of a translated source can't be known here: its flows stay without one.
         seen = NEW if what.get("forward") else ESTABLISHED
-        self.case(f"nat-established{tag}/{flows}", self.rounds(self.args.packets, seen, **same))
+        self.measure(f"nat-established{tag}/{flows}", self.args.packets, seen, **same)
         if not what.get("forward"):
-            self.case(f"nat-reply{tag}/{flows}", self.rounds(self.args.packets, REPLY, reply=1, server=server, **same))
-        self.case(f"nat-dropped{tag}/{flows}", self.rounds(some, NEW, first=2 * flows, drop=1, **same))
-        self.case(f"nat-new{tag}/{flows}",
-                  self.rounds(some, NEW, first=flows, random=0, advance=some, **same | {"flows": some}))
+            self.measure(f"nat-reply{tag}/{flows}", self.args.packets, REPLY, reply=1, server=server, **same)
+        self.measure(f"nat-dropped{tag}/{flows}", some, NEW, first=2 * flows, drop=1, **same)
+        self.measure(f"nat-new{tag}/{flows}", some, NEW, first=flows, random=0, advance=some, **same | {"flows": some})
         self.flush()
 
     def nat(self, flows):
         """What a router has: its flows stay in nf_conntrack, guarded, but for those that no rule translates."""
+        phases = [phase for phase in NAT_PHASES if self.wanted(*(f"{stem}{phase[0]}" for stem in NAT_STEMS))]
+        if not phases:
+            return
         for who in (CT, FT):
             subprocess.run(["nsenter", f"--net=/run/netns/{NAMES[who]}", "nft", "-f", "-"], input=NAT, text=True, check=True)
             sysctl(who, nf_conntrack_udp_timeout=LONG, nf_conntrack_udp_timeout_stream=LONG)
-        self.nat_phase("/dnat", flows, 4 * flows, PORT_DNAT)
-        # More than half full all the time, never short of room.
-        self.nat_phase("-half/dnat", flows, flows * 3 // 2, PORT_DNAT)
-        self.nat_phase("/snat", flows, 4 * flows, PORT_SNAT, forward=1)
-        self.nat_phase("/none", flows, 4 * flows, PORT, adopted=True)
+        for tag, places, port, what in phases:
+            self.nat_phase(tag, flows, int(flows * places), port, **what)
         for who in (CT, FT):
             inside(who, "nft", "flush", "ruleset")
         # Else all that follows would be adopted.
@@ -534,10 +538,6 @@ class Bench:
 
     def all(self):
         self.set_up()
-        if self.args.nat_only:
-            for flows in self.args.sizes:
-                self.nat(flows)
-            return
         for flows in self.args.sizes:
             if self.wanted("floor"):
                 self.floor(flows)
@@ -582,7 +582,6 @@ def main():
     parser.add_argument("--packets", type=int, default=600000)
     parser.add_argument("--quick", action="store_true", help="do not wait for what nf_conntrack takes long for")
     parser.add_argument("--nat-max", type=int, default=1000000, help="largest size for what is measured beside NAT")
-    parser.add_argument("--nat-only", action="store_true", help="measure nothing else")
     parser.add_argument("--idle", type=int, default=20)
     parser.add_argument("--case", default="", help="measure only cases whose name this regular expression finds")
     parser.add_argument("--cpu", default="unknown", help="the CPU's name, for the record")
