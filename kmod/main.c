@@ -361,7 +361,7 @@ static struct pernet_operations ft_net_ops = {
 static u32 total_by_memory(void)
 {
 	u64 bytes = (u64)totalram_pages() << PAGE_SHIFT;
-	u64 flows = div_u64(bytes / 4, sizeof(struct ft_flow6) + 16);
+	u64 flows = div_u64(bytes / 4, FT_FLOW6_BYTES + 16);
 
 	return clamp_t(u64, flows, 1, FT_FLOWS_MAX);
 }

@@ -14,7 +14,7 @@ static void arena_free_action(void *arena)
 
 static struct ft_arena *arena_new(struct kunit *test, size_t size)
 {
-	struct ft_arena *arena = ft_arena_create(size);
+	struct ft_arena *arena = ft_arena_create(size, 0);
 
 	KUNIT_ASSERT_NOT_NULL(test, arena);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, arena_free_action,
@@ -179,7 +179,7 @@ static void kill_idle(struct kunit *test)
 
 static void garbage_index(struct kunit *test)
 {
-	struct ft_arena *arena = arena_new(test, sizeof(struct ft_flow6));
+	struct ft_arena *arena = arena_new(test, FT_FLOW6_BYTES);
 	struct rnd_state rnd;
 	u32 index, i;
 
@@ -252,7 +252,7 @@ static void many_objects4(struct kunit *test)
 
 static void many_objects6(struct kunit *test)
 {
-	many_objects(test, sizeof(struct ft_flow6));
+	many_objects(test, FT_FLOW6_BYTES);
 }
 
 /* Few flows in many chunks, coming and going: they move together. */

@@ -29,7 +29,7 @@
 #define SLOT_BITS	9
 #define SLOTS_MAX	BIT(SLOT_BITS)
 #define SLOT_MASK	(SLOTS_MAX - 1)
-#define CHUNK_BYTES	BIT(FT_ARENA_CHUNK_SHIFT)
+#define CHUNK_BYTES	FT_ARENA_CHUNK
 #define CHUNK_ORDER	get_order(CHUNK_BYTES)
 /* Two levels from chunk number to chunk: an arena's top, and leaves. */
 #define LEAF_BITS	10
@@ -55,7 +55,7 @@
 #define SHRINK_BATCH	64
 
 static_assert(CHUNK_BYTES / sizeof(struct ft_flow) <= SLOTS_MAX);
-static_assert(SLOT_BITS + LEAF_BITS + ilog2(TOP_SIZE) <= 31);
+static_assert(BIT(SLOT_BITS + LEAF_BITS + ilog2(TOP_SIZE)) - 1 <= FT_INDEX_OBJECT);
 
 /**
  * struct chunk - what is to know about a chunk
@@ -207,6 +207,146 @@ void ft_flow_key(const struct ft_flow *flow, struct ft_key *key)
 EXPORT_SYMBOL_NS_GPL(ft_flow_key, FT_SYMBOL_NS);
 
 /**
+ * ft_nat_set() - fill in what a translated flow has besides
+ * @nat: of a flow that is dead, and locked
+ * @answer: its second key, of the family and protocol of the first one
+ * @masq: number of the device whose address it borrows; 0: none
+ *
+ * Context: BH disabled.
+ */
+void ft_nat_set(struct ft_nat *nat, const struct ft_key *answer, u32 masq)
+{
+	nat->port[0] = answer->port[0];
+	nat->port[1] = answer->port[1];
+	nat->masq = masq;
+	if (answer->family == NFPROTO_IPV6)
+		memcpy(nat->addr6, answer->addr6, sizeof(nat->addr6));
+	else
+		memcpy(nat->addr4, answer->addr4, sizeof(nat->addr4));
+}
+
+/**
+ * ft_nat_key() - the second key of a translated flow
+ * @flow: the flow, or a copy of it
+ * @nat: what it has besides
+ * @key: filled
+ *
+ * Context: as ft_flow_key().
+ */
+void ft_nat_key(const struct ft_flow *flow, const struct ft_nat *nat, struct ft_key *key)
+{
+	unsigned int end;
+
+	key->port[0] = nat->port[0];
+	key->port[1] = nat->port[1];
+	key->zone = flow->key.zone;
+	key->l4proto = flow->key.l4proto;
+	key->family = flow->key.family;
+	for (end = 0; end < 2; end++) {
+		if (key->family == NFPROTO_IPV6) {
+			key->addr6[end] = nat->addr6[end];
+			key->addr4[end] = ft_fold6(&nat->addr6[end]);
+		} else {
+			key->addr6[end] = (struct in6_addr){};
+			key->addr4[end] = nat->addr4[end];
+		}
+	}
+}
+EXPORT_SYMBOL_NS_GPL(ft_nat_key, FT_SYMBOL_NS);
+
+/**
+ * ft_flow_answer_key() - the second key of a translated flow
+ * @flow: the flow, no copy
+ * @key: filled
+ *
+ * Context: as ft_flow_key().
+ */
+void ft_flow_answer_key(const struct ft_flow *flow, struct ft_key *key)
+{
+	ft_nat_key(flow, ft_flow_nat(flow, flow->key.family), key);
+}
+
+static bool nat_names(const struct ft_nat *nat, const struct ft_key *key)
+{
+	const u32 *a = (const u32 *)nat->addr6;
+	const u32 *b = (const u32 *)key->addr6;
+	unsigned int i;
+
+	if (READ_ONCE(nat->port[0]) != key->port[0] || READ_ONCE(nat->port[1]) != key->port[1])
+		return false;
+	if (key->family == NFPROTO_IPV4)
+		return READ_ONCE(nat->addr4[0]) == key->addr4[0] &&
+		       READ_ONCE(nat->addr4[1]) == key->addr4[1];
+	for (i = 0; i < sizeof(nat->addr6) / (sizeof(*a)); i++) {
+		if (READ_ONCE(a[i]) != b[i])
+			return false;
+	}
+	return true;
+}
+
+/* What both keys of a flow have in common. */
+static bool same_kind(const struct ft_flow *flow, const struct ft_key *key)
+{
+	return READ_ONCE(flow->key.family) == key->family &&
+	       READ_ONCE(flow->key.l4proto) == key->l4proto &&
+	       READ_ONCE(flow->key.zone) == key->zone;
+}
+
+/**
+ * ft_flow_answers() - is that the second key of a translated flow?
+ * @flow: translated, dead or alive; no copy
+ * @key: that
+ *
+ * Context: as ft_flow_matches().
+ * Return: true if so.
+ */
+bool ft_flow_answers(const struct ft_flow *flow, const struct ft_key *key)
+{
+	/* A tag may be that of a flow of the other family. */
+	return same_kind(flow, key) && nat_names(ft_flow_nat(flow, key->family), key);
+}
+EXPORT_SYMBOL_NS_GPL(ft_flow_answers, FT_SYMBOL_NS);
+
+/**
+ * ft_copy_matches() - is this a copy of the flow of that key?
+ * @copy: from ft_flow_snapshot()
+ * @key: identity wanted; of a translated flow, either of its keys
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool ft_copy_matches(const struct ft_flow6 *copy, const struct ft_key *key)
+{
+	return ft_flow_named(&copy->f, key) ||
+	       (atomic_read(&copy->f.word) & FT_FLOW_NAT && same_kind(&copy->f, key) &&
+		nat_names(&copy->nat, key));
+}
+EXPORT_SYMBOL_NS_GPL(ft_copy_matches, FT_SYMBOL_NS);
+
+/**
+ * ft_flow_nat_dir() - ft_flow_dir() of a translated flow
+ * @flow: the flow
+ * @word: its bits
+ * @key: of a packet, one of the flow's keys
+ * @from_hi: the upper endpoint of @key sends the packet
+ * @dir: set
+ *
+ * Context: as ft_flow_matches().
+ * Return: false if the packet is none of the flow's.
+ */
+bool ft_flow_nat_dir(const struct ft_flow *flow, u32 word, const struct ft_key *key,
+		     bool from_hi, enum ft_dir *dir)
+{
+	if (ft_flow_named(flow, key)) {
+		*dir = FT_DIR_ORIG;
+		return from_hi == !!(word & FT_FLOW_ORIG_HI);
+	}
+	*dir = FT_DIR_REPLY;
+	return from_hi == !!(word & FT_FLOW_REPLY_HI);
+}
+EXPORT_SYMBOL_NS_GPL(ft_flow_nat_dir, FT_SYMBOL_NS);
+
+/**
  * ft_flow_peek() - read a flow's identity without its lock
  * @flow: the flow
  * @key: filled
@@ -231,6 +371,25 @@ bool ft_flow_peek(const struct ft_flow *flow, struct ft_key *key, u32 *word)
 }
 
 /**
+ * ft_flow_copy() - copy a flow that nobody changes
+ * @flow: the flow; its lock is held, or it is dead and the caller's
+ * @copy: filled
+ */
+void ft_flow_copy(const struct ft_flow *flow, struct ft_flow6 *copy)
+{
+	bool ipv6 = flow->key.family == NFPROTO_IPV6;
+
+	memcpy(&copy->f, flow, sizeof(copy->f));
+	if (ipv6)
+		memcpy(copy->addr6, ft_flow_addr6((struct ft_flow *)flow), sizeof(copy->addr6));
+	else
+		memset(copy->addr6, 0, sizeof(copy->addr6));
+	if (atomic_read(&flow->word) & FT_FLOW_NAT)
+		memcpy(&copy->nat, ft_flow_nat(flow, flow->key.family),
+		       ipv6 ? FT_NAT6_BYTES : FT_NAT4_BYTES);
+}
+
+/**
  * ft_flow_snapshot() - copy a flow
  * @flow: the flow
  * @gen: generation meant; 0: whatever lives there
@@ -249,12 +408,7 @@ bool ft_flow_snapshot(struct ft_flow *flow, u32 gen, struct ft_flow6 *copy)
 	word = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
 	alive = !(word & FT_FLOW_DEAD) && (!gen || flow->gen == gen);
 	if (alive) {
-		memcpy(&copy->f, flow, sizeof(copy->f));
-		if (flow->key.family == NFPROTO_IPV6)
-			memcpy(copy->addr6, ft_flow_addr6(flow),
-			       sizeof(copy->addr6));
-		else
-			memset(copy->addr6, 0, sizeof(copy->addr6));
+		ft_flow_copy(flow, copy);
 		atomic_set(&copy->f.word, word);
 	}
 	ft_flow_unlock(flow, word);
@@ -654,6 +808,7 @@ static void shrink_work(struct work_struct *work)
 /**
  * ft_arena_create() - make an arena
  * @object_size: bytes of an object
+ * @besides: bytes that each object has elsewhere in its chunk, behind all objects
  *
  * It has no memory for objects until the first one is wanted: an idle one is
  * some 4 KiB, and 128 bytes per CPU.
@@ -661,7 +816,7 @@ static void shrink_work(struct work_struct *work)
  * Context: may sleep.
  * Return: the arena, or NULL.
  */
-struct ft_arena *ft_arena_create(size_t object_size)
+struct ft_arena *ft_arena_create(size_t object_size, size_t besides)
 {
 	struct ft_arena *arena;
 	int cpu;
@@ -677,7 +832,7 @@ struct ft_arena *ft_arena_create(size_t object_size)
 	for_each_possible_cpu(cpu)
 		spin_lock_init(&per_cpu_ptr(arena->magazines, cpu)->lock);
 	arena->object_size = object_size;
-	arena->per_chunk = CHUNK_BYTES / object_size;
+	arena->per_chunk = CHUNK_BYTES / (object_size + besides);
 	spin_lock_init(&arena->lock);
 	INIT_LIST_HEAD(&arena->partial);
 	INIT_LIST_HEAD(&arena->empties);

@@ -4,6 +4,9 @@
  *
  * A flow is 128 bytes for IPv4, 192 for IPv6, in two (three) cache lines: what
  * a lookup and a packet of a connectionless protocol need is in the first one.
+ * A translated flow has a struct ft_nat besides, elsewhere in the chunk of memory
+ * that the flow is in: so it has a place of its own, and flows that are not
+ * translated have not one byte of it.
  *
  * Lifetime. Flow memory is type-stable: as long as a reader is in an RCU
  * read-side section, an index that it found in the table leads to *a* flow
@@ -16,6 +19,7 @@
 #ifndef _FT_FLOW_FLOW_H
 #define _FT_FLOW_FLOW_H
 
+#include <linux/align.h>
 #include <linux/atomic.h>
 #include <linux/bitfield.h>
 #include <linux/bits.h>
@@ -39,6 +43,10 @@
 #define FT_FLOW_CLASS		GENMASK(6, 5)	/* enum flowtrack_class */
 #define FT_FLOW_STATE		GENMASK(15, 8)	/* state of the protocol */
 #define FT_FLOW_SOURCE		GENMASK(17, 16)	/* how its source counts it */
+#define FT_FLOW_SNAT		BIT(18)	/* the initiator's endpoint is translated */
+#define FT_FLOW_DNAT		BIT(19)	/* the responder's is */
+#define FT_FLOW_NAT		(FT_FLOW_SNAT | FT_FLOW_DNAT)
+#define FT_FLOW_REPLY_HI	BIT(20)	/* of its second key, the upper endpoint answers */
 
 /**
  * enum ft_dir - direction of a packet within its flow
@@ -157,28 +165,99 @@ struct ft_flow {
 } __aligned(64);
 
 /**
- * struct ft_flow6 - an IPv6 flow
+ * struct ft_nat - what a translated flow has besides
+ * @port: as ft_key.port, of the answers
+ * @masq: number of the device whose address the flow has borrowed; 0: none
+ * @addr4: IPv4: as ft_key.addr4, of the answers
+ * @addr6: IPv6: likewise; an IPv4 flow has no room for them
+ *
+ * Answers to a translated flow have another key than its other packets: the
+ * second one. Written, and read, as ft_flow.key is.
+ */
+struct ft_nat {
+	__be16 port[2];
+	u32 masq;
+	union {
+		__be32 addr4[2];
+		struct in6_addr addr6[2];
+	};
+};
+
+/**
+ * struct ft_flow6 - an IPv6 flow, or a copy of any
  * @f: what all flows have
  * @addr6: lower and upper address
+ * @nat: in a copy of a translated flow: what that has besides
  */
 struct ft_flow6 {
 	struct ft_flow f;
 	struct in6_addr addr6[2];
+	struct ft_nat nat;
 };
 
-static_assert(sizeof(struct ft_flow) == 128);
+/* Bytes of a flow object, and of what a translated one has besides. */
+#define FT_FLOW4_BYTES	sizeof(struct ft_flow)
+#define FT_FLOW6_BYTES	ALIGN(offsetofend(struct ft_flow6, addr6), 64)
+#define FT_NAT4_BYTES	offsetofend(struct ft_nat, addr4)
+#define FT_NAT6_BYTES	sizeof(struct ft_nat)
+
+static_assert(FT_FLOW4_BYTES == 128);
 static_assert(offsetof(struct ft_flow, born) == 64);
-static_assert(sizeof(struct ft_flow6) == 192);
+static_assert(FT_FLOW6_BYTES == 192);
+static_assert(FT_NAT4_BYTES == 16);
+static_assert(FT_NAT6_BYTES == 40);
 /* What every packet needs is in the first line, TCP's state in the second. */
 static_assert(offsetofend(struct ft_flow, key) == 64);
 static_assert(offsetofend(struct ft_flow, proto) == 128);
 static_assert(offsetof(struct ft_flow6, addr6) == 128);
 static_assert(sizeof(((struct ft_flow *)0)->key) == FT_KEY_HEAD);
 
+/*
+ * An arena holds the flow objects of one namespace, of one address family, and
+ * either those that are translated or those that are not. Objects are named by an
+ * index; the table adds what kind of flow it is.
+ */
+#define FT_ARENA_CHUNK_SHIFT	16	/* bytes in a chunk: 64 KiB */
+#define FT_ARENA_CHUNK		BIT(FT_ARENA_CHUNK_SHIFT)
+#define FT_INDEX_V6		BIT(31)
+#define FT_INDEX_NAT		BIT(30)
+#define FT_INDEX_OBJECT		GENMASK(27, 0)
+#define FT_INDEX_NONE		U32_MAX
+
+/* Where in a chunk of translated flows their struct ft_nat begin. */
+#define FT_NAT4_AT	(FT_ARENA_CHUNK / (FT_FLOW4_BYTES + FT_NAT4_BYTES) * FT_FLOW4_BYTES)
+#define FT_NAT6_AT	(FT_ARENA_CHUNK / (FT_FLOW6_BYTES + FT_NAT6_BYTES) * FT_FLOW6_BYTES)
+
+static_assert(FT_NAT4_AT % __alignof__(struct ft_nat) == 0);
+static_assert(FT_NAT6_AT % __alignof__(struct ft_nat) == 0);
+
 static inline struct in6_addr *ft_flow_addr6(struct ft_flow *flow)
 {
 	return container_of(flow, struct ft_flow6, f)->addr6;
 }
+
+/**
+ * ft_flow_nat() - what a translated flow has besides
+ * @flow: an object of an arena of translated flows, no copy
+ * @family: what that is of, whatever becomes of @flow
+ *
+ * Chunks are aligned to their size.
+ *
+ * Return: that.
+ */
+static inline struct ft_nat *ft_flow_nat(const struct ft_flow *flow, u8 family)
+{
+	u32 offset = (unsigned long)flow % FT_ARENA_CHUNK;
+	void *chunk = (void *)flow - offset;
+
+	if (family == NFPROTO_IPV6)
+		return chunk + FT_NAT6_AT + offset / FT_FLOW6_BYTES * FT_NAT6_BYTES;
+	return chunk + FT_NAT4_AT + offset / FT_FLOW4_BYTES * FT_NAT4_BYTES;
+}
+
+bool ft_flow_answers(const struct ft_flow *flow, const struct ft_key *key);
+bool ft_flow_nat_dir(const struct ft_flow *flow, u32 word, const struct ft_key *key,
+		     bool from_hi, enum ft_dir *dir);
 
 static inline u32 ft_now(void)
 {
@@ -240,6 +319,27 @@ static inline enum ft_dir ft_word_dir(u32 word, bool from_hi)
 }
 
 /**
+ * ft_flow_dir() - direction of a packet within its flow
+ * @flow: a flow of which the packet has one of the keys
+ * @word: its bits
+ * @key: of the packet
+ * @from_hi: the upper endpoint of @key sends it
+ * @dir: set
+ *
+ * Which key of a translated flow it is tells the direction; packets that have that
+ * key, but come from the other end, are of no flow.
+ *
+ * Context: as ft_flow_matches().
+ * Return: false if the packet is none of the flow's.
+ */
+static inline bool ft_flow_dir(const struct ft_flow *flow, u32 word, const struct ft_key *key,
+			       bool from_hi, enum ft_dir *dir)
+{
+	*dir = ft_word_dir(word, from_hi);
+	return likely(!(word & FT_FLOW_NAT)) || ft_flow_nat_dir(flow, word, key, from_hi, dir);
+}
+
+/**
  * ft_flow_alive() - begin to look at a flow without its lock
  * @flow: a flow object, dead or alive
  * @gen: set to its generation
@@ -264,16 +364,8 @@ static inline bool ft_flow_alive(const struct ft_flow *flow, u32 *gen, u32 *word
 	return !(*word & FT_FLOW_DEAD);
 }
 
-/**
- * ft_flow_matches() - is this the flow of that key?
- * @flow: a flow object, dead or alive
- * @key: identity wanted
- *
- * Context: RCU read side, or the flow's lock.
- * Return: true if so; without the lock, at some moment during the call.
- */
-static inline bool ft_flow_matches(const struct ft_flow *flow,
-				   const struct ft_key *key)
+/* Is that the first key of a flow, dead or alive? */
+static inline bool ft_flow_named(const struct ft_flow *flow, const struct ft_key *key)
 {
 	const u64 *a = (const u64 *)&flow->key;
 	const u64 *b = (const u64 *)key;
@@ -287,6 +379,23 @@ static inline bool ft_flow_matches(const struct ft_flow *flow,
 		    (a[3] ^ b[3]))
 			return false;
 	}
+	return true;
+}
+
+/**
+ * ft_flow_matches() - is this the flow of that key?
+ * @flow: a flow object, dead or alive; no copy of one
+ * @key: identity wanted; of a translated flow, either of its keys
+ *
+ * Context: RCU read side, or the flow's lock.
+ * Return: true if so; without the lock, at some moment during the call.
+ */
+static inline bool ft_flow_matches(const struct ft_flow *flow,
+				   const struct ft_key *key)
+{
+	if (!ft_flow_named(flow, key) &&
+	    (!(atomic_read(&flow->word) & FT_FLOW_NAT) || !ft_flow_answers(flow, key)))
+		return false;
 	return !(atomic_read(&flow->word) & FT_FLOW_DEAD);
 }
 
@@ -351,21 +460,18 @@ static inline bool ft_flow_lock_key(struct ft_flow *flow,
 bool ft_flow_kill(struct ft_flow *flow, u32 gen);
 bool ft_flow_kill_idle(struct ft_flow *flow, u32 gen, u32 deadline);
 void ft_flow_key(const struct ft_flow *flow, struct ft_key *key);
+void ft_flow_answer_key(const struct ft_flow *flow, struct ft_key *key);
+void ft_nat_set(struct ft_nat *nat, const struct ft_key *answer, u32 masq);
+void ft_nat_key(const struct ft_flow *flow, const struct ft_nat *nat, struct ft_key *key);
+bool ft_copy_matches(const struct ft_flow6 *copy, const struct ft_key *key);
 bool ft_flow_peek(const struct ft_flow *flow, struct ft_key *key, u32 *word);
+void ft_flow_copy(const struct ft_flow *flow, struct ft_flow6 *copy);
 bool ft_flow_snapshot(struct ft_flow *flow, u32 gen, struct ft_flow6 *copy);
-
-/*
- * An arena holds the flow objects of one namespace and one address family.
- * Objects are named by a 31-bit index; the table adds the family as bit 31.
- */
-#define FT_ARENA_CHUNK_SHIFT	16	/* bytes in a chunk: 64 KiB */
-#define FT_INDEX_V6		BIT(31)
-#define FT_INDEX_NONE		U32_MAX
 
 struct ft_arena;
 struct mem_cgroup;
 
-struct ft_arena *ft_arena_create(size_t object_size);
+struct ft_arena *ft_arena_create(size_t object_size, size_t besides);
 void ft_arena_charge(struct ft_arena *arena, struct mem_cgroup *memcg);
 void ft_arena_destroy(struct ft_arena *arena);
 struct ft_flow *ft_arena_at(const struct ft_arena *arena, u32 index);

@@ -4,6 +4,7 @@
  *
  * A slot is one word: index of the flow plus one (zero: empty), 16 bits of the
  * hash as tag, and, for scans that touch no flow, class and coarse deadline.
+ * A bit beside the index says that the slot is for the flow's second key.
  * Flows are never moved between slots of a bucket, and only the last line of a
  * chain is ever unlinked, when it is empty: so a reader that scans a bucket
  * while it is changed misses nothing that was there before and is there after,
@@ -52,14 +53,18 @@ static_assert(sizeof(unsigned long) == sizeof(u64));
 /* The filter of a bucket whose flows have moved: look at the bucket. */
 #define FILTER_MOVED	U32_MAX
 
-/* A slot's fields. */
+/* A slot's fields. An index has this bit nowhere else. */
+#define SLOT_SECOND		BIT(29)	/* for the second key of a translated flow */
 #define SLOT_TAG_SHIFT		32
 #define SLOT_DEADLINE_SHIFT	48
 #define SLOT_CLASS_SHIFT	61
 #define SLOT_DEADLINE_BITS	13
 #define SLOT_DEADLINE_MASK	(BIT(SLOT_DEADLINE_BITS) - 1)
 
-/* Flows per bucket at which an automatic size grows, and shrinks. */
+/* What an index and one are, as a slot has them. */
+static_assert(!((FT_INDEX_OBJECT + 1) & (SLOT_SECOND | FT_INDEX_NAT | FT_INDEX_V6)));
+
+/* Slots per bucket at which an automatic size grows, and shrinks. */
 #define LOAD_GROW	5
 #define LOAD_SHRINK_SHIFT 1	/* half a flow per bucket */
 
@@ -117,24 +122,28 @@ struct array {
 	u32 *filter;
 };
 
+/* The two bits of an index above all others: FT_INDEX_V6, FT_INDEX_NAT. */
+#define KIND_SHIFT	30
+#define ARENAS		4
+
 /**
  * struct ft_table - a flow table
  * @cur: where every lookup begins
- * @arena4: IPv4 flows
- * @arena6: IPv6 flows
+ * @arenas: of the flows by kind, see arena_of()
  * @memcg: charged for the memory of flows and buckets; NULL: nobody
  * @secret: key of the hash
  * @resize_lock: one resize at a time; taken by process context
  * @generation: changes when a resize begins and when it ends
+ * @seconds: slots for second keys: how many flows are translated
  */
 struct ft_table {
 	struct array __rcu *cur;
-	struct ft_arena *arena4;
-	struct ft_arena *arena6;
+	struct ft_arena *arenas[ARENAS];
 	struct mem_cgroup *memcg;
 	siphash_aligned_key_t secret;
 	struct mutex resize_lock; /* protects cur (writes), array.next */
 	u32 generation;
+	atomic_t seconds ____cacheline_aligned_in_smp;
 };
 
 static struct kmem_cache *line_cache;
@@ -194,7 +203,13 @@ static u64 slot_make(u32 index, u16 tag, u64 hint)
 
 static u32 slot_index(u64 slot)
 {
-	return (u32)slot - 1;
+	return ((u32)slot & ~SLOT_SECOND) - 1;
+}
+
+/* Is it the slot of a second key? */
+static bool slot_second(u64 slot)
+{
+	return slot & SLOT_SECOND;
 }
 
 static u16 slot_tag(u64 slot)
@@ -297,6 +312,13 @@ static struct bucket *lock_for(const struct ft_table *table, u64 hash,
 	}
 }
 
+static struct ft_arena *arena_of(const struct ft_table *table, u32 index)
+{
+	static_assert(FT_INDEX_NAT >> KIND_SHIFT == 1 && FT_INDEX_V6 >> KIND_SHIFT == 2);
+
+	return table->arenas[index >> KIND_SHIFT];
+}
+
 /**
  * ft_table_at() - the flow object of an index
  * @table: the table
@@ -307,9 +329,7 @@ static struct bucket *lock_for(const struct ft_table *table, u64 hash,
  */
 struct ft_flow *ft_table_at(const struct ft_table *table, u32 index)
 {
-	if (index & FT_INDEX_V6)
-		return ft_arena_at(table->arena6, index & ~FT_INDEX_V6);
-	return ft_arena_at(table->arena4, index);
+	return ft_arena_at(arena_of(table, index), index & ~(FT_INDEX_V6 | FT_INDEX_NAT));
 }
 EXPORT_SYMBOL_NS_GPL(ft_table_at, FT_SYMBOL_NS);
 
@@ -361,6 +381,8 @@ static struct ft_flow *bucket_find(const struct ft_table *table,
 				prefetch(ft_flow_addr6(flow));
 			if (stateful)
 				prefetchw(&flow->born);
+			if (slot & FT_INDEX_NAT)
+				prefetch(ft_flow_nat(flow, key->family));
 			if (likely(ft_flow_matches(flow, key) &&
 				   ft_flow_left(flow, ft_now()) > 0)) {
 				*index = slot_index(slot);
@@ -390,7 +412,7 @@ void ft_table_prefetch(const struct ft_table *table, u64 hash)
 /**
  * ft_table_lookup() - find a flow
  * @table: the table
- * @key: its identity
+ * @key: its identity; of a translated flow, either of its keys
  * @hash: ft_key_hash() of it
  * @index: set to its index if found
  *
@@ -433,8 +455,17 @@ struct ft_flow *ft_table_lookup(const struct ft_table *table,
 }
 EXPORT_SYMBOL_NS_GPL(ft_table_lookup, FT_SYMBOL_NS);
 
+static struct ft_flow *alloc_kind(struct ft_table *table, u32 kind, u32 *index)
+{
+	struct ft_flow *flow = ft_arena_alloc(arena_of(table, kind), index);
+
+	if (flow)
+		*index |= kind;
+	return flow;
+}
+
 /**
- * ft_table_alloc() - get an object for a new flow
+ * ft_table_alloc() - get an object for a new flow that is not translated
  * @table: the table
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  * @index: set to its index
@@ -444,14 +475,22 @@ EXPORT_SYMBOL_NS_GPL(ft_table_lookup, FT_SYMBOL_NS);
  */
 struct ft_flow *ft_table_alloc(struct ft_table *table, u8 family, u32 *index)
 {
-	struct ft_flow *flow;
+	return alloc_kind(table, family == NFPROTO_IPV6 ? FT_INDEX_V6 : 0, index);
+}
 
-	if (family == NFPROTO_IPV4)
-		return ft_arena_alloc(table->arena4, index);
-	flow = ft_arena_alloc(table->arena6, index);
-	if (flow)
-		*index |= FT_INDEX_V6;
-	return flow;
+/**
+ * ft_table_alloc_nat() - get an object for a new translated flow
+ * @table: the table
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @index: set to its index
+ *
+ * Context: BH disabled.
+ * Return: the object, dead, with a struct ft_nat, or NULL if there is no memory.
+ */
+struct ft_flow *ft_table_alloc_nat(struct ft_table *table, u8 family, u32 *index)
+{
+	return alloc_kind(table, FT_INDEX_NAT | (family == NFPROTO_IPV6 ? FT_INDEX_V6 : 0),
+			  index);
 }
 
 /**
@@ -464,10 +503,8 @@ struct ft_flow *ft_table_alloc(struct ft_table *table, u8 family, u32 *index)
  */
 void ft_table_free(struct ft_table *table, struct ft_flow *flow, u32 index)
 {
-	if (index & FT_INDEX_V6)
-		ft_arena_free(table->arena6, flow, index & ~FT_INDEX_V6);
-	else
-		ft_arena_free(table->arena4, flow, index);
+	ft_arena_free(arena_of(table, index), flow,
+		      index & ~(FT_INDEX_V6 | FT_INDEX_NAT));
 }
 
 /* Publish a slot: its readers see the flow that it names. */
@@ -495,6 +532,25 @@ static u64 *bucket_free_slot(struct bucket *line, struct bucket **last,
 		}
 	}
 	return NULL;
+}
+
+/* Make a locked bucket's filter anew, of the tags that are in. */
+static void filter_renew(const struct array *array, const struct bucket *bucket)
+{
+	u32 *filter = filter_of(array, bucket);
+	const struct bucket *line;
+	unsigned int i;
+	u32 bits = 0;
+	u64 slot;
+
+	for (line = bucket; line; line = link_of(line->head)) {
+		for (i = 0; i < FT_SLOTS; i++) {
+			slot = READ_ONCE(line->slot[i]);
+			if ((u32)slot)
+				bits |= tag_bits(slot_tag(slot));
+		}
+	}
+	WRITE_ONCE(*filter, bits);
 }
 
 static struct bucket *line_alloc(gfp_t gfp)
@@ -545,12 +601,149 @@ static struct ft_flow *bucket_clash(const struct ft_table *table,
 }
 
 /**
+ * struct place - where a key of a flow that is being entered belongs
+ * @key: the key
+ * @slot: what stands for it in its bucket
+ * @tag: of its hash
+ * @bucket: that bucket, locked
+ * @array: the array that it is in
+ * @p: the slot, once it is set
+ */
+struct place {
+	struct ft_key key;
+	u64 slot;
+	u16 tag;
+	struct bucket *bucket;
+	struct array *array;
+	u64 *p;
+};
+
+/* Enter a key into its locked bucket. Return: 0; -EAGAIN: a line is wanted; -ENOSPC. */
+static int place_enter(struct place *place, struct bucket **line)
+{
+	struct bucket *last;
+	unsigned int lines;
+	u64 *free;
+
+	free = bucket_free_slot(place->bucket, &last, &lines);
+	if (!free && lines >= FT_CHAIN_MAX)
+		return -ENOSPC;
+	if (!free && !*line)
+		return -EAGAIN;
+	if (free) {
+		slot_set(free, place->slot);
+		place->p = free;
+	} else {
+		line_append(place->array, last, *line, place->slot);
+		place->p = &(*line)->slot[0];
+		*line = NULL;
+	}
+	filter_add(place->array, place->bucket, place->tag);
+	return 0;
+}
+
+static void place_leave(const struct place *place)
+{
+	WRITE_ONCE(*place->p, 0);
+	filter_renew(place->array, place->bucket);
+}
+
+/*
+ * Lock the buckets of two keys, which may be one. Any order would do for two
+ * buckets of one array, and a resize says otherwise: so the second is tried, and
+ * on failure the first given back.
+ */
+static void lock_both(const struct ft_table *table, struct place *a, u64 hash_a,
+		      struct place *b, u64 hash_b)
+	__acquires(bitlock)
+{
+	for (;; cpu_relax()) {
+		a->bucket = lock_for(table, hash_a, &a->array);
+		b->array = rcu_dereference(table->cur);
+		for (;;) {
+			b->bucket = &b->array->b[(u32)hash_b & b->array->mask];
+			if (b->bucket == a->bucket)
+				return;
+			if (!bit_spin_trylock(HEAD_LOCK, &b->bucket->head))
+				break;
+			if (likely(!bucket_moved(b->bucket)))
+				return;
+			bucket_unlock(b->bucket);
+			b->array = rcu_dereference(b->array->next);
+		}
+		bucket_unlock(a->bucket);
+	}
+}
+
+static void unlock_both(const struct place *a, const struct place *b)
+	__releases(bitlock)
+{
+	if (b->bucket != a->bucket)
+		bucket_unlock(b->bucket);
+	bucket_unlock(a->bucket);
+}
+
+static void wake(struct ft_flow *flow)
+{
+	/* A stale reader may hold its lock for a moment. */
+	ft_flow_lock(flow);
+	ft_flow_unlock(flow, atomic_read(&flow->word) & ~FT_FLOW_DEAD);
+}
+
+/* As ft_table_insert(), of a translated flow: with both keys, or with none. */
+static noinline_for_stack int insert_nat(struct ft_table *table, struct ft_flow *flow, u32 index,
+					 u64 hash, struct ft_flow **clash)
+{
+	struct bucket *line = NULL;
+	struct place a, b;
+	u64 second;
+	int err;
+
+	ft_flow_key(flow, &a.key);
+	ft_flow_answer_key(flow, &b.key);
+	second = ft_key_hash(&b.key, &table->secret);
+	a.tag = hash_tag(hash);
+	b.tag = hash_tag(second);
+	a.slot = slot_make(index, a.tag, slot_hint(flow));
+	b.slot = slot_make(index, b.tag, 0) | SLOT_SECOND;
+again:
+	lock_both(table, &a, hash, &b, second);
+	*clash = bucket_clash(table, a.bucket, &a.key, a.tag) ?:
+		 bucket_clash(table, b.bucket, &b.key, b.tag);
+	if (*clash) {
+		err = -EEXIST;
+		goto out;
+	}
+	err = place_enter(&a, &line);
+	if (err)
+		goto out;
+	err = place_enter(&b, &line);
+	if (err)
+		place_leave(&a);
+	else
+		wake(flow);
+out:
+	unlock_both(&a, &b);
+	if (err == -EAGAIN) {
+		line = line_alloc(GFP_ATOMIC | __GFP_NOWARN);
+		if (line)
+			goto again;
+		err = -ENOMEM;
+	}
+	if (!err)
+		atomic_inc(&table->seconds);
+	if (unlikely(line))
+		kmem_cache_free(line_cache, line);
+	return err;
+}
+
+/**
  * ft_table_insert() - enter a flow, and wake it
  * @table: the table
  * @flow: the flow, complete, but still dead
  * @index: its index
- * @hash: ft_key_hash() of its key
- * @clash: set on -EEXIST: the live flow of that key that is in already
+ * @hash: ft_key_hash() of its key, the first one if it has two
+ * @clash: set on -EEXIST: the live flow of one of its keys that is in already
  *
  * FT_FLOW_DEAD is cleared here, once the flow is in: a stale reader that has
  * the object at hand from its former life, which may have been that of the same
@@ -574,6 +767,8 @@ int ft_table_insert(struct ft_table *table, struct ft_flow *flow, u32 index,
 	u64 *free, slot;
 	int err = 0;
 
+	if (index & FT_INDEX_NAT)
+		return insert_nat(table, flow, index, hash, clash);
 	/* Ours alone until it wakes. */
 	ft_flow_key(flow, &key);
 	slot = slot_make(index, tag, slot_hint(flow));
@@ -608,10 +803,9 @@ wake:
 	filter_add(array, bucket, tag);
 	/*
 	 * Inside the bucket's lock: neither a resize nor an insert of the same
-	 * key may meet it dead. A stale reader may hold its lock for a moment.
+	 * key may meet it dead.
 	 */
-	ft_flow_lock(flow);
-	ft_flow_unlock(flow, atomic_read(&flow->word) & ~FT_FLOW_DEAD);
+	wake(flow);
 out:
 	bucket_unlock(bucket);
 	if (unlikely(line))
@@ -619,37 +813,18 @@ out:
 	return err;
 }
 
-/* The slot of an index in a locked bucket. */
-static u64 *bucket_slot_of(struct bucket *line, u32 index)
+/* The slot of an index in a locked bucket; @second: SLOT_SECOND or 0. */
+static u64 *bucket_slot_of(struct bucket *line, u32 index, u32 second)
 {
 	unsigned int i;
 
 	for (; line; line = link_of(line->head)) {
 		for (i = 0; i < FT_SLOTS; i++) {
-			if ((u32)line->slot[i] == index + 1)
+			if ((u32)line->slot[i] == ((index + 1) | second))
 				return &line->slot[i];
 		}
 	}
 	return NULL;
-}
-
-/* Make a locked bucket's filter anew, of the tags that are in. */
-static void filter_renew(const struct array *array, const struct bucket *bucket)
-{
-	u32 *filter = filter_of(array, bucket);
-	const struct bucket *line;
-	unsigned int i;
-	u32 bits = 0;
-	u64 slot;
-
-	for (line = bucket; line; line = link_of(line->head)) {
-		for (i = 0; i < FT_SLOTS; i++) {
-			slot = READ_ONCE(line->slot[i]);
-			if ((u32)slot)
-				bits |= tag_bits(slot_tag(slot));
-		}
-	}
-	WRITE_ONCE(*filter, bits);
 }
 
 #ifdef CONFIG_NF_FLOWTRACK_KUNIT
@@ -675,23 +850,14 @@ u32 ft_table_filters_stale(const struct ft_table *table)
 }
 #endif
 
-/**
- * ft_table_remove() - take a flow out of the table
- * @table: the table
- * @index: its index
- * @hash: ft_key_hash() of its key
- *
- * Context: BH disabled, RCU read side.
- * Return: false if it was not in.
- */
-bool ft_table_remove(struct ft_table *table, u32 index, u64 hash)
+static bool remove_slot(struct ft_table *table, u32 index, u32 second, u64 hash)
 {
 	struct bucket *bucket;
 	struct array *array;
 	u64 *slot;
 
 	bucket = lock_for(table, hash, &array);
-	slot = bucket_slot_of(bucket, index);
+	slot = bucket_slot_of(bucket, index, second);
 	if (slot) {
 		WRITE_ONCE(*slot, 0);
 		filter_renew(array, bucket);
@@ -700,11 +866,40 @@ bool ft_table_remove(struct ft_table *table, u32 index, u64 hash)
 	return slot;
 }
 
+/* The second key goes with the flow. */
+static noinline_for_stack void remove_second(struct ft_table *table, u32 index)
+{
+	const struct ft_flow *flow = ft_table_at(table, index);
+	struct ft_key key;
+
+	if (WARN_ON_ONCE(!flow))
+		return;
+	ft_flow_answer_key(flow, &key);
+	if (remove_slot(table, index, SLOT_SECOND, ft_key_hash(&key, &table->secret)))
+		atomic_dec(&table->seconds);
+}
+
+/**
+ * ft_table_remove() - take a flow out of the table
+ * @table: the table
+ * @index: its index; the flow is dead
+ * @hash: ft_key_hash() of its key, the first one if it has two
+ *
+ * Context: BH disabled, RCU read side.
+ * Return: false if it was not in.
+ */
+bool ft_table_remove(struct ft_table *table, u32 index, u64 hash)
+{
+	if (index & FT_INDEX_NAT)
+		remove_second(table, index);
+	return remove_slot(table, index, 0, hash);
+}
+
 /**
  * ft_table_hint() - bring a flow's slot up to date with its class and deadline
  * @table: the table
  * @index: its index
- * @hash: ft_key_hash() of its key
+ * @hash: ft_key_hash() of its key, the first one if it has two
  *
  * Context: BH disabled, RCU read side.
  * Return: false if the flow is not in.
@@ -719,7 +914,7 @@ bool ft_table_hint(struct ft_table *table, u32 index, u64 hash)
 	if (!flow)
 		return false;
 	bucket = lock_for(table, hash, &array);
-	slot = bucket_slot_of(bucket, index);
+	slot = bucket_slot_of(bucket, index, 0);
 	if (slot)
 		WRITE_ONCE(*slot, slot_make(index, slot_tag(*slot),
 					    slot_hint(flow)));
@@ -772,7 +967,7 @@ unsigned int ft_table_sample(const struct ft_table *table, u64 hash,
 		for (; line; line = line_next(line), lines++) {
 			for (i = 0; i < FT_SLOTS; i++) {
 				slot = READ_ONCE(line->slot[i]);
-				if (!(u32)slot)
+				if (!(u32)slot || slot_second(slot))
 					continue;
 				candidate.index = slot_index(slot);
 				candidate.class = slot >> SLOT_CLASS_SHIFT;
@@ -863,7 +1058,7 @@ static int visit_slot(struct visit *visit, u64 *p)
 	struct ft_flow *flow;
 	u64 slot = READ_ONCE(*p);
 
-	if (!(u32)slot)
+	if (!(u32)slot || slot_second(slot))
 		return 0;
 	if (visit->expired && slot_left(slot, visit->now) > 0)
 		return 0;
@@ -953,7 +1148,7 @@ static bool line_due(const struct bucket *line, u32 now, u64 *counts)
 
 	for (i = 0; i < FT_SLOTS; i++) {
 		slot = READ_ONCE(line->slot[i]);
-		taken = (u32)slot != 0;
+		taken = ((u32)slot != 0) & !slot_second(slot);
 		due |= taken & (slot_left(slot, now) <= 0);
 		*counts += (u64)taken << (slot >> SLOT_CLASS_SHIFT) * COUNT_BITS;
 	}
@@ -1244,6 +1439,33 @@ err_array:
 	return NULL;
 }
 
+static void arenas_destroy(struct ft_table *table)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARENAS && table->arenas[i]; i++)
+		ft_arena_destroy(table->arenas[i]);
+}
+
+static bool arenas_create(struct ft_table *table)
+{
+	const u32 nat = FT_INDEX_NAT >> KIND_SHIFT, v6 = FT_INDEX_V6 >> KIND_SHIFT;
+	unsigned int i;
+
+	for (i = 0; i < ARENAS; i++) {
+		table->arenas[i] = ft_arena_create(i & v6 ? FT_FLOW6_BYTES : FT_FLOW4_BYTES,
+						   !(i & nat) ? 0 :
+						   i & v6 ? FT_NAT6_BYTES : FT_NAT4_BYTES);
+		if (!table->arenas[i])
+			goto err;
+	}
+	return true;
+
+err:
+	arenas_destroy(table);
+	return false;
+}
+
 /**
  * ft_table_create() - make a table
  * @buckets: number of buckets, rounded up to a power of two
@@ -1262,19 +1484,13 @@ struct ft_table *ft_table_create(u32 buckets)
 	array = array_create(round_buckets(buckets), GFP_KERNEL_ACCOUNT);
 	if (!array)
 		goto err_table;
-	table->arena4 = ft_arena_create(sizeof(struct ft_flow));
-	if (!table->arena4)
+	if (!arenas_create(table))
 		goto err_array;
-	table->arena6 = ft_arena_create(sizeof(struct ft_flow6));
-	if (!table->arena6)
-		goto err_arena4;
 	RCU_INIT_POINTER(table->cur, array);
 	get_random_bytes(&table->secret, sizeof(table->secret));
 	mutex_init(&table->resize_lock);
 	return table;
 
-err_arena4:
-	ft_arena_destroy(table->arena4);
 err_array:
 	array_destroy(array);
 err_table:
@@ -1289,9 +1505,11 @@ err_table:
  */
 void ft_table_charge(struct ft_table *table, struct mem_cgroup *memcg)
 {
+	unsigned int i;
+
 	table->memcg = memcg;
-	ft_arena_charge(table->arena4, memcg);
-	ft_arena_charge(table->arena6, memcg);
+	for (i = 0; i < ARENAS; i++)
+		ft_arena_charge(table->arenas[i], memcg);
 }
 
 /**
@@ -1303,8 +1521,7 @@ void ft_table_charge(struct ft_table *table, struct mem_cgroup *memcg)
 void ft_table_destroy(struct ft_table *table)
 {
 	array_destroy(rcu_dereference_protected(table->cur, true));
-	ft_arena_destroy(table->arena4);
-	ft_arena_destroy(table->arena6);
+	arenas_destroy(table);
 	kfree(table);
 }
 
@@ -1319,6 +1536,18 @@ const siphash_key_t *ft_table_secret(const struct ft_table *table)
 	return &table->secret;
 }
 EXPORT_SYMBOL_NS_GPL(ft_table_secret, FT_SYMBOL_NS);
+
+/**
+ * ft_table_translated() - how many flows have two keys?
+ * @table: the table
+ *
+ * Context: any.
+ * Return: the number.
+ */
+u32 ft_table_translated(const struct ft_table *table)
+{
+	return atomic_read(&table->seconds);
+}
 
 /**
  * ft_table_buckets() - number of buckets
@@ -1364,6 +1593,7 @@ u32 ft_table_wanted(const struct ft_table *table, u32 count)
 {
 	u32 buckets = ft_table_buckets(table);
 
+	count += atomic_read(&table->seconds);
 	if (count > (u64)buckets * LOAD_GROW)
 		return round_buckets(count / 4);
 	if (count < buckets >> LOAD_SHRINK_SHIFT)
@@ -1409,6 +1639,15 @@ static void spare_free(struct spare *spare)
 		kmem_cache_free(line_cache, spare_take(spare));
 }
 
+/* The key that a slot is for. Context: as ft_flow_key(). */
+static void slot_key(const struct ft_flow *flow, u64 slot, struct ft_key *key)
+{
+	if (slot_second(slot))
+		ft_flow_answer_key(flow, key);
+	else
+		ft_flow_key(flow, key);
+}
+
 /* Move one slot into the new array. With the old bucket's lock held. */
 static void slot_move(struct ft_table *table, struct array *next, u64 slot,
 		      struct spare *spare)
@@ -1427,7 +1666,7 @@ static void slot_move(struct ft_table *table, struct array *next, u64 slot,
 	ft_flow_lock(flow);
 	alive = !(atomic_read(&flow->word) & FT_FLOW_DEAD);
 	if (alive)
-		ft_flow_key(flow, &key);
+		slot_key(flow, slot, &key);
 	ft_flow_unlock(flow, atomic_read(&flow->word));
 	/*
 	 * The CPU that killed it will look in the new array, and find nothing.
@@ -1527,7 +1766,8 @@ static void fetch_targets(const struct ft_table *table,
 
 	for (i = 0; i < FT_SLOTS; i++) {
 		slot = READ_ONCE(line->slot[i]);
-		if (!(u32)slot)
+		/* Few flows have two keys. */
+		if (!(u32)slot || slot_second(slot))
 			continue;
 		flow = ft_table_at(table, slot_index(slot));
 		if (!flow || !ft_flow_peek(flow, &key, &word))
@@ -1649,6 +1889,7 @@ out:
 size_t ft_table_bytes(const struct ft_table *table)
 {
 	const struct array *array;
+	unsigned int i;
 	size_t bytes;
 
 	rcu_read_lock();
@@ -1658,6 +1899,7 @@ size_t ft_table_bytes(const struct ft_table *table)
 		sizeof(struct bucket) +
 		((size_t)array->mask + 1) * sizeof(*array->filter);
 	rcu_read_unlock();
-	return bytes + ft_arena_bytes(table->arena4) +
-	       ft_arena_bytes(table->arena6);
+	for (i = 0; i < ARENAS; i++)
+		bytes += ft_arena_bytes(table->arenas[i]);
+	return bytes;
 }

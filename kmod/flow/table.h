@@ -17,6 +17,10 @@
  * that finds nothing in a bucket and then sees it marked as moved looks in the
  * new array, and the old bucket keeps its slots until no reader can see it.
  *
+ * A translated flow has two keys, and for each of them a slot, in whichever
+ * buckets these belong into. The slot of the second key says so, and no more than
+ * where the flow is: scans pass it by, so that they see each flow once.
+ *
  * The table does not know what a flow means, and does not count flows.
  */
 #ifndef _FT_FLOW_TABLE_H
@@ -97,6 +101,7 @@ struct ft_flow *ft_table_lookup(const struct ft_table *table,
 struct ft_flow *ft_table_at(const struct ft_table *table, u32 index);
 
 struct ft_flow *ft_table_alloc(struct ft_table *table, u8 family, u32 *index);
+struct ft_flow *ft_table_alloc_nat(struct ft_table *table, u8 family, u32 *index);
 void ft_table_free(struct ft_table *table, struct ft_flow *flow, u32 index);
 int ft_table_insert(struct ft_table *table, struct ft_flow *flow, u32 index,
 		    u64 hash, struct ft_flow **clash);
@@ -116,6 +121,7 @@ int ft_table_expired(const struct ft_table *table, struct ft_cursor *cursor,
 		     u32 buckets, ft_walk_fn fn, void *arg,
 		     struct ft_census *census);
 
+u32 ft_table_translated(const struct ft_table *table);
 u32 ft_table_buckets(const struct ft_table *table);
 u32 ft_table_generation(const struct ft_table *table);
 bool ft_table_fits(u32 buckets, u64 *need, u64 *have);

@@ -36,8 +36,7 @@ static void set_address(struct ft_key *key, unsigned int end,
 		return;
 	}
 	key->addr6[end] = addr->in6;
-	key->addr4[end] = addr->ip6[0] ^ addr->ip6[1] ^
-			  addr->ip6[2] ^ addr->ip6[3];
+	key->addr4[end] = ft_fold6(&addr->in6);
 }
 
 static void swap_addresses(struct ft_key *key)

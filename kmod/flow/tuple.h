@@ -146,6 +146,13 @@ static inline bool ft_l4_stateful(u8 l4proto)
 	return l4proto == IPPROTO_TCP || l4proto == IPPROTO_SCTP;
 }
 
+/* What ft_key.addr4 has of an IPv6 address. */
+static inline __be32 ft_fold6(const struct in6_addr *addr)
+{
+	return addr->s6_addr32[0] ^ addr->s6_addr32[1] ^
+	       addr->s6_addr32[2] ^ addr->s6_addr32[3];
+}
+
 const char *ft_l4_name(u8 l4proto);
 
 enum ft_icmp_kind ft_icmp_kind_of(u8 family, u8 type, u8 *request);

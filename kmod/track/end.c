@@ -40,8 +40,8 @@ static void tell_of_end(struct ft_net *tn, const struct ft_flow *flow,
 {
 	struct ft_flow6 copy;
 
-	memcpy(&copy, flow, flow->key.family == NFPROTO_IPV6 ?
-	       sizeof(struct ft_flow6) : sizeof(struct ft_flow));
+	/* Dead, and the caller's alone: no lock, no generation. */
+	ft_flow_copy(flow, &copy);
 	if (reason == FLOWTRACK_REASON_EVICTED)
 		trace_nf_flowtrack_evict(tn->net, &copy, index, reason);
 	trace_nf_flowtrack_destroy(tn->net, &copy, index, reason);
