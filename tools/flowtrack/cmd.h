@@ -27,6 +27,7 @@
  * @netns: -n
  * @settings: --settings
  * @resync: --resync
+ * @confirm: --confirm, seconds; 0: not given
  * @buffer: --buffer, bytes; 0: the default
  * @once: --once
  * @human: --human
@@ -47,6 +48,7 @@ struct options {
 	bool ignore_existing;
 	bool settings;
 	bool resync;
+	__u32 confirm;
 	__u32 buffer;
 	bool once;
 	bool human;
@@ -65,6 +67,7 @@ struct options {
 typedef int (*cmd_fn)(const struct options *opts, int argc, char **argv);
 
 int cmd_add(const struct options *opts, int argc, char **argv);
+int cmd_confirm(const struct options *opts, int argc, char **argv);
 int cmd_count(const struct options *opts, int argc, char **argv);
 int cmd_del(const struct options *opts, int argc, char **argv);
 int cmd_flush(const struct options *opts, int argc, char **argv);

@@ -5,6 +5,7 @@
 #include <linux/nf_flowtrack.h>
 
 #include "cmd.h"
+#include "confirm.h"
 #include "nl.h"
 #include "settings.h"
 
@@ -25,10 +26,16 @@ int cmd_set(const struct options *opts, int argc, char **argv)
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;
-	code = send_set(&nl, value, has);
+	code = opts->confirm ? confirm_set(&nl, value, has, opts->confirm) :
+			       send_set(&nl, value, has);
 	nl_close(&nl);
-	if (code || !opts->json)
+	if (code)
 		return code;
+	if (opts->confirm && !opts->json)
+		out_fmt(&std, "taken back in %u s, unless 'flowtrack confirm' comes\n",
+			opts->confirm);
+	if (!opts->json)
+		return out_close(&std);
 	out_str(&std, "{");
 	for (attr = 1; attr < __FLOWTRACK_A_SETTINGS_MAX; attr++) {
 		if (!(has >> attr & 1))

@@ -303,6 +303,13 @@ static int take_option(struct options *opts, int c, char **argv)
 				       "bad value '%s' of '--buffer': expected bytes, or a number with unit k, M, at most 1024M",
 				       optarg);
 		return EXIT_OK;
+	case OPT_CONFIRM:
+		if (!parse_seconds(optarg, &opts->confirm) || !opts->confirm ||
+		    opts->confirm > 86400)
+			return err_set(EXIT_USAGE,
+				       "bad value '%s' of '--confirm': expected 1 to 86400 seconds",
+				       optarg);
+		return EXIT_OK;
 	case OPT_DELAY:
 		return take_delay(opts);
 	case OPT_COUNT:

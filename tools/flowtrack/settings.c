@@ -61,6 +61,22 @@ int get_settings(struct nl *nl, __u32 *value, __u64 *has, __u64 *follow)
 		       settings_message, &v);
 }
 
+/**
+ * settings_as_set() - make of values what set takes to bring them back
+ * @value: by FLOWTRACK_A_SETTINGS_*; changed
+ * @follow: bits of those that follow nf_conntrack's
+ */
+void settings_as_set(__u32 *value, __u64 follow)
+{
+	int attr;
+
+	for (attr = 1; attr < __FLOWTRACK_A_SETTINGS_MAX; attr++)
+		if (follow >> attr & 1)
+			value[attr] = FLOWTRACK_SETTING_AUTO;
+	if (value[FLOWTRACK_A_SETTINGS_BUCKETS_AUTO])
+		value[FLOWTRACK_A_SETTINGS_BUCKETS] = 0;
+}
+
 /* A number that the module chose is told from one that was set. */
 static const char *chosen(int attr, const __u32 *value, __u64 follow)
 {

@@ -16,6 +16,7 @@ struct nl;
 struct out;
 
 int get_settings(struct nl *nl, __u32 *value, __u64 *has, __u64 *follow);
+void settings_as_set(__u32 *value, __u64 follow);
 int unknown_setting(const char *name);
 int parse_settings(int argc, char **argv, __u32 *value, __u64 *has);
 int send_set(struct nl *nl, const __u32 *value, __u64 has);

@@ -28,7 +28,9 @@ const struct verb verbs[] = {
 	  "show what holds, or opens, most flows" },
 	{ "watch", cmd_watch, TAKES_NOTHING, ONLY(OPT_DELAY) | ONLY(OPT_COUNT),
 	  "[-d SECONDS] [-N N]", "show fill, classes and rates over time" },
-	{ "set", cmd_set, TAKES_VALUES, 0, "NAME VALUE...", "change settings" },
+	{ "set", cmd_set, TAKES_VALUES, ONLY(OPT_CONFIRM), "NAME VALUE... [--confirm SECONDS]",
+	  "change settings" },
+	{ "confirm", cmd_confirm, TAKES_NOTHING, 0, "", "keep what set --confirm changed" },
 	{ "show", cmd_show, TAKES_SETTINGS, 0, "[NAME...]", "print settings" },
 	{ "save", cmd_save, TAKES_FILTER, ONLY(OPT_SETTINGS), "[FILTER] [--settings]",
 	  "print flows for restore" },
@@ -62,6 +64,7 @@ const struct option long_options[] = {
 	{ "human", no_argument, NULL, OPT_HUMAN },
 	{ "event", required_argument, NULL, OPT_EVENT },
 	{ "log", required_argument, NULL, OPT_LOG },
+	{ "confirm", required_argument, NULL, OPT_CONFIRM },
 	{ NULL, 0, NULL, 0 },
 };
 

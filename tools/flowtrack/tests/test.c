@@ -29,6 +29,7 @@ static const struct {
 	{ "metrics", metrics_tests },
 	{ "nl", nl_tests },
 	{ "complete", complete_tests },
+	{ "confirm", confirm_tests },
 	{ "cmd", cmd_tests },
 	{ "list", list_tests },
 	{ "watch", watch_tests },
