@@ -14,6 +14,7 @@ KREL := $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/ge
 PREFIX ?= /usr/local
 LIBEXECDIR ?= $(PREFIX)/libexec
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+MODPROBEDIR ?= $(PREFIX)/lib/modprobe.d
 DOCDIR ?= $(PREFIX)/share/doc/flowtrack
 INCLUDEDIR ?= $(PREFIX)/include
 PKGCONFIGDIR ?= $(PREFIX)/share/pkgconfig
@@ -58,12 +59,16 @@ no-headers:
 tool:
 	+$(MAKE) -C tools/flowtrack
 
-install: install-module install-tool install-boot install-dev
+install: install-module install-modprobe install-tool install-boot install-dev
 
 # By kbuild, which signs and compresses as this kernel's own modules are, and knows where they are.
 install-module: module
 	$(KBUILD) KERNELRELEASE=$(KREL) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates $(KSIGN) cmd_depmod= modules_install
 	$(if $(DESTDIR),,depmod -a $(KREL))
+
+# Which of the two modules that speak ctnetlink is loaded.
+install-modprobe:
+	install -D -m 644 tools/boot/nf_flowtrack.modprobe $(DESTDIR)$(MODPROBEDIR)/nf_flowtrack.conf
 
 # What `dkms install nf_flowtrack/VERSION` wants to find.
 DKMS_DIR = $(DESTDIR)/usr/src/nf_flowtrack-$(VERSION)
@@ -100,6 +105,7 @@ uninstall:
 		$(DESTDIR)/$(dir)/modules/$(KREL)/updates/$(name).ko*))
 	+$(MAKE) -C tools/flowtrack uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	rm -f $(DESTDIR)$(UNITDIR)/flowtrack.service $(DESTDIR)$(PKGCONFIGDIR)/nf-flowtrack.pc
+	rm -f $(DESTDIR)$(MODPROBEDIR)/nf_flowtrack.conf
 	rm -f $(DESTDIR)$(INCLUDEDIR)/linux/nf_flowtrack.h $(DESTDIR)$(YNLDIR)/flowtrack.yaml
 	rm -rf $(DESTDIR)$(LIBEXECDIR)/flowtrack $(DESTDIR)$(DOCDIR)
 	$(if $(DESTDIR),,depmod -a $(KREL))
@@ -161,6 +167,6 @@ help:
 	@echo '  make selftest [KERNEL=6.1] [TEST=NAME]  system tests in QEMU; KERNEL: 6.1, 6.12, newest, 6.12-debug, 6.12-kcsan'
 	@echo '  make selftest ARCH=arm64 [TEST=NAME]    some of them on the newest arm64 kernel (qemu-system-arm)'
 
-.PHONY: all module module-locked no-headers tool install install-module install-dkms install-tool install-boot install-dev \
+.PHONY: all module module-locked no-headers tool install install-module install-dkms install-modprobe install-tool install-boot install-dev \
 	deb package-test uninstall clean deps lint tool-test \
 	kunit selftest check scenarios demo bench help

@@ -46,6 +46,19 @@ without_module() {
 		! systemctl start flowtrack
 }
 
+# As Docker and others have it loaded: by the kernel's name for it.
+asked_for() {
+	rmmod nf_flowtrack_ctnetlink && modprobe nfnetlink-subsys-1 && one_view
+}
+
+one_view() {
+	[ -d /sys/module/nf_flowtrack_ctnetlink ] && [ ! -d /sys/module/nf_conntrack_netlink ]
+}
+
+unloaded() {
+	modprobe -r nf_flowtrack && [ ! -d /sys/module/nf_flowtrack_ctnetlink ]
+}
+
 told() { journalctl -b --no-pager -u flowtrack | grep -F "install linux-headers-$(uname -r)"; }
 
 ok "the unit is active" active flowtrack
@@ -54,8 +67,10 @@ ok "sysctl.d is applied: max" setting max 5555
 ok "sysctl.d is applied: udp_timeout" setting udp_timeout 77
 ok "the ruleset is loaded" active nftables
 ok "the module was there before the ruleset" before flowtrack nftables
+ok "and ctnetlink for both tables" one_view
 case $n in
 1)
+	ok "which is loaded when the kernel's own is asked for" asked_for
 	ok "nothing to restore" test ! -e $flows
 	ok "flows are entered" enter
 	;;
@@ -72,7 +87,7 @@ case $n in
 	ok "the damaged file is kept aside" test -s $flows.refused
 	ok "and told of" sh -c 'journalctl -b --no-pager -u flowtrack | grep -q refused'
 	ok "the unit can be stopped" systemctl stop flowtrack
-	ok "and the module unloaded" modprobe -r nf_flowtrack
+	ok "and the modules unloaded" unloaded
 	ok "without the module the unit fails" without_module
 	ok "and says what to install" told
 	;;

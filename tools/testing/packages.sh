@@ -190,7 +190,7 @@ boots() {
 }
 
 # What boot-check.sh looks at, by boot.
-CHECKS=([1]=8 [2]=11 [3]=12)
+CHECKS=([1]=10 [2]=12 [3]=13)
 
 # A phase in the other Debian: its lines are shown, and counted.
 phase() {
