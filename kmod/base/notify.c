@@ -134,3 +134,33 @@ void ft_notify_pressure(struct ft_net *tn,
 	if (has_listeners(n, tn, FT_MCGRP_PRESSURE))
 		n->pressure(tn, event);
 }
+
+/**
+ * ft_notify_marks_wanted() - does anyone want to hear about marks?
+ * @tn: namespace
+ *
+ * Context: RCU read side.
+ * Return: false if building a notification would be for nothing.
+ */
+bool ft_notify_marks_wanted(const struct ft_net *tn)
+{
+	return ctnetlink_wanted(tn);
+}
+
+/**
+ * ft_notify_marked() - tell ctnetlink's listeners that a rule has marked a flow
+ * @tn: namespace
+ * @copy: the flow, with its new mark
+ * @index: its index
+ *
+ * The family's do not hear of it: a ruleset may give a mark with every packet.
+ *
+ * Context: RCU read side, BH disabled; ft_notify_marks_wanted().
+ */
+void ft_notify_marked(struct ft_net *tn, const struct ft_flow6 *copy, u32 index)
+{
+	const struct ft_notifier *n = rcu_dereference(ctnetlink_notifier);
+
+	if (n)
+		n->marked(tn, copy, index);
+}

@@ -26,6 +26,7 @@ enum ft_mcgrp {
  * @family: whose groups have listeners or not; NULL: ctnetlink's
  * @flow: a flow began, changed or ended; see ft_notify_flow()
  * @pressure: a watermark was crossed; see ft_notify_pressure(); ctnetlink has none
+ * @marked: a rule gave a flow another mark; see ft_notify_marked(); ctnetlink only
  */
 struct ft_notifier {
 	const struct genl_family *family;
@@ -34,6 +35,8 @@ struct ft_notifier {
 		     enum flowtrack_reason reason);
 	void (*pressure)(struct ft_net *tn,
 			 const struct ft_watermark_event *event);
+	void (*marked)(struct ft_net *tn, const struct ft_flow6 *copy,
+		       u32 index);
 };
 
 void ft_notify_register(const struct ft_notifier *n);
@@ -44,5 +47,8 @@ void ft_notify_flow(struct ft_net *tn, unsigned int cmd,
 		    enum flowtrack_reason reason);
 void ft_notify_pressure(struct ft_net *tn,
 			const struct ft_watermark_event *event);
+bool ft_notify_marks_wanted(const struct ft_net *tn);
+void ft_notify_marked(struct ft_net *tn, const struct ft_flow6 *copy,
+		      u32 index);
 
 #endif /* _FT_BASE_NOTIFY_H */

@@ -163,14 +163,13 @@ static unsigned int events_of(unsigned int cmd, const struct ft_flow6 *copy, boo
 }
 
 /* Of a flow of ours. */
-static void own_event(struct ft_net *tn, unsigned int cmd, const struct ft_flow6 *copy,
-		      u32 index, enum flowtrack_reason reason)
+static void tell(struct ft_net *tn, const struct ft_flow6 *copy, u32 index,
+		 unsigned int events, const struct actor *by)
 {
-	const struct actor *by = current_actor();
 	struct ft_stand_in stand_in;
 	struct event event = {
 		.ct = &stand_in.ct,
-		.events = events_of(cmd, copy, by),
+		.events = events,
 		.portid = by ? by->portid : 0,
 		.report = by && by->report,
 	};
@@ -179,14 +178,28 @@ static void own_event(struct ft_net *tn, unsigned int cmd, const struct ft_flow6
 	if (!event.report && !nfnetlink_has_listeners(tn->net, group_of(event.events)))
 		return;
 	ft_stand_in_set(&stand_in, tn, copy);
-	if (cmd == FLOWTRACK_CMD_FLOW_DESTROY_NTF)
+	if (events & BIT(IPCT_DESTROY))
 		ft_stand_in_stop(&stand_in);
 	event.id = ft_stand_in_id(tn, copy, index);
 	send(tn->net, &event);
 }
 
+static void own_event(struct ft_net *tn, unsigned int cmd, const struct ft_flow6 *copy,
+		      u32 index, enum flowtrack_reason reason)
+{
+	const struct actor *by = current_actor();
+
+	tell(tn, copy, index, events_of(cmd, copy, by), by);
+}
+
+static void own_marked(struct ft_net *tn, const struct ft_flow6 *copy, u32 index)
+{
+	tell(tn, copy, index, BIT(IPCT_MARK), NULL);
+}
+
 static const struct ft_notifier own_notifier = {
 	.flow = own_event,
+	.marked = own_marked,
 };
 
 static int __net_init net_init(struct net *net)

@@ -10,6 +10,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "base/fault_inject.h"
+#include "base/notify.h"
 #include "base/settings.h"
 #include "base/tenant.h"
 #include "flow/flow.h"
@@ -289,6 +290,16 @@ void ft_carrier_copy(struct ft_carrier *to, const struct ft_carrier *from)
 	to->birth = from->birth;
 }
 
+/* As nf_conntrack does, when the packet has passed the rules. */
+static noinline_for_stack void notify_marked(struct ft_net *tn, struct ft_flow *flow,
+					     const struct ft_carrier *carrier)
+{
+	struct ft_flow6 copy;
+
+	if (ft_notify_marks_wanted(tn) && ft_flow_snapshot(flow, carrier->gen, &copy))
+		ft_notify_marked(tn, &copy, carrier->index);
+}
+
 /**
  * ft_carrier_settle() - store what the ruleset did to the conntrack of a packet
  * @tn: namespace of the carrier
@@ -300,7 +311,7 @@ void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier)
 {
 	u32 mark = READ_ONCE(carrier->ct.mark);
 	struct ft_flow *flow;
-	bool closed, nearer;
+	bool closed, marked, nearer;
 	u32 timeout, was, word;
 
 	/* Once is enough, also where clones share it. */
@@ -323,7 +334,8 @@ void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier)
 	}
 	was = word;
 	nearer = false;
-	if (mark != carrier->mark)
+	marked = mark != carrier->mark && mark != flow->mark;
+	if (marked)
 		WRITE_ONCE(flow->mark, mark);
 	/* "reject with tcp reset" closes the connection it rejects. */
 	closed = closed && ft_word_state(word) != FLOWTRACK_TCP_STATE_CLOSE;
@@ -337,6 +349,8 @@ void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier)
 	}
 	ft_flow_unlock(flow, word);
 	WRITE_ONCE(carrier->mark, mark);
+	if (marked)
+		notify_marked(tn, flow, carrier);
 	if (closed) {
 		struct ft_key key;
 
