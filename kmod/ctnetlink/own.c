@@ -45,16 +45,13 @@ bool ft_own_snapshot(struct ft_own *own, struct ft_flow *flow, u32 index)
 bool ft_own_find(const struct ft_net *tn, const struct nf_conntrack_zone *zone,
 		 const struct nf_conntrack_tuple *tuple, struct ft_own *own)
 {
-	/* GRE's keys are not those of its ends: our flows have them as the initiator's. */
-	bool swapped = tuple->dst.protonum == IPPROTO_GRE && tuple->dst.dir == IP_CT_DIR_REPLY;
 	struct ft_flow *flow;
 	struct ft_key key;
 	u32 index;
 
 	ft_key_set(&key, tuple->src.l3num, tuple->dst.protonum,
 		   nf_ct_zone_id(zone, tuple->dst.dir), &tuple->src.u3, &tuple->dst.u3,
-		   swapped ? tuple->dst.u.all : tuple->src.u.all,
-		   swapped ? tuple->src.u.all : tuple->dst.u.all);
+		   tuple->src.u.all, tuple->dst.u.all);
 	flow = ft_table_lookup(tn->table, &key, ft_key_hash(&key, ft_table_secret(tn->table)),
 			       &index);
 	if (!flow || !ft_own_snapshot(own, flow, index))

@@ -30,16 +30,8 @@ static void set_tuples(struct nf_conn *ct, const struct ft_key *key, bool orig_h
 {
 	unsigned int dir;
 
-	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
-		struct nf_conntrack_tuple *tuple = &ct->tuplehash[dir].tuple;
-
-		ft_carrier_tuple(tuple, key, orig_hi != dir, dir);
-		if (key->l4proto != IPPROTO_GRE)
-			continue;
-		/* We tell flows between two hosts apart by their keys. */
-		tuple->src.u.all = key->port[dir];
-		tuple->dst.u.all = key->port[!dir];
-	}
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
+		ft_carrier_tuple(&ct->tuplehash[dir].tuple, key, orig_hi != dir, dir);
 }
 
 static void set_tcp(struct ip_ct_tcp *to, const struct ft_tcp *tcp, u32 word)

@@ -606,12 +606,11 @@ const char *ft_l4_name(u8 l4proto)
  * @zone: conntrack zone
  * @src: source address
  * @dst: destination address
- * @sport: source port; ICMP: the id; GRE: upper half of the key
+ * @sport: source port; ICMP: the id; GRE: 0
  * @dport: destination port; ICMP: type << 8 | code, the type as @src sends it;
- *	GRE: lower half of the key
+ *	GRE version 1: the call id; version 0: 0
  *
- * The same key as ft_tuple_get() makes of a packet from @src to @dst. GRE
- * version 1 can't be told from version 0 here and is not supported.
+ * The same key as ft_tuple_get() makes of a packet from @src to @dst.
  *
  * Context: any.
  * Return: whether @src is the upper endpoint.
@@ -635,6 +634,7 @@ bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
 	case IPPROTO_UDPLITE:
 	case IPPROTO_SCTP:
 	case IPPROTO_DCCP:
+	case IPPROTO_GRE:
 		key->port[0] = sport;
 		key->port[1] = dport;
 		return order(key, true) > 0;
@@ -647,10 +647,6 @@ bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
 			return order_icmp(key, false);
 		key->port[1] = htons(request << 8 | (ntohs(dport) & 0xff));
 		return order_icmp(key, true);
-	case IPPROTO_GRE:
-		key->port[0] = sport;
-		key->port[1] = dport;
-		return order(key, false) > 0;
 	default:
 		return order(key, false) > 0;
 	}

@@ -23,9 +23,7 @@
  *	by exclusive or, so that 16 bytes tell most flows apart
  * @port: ports of the lower and of the upper endpoint (TCP, UDP, UDP-Lite,
  *	SCTP); ICMP: the id and (request type << 8 | code), not ordered;
- *	GRE version 0: upper and lower half of the key, not ordered (0 without a
- *	key); GRE version 1: 0 for the sender, the call id for the receiver;
- *	else 0
+ *	GRE version 1: 0 for the sender, the call id for the receiver; else 0
  * @zone: conntrack zone, as the ruleset gave it
  * @l4proto: IPPROTO_*
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6; 0 marks a key of no flow

@@ -231,7 +231,10 @@ static int read_icmp(const struct request *req, u8 family, bool opens,
 	return 0;
 }
 
-/* What stands in for the ports, as ft_key_set() wants it. */
+/*
+ * What stands in for the ports, as ft_key_set() wants it; of GRE as the key has it, of the
+ * lower and of the upper endpoint.
+ */
 static int read_protocol(const struct request *req, u8 family, u8 l4proto,
 			 bool opens, __be16 *port)
 {
@@ -333,7 +336,13 @@ int ft_netlink_get_key(const struct genl_info *info, struct ft_key *key,
 
 	attr = attrs[FLOWTRACK_A_FLOW_ZONE];
 	zone = attr ? nla_get_u16(attr) : 0;
-	*from_hi = ft_key_set(key, family, l4proto, zone, &addr[0], &addr[1],
-			      port[0], port[1]);
+	if (l4proto == IPPROTO_GRE) {
+		*from_hi = ft_key_set(key, family, l4proto, zone, &addr[0], &addr[1], 0, 0);
+		key->port[0] = port[0];
+		key->port[1] = port[1];
+	} else {
+		*from_hi = ft_key_set(key, family, l4proto, zone, &addr[0], &addr[1],
+				      port[0], port[1]);
+	}
 	return 0;
 }
