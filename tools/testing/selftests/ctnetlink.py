@@ -219,6 +219,30 @@ def _(rig):
     ctnl.close()
 
 
+@case("GRE with a key, and PPTP's with a call id, from either side: as nf_conntrack has them", only="flowtrack")
+def _(rig):
+    seen = []
+    for enable in (0, 1):
+        rig.r.sysctl("enable", enable)
+        rig.r.conntrack_flush()
+        rig.reset(RULES)
+        for family in FAMILIES:
+            for side, l4 in (("c", gre(5)), ("s", gre(6)), ("c", gre(7, 1)), ("s", gre(9, 1))):
+                rig.send(side, rig.packet(side, GRE, l4, family))
+        seen.append({identity(m): words(m)["status"] for m in dump(rig)})
+    theirs, ours = seen
+    equal(len(theirs), 6, "entries of nf_conntrack")
+    equal(ours, theirs, "connections and their status")
+    ctnl = Ctnl(rig.r)
+    for orig, reply, _ in ours:
+        family = 4 if len(orig) < 48 else 6
+        for attr, value in ((TUPLE_ORIG, orig), (TUPLE_REPLY, reply)):
+            equal(ctnl.request(CT_GET, nla(attr | NESTED, value), family=family)[0], 0, f"error of {value.hex()}")
+        equal(ctnl.request(CT_DELETE, nla(TUPLE_REPLY | NESTED, reply), family=family)[0], 0, "error of deleting")
+    equal(dump(rig), [], "connections left")
+    ctnl.close()
+
+
 @case("a dump by family, mark, status, zone, and parts of tuples", only="flowtrack")
 def _(rig):
     begin(rig)
@@ -483,6 +507,45 @@ def _(rig):
                     for name in ("timeout", "id"):
                         event[3].pop(name, None)
             equal(ours[key], wanted, f"events of {wanted[0][3]}")
+
+
+@case("events: a mark that a rule sets later is told, once", only="flowtrack")
+def _(rig):
+    rules = nft_stamps() + """
+table inet t {
+	chain forw {
+		type filter hook forward priority 0
+		udp sport 5353 udp length 19 ct mark set 0x55
+		tcp flags & psh == psh ct mark set 0x56
+	}
+}"""
+    seen = []
+    for enable in (0, 1):
+        rig.r.sysctl("enable", enable)
+        rig.r.conntrack_flush()
+        rig.reset(rules)
+        listener = Listener(rig.r)
+        conversations = [Tcp(rig, family, sport=2000).open() for family in FAMILIES]
+        for family in FAMILIES:
+            c, s = Rig.C[family], Rig.S[family]
+            rig.send("c", rig.packet("c", UDP, udp(c, s, 1001, 5353, b"q"), family))
+            rig.send("s", rig.packet("s", UDP, udp(s, c, 5353, 1001, b"a"), family))
+        listener.events()
+        for again in range(2):
+            for tcp_, family in zip(conversations, FAMILIES):
+                rig.send("s", rig.packet("s", UDP, udp(Rig.S[family], Rig.C[family], 5353, 1001, b"eleven byte"), family))
+                rig.send("c", tcp_.build("c", "PA", 1 + again, 1, data=b"x"))
+        seen.append(listener.events())
+        listener.close()
+    rig.reset(RULES)
+    theirs, ours = seen
+    equal(len(theirs), 4, "connections of which nf_conntrack tells")
+    equal(set(ours), set(theirs), "connections")
+    for key, wanted in theirs.items():
+        for event in wanted + ours[key]:
+            for name in ("timeout", "id"):
+                event[3].pop(name, None)
+        equal(ours[key], wanted, "events")
 
 
 @case("events: whose doing a change is; nothing without a listener", only="flowtrack")
