@@ -203,19 +203,21 @@ build_kernel() {
 		\( -name '*.o' -o -name '*.a' -o -name '*.ko' -o -name '.vmlinux*' -o -name '.tmp_vmlinux*' \) -exec rm -f {} +
 }
 
-# Programs that tests start in a guest: unpacked, not installed, because an installed server serves this machine as well.
-# Of prometheus it is promtool.
-SERVERS=(vsftpd tftpd-hpa prometheus)
+# Programs that tests start in a guest, with their libraries: unpacked, not installed, because an installed server serves
+# this machine as well. Of prometheus it is promtool, of fail2ban a line of its configuration, of the last one its examples.
+SERVERS=(vsftpd tftpd-hpa prometheus conntrackd keepalived ulogd2 fail2ban python3-pyroute2 libnetfilter-conntrack-dev)
 
 servers() {
 	cache_make servers "${SERVERS[*]} $(declare -f servers_fill)" servers_fill
 }
 
 servers_fill() {
-	local dir=$1 deb
+	local dir=$1 deb needed
 	mkdir -p "$dir/download" "$LOGS"
+	mapfile -t needed < <(apt-get -q -s --no-install-recommends install "${SERVERS[@]}" 2>"$LOGS/servers.log" |
+		awk '$1 == "Inst" && $2 ~ /^lib/ && $2 !~ /^libjs-/ { print $2 }')
 	# As root: apt's own user cannot write into a cache below /root.
-	if ! (cd "$dir/download" && apt-get -q -o APT::Sandbox::User=root download "${SERVERS[@]}") >"$LOGS/servers.log" 2>&1; then
+	if ! (cd "$dir/download" && apt-get -q -o APT::Sandbox::User=root download "${SERVERS[@]}" "${needed[@]}") >"$LOGS/servers.log" 2>&1; then
 		cat "$LOGS/servers.log"
 		return 1
 	fi
