@@ -110,12 +110,13 @@ nothing_is_left() {
 # In the Debian of its own.
 build_and_install() {
 	local version=$1
+	# What a run that failed left half installed would fail whatever apt does next.
+	apt purge flowtrack nf-flowtrack-dkms nf-flowtrack-dev >/dev/null 2>&1 || true
 	{
 		apt update || true
 		apt install linux-headers-amd64 dkms lintian kmod systemd-sysv nftables procps libmnl0 libncursesw6 &&
 			apt build-dep ./
 	} >"$LOGS/packages-apt.log" 2>&1 || { tail -n 20 "$LOGS/packages-apt.log"; die "no packages"; }
-	apt purge flowtrack nf-flowtrack-dkms nf-flowtrack-dev >/dev/null 2>&1 || true
 	rm -rf build/deb /lib/modules/5.14.0-1-amd64
 	all_files >/root/files-before
 
