@@ -81,6 +81,10 @@ install-dkms:
 deb:
 	tools/testing/deb.sh
 
+# Fedora's, in build/rpm.
+rpm:
+	tools/testing/rpm.sh
+
 install-tool:
 	+$(MAKE) -C tools/flowtrack install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 
@@ -151,6 +155,7 @@ help:
 	@echo '  make install, uninstall [DESTDIR=] [PREFIX=/usr/local]'
 	@echo '  make install-dkms [DESTDIR=]            the sources to where dkms looks for them'
 	@echo '  make deb                                Debian packages, in build/deb'
+	@echo '  make rpm                                packages for Fedora and EL10, in build/rpm'
 	@echo '  make clean'
 	@echo 'See it at work'
 	@echo '  make demo                               a full table, with and without flowtrack'
@@ -167,6 +172,6 @@ help:
 	@echo '  make selftest [KERNEL=6.1] [TEST=NAME]  system tests in QEMU; KERNEL: 6.1, 6.12, newest, 6.12-debug, 6.12-kcsan'
 	@echo '  make selftest ARCH=arm64 [TEST=NAME]    some of them on the newest arm64 kernel (qemu-system-arm)'
 
-.PHONY: all module module-locked no-headers tool install install-module install-dkms install-modprobe install-tool install-boot install-dev \
-	deb package-test uninstall clean deps lint tool-test \
+.PHONY: all module module-locked no-headers tool install install-module install-dkms install-modprobe install-tool install-boot \
+	install-dev deb rpm package-test uninstall clean deps lint tool-test \
 	kunit selftest check scenarios demo bench help

@@ -264,3 +264,17 @@ report_counts() {
 	printf '%d passed, %d failed, %d skipped\n' "$1" "$2" "$3"
 	[ -z "${FLOWTRACK_COUNTS:-}" ] || printf 'counts %d %d %d\n' "$1" "$2" "$3" >>"$FLOWTRACK_COUNTS"
 }
+
+# copy_tree DIR: the tree as git knows it, and what is about to be added; without git, all but what builds leave.
+copy_tree() {
+	local to=$1 file
+	mkdir -p "$to"
+	if git -C "$TOP" -c safe.directory='*' rev-parse --git-dir >/dev/null 2>&1; then
+		# Listed, and there: not what is about to be removed.
+		(cd "$TOP" && git -c safe.directory='*' ls-files -co --exclude-standard | while read -r file; do
+			[ ! -e "$file" ] || cp --parents -p "$file" "$to/"
+		done)
+	else
+		tar -C "$TOP" -c --exclude=./build --exclude='*.o' --exclude=./tools/flowtrack/flowtrack . | tar -x -C "$to"
+	fi
+}

@@ -15,22 +15,10 @@ version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$TOP/dkms.conf")
 	die "debian/changelog and dkms.conf are of different versions"
 
 # The builder writes beside the directory that it builds in, and into it.
-copy() {
-	local to=$1 file
-	rm -rf "$to"
-	mkdir -p "$to"
-	if git -C "$TOP" -c safe.directory='*' rev-parse --git-dir >/dev/null 2>&1; then
-		(cd "$TOP" && git -c safe.directory='*' ls-files -co --exclude-standard | while read -r file; do
-			[ ! -e "$file" ] || cp --parents -p "$file" "$to/"
-		done)
-	else
-		tar -C "$TOP" -c --exclude=./build --exclude='*.o' --exclude=./tools/flowtrack/flowtrack . | tar -x -C "$to"
-	fi
-}
-
 tree=$out/nf-flowtrack-${1:-$version}
 mkdir -p "$out" "$LOGS"
-copy "$tree"
+rm -rf "$tree"
+copy_tree "$tree"
 if [ -n "${1:-}" ]; then
 	sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$1\"/" "$tree/dkms.conf"
 	sed -i "1s/($version)/($1)/" "$tree/debian/changelog"

@@ -13,7 +13,8 @@ kernels=(linux-source-6.12 zstd flex bison bc xz-utils cpio kmod rsync libelf-de
 tests=(qemu-system-x86 busybox-static iproute2 iputils-ping nftables iptables conntrack procps iperf3 curl socat
 	netcat-openbsd hping3 tcpdump lksctp-tools util-linux python3 python3-scapy util-linux-extra psmisc
 	sip-tester ipvsadm libwrap0)
-lint=(sparse dwarves codespell yamllint mandoc shellcheck python3-yaml python3-jsonschema perl fish zsh systemd logrotate)
+lint=(sparse dwarves codespell yamllint mandoc shellcheck python3-yaml python3-jsonschema perl fish zsh systemd logrotate
+	rpm rpmlint cpio prometheus)
 
 # What only one release has; the other kernels are unpacked from the other release's packages, see roots.sh.
 case $CODENAME in

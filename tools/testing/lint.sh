@@ -222,6 +222,7 @@ check_shellcheck() {
 	{
 		files '*.sh'
 		echo .ci/run
+		files tools/packaging/PKGBUILD
 	} | xargs -r shellcheck -x -P SCRIPTDIR -s bash
 }
 
@@ -284,6 +285,10 @@ check_install() {
 	find "$to" -type f
 	rm -rf "$to"
 }
+
+# The packages for Fedora and EL10, as far as Debian can build and judge them.
+check_rpm() { tools/testing/rpm.sh --check; }
+check_rpm_kmod() { tools/testing/rpm.sh --kmod; }
 
 # Units and logrotate's file are examples: the tool that they name is not installed here.
 check_units() {

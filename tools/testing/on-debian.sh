@@ -45,21 +45,6 @@ debian_fill() {
 	rm -f "$dir"/var/cache/apt/archives/*.deb
 }
 
-# The tree as git knows it, and what is about to be added; without git, all but what builds leave.
-copy_tree() {
-	local to=$1
-	mkdir -p "$to"
-	find "$to" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-	if git -C "$TOP" -c safe.directory='*' rev-parse --git-dir >/dev/null 2>&1; then
-		# Listed, and there: not what is about to be removed.
-		(cd "$TOP" && git -c safe.directory='*' ls-files -co --exclude-standard | while read -r file; do
-			[ ! -e "$file" ] || cp --parents -p "$file" "$to/"
-		done)
-	else
-		tar -C "$TOP" -c --exclude=./build --exclude='*.o' . | tar -x -C "$to"
-	fi
-}
-
 if [ "${1:-}" = --root ]; then
 	cache_make "debian-$(codename "${2:-}")" "$(declare -f debian_fill)" debian_fill "$(codename "$2")"
 	exit
@@ -69,6 +54,8 @@ fi
 release=$(codename "$1")
 shift
 root=$(cache_make "debian-$release" "$(declare -f debian_fill)" debian_fill "$release")
+mkdir -p "$root/usr/src/flowtrack"
+find "$root/usr/src/flowtrack" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
 copy_tree "$root/usr/src/flowtrack"
 for file in resolv.conf hosts; do
 	cp -L "/etc/$file" "$root/etc/$file"
