@@ -70,6 +70,7 @@ int cmd_add(const struct options *opts, int argc, char **argv);
 int cmd_confirm(const struct options *opts, int argc, char **argv);
 int cmd_count(const struct options *opts, int argc, char **argv);
 int cmd_del(const struct options *opts, int argc, char **argv);
+int cmd_doctor(const struct options *opts, int argc, char **argv);
 int cmd_flush(const struct options *opts, int argc, char **argv);
 int cmd_get(const struct options *opts, int argc, char **argv);
 int cmd_list(const struct options *opts, int argc, char **argv);

@@ -2,23 +2,21 @@
 /*
  * flowtrack stats: counters since the namespace was made.
  */
-#include <libmnl/libmnl.h>
-#include <linux/genetlink.h>
 #include <linux/nf_flowtrack.h>
 #include <stdbool.h>
-#include <string.h>
 
 #include "cmd.h"
 #include "names.h"
 #include "nl.h"
+#include "stats.h"
 
 /**
- * struct stats - prints the counters of one or more CPUs
+ * struct print - prints the counters of one or more CPUs
  * @json: as JSON
  * @cpu: one line per CPU
  * @n: how many sets were printed
  */
-struct stats {
+struct print {
 	bool json;
 	bool cpu;
 	unsigned int n;
@@ -26,39 +24,25 @@ struct stats {
 
 static int stats_message(const struct nlmsghdr *nlh, void *data)
 {
-	__u64 value[__FLOWTRACK_A_STATS_MAX] = { 0 };
-	struct stats *s = data;
-	const struct nlattr *a;
+	struct print *s = data;
 	const char *sep = "";
-	bool has[__FLOWTRACK_A_STATS_MAX] = { false };
+	struct stats stats;
 	unsigned int i;
 
-	mnl_attr_for_each(a, nlh, GENL_HDRLEN) {
-		unsigned int type = mnl_attr_get_type(a);
-
-		if (!name_of(&stats_names, type))
-			continue;
-		if (!mnl_attr_validate(a, MNL_TYPE_U64))
-			value[type] = mnl_attr_get_u64(a);
-		else if (!mnl_attr_validate(a, MNL_TYPE_U32))
-			value[type] = mnl_attr_get_u32(a);
-		else
-			continue;
-		has[type] = true;
-	}
+	stats_parse(nlh, &stats);
 	if (s->json)
 		out_str(&std, !s->cpu ? "{" : s->n ? ",\n{" : "\n{");
 	for (i = 0; i < stats_names.n; i++) {
 		const char *name = stats_names.name[i];
 
-		if (!has[i] || !name)
+		if (!stats.has[i] || !name)
 			continue;
 		if (s->json)
-			out_fmt(&std, "%s\"%s\":%llu", sep, name, value[i]);
+			out_fmt(&std, "%s\"%s\":%llu", sep, name, stats.value[i]);
 		else if (s->cpu)
-			out_fmt(&std, "%s%s=%llu", sep, name, value[i]);
+			out_fmt(&std, "%s%s=%llu", sep, name, stats.value[i]);
 		else
-			out_fmt(&std, "%-21s %llu\n", name, value[i]);
+			out_fmt(&std, "%-21s %llu\n", name, stats.value[i]);
 		sep = s->json ? "," : " ";
 	}
 	if (s->json)
@@ -71,7 +55,7 @@ static int stats_message(const struct nlmsghdr *nlh, void *data)
 
 static bool stats_restart(void *data)
 {
-	struct stats *s = data;
+	struct print *s = data;
 
 	std.len = 0;
 	s->n = 0;
@@ -82,7 +66,7 @@ static bool stats_restart(void *data)
 
 int cmd_stats(const struct options *opts, int argc, char **argv)
 {
-	struct stats s = { .json = opts->json, .cpu = opts->cpu };
+	struct print s = { .json = opts->json, .cpu = opts->cpu };
 	static struct nl nl;
 	struct nlmsghdr *req;
 	int code, err;

@@ -20,10 +20,10 @@
 #include "names.h"
 #include "parse.h"
 #include "verb.h"
+#include "version.h"
 
 /* Of the JSON: greater when a member goes or means something else. */
 #define SCHEMA_VERSION		"1"
-#define MODULE_VERSION_FILE	"/sys/module/nf_flowtrack/version"
 
 /* Adds to the error what a word of conntrack's is here. Return: false if it is none. */
 static bool tell_conntrack(const char *here, const char *word)
@@ -83,25 +83,20 @@ static void print_help(FILE *to, const struct verb *verb)
 
 static int print_version(const struct options *opts)
 {
-	char module[64] = "";
-	FILE *file = fopen(MODULE_VERSION_FILE, "re");
+	char module[VERSION_SIZE];
 
-	if (file) {
-		if (fgets(module, sizeof(module), file))
-			module[strcspn(module, "\n")] = '\0';
-		fclose(file);
-	}
+	module_version("", module, sizeof(module));
 	if (opts->json) {
 		char *p = out_room(&std);
 
 		p = put_lit(p, "{\"flowtrack\":");
-		p = put_json(p, VERSION, 64);
+		p = put_json(p, tool_version, VERSION_SIZE);
 		p = put_lit(p, ",\"nf_flowtrack\":");
 		p = module[0] ? put_json(p, module, 64) : put_lit(p, "null");
 		p = put_lit(p, ",\"schema\":" SCHEMA_VERSION "}\n");
 		out_commit(&std, p);
 	} else {
-		out_fmt(&std, "flowtrack %s\nnf_flowtrack %s\n", VERSION,
+		out_fmt(&std, "flowtrack %s\nnf_flowtrack %s\n", tool_version,
 			module[0] ? module : "(not loaded)");
 	}
 	return out_close(&std);

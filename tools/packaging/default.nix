@@ -9,7 +9,7 @@
 #     boot.kernelModules = [ "nf_flowtrack" ];
 #     environment.systemPackages = [ flowtrack.tool ];
 #   }
-{ stdenv, lib, kernel, libmnl, ncurses, pkg-config, python3 }:
+{ stdenv, lib, kernel, jansson, libmnl, ncurses, pkg-config, python3 }:
 let
   common = {
     version = "0.1.0";
@@ -32,7 +32,7 @@ in {
   tool = stdenv.mkDerivation (common // {
     pname = "flowtrack";
     nativeBuildInputs = [ pkg-config python3 ];
-    buildInputs = [ libmnl ncurses ];
+    buildInputs = [ jansson libmnl ncurses ];
     buildPhase = "make tool";
     installPhase = "make install-tool install-dev PREFIX=$out";
   });

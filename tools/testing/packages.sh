@@ -114,7 +114,7 @@ build_and_install() {
 	apt purge flowtrack nf-flowtrack-dkms nf-flowtrack-dev >/dev/null 2>&1 || true
 	{
 		apt update || true
-		apt install linux-headers-amd64 dkms lintian kmod systemd-sysv nftables procps libmnl0 libncursesw6 &&
+		apt install linux-headers-amd64 dkms lintian kmod systemd-sysv nftables procps libjansson4 libmnl0 libncursesw6 &&
 			apt build-dep ./
 	} >"$LOGS/packages-apt.log" 2>&1 || { tail -n 20 "$LOGS/packages-apt.log"; die "no packages"; }
 	rm -rf build/deb /lib/modules/5.14.0-1-amd64

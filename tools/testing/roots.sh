@@ -142,7 +142,7 @@ root_of() {
 		packages+=("linux-headers-$(release_of "$name")$([ "$(field "$name" 4)" = amd64 ] || echo ":$(field "$name" 4)")")
 	done < <(awk -v r="$release" '$2 == r { print $1 }' <<<"$FOREIGN")
 	[ "$release" != trixie ] || packages+=(gcc-aarch64-linux-gnu dkms openssl libc6-dev-arm64-cross pkgconf-bin
-		libmnl-dev:arm64 libncurses-dev:arm64)
+		libmnl-dev:arm64 libncurses-dev:arm64 libjansson-dev:arm64)
 	cache_make "root-$release" "$(uris "$release" "${packages[@]}") $(declare -f unpack_fill)" \
 		unpack_fill "$release" "${packages[@]}"
 }

@@ -30,6 +30,7 @@ static const struct {
 	{ "nl", nl_tests },
 	{ "complete", complete_tests },
 	{ "confirm", confirm_tests },
+	{ "doctor", doctor_tests },
 	{ "cmd", cmd_tests },
 	{ "list", list_tests },
 	{ "watch", watch_tests },

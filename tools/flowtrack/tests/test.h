@@ -24,7 +24,8 @@ struct test {
 };
 
 extern const struct test cli_tests[], cmd_tests[], complete_tests[],
-			 confirm_tests[], filter_tests[], flow_tests[], list_tests[], metrics_tests[],
+			 confirm_tests[], doctor_tests[], filter_tests[], flow_tests[], list_tests[],
+			 metrics_tests[],
 			 names_tests[], nl_tests[], out_tests[], parse_tests[],
 			 print_tests[], watch_tests[], words_tests[];
 
