@@ -67,6 +67,7 @@ struct options {
 typedef int (*cmd_fn)(const struct options *opts, int argc, char **argv);
 
 int cmd_add(const struct options *opts, int argc, char **argv);
+int cmd_advise(const struct options *opts, int argc, char **argv);
 int cmd_confirm(const struct options *opts, int argc, char **argv);
 int cmd_count(const struct options *opts, int argc, char **argv);
 int cmd_del(const struct options *opts, int argc, char **argv);

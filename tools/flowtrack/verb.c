@@ -29,6 +29,8 @@ const struct verb verbs[] = {
 	{ "watch", cmd_watch, TAKES_NOTHING, ONLY(OPT_DELAY) | ONLY(OPT_COUNT),
 	  "[-d SECONDS] [-N N]", "show fill, classes and rates over time" },
 	{ "doctor", cmd_doctor, TAKES_NOTHING, 0, "", "find what is wrong, and what mends it" },
+	{ "advise", cmd_advise, TAKES_NOTHING, ONLY(OPT_DELAY), "[-d SECONDS]",
+	  "say which sizes and timeouts the load needs" },
 	{ "set", cmd_set, TAKES_VALUES, ONLY(OPT_CONFIRM), "NAME VALUE... [--confirm SECONDS]",
 	  "change settings" },
 	{ "confirm", cmd_confirm, TAKES_NOTHING, 0, "", "keep what set --confirm changed" },

@@ -31,6 +31,7 @@ static const struct {
 	{ "complete", complete_tests },
 	{ "confirm", confirm_tests },
 	{ "doctor", doctor_tests },
+	{ "advise", advise_tests },
 	{ "cmd", cmd_tests },
 	{ "list", list_tests },
 	{ "watch", watch_tests },

@@ -23,7 +23,7 @@ struct test {
 	void (*run)(void);
 };
 
-extern const struct test cli_tests[], cmd_tests[], complete_tests[],
+extern const struct test advise_tests[], cli_tests[], cmd_tests[], complete_tests[],
 			 confirm_tests[], doctor_tests[], filter_tests[], flow_tests[], list_tests[],
 			 metrics_tests[],
 			 names_tests[], nl_tests[], out_tests[], parse_tests[],

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The doctor: findings that are made, found, and mended by the very command that it prints."""
+"""The doctor: findings that are made, found, and mended by the very command that it prints; and advice for a load."""
 
 import json
 import os
@@ -136,6 +136,32 @@ def _(ns):
     one = finding(ns, "namespaces", "warning", f"network namespace {tenant.name} has 9 of 10 flows")
     mended(ns, one)
     tenant.delete()
+
+
+def advice(ns):
+    """{first words of a command: the command}, and what was seen."""
+    out = ns.tool("-j", "advise", "-d", "1")[1]
+    equal(schema.problems("advise", out), [], "the JSON Schema")
+    told = json.loads(out)
+    return {" ".join(a["command"].split()[:3]): a["command"] for a in told["advice"] if a["command"]}, told
+
+
+@case("advice: a table that is too small, with too few buckets; followed, there is none", only="flowtrack")
+def _(ns):
+    rules(ns, "")
+    ns.tool("flush")
+    ns.tool("set", "max", "600", "buckets", "64")
+    lines = [f"udp src=198.51.100.{i & 3} dst=192.0.2.1 sport={i} dport=53 timeout=1000" for i in range(1, 601)]
+    ns.tool("restore", text="\n".join(["flowtrack-save 1"] + lines) + "\n")
+    found, told = advice(ns)
+    equal((told["flows"], told["seconds"]), (600, 1), "what was seen")
+    equal(sorted(found), ["flowtrack set buckets", "flowtrack set max", "flowtrack set tcp_timeout_syn_sent"], f"{told}")
+    text = ns.tool("advise", "-d", "1")[1]
+    ns.run("sh", "-e", text=text.replace("\nflowtrack ", f"\n{TOOL} "))
+    equal(advice(ns)[0], {}, "when the advice was followed")
+    equal((ns.tool_json("show")["max"] >= 1200, ns.tool_json("show")["buckets_auto"]), (True, 1), "settings")
+    ns.tool("flush")
+    ns.tool("set", "max", "10000", "tcp_timeout_syn_sent", "auto", "udp_timeout", "auto")
 
 
 @case("without a privilege, and without the module", only="flowtrack")
