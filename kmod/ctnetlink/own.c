@@ -32,6 +32,14 @@ bool ft_own_snapshot(struct ft_own *own, struct ft_flow *flow, u32 index)
 	return ft_flow_snapshot(flow, 0, &own->copy) && ft_flow_left(&own->copy.f, ft_now()) > 0;
 }
 
+/* A key of a translated flow names one of its directions. */
+static bool is_direction(const struct ft_flow6 *copy, const struct ft_key *key, bool from_hi)
+{
+	enum ft_dir dir;
+
+	return ft_flow_dir(&copy->f, atomic_read(&copy->f.word), key, from_hi, &dir);
+}
+
 /**
  * ft_own_find() - look a flow up
  * @tn: namespace
@@ -47,17 +55,18 @@ bool ft_own_find(const struct ft_net *tn, const struct nf_conntrack_zone *zone,
 {
 	struct ft_flow *flow;
 	struct ft_key key;
+	bool from_hi;
 	u32 index;
 
-	ft_key_set(&key, tuple->src.l3num, tuple->dst.protonum,
-		   nf_ct_zone_id(zone, tuple->dst.dir), &tuple->src.u3, &tuple->dst.u3,
-		   tuple->src.u.all, tuple->dst.u.all);
+	from_hi = ft_key_set(&key, tuple->src.l3num, tuple->dst.protonum,
+			     nf_ct_zone_id(zone, tuple->dst.dir), &tuple->src.u3, &tuple->dst.u3,
+			     tuple->src.u.all, tuple->dst.u.all);
 	flow = ft_table_lookup(tn->table, &key, ft_key_hash(&key, ft_table_secret(tn->table)),
 			       &index);
 	if (!flow || !ft_own_snapshot(own, flow, index))
 		return false;
 	/* Another flow may have its place by now. */
-	return ft_flow_matches(&own->copy.f, &key);
+	return ft_copy_matches(&own->copy, &key) && is_direction(&own->copy, &key, from_hi);
 }
 
 /**

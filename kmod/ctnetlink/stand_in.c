@@ -34,6 +34,21 @@ static void set_tuples(struct nf_conn *ct, const struct ft_key *key, bool orig_h
 		ft_carrier_tuple(&ct->tuplehash[dir].tuple, key, orig_hi != dir, dir);
 }
 
+/* Both manglings are done, whichever there were: as nf_conntrack's entries have it. */
+static void set_translated(struct nf_conn *ct, const struct ft_flow6 *copy, u32 word)
+{
+	struct ft_key answer;
+
+	ft_nat_key(&copy->f, &copy->nat, &answer);
+	ft_carrier_tuple(&ct->tuplehash[IP_CT_DIR_REPLY].tuple, &answer,
+			 word & FT_FLOW_REPLY_HI, true);
+	ct->status |= IPS_NAT_DONE_MASK;
+	if (word & FT_FLOW_SNAT)
+		ct->status |= IPS_SRC_NAT;
+	if (word & FT_FLOW_DNAT)
+		ct->status |= IPS_DST_NAT;
+}
+
 static void set_tcp(struct ip_ct_tcp *to, const struct ft_tcp *tcp, u32 word)
 {
 	unsigned int dir;
@@ -130,10 +145,12 @@ void ft_stand_in_set(struct ft_stand_in *stand_in, const struct ft_net *tn,
 	ft_stand_in_clear(stand_in, tn);
 	ft_flow_key(flow, &key);
 	set_tuples(ct, &key, word & FT_FLOW_ORIG_HI);
+	if (word & FT_FLOW_NAT)
+		set_translated(ct, copy, word);
 #ifdef CONFIG_NF_CONNTRACK_ZONES
 	nf_ct_zone_init(&ct->zone, key.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
 #endif
-	ct->status = IPS_CONFIRMED;
+	ct->status |= IPS_CONFIRMED;
 	if (word & FT_FLOW_SEEN_REPLY)
 		ct->status |= IPS_SEEN_REPLY;
 	if (word & FT_FLOW_ASSURED)

@@ -107,7 +107,7 @@ static int count_own(struct ft_flow *flow, u32 index, void *arg)
 	struct ft_flow6 copy;
 
 	if (ft_netlink_snapshot(flow, READ_ONCE(flow->gen), &copy) &&
-	    ft_filter_match(&count->filter, &copy, NULL, count->now))
+	    ft_filter_match_own(&count->filter, &copy, count->now))
 		count_copy(&copy, count);
 	return 0;
 }

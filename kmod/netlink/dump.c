@@ -187,7 +187,7 @@ static int dump_one(struct ft_flow *flow, u32 index, void *arg)
 
 	if (!ft_netlink_snapshot(flow, READ_ONCE(flow->gen), &copy))
 		return 0;
-	if (msg->filter && !ft_filter_match(msg->filter, &copy, NULL, msg->now))
+	if (msg->filter && !ft_filter_match_own(msg->filter, &copy, msg->now))
 		return 0;
 	hdr = begin_flow(msg);
 	return end_flow(msg, hdr, hdr ? ft_netlink_put_flow(msg->skb, msg->tn,

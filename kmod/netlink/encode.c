@@ -145,6 +145,15 @@ int ft_netlink_put_head(struct sk_buff *skb, const struct ft_flow6 *copy,
 	return 0;
 }
 
+static noinline_for_stack int put_own_head(struct sk_buff *skb, const struct ft_flow6 *copy,
+					   u64 id)
+{
+	struct ft_flow6 reply;
+
+	return ft_netlink_put_head(skb, copy, ft_netlink_answers(copy, &reply), id,
+				   FLOWTRACK_TRACKER_OWN);
+}
+
 /**
  * ft_netlink_put_flow() - encode a flow
  * @skb: message
@@ -161,8 +170,7 @@ int ft_netlink_put_flow(struct sk_buff *skb, const struct ft_net *tn,
 {
 	const struct ft_flow *flow = &copy->f;
 
-	if (ft_netlink_put_head(skb, copy, NULL, (u64)flow->gen << 32 | index,
-				FLOWTRACK_TRACKER_OWN) ||
+	if (put_own_head(skb, copy, (u64)flow->gen << 32 | index) ||
 	    put_times(skb, tn, flow) ||
 	    ft_proto_to_nlattr(skb, flow->key.l4proto, &flow->proto) ||
 	    (counted(tn, flow) && ft_netlink_put_counters(skb, flow)))

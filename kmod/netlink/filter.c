@@ -512,3 +512,19 @@ bool ft_filter_match(const struct ft_filter *filter, const struct ft_flow6 *copy
 {
 	return match_terms(filter, copy, reply, now) && match_parts(filter, copy, reply, now);
 }
+
+/**
+ * ft_filter_match_own() - does a flow of ours match?
+ * @filter: from ft_filter_parse()
+ * @copy: the flow
+ * @now: ktime_get_boottime_ns()
+ *
+ * Context: any.
+ * Return: true if it matches all that was given.
+ */
+bool ft_filter_match_own(const struct ft_filter *filter, const struct ft_flow6 *copy, u64 now)
+{
+	struct ft_flow6 reply;
+
+	return ft_filter_match(filter, copy, ft_netlink_answers(copy, &reply), now);
+}

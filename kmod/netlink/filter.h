@@ -79,6 +79,7 @@ extern const struct nla_policy ft_filter_policy[FLOWTRACK_A_FILTER_MAX + 1];
 int ft_filter_parse(struct ft_filter *filter, const struct nlattr *nest,
 		    struct netlink_ext_ack *extack);
 void ft_filter_free(struct ft_filter *filter);
+bool ft_filter_match_own(const struct ft_filter *filter, const struct ft_flow6 *copy, u64 now);
 bool ft_filter_match(const struct ft_filter *filter, const struct ft_flow6 *copy,
 		     const struct ft_flow6 *reply, u64 now);
 

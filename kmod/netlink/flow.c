@@ -221,7 +221,7 @@ static int end_selected(struct ft_flow *flow, u32 index, void *arg)
 	struct ft_flow6 copy;
 
 	if (!ft_netlink_snapshot(flow, gen, &copy) ||
-	    !ft_filter_match(sel->filter, &copy, NULL, sel->now))
+	    !ft_filter_match_own(sel->filter, &copy, sel->now))
 		return 0;
 	local_bh_disable();
 	sel->ended += ft_flow_end(sel->tn, flow, index, gen,

@@ -346,3 +346,27 @@ int ft_netlink_get_key(const struct genl_info *info, struct ft_key *key,
 	}
 	return 0;
 }
+
+/**
+ * ft_netlink_answers() - the answers to a translated flow
+ * @copy: the flow
+ * @reply: filled: a flow that they would open
+ *
+ * Context: any.
+ * Return: @reply; NULL: the flow is not translated, its answers are what is to be
+ * expected.
+ */
+const struct ft_flow6 *ft_netlink_answers(const struct ft_flow6 *copy, struct ft_flow6 *reply)
+{
+	u32 word = atomic_read(&copy->f.word);
+	struct ft_key key;
+
+	if (likely(!(word & FT_FLOW_NAT)))
+		return NULL;
+	memset(reply, 0, sizeof(*reply));
+	ft_nat_key(&copy->f, &copy->nat, &key);
+	memcpy(&reply->f.key, &key, sizeof(reply->f.key));
+	memcpy(reply->addr6, key.addr6, sizeof(reply->addr6));
+	atomic_set(&reply->f.word, word & FT_FLOW_REPLY_HI ? FT_FLOW_ORIG_HI : 0);
+	return reply;
+}

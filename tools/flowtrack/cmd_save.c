@@ -90,6 +90,10 @@ int cmd_save(const struct options *opts, int argc, char **argv)
 	}
 	if (!code)
 		code = list_flows(&nl, &f, &p);
+	if (!code && p.translated)
+		warn("%llu translated flow%s match%s, and %s left out: restore cannot enter %s",
+		     p.translated, p.translated == 1 ? "" : "s", p.translated == 1 ? "es" : "",
+		     p.translated == 1 ? "is" : "are", p.translated == 1 ? "it" : "them");
 	if (!code)
 		code = tell_guarded(&nl, &f);
 	nl_close(&nl);

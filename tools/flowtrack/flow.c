@@ -391,3 +391,18 @@ void flow_invert(const struct flow *f, struct flow_tuple *reply)
 	if (t->has & TUPLE_BIT(ICMP_TYPE))
 		reply->icmp_type = icmp_answer(f->family, t->icmp_type);
 }
+
+/**
+ * flow_translated() - do answers come from, or go to, somewhere else?
+ * @f: flow, with both tuples
+ */
+bool flow_translated(const struct flow *f)
+{
+	const struct flow_tuple *t = &f->tuple[REPLY];
+	size_t len = t->has & TUPLE_BIT(SRC4) ? 4 : 16;
+	struct flow_tuple want;
+
+	flow_invert(f, &want);
+	return memcmp(t->src, want.src, len) || memcmp(t->dst, want.dst, len) ||
+	       t->sport != want.sport || t->dport != want.dport || t->icmp_id != want.icmp_id;
+}

@@ -108,6 +108,7 @@ static inline bool flow_has(const struct flow *f, unsigned int attr)
 
 int flow_parse(const struct nlmsghdr *nlh, struct flow *f);
 void flow_put(struct nlmsghdr *nlh, const struct flow *f);
+bool flow_translated(const struct flow *f);
 void flow_invert(const struct flow *f, struct flow_tuple *reply);
 
 /* Which words flow_words() takes, beyond those of a tuple. */

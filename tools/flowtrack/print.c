@@ -104,12 +104,8 @@ static char *print_reply(char *p, const struct flow *f)
 {
 	const struct flow_tuple *t = &f->tuple[REPLY];
 	size_t len = t->has & TUPLE_BIT(SRC4) ? 4 : 16;
-	struct flow_tuple want;
 
-	flow_invert(f, &want);
-	if (!memcmp(t->src, want.src, len) && !memcmp(t->dst, want.dst, len) &&
-	    t->sport == want.sport && t->dport == want.dport &&
-	    t->icmp_id == want.icmp_id)
+	if (!flow_translated(f))
 		return p;
 	p = put_lit(p, "reply-src=");
 	p = len == 4 ? put_ip4(p, t->src) : put_ip6(p, t->src);
@@ -258,6 +254,7 @@ void printer_init(struct printer *p, struct out *o, const struct options *opts)
 	p->windows = false;
 	p->head = "";
 	p->flows = 0;
+	p->translated = 0;
 }
 
 void printer_begin(struct printer *p)
@@ -303,6 +300,10 @@ int printer_flow(struct printer *pr, struct flow *f)
 		p = json_flow(p, f, pr->windows);
 		break;
 	case PRINT_SAVE:
+		if (flow_has(f, FLOWTRACK_A_FLOW_REPLY) && flow_translated(f)) {
+			pr->translated++;
+			return 0;
+		}
 		if (!flow_has(f, FLOWTRACK_A_FLOW_START))
 			guess_start(f);
 		p = flow_line(p, f);
@@ -348,6 +349,7 @@ bool printer_restart(void *data)
 		return false;
 	p->o->len = 0;
 	p->flows = 0;
+	p->translated = 0;
 	printer_begin(p);
 	return true;
 }

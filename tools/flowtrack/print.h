@@ -29,6 +29,7 @@ enum print_form {
  * @windows: JSON shows TCP windows as well
  * @head: what a saved table begins with
  * @flows: how many were printed
+ * @translated: how many were not, since restore could not enter them
  * @flow: the current one
  */
 struct printer {
@@ -38,6 +39,7 @@ struct printer {
 	bool windows;
 	const char *head;
 	__u64 flows;
+	__u64 translated;
 	struct flow flow;
 };
 
