@@ -38,6 +38,7 @@
 #include "track/end.h"
 #include "track/gc.h"
 #include "track/hooks.h"
+#include "track/nat_end.h"
 #include "track/pool.h"
 #include "track/unique.h"
 
@@ -219,6 +220,7 @@ int ft_net_flows_init(struct ft_net *tn, u32 buckets)
 	ft_top_init(tn);
 	ft_watermark_init(tn);
 	ft_gc_init(tn);
+	ft_nat_end_net_init(tn);
 	return 0;
 }
 
@@ -232,6 +234,7 @@ void ft_net_flows_exit(struct ft_net *tn)
 {
 	WRITE_ONCE(tn->dying, true);
 	ft_gc_exit(tn);
+	ft_nat_end_net_exit(tn);
 	ft_top_exit(tn);
 	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
 	WARN_ON_ONCE(atomic_read(&tn->count));
@@ -392,13 +395,18 @@ static int __init ft_init(void)
 	err = register_pernet_subsys(&ft_net_ops);
 	if (err)
 		goto err_dropped;
-	err = ft_netlink_init();
+	err = ft_nat_end_init();
 	if (err)
 		goto err_pernet;
+	err = ft_netlink_init();
+	if (err)
+		goto err_nat_end;
 	ft_enable_init();
 	ft_loaded = true;
 	return 0;
 
+err_nat_end:
+	ft_nat_end_exit();
 err_pernet:
 	unregister_pernet_subsys(&ft_net_ops);
 err_dropped:
@@ -420,6 +428,7 @@ static void __exit ft_exit(void)
 	ft_loaded = false;
 	ft_enable_exit();
 	ft_netlink_exit();
+	ft_nat_end_exit();
 	unregister_pernet_subsys(&ft_net_ops);
 	ft_dropped_exit();
 	ft_carrier_exit();

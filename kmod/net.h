@@ -28,6 +28,7 @@
 #include "policy/source.h"
 #include "policy/top.h"
 #include "policy/watermark.h"
+#include "track/nat_end.h"
 
 struct ctl_table_header;
 struct mem_cgroup;
@@ -69,6 +70,7 @@ struct ft_pool;
  * @watermark: tells that the table fills, see watermark.c
  * @full_log: limits the message about the full table
  * @guard: of the flows that stay in nf_conntrack
+ * @nat_end: translated flows that are to end
  * @sysctl: registered table
  * @sysctl_table: its storage
  * @dying: the namespace goes away: nothing is scheduled any more
@@ -103,6 +105,7 @@ struct ft_net {
 	struct ft_watermark watermark;
 	struct ratelimit_state full_log;
 	struct ft_guard guard;
+	struct ft_nat_end nat_end;
 	struct ctl_table_header *sysctl;
 	struct ctl_table *sysctl_table;
 	bool dying;

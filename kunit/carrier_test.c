@@ -95,6 +95,51 @@ static void carrier_says_what_the_flow_is(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refcount_read(&ct->ct_general.use), 1);
 }
 
+/* Of a translated flow a carrier has both tuples, and says to nf_nat what to do. */
+static void carrier_of_a_translated_flow(struct kunit *test)
+{
+	static const u32 words[] = { FT_FLOW_SNAT, FT_FLOW_DNAT, FT_FLOW_NAT, 0 };
+	static const unsigned long bits[] = { IPS_SRC_NAT, IPS_DST_NAT, IPS_NAT_MASK, 0 };
+	union nf_inet_addr client = { .ip = FT_IP(10, 0, 0, 2) };
+	union nf_inet_addr server = { .ip = FT_IP(192, 0, 2, 1) };
+	union nf_inet_addr outer = { .ip = FT_IP(203, 0, 113, 9) };
+	const struct nf_conntrack_tuple *orig, *reply;
+	struct ft_net *tn = ft_kunit_net(test, 10);
+	struct ft_key key, answer;
+	struct ft_carrier *carrier;
+	struct ft_view view = {};
+	u32 word = 0;
+	unsigned int i;
+
+	if (ft_key_set(&key, NFPROTO_IPV4, IPPROTO_UDP, 3, &client, &server, htons(1), htons(53)))
+		word |= FT_FLOW_ORIG_HI;
+	if (ft_key_set(&answer, NFPROTO_IPV4, IPPROTO_UDP, 3, &server, &outer, htons(53),
+		       htons(7)))
+		word |= FT_FLOW_REPLY_HI;
+	view.key = &key;
+	view.answer = &answer;
+	view.masq = 17;
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		view.word = word | words[i];
+		local_bh_disable();
+		carrier = ft_carrier_get(tn);
+		if (carrier)
+			ft_carrier_fill(carrier, &view);
+		local_bh_enable();
+		KUNIT_ASSERT_NOT_NULL(test, carrier);
+		orig = nf_ct_tuple(&carrier->ct, IP_CT_DIR_ORIGINAL);
+		reply = nf_ct_tuple(&carrier->ct, IP_CT_DIR_REPLY);
+		KUNIT_EXPECT_EQ(test, orig->src.u3.ip, client.ip);
+		KUNIT_EXPECT_EQ(test, orig->dst.u.udp.port, htons(53));
+		KUNIT_EXPECT_EQ(test, reply->src.u3.ip, server.ip);
+		KUNIT_EXPECT_EQ(test, reply->dst.u3.ip, words[i] ? outer.ip : client.ip);
+		KUNIT_EXPECT_EQ(test, reply->dst.u.udp.port, htons(words[i] ? 7 : 1));
+		KUNIT_EXPECT_EQ(test, carrier->ct.status & IPS_NAT_MASK, bits[i]);
+		KUNIT_EXPECT_EQ(test, carrier->masq, words[i] ? 17 : 0);
+		KUNIT_EXPECT_EQ(test, nf_ct_zone(&carrier->ct)->id, 3);
+	}
+}
+
 /* Whatever it was aimed at, and by whichever packet: what counts is the flow. */
 static void carrier_is_aimed_again(struct kunit *test)
 {
@@ -532,6 +577,7 @@ static void template_is_put(struct kunit *test)
 
 static struct kunit_case carrier_cases[] = {
 	KUNIT_CASE(carrier_says_what_the_flow_is),
+	KUNIT_CASE(carrier_of_a_translated_flow),
 	KUNIT_CASE(carrier_is_aimed_again),
 	KUNIT_CASE(carrier_is_told_apart),
 	KUNIT_CASE(one_carrier_one_packet),

@@ -25,6 +25,7 @@ static const struct expected {
 	{ A(FULL_POLICY), "full_policy", FLOWTRACK_POLICY_EVICT },
 	{ A(FULL_FALLBACK), "full_fallback", FLOWTRACK_POLICY_DROP },
 	{ A(ADOPT), "adopt", 0 },
+	{ A(NAT), "nat", FT_NAT_NEVER },
 	{ A(BYPASS_MARK), "bypass_mark", 0 },
 	{ A(BYPASS_MASK), "bypass_mask", 0 },
 	{ A(ACCT), "acct", 0 },
@@ -423,6 +424,8 @@ static bool naive_valid(unsigned int attr, u32 value)
 	case A(FULL_POLICY):
 	case A(ADOPT):
 		return value <= 2;
+	case A(NAT):
+		return value <= 3;
 	case A(FULL_FALLBACK):
 	case A(SRC_POLICY):
 		return value == 1 || value == 2;

@@ -76,6 +76,17 @@ static bool ctnetlink_wanted(const struct ft_net *tn)
 }
 
 /**
+ * ft_notify_ctnetlink() - do programs that speak ctnetlink see our flows?
+ *
+ * Context: any.
+ * Return: true while the second module serves both tables.
+ */
+bool ft_notify_ctnetlink(void)
+{
+	return rcu_access_pointer(ctnetlink_notifier);
+}
+
+/**
  * ft_notify_wanted() - does anyone want to hear about flows?
  * @tn: namespace
  *

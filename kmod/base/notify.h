@@ -41,6 +41,7 @@ struct ft_notifier {
 
 void ft_notify_register(const struct ft_notifier *n);
 void ft_notify_unregister(const struct ft_notifier *n);
+bool ft_notify_ctnetlink(void);
 bool ft_notify_wanted(const struct ft_net *tn);
 void ft_notify_flow(struct ft_net *tn, unsigned int cmd,
 		    const struct ft_flow6 *copy, u32 index,

@@ -71,6 +71,14 @@ static const char * const adopt_names[] = {
 	NULL
 };
 
+static const char * const nat_names[] = {
+	[FT_NAT_AUTO] = "auto",
+	[FT_NAT_SNAT] = "snat",
+	[FT_NAT_ALL] = "all",
+	[FT_NAT_NEVER] = "never",
+	NULL
+};
+
 const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(ENABLE)] = ENUM(enable, enable_names, FT_ENABLE_AUTO, FT_ENABLE_AUTO),
 	[A(MAX_FLOWS)] = MEMORY(max, 1, FT_FLOWS_MAX),
@@ -103,6 +111,7 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(SRC_PREFIX4)] = NUMBER(src_prefix4, 1, 32, 32),
 	[A(SRC_PREFIX6)] = NUMBER(src_prefix6, 1, 128, 64),
 	[A(ADOPT)] = ENUM(adopt, adopt_names, FT_ADOPT_NEVER, FT_ADOPT_AUTO),
+	[A(NAT)] = ENUM(nat, nat_names, FT_NAT_NEVER, FT_NAT_NEVER),
 	[A(BYPASS_MARK)] = NUMBER(bypass_mark, 0, U32_MAX, 0),
 	[A(BYPASS_MASK)] = NUMBER(bypass_mask, 0, U32_MAX, 0),
 	[A(ACCT)] = FOLLOWS(acct, 1, 0),

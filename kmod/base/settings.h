@@ -58,6 +58,14 @@ enum ft_adopt {
 	FT_ADOPT_NEVER,
 };
 
+/* Values of the setting nat. */
+enum ft_nat_owned {
+	FT_NAT_AUTO,
+	FT_NAT_SNAT,
+	FT_NAT_ALL,
+	FT_NAT_NEVER,
+};
+
 /* Does a packet's mark match what a setting asks for? No mask, no match. */
 static inline bool ft_mark_matches(u32 mark, u32 wanted, u32 mask)
 {

@@ -34,6 +34,8 @@ static void prepare(struct ft_flow *flow, const struct ft_birth *birth,
 		       sizeof(birth->key.addr6));
 	flow->born = birth->born;
 	flow->proto = birth->proto;
+	if (word & FT_FLOW_NAT)
+		ft_nat_set(ft_flow_nat(flow, birth->key.family), &birth->answer, birth->masq);
 	/* Dead until ft_table_insert() has it in the table. */
 	ft_flow_unlock(flow, word | FT_FLOW_DEAD);
 }
@@ -118,7 +120,9 @@ static enum ft_admission enter(struct ft_net *tn, const struct ft_birth *birth,
 			return admission;
 	}
 
-	flow = ft_table_alloc(tn->table, birth->key.family, &index);
+	flow = likely(!(word & FT_FLOW_NAT)) ?
+	       ft_table_alloc(tn->table, birth->key.family, &index) :
+	       ft_table_alloc_nat(tn->table, birth->key.family, &index);
 	if (!flow) {
 		ft_stat_inc(tn, NOMEM);
 		ft_place_give(tn);

@@ -21,10 +21,12 @@
  * @timeout: jiffies from now
  * @mark: conntrack mark
  * @reserved: may take a reserved entry, see ft_mark_reserved()
+ * @masq: FT_FLOW_NAT: number of the device whose address it borrows; 0: none
  * @born: ktime_get_boottime_ns() when the first packet was accepted
  * @packets: counted so far, by direction
  * @bytes: likewise
  * @proto: what the protocol keeps
+ * @answer: FT_FLOW_NAT: its second key
  */
 struct ft_birth {
 	struct ft_key key;
@@ -34,10 +36,12 @@ struct ft_birth {
 	u32 timeout;
 	u32 mark;
 	bool reserved;
+	u32 masq;
 	u64 born;
 	u64 packets[2];
 	u64 bytes[2];
 	union ft_proto_state proto;
+	struct ft_key answer;
 };
 
 /**

@@ -204,6 +204,29 @@ void ft_carrier_aim(struct ft_carrier *carrier, const struct ft_key *key,
 	carrier->aim = orig_hi ? FT_AIM_HI : FT_AIM_LO;
 }
 
+/* Both directions of a translated flow. Return: what nf_nat is to do, IPS_*. */
+static noinline_for_stack unsigned long aim_translated(struct ft_carrier *carrier,
+						       const struct ft_view *view)
+{
+	struct nf_conn *ct = &carrier->ct;
+	unsigned long status = 0;
+
+	ft_carrier_tuple(&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple, view->key,
+			 view->word & FT_FLOW_ORIG_HI, false);
+	ft_carrier_tuple(&ct->tuplehash[IP_CT_DIR_REPLY].tuple, view->answer,
+			 view->word & FT_FLOW_REPLY_HI, true);
+#ifdef CONFIG_NF_CONNTRACK_ZONES
+	nf_ct_zone_init(&ct->zone, view->key->zone, NF_CT_DEFAULT_ZONE_DIR, 0);
+#endif
+	carrier->aim = FT_AIM_NONE;
+	carrier->masq = view->masq;
+	if (view->word & FT_FLOW_SNAT)
+		status |= IPS_SRC_NAT;
+	if (view->word & FT_FLOW_DNAT)
+		status |= IPS_DST_NAT;
+	return status;
+}
+
 /**
  * ft_carrier_fill() - make a carrier say what a flow is
  * @carrier: from ft_carrier_get(), and maybe through ft_carrier_aim() with the
@@ -218,7 +241,10 @@ void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view)
 	unsigned long status = FT_CARRIER_STATUS;
 	struct nf_conn *ct = &carrier->ct;
 
-	if (carrier->aim != (orig_hi ? FT_AIM_HI : FT_AIM_LO))
+	carrier->masq = 0;
+	if (unlikely(view->word & FT_FLOW_NAT))
+		status |= aim_translated(carrier, view);
+	else if (carrier->aim != (orig_hi ? FT_AIM_HI : FT_AIM_LO))
 		ft_carrier_aim(carrier, view->key, orig_hi);
 	if (view->word & FT_FLOW_SEEN_REPLY)
 		status |= IPS_SEEN_REPLY;
@@ -282,6 +308,7 @@ void ft_carrier_copy(struct ft_carrier *to, const struct ft_carrier *from)
 	to->index = from->index;
 	to->gen = from->gen;
 	to->mark = from->mark;
+	to->masq = from->masq;
 	to->state = from->state;
 	to->l4proto = from->l4proto;
 	to->pending = from->pending;

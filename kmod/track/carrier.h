@@ -26,6 +26,8 @@ struct ft_net;
  *	SRC/DST_NAT_DONE nat chains have nothing to set up
  *	DYING		nf_ct_delete() finds that somebody else deletes it
  *	OFFLOAD		"flow add" finds it offloaded already
+ *	SRC/DST_NAT	of a translated flow: nf_nat makes of its packets what the
+ *			tuples say
  *	TEMPLATE	besides, once it has left its pool: the last put frees
  *			it, without nf_conntrack's slab or count
  */
@@ -62,6 +64,7 @@ enum ft_aim {
  * @counted: the counters of @ct are not zero
  * @leaving: it has left its pool, and will soon be a template
  * @aim: enum ft_aim
+ * @masq: number of the device that the flow's packets leave by, or it ends; 0: any
  * @busy: how often the pool found it busy; saturates
  * @birth: the flow to be, while @pending
  *
@@ -76,6 +79,7 @@ struct ft_carrier {
 	u32 index;
 	u32 gen;
 	u32 mark;
+	u32 masq;
 	u8 state;
 	u8 l4proto;
 	bool invalid;
@@ -92,6 +96,8 @@ static_assert(offsetof(struct ft_carrier, ct) == 0);
 /**
  * struct ft_view - what of a flow a packet publishes
  * @key: its identity
+ * @answer: FT_FLOW_NAT: its second key
+ * @masq: FT_FLOW_NAT: number of the device whose address it borrows; 0: none
  * @word: FT_FLOW_* bits
  * @left: jiffies until it ends
  * @mark: conntrack mark
@@ -101,6 +107,8 @@ static_assert(offsetof(struct ft_carrier, ct) == 0);
  */
 struct ft_view {
 	const struct ft_key *key;
+	const struct ft_key *answer;
+	u32 masq;
 	u32 word;
 	u32 left;
 	u32 mark;

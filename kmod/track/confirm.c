@@ -23,7 +23,9 @@
 #include "track/carrier.h"
 #include "track/confirm.h"
 #include "track/consumers.h"
+#include "track/end.h"
 #include "track/mode.h"
+#include "track/nat.h"
 #include "track/pool.h"
 #include "track/unique.h"
 
@@ -94,6 +96,27 @@ confirm_new(struct ft_net *tn, const struct sk_buff *skb,
 	return verdict;
 }
 
+/*
+ * A flow that has borrowed the address of a device, and whose packets leave by another
+ * one now: it ends, as nf_nat has it.
+ */
+static noinline_for_stack bool has_moved(struct ft_net *tn, const struct ft_carrier *carrier,
+					 enum ip_conntrack_info ctinfo,
+					 const struct nf_hook_state *state)
+{
+	struct ft_flow *flow;
+
+	if (state->hook != NF_INET_POST_ROUTING || CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL ||
+	    state->out->ifindex == carrier->masq)
+		return false;
+	local_bh_disable();
+	flow = ft_table_at(tn->table, carrier->index);
+	if (flow)
+		ft_flow_end(tn, flow, carrier->index, carrier->gen, FLOWTRACK_REASON_DELETED);
+	local_bh_enable();
+	return true;
+}
+
 static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
 				    struct ft_carrier *carrier,
 				    enum ip_conntrack_info ctinfo,
@@ -101,6 +124,8 @@ static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
 {
 	unsigned int verdict = NF_ACCEPT;
 
+	if (unlikely(carrier->masq) && has_moved(tn, carrier, ctinfo, state))
+		return NF_DROP;
 	/* The answer that "reject" made carries the state of its cause. */
 	if (carrier->pending && ctinfo == IP_CT_NEW) {
 		verdict = confirm_new(tn, skb, carrier, state);
@@ -115,18 +140,21 @@ static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
 }
 
 /*
- * Is a packet still what its conntrack was made from? A rule may have rewritten
- * it, behind which the next packets would be looked for in vain.
+ * Is a packet still what its conntrack was made from, or what NAT has made of that? A
+ * rule may have rewritten it, behind which the next packets would be looked for in vain.
  */
 static bool has_its_tuple(const struct sk_buff *skb,
 			  const struct nf_hook_state *state,
 			  const struct nf_conn *ct)
 {
-	struct nf_conntrack_tuple tuple;
+	struct nf_conntrack_tuple tuple, wanted = *nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
 
+	if (ct->status & IPS_NAT_MASK &&
+	    !nf_ct_invert_tuple(&wanted, nf_ct_tuple(ct, IP_CT_DIR_REPLY)))
+		return false;
 	return nf_ct_get_tuplepr(skb, skb_network_offset(skb), state->pf,
 				 state->net, &tuple) &&
-	       nf_ct_tuple_equal(&tuple, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));
+	       nf_ct_tuple_equal(&tuple, &wanted);
 }
 
 /* A packet whose flow is ours now, and that comes in again through lo. */
@@ -136,6 +164,8 @@ static noinline_for_stack bool carry_on(struct ft_net *tn, struct sk_buff *skb,
 	struct ft_carrier *carrier = ft_carrier_get(tn);
 	struct ft_view view = {
 		.key = &birth->key,
+		.answer = &birth->answer,
+		.masq = birth->masq,
 		.word = birth->word,
 		.left = birth->timeout,
 		.mark = birth->mark,
@@ -160,44 +190,74 @@ static bool is_reserved(const struct ft_net *tn, const struct sk_buff *skb,
 	       ft_carrier_notes(ct) & FT_NOTE_RESERVED;
 }
 
-/*
- * A packet whose flow stays in nf_conntrack. If it opens one that is
- * @translated, or to be, that is entered here, under the lock that keeps its
- * tuple free.
- */
-static unsigned int keep(struct ft_net *tn, struct sk_buff *skb,
-			 struct nf_conn *ct, const struct nf_hook_state *state,
-			 bool translated)
+/* A packet whose flow stays in nf_conntrack. @enter: it opens one, enter that now. */
+static unsigned int feed(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct, bool enter)
 {
-	unsigned int verdict = NF_ACCEPT;
-	spinlock_t *lock = NULL;
-
-	if (translated) {
-		local_bh_disable();
-		lock = ft_unique_translated(tn, skb, ct, state);
-		if (!lock) {
-			local_bh_enable();
-			return NF_DROP;
-		}
-	}
 	switch (ft_guard_feed(tn, ct, !skb->skb_iif || is_reserved(tn, skb, ct))) {
 	case FT_GUARD_DROP:
-		verdict = NF_DROP;
-		break;
+		return NF_DROP;
 	case FT_GUARD_PASS:
 		/* The unconfirmed nf_conn goes, and with it its place. */
 		ft_carrier_detach(skb);
 		break;
 	case FT_GUARD_GO:
-		if (translated)
-			verdict = __nf_conntrack_confirm(skb);
+		if (enter)
+			return __nf_conntrack_confirm(skb);
 		break;
 	}
-	if (translated) {
-		ft_unique_unlock(lock);
-		local_bh_enable();
+	return NF_ACCEPT;
+}
+
+/*
+ * As feed(), of a packet that opens a flow which is translated, or to be: under the
+ * locks that keep its tuples free.
+ */
+static unsigned int keep_translated(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
+				    const struct nf_hook_state *state)
+{
+	unsigned int verdict = NF_DROP;
+	struct ft_unique_pair pair;
+
+	local_bh_disable();
+	if (ft_unique_translated(tn, skb, ct, state, &pair)) {
+		verdict = feed(tn, skb, ct, true);
+		ft_unique_release(&pair);
 	}
+	local_bh_enable();
 	return verdict;
+}
+
+/* What a flow is to be, but for its keys, from its first packet. */
+static bool describe(struct ft_net *tn, struct sk_buff *skb, const struct nf_conn *ct,
+		     const struct nf_hook_state *state, struct ft_birth *birth)
+{
+	struct ft_step step = { .set = &tn->set, .now = ft_now() };
+	enum ft_invalid reason = FT_INVALID_NONE;
+	struct ft_pkt pkt;
+
+	if (ft_tuple_get(skb, state->pf, nf_ct_zone(ct)->id, &pkt, &reason) != FT_PARSE_OK ||
+	    ft_proto_new(skb, &pkt, &step, &birth->proto) != FT_VERDICT_ACCEPT)
+		return false;
+	birth->key = pkt.key;
+	birth->word = step.word | (pkt.opens_hi ? FT_FLOW_ORIG_HI : 0);
+	birth->exempt = !skb->skb_iif;
+	birth->timeout = step.timeout;
+	birth->mark = READ_ONCE(ct->mark);
+	birth->reserved = is_reserved(tn, skb, ct);
+	birth->born = born_now(tn);
+	if (ft_setting(&tn->set, ACCT)) {
+		birth->packets[FT_DIR_ORIG] = 1;
+		birth->bytes[FT_DIR_ORIG] = skb->len;
+	}
+	return true;
+}
+
+/* A packet whose flow is ours now: the unconfirmed nf_conn goes, and with it its place. */
+static void let_go(struct ft_net *tn, struct sk_buff *skb, const struct ft_birth *birth,
+		   const struct nf_hook_state *state)
+{
+	if (!comes_back(state) || !carry_on(tn, skb, birth))
+		ft_carrier_detach(skb);
 }
 
 /*
@@ -209,37 +269,21 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 					     struct nf_conn *ct,
 					     const struct nf_hook_state *state)
 {
-	struct ft_step step = { .set = &tn->set, .now = ft_now() };
-	enum ft_invalid reason = FT_INVALID_NONE;
 	struct ft_birth birth = {};
 	enum ft_admission answer;
-	struct ft_pkt pkt;
 	spinlock_t *lock; /* of the tuple */
 
-	if (ft_tuple_get(skb, state->pf, nf_ct_zone(ct)->id, &pkt, &reason) !=
-	    FT_PARSE_OK)
+	if (!describe(tn, skb, ct, state, &birth))
 		return NF_ACCEPT;
-	if (ft_proto_new(skb, &pkt, &step, &birth.proto) != FT_VERDICT_ACCEPT)
-		return NF_ACCEPT;
-
-	birth.key = pkt.key;
-	birth.hash = ft_key_hash(&pkt.key, ft_table_secret(tn->table));
-	birth.word = step.word | (pkt.opens_hi ? FT_FLOW_ORIG_HI : 0);
-	birth.exempt = !skb->skb_iif;
-	birth.timeout = step.timeout;
-	birth.mark = READ_ONCE(ct->mark);
-	birth.reserved = is_reserved(tn, skb, ct);
-	birth.born = born_now(tn);
-	if (ft_setting(&tn->set, ACCT)) {
-		birth.packets[FT_DIR_ORIG] = 1;
-		birth.bytes[FT_DIR_ORIG] = skb->len;
-	}
+	birth.hash = ft_key_hash(&birth.key, ft_table_secret(tn->table));
 
 	lock = ft_unique_lock(birth.hash);
-	if (!ft_unique_adoptable(ct)) {
+	if (!ft_unique_adoptable(ct) || ft_nat_taken(tn, &birth)) {
 		/* A translated flow was faster: this one is to be translated. */
 		ft_unique_unlock(lock);
-		return keep(tn, skb, ct, state, ft_consumers_nat(tn->net, state->pf));
+		if (ft_consumers_nat(tn->net, state->pf))
+			return keep_translated(tn, skb, ct, state);
+		return feed(tn, skb, ct, false);
 	}
 	answer = ft_flow_admit(tn, &birth);
 	ft_unique_unlock(lock);
@@ -253,10 +297,75 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 	case FT_ADMIT_DROP:
 		return NF_DROP;
 	}
-	/* The unconfirmed nf_conn goes, and with it its place in the count. */
-	if (!comes_back(state) || !carry_on(tn, skb, &birth))
-		ft_carrier_detach(skb);
+	let_go(tn, skb, &birth, state);
 	return NF_ACCEPT;
+}
+
+/* As adopt(), with what nf_nat has made of the flow. */
+static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struct sk_buff *skb,
+							struct nf_conn *ct,
+							const struct nf_hook_state *state)
+{
+	enum ft_admission answer = FT_ADMIT_CLASH;
+	unsigned int verdict = NF_ACCEPT;
+	struct ft_unique_pair pair;
+	struct ft_birth birth = {};
+
+	if (!describe(tn, skb, ct, state, &birth))
+		return keep_translated(tn, skb, ct, state);
+	ft_nat_birth(&birth, tn, ct);
+	if (ft_nat_twin(tn, &birth) == FT_NAT_TWIN_SAME) {
+		let_go(tn, skb, &birth, state);
+		return NF_ACCEPT;
+	}
+	if (!ft_unique_translated(tn, skb, ct, state, &pair))
+		return NF_DROP;
+	/* It may have chosen again; and the same flow may have been entered since. */
+	ft_nat_birth(&birth, tn, ct);
+	if (ft_nat_twin(tn, &birth) != FT_NAT_TWIN_NONE) {
+		ft_unique_release(&pair);
+		return NF_DROP;
+	}
+	if (ft_unique_adoptable(ct))
+		answer = ft_flow_admit(tn, &birth);
+	switch (answer) {
+	case FT_ADMIT_OK:
+		ft_stat_inc(tn, ADOPTED);
+		break;
+	case FT_ADMIT_CLASH:
+		/* A flow of ours has the key, from the other end; or nf_conntrack has it. */
+		verdict = feed(tn, skb, ct, true);
+		break;
+	case FT_ADMIT_PASS:
+		break;
+	case FT_ADMIT_DROP:
+		verdict = NF_DROP;
+		break;
+	}
+	ft_unique_release(&pair);
+	if (answer == FT_ADMIT_OK || answer == FT_ADMIT_PASS)
+		let_go(tn, skb, &birth, state);
+	return verdict;
+}
+
+/* A packet that opens a flow which nf_conntrack has seen first: whose is that to be? */
+static unsigned int confirm_first(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
+				  const struct nf_hook_state *state)
+{
+	bool translated = ct->status & IPS_NAT_MASK;
+	unsigned int verdict;
+
+	if (ft_mode_adopting(tn, state->pf) && !(ft_carrier_notes(ct) & FT_NOTE_STAYS) &&
+	    !ft_mode_stays(tn, state, nf_ct_protonum(ct)) &&
+	    (translated ? ft_nat_adoptable(tn, state, ct) : ft_mode_adoptable(ct)) &&
+	    has_its_tuple(skb, state, ct)) {
+		local_bh_disable();
+		verdict = translated ? adopt_translated(tn, skb, ct, state) :
+				       adopt(tn, skb, ct, state);
+		local_bh_enable();
+		return verdict;
+	}
+	return translated ? keep_translated(tn, skb, ct, state) : feed(tn, skb, ct, false);
 }
 
 /**
@@ -278,7 +387,6 @@ unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 	enum ip_conntrack_info ctinfo;
 	struct ft_carrier *carrier;
 	struct ft_net *tn = priv;
-	unsigned int verdict;
 	struct nf_conn *ct;
 
 	ct = nf_ct_get(skb, &ctinfo);
@@ -298,18 +406,13 @@ unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 
 	if (nf_ct_is_template(ct))
 		return NF_ACCEPT;
-	if (ctinfo == IP_CT_NEW && !nf_ct_is_confirmed(ct) &&
-	    ft_mode_adopting(tn, state->pf) && !(ft_carrier_notes(ct) & FT_NOTE_STAYS) &&
-	    !ft_mode_stays(tn, state, nf_ct_protonum(ct)) &&
-	    ft_mode_adoptable(ct) && has_its_tuple(skb, state, ct)) {
-		local_bh_disable();
-		verdict = adopt(tn, skb, ct, state);
-		local_bh_enable();
-		return verdict;
-	}
+	if (nf_ct_is_confirmed(ct))
+		return feed(tn, skb, ct, false);
+	if (ctinfo == IP_CT_NEW)
+		return confirm_first(tn, skb, ct, state);
 	/* What "reject" answers does not confirm what it carries. */
-	if (!nf_ct_is_confirmed(ct) && CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
+	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
 		return NF_ACCEPT;
-	return keep(tn, skb, ct, state, !nf_ct_is_confirmed(ct) &&
-		    ct->status & IPS_NAT_MASK);
+	return ct->status & IPS_NAT_MASK ? keep_translated(tn, skb, ct, state) :
+					   feed(tn, skb, ct, false);
 }

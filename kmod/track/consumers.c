@@ -48,6 +48,7 @@ enum sign {
  * @name: the module's
  * @sign: what tells that it is at work
  * @need: what it needs then
+ * @origin: it asks where a translated packet came from, behind POST_ROUTING
  * @module: the module; NULL while it is not loaded. Written under look_lock;
  *	freed a grace period after the notifier has cleared it
  */
@@ -55,6 +56,7 @@ struct consumer {
 	const char *name;
 	enum sign sign;
 	enum ft_need need;
+	bool origin;
 	struct module __rcu *module;
 };
 
@@ -89,6 +91,9 @@ static struct consumer consumers[] = {
 	 */
 	{ "nft_redir",		IN_USE,		REDIRECT },
 	{ "xt_REDIRECT",	IN_USE,		REDIRECT },
+	/* Tell hosts behind NAT apart: cake's nat, the flow classifier's nfct-src. */
+	{ "sch_cake",		IN_USE,		FT_NEED_NOTHING, true },
+	{ "cls_flow",		IN_USE,		FT_NEED_NOTHING, true },
 };
 
 static_assert(ARRAY_SIZE(consumers) <= BITS_PER_LONG);
@@ -324,8 +329,29 @@ bool ft_consumers_redirect(const struct net *net, u8 pf)
 	unsigned int i;
 
 	for_each_set_bit(i, &left, ARRAY_SIZE(consumers))
-		if (consumers[i].need == REDIRECT && at_work(&consumers[i], net))
+		if (consumers[i].need == REDIRECT && !consumers[i].origin &&
+		    at_work(&consumers[i], net))
 			return ft_consumers_nat(net, pf);
+	return false;
+}
+
+/**
+ * ft_consumers_origin() - does somebody ask where translated packets came from?
+ * @net: namespace
+ *
+ * The carrier is gone by then, and nf_conntrack's table is what is asked.
+ *
+ * Context: RCU read side.
+ * Return: true if so.
+ */
+bool ft_consumers_origin(const struct net *net)
+{
+	unsigned long left = READ_ONCE(loaded);
+	unsigned int i;
+
+	for_each_set_bit(i, &left, ARRAY_SIZE(consumers))
+		if (consumers[i].origin && at_work(&consumers[i], net))
+			return true;
 	return false;
 }
 

@@ -33,6 +33,7 @@ enum ft_need ft_consumers_need(const struct net *net, u8 pf);
 const struct nf_hook_entry *
 ft_consumers_nat_hook(const struct net *net, u8 pf, unsigned int hook);
 bool ft_consumers_nat(const struct net *net, u8 pf);
+bool ft_consumers_origin(const struct net *net);
 bool ft_consumers_redirect(const struct net *net, u8 pf);
 
 #endif /* _FT_TRACK_CONSUMERS_H */

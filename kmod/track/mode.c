@@ -142,25 +142,36 @@ bool ft_mode_stays(const struct ft_net *tn, const struct nf_hook_state *state,
 }
 
 /**
- * ft_mode_adoptable() - could flowtrack track this flow just as well?
+ * ft_mode_plain() - does nothing but NAT need the nf_conn of a flow?
  * @ct: an unconfirmed conntrack that has passed the ruleset
  *
  * Context: RCU read side.
- * Return: false if NAT, a helper, an expectation, or something else that the
- * ruleset set up needs the real nf_conn.
+ * Return: false if a helper, an expectation, or something else that the ruleset
+ * set up needs it.
  */
-bool ft_mode_adoptable(const struct nf_conn *ct)
+bool ft_mode_plain(const struct nf_conn *ct)
 {
-	const unsigned long special = IPS_NAT_MASK | IPS_EXPECTED |
-				      IPS_SEQ_ADJUST | IPS_FIXED_TIMEOUT |
+	const unsigned long special = IPS_EXPECTED | IPS_SEQ_ADJUST | IPS_FIXED_TIMEOUT |
 				      IPS_HELPER | IPS_OFFLOAD;
 
 	if (ct->status & special || ct->master || ft_l4_left(nf_ct_protonum(ct)))
 		return false;
 	if (nf_ct_zone(ct)->dir != NF_CT_DEFAULT_ZONE_DIR)
 		return false;
-	return !has_special_extension(ct) && !has_labels(ct) &&
-	       !has_other_reply(ct);
+	return !has_special_extension(ct) && !has_labels(ct);
+}
+
+/**
+ * ft_mode_adoptable() - could flowtrack track this flow just as well?
+ * @ct: an unconfirmed conntrack that has passed the ruleset
+ *
+ * Context: RCU read side.
+ * Return: false if it is translated, or the real nf_conn is needed, see
+ * ft_mode_plain().
+ */
+bool ft_mode_adoptable(const struct nf_conn *ct)
+{
+	return !(ct->status & IPS_NAT_MASK) && ft_mode_plain(ct) && !has_other_reply(ct);
 }
 EXPORT_SYMBOL_NS_GPL(ft_mode_adoptable, FT_SYMBOL_NS);
 

@@ -35,8 +35,10 @@
  * @flow: the flow; it may end at any time
  * @index: its index
  * @gen: its generation
- * @hash: hash of its key
+ * @hash: hash of the packet's key
  * @view: what to publish
+ * @orig: of a translated flow: its key
+ * @answer: likewise, the second one
  */
 struct found {
 	struct ft_carrier *carrier;
@@ -45,6 +47,8 @@ struct found {
 	u32 gen;
 	u64 hash;
 	struct ft_view view;
+	struct ft_key orig;
+	struct ft_key answer;
 };
 
 static unsigned int drop_uncarried(struct ft_net *tn)
@@ -93,11 +97,27 @@ static unsigned int publish_found(struct ft_net *tn, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-static void view_flow(struct ft_view *view, const struct ft_net *tn,
-		      const struct ft_flow *flow, const struct ft_key *key,
-		      u32 word, u32 now)
+/* A packet has one of the keys of a translated flow; all it publishes is of both. */
+static noinline_for_stack void view_translated(struct found *found)
 {
+	const struct ft_flow *flow = found->flow;
+
+	ft_flow_key(flow, &found->orig);
+	ft_flow_answer_key(flow, &found->answer);
+	found->view.key = &found->orig;
+	found->view.answer = &found->answer;
+	found->view.masq = ft_flow_nat(flow, found->orig.family)->masq;
+}
+
+static void view_flow(struct found *found, const struct ft_net *tn,
+		      const struct ft_key *key, u32 word, u32 now)
+{
+	const struct ft_flow *flow = found->flow;
+	struct ft_view *view = &found->view;
+
 	view->key = key;
+	if (unlikely(word & FT_FLOW_NAT))
+		view_translated(found);
 	view->word = word;
 	view->left = max(ft_flow_left(flow, now), 0);
 	view->mark = READ_ONCE(flow->mark);
@@ -167,11 +187,12 @@ static bool step_steady(struct ft_net *tn, const struct ft_pkt *pkt,
 
 	if (!ft_flow_alive(flow, &found->gen, &step->word))
 		return false;
-	step->dir = ft_word_dir(step->word, pkt->from_hi);
+	if (!ft_flow_dir(flow, step->word, &pkt->key, pkt->from_hi, &step->dir))
+		return false;
 	if (!ft_proto_steady(flow, step->word, step) ||
 	    steady_needs_lock(tn, flow, step))
 		return false;
-	view_flow(&found->view, tn, flow, &pkt->key, step->word, step->now);
+	view_flow(found, tn, &pkt->key, step->word, step->now);
 	/* All that is published was read before what follows. */
 	smp_rmb();
 	if (!ft_flow_matches(flow, &pkt->key))
@@ -179,6 +200,18 @@ static bool step_steady(struct ft_net *tn, const struct ft_pkt *pkt,
 	/* And so was the key. */
 	smp_rmb();
 	return READ_ONCE(flow->gen) == found->gen;
+}
+
+/* The hash of a flow's first key; the packet may have had the second one. */
+static u64 first_hash(const struct ft_net *tn, const struct found *found, u32 word)
+{
+	struct ft_key key;
+
+	if (likely(!(word & FT_FLOW_NAT)))
+		return found->hash;
+	/* Of another flow by now: its slot is not in the bucket, or is brought up to date. */
+	ft_flow_key(found->flow, &key);
+	return ft_key_hash(&key, ft_table_secret(tn->table));
 }
 
 /**
@@ -190,7 +223,8 @@ static bool step_steady(struct ft_net *tn, const struct ft_pkt *pkt,
  * @step: filled with the outcome
  * @verdict: what the packet is to the flow
  *
- * Return: false if the flow ended before it could be looked at.
+ * Return: false if the flow ended before it could be looked at, or is translated
+ * and the packet none of its own.
  */
 static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 		      const struct ft_pkt *pkt, struct found *found,
@@ -211,7 +245,10 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	found->gen = flow->gen;
 	before = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
 	step->word = before;
-	step->dir = ft_word_dir(before, pkt->from_hi);
+	if (!ft_flow_dir(flow, before, &pkt->key, pkt->from_hi, &step->dir)) {
+		ft_flow_unlock(flow, before);
+		return false;
+	}
 	step->limit = 0;
 	step->update = false;
 	*verdict = ft_proto_packet(skb, pkt, step, &flow->proto);
@@ -222,8 +259,7 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	case FT_VERDICT_KEEP:
 		if (ft_setting(&tn->set, ACCT))
 			account(flow, step->dir, skb->len);
-		view_flow(&found->view, tn, flow, &pkt->key, step->word,
-			  step->now);
+		view_flow(found, tn, &pkt->key, step->word, step->now);
 		break;
 	default:
 		step->word = before;
@@ -233,7 +269,7 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	ft_flow_unlock(flow, step->word);
 
 	if (nearer || (step->word ^ before) & FT_FLOW_CLASS)
-		ft_flow_class_changed(tn, flow, found->index, found->hash,
+		ft_flow_class_changed(tn, flow, found->index, first_hash(tn, found, before),
 				      before, step->word);
 	if (step->update &&
 	    (*verdict == FT_VERDICT_ACCEPT || *verdict == FT_VERDICT_KEEP))
@@ -351,6 +387,23 @@ static enum ip_conntrack_info ctinfo_of(const struct ft_step *step)
 	return step->word & FT_FLOW_SEEN_REPLY ? IP_CT_ESTABLISHED : IP_CT_NEW;
 }
 
+/*
+ * Direction of the packet that an ICMP error quotes. Of a translated flow it is quoted
+ * as it was where the error comes from: answers to it have one of the flow's keys.
+ */
+static bool quoted_dir(const struct ft_flow *flow, u32 word, const struct ft_pkt *inner,
+		       enum ft_dir *dir)
+{
+	if (likely(!(word & FT_FLOW_NAT))) {
+		*dir = ft_word_dir(word, inner->from_hi);
+		return true;
+	}
+	if (!ft_flow_nat_dir(flow, word, &inner->key, !inner->from_hi, dir))
+		return false;
+	*dir = !*dir;
+	return true;
+}
+
 /* An ICMP error: RELATED to the flow it is about, or INVALID. */
 static noinline_for_stack unsigned int
 track_error(struct ft_net *tn, struct sk_buff *skb,
@@ -360,7 +413,7 @@ track_error(struct ft_net *tn, struct sk_buff *skb,
 	struct ft_pkt inner;
 	struct found found;
 	enum ft_dir dir;
-	bool quoted;
+	bool quoted, known;
 	u32 word;
 
 	reason = ft_proto_check(skb, pkt, state->hook,
@@ -380,7 +433,14 @@ track_error(struct ft_net *tn, struct sk_buff *skb,
 	found.hash = ft_key_hash(&inner.key, ft_table_secret(tn->table));
 	found.flow = ft_table_lookup(tn->table, &inner.key, found.hash,
 				     &found.index);
-	if (!found.flow || !ft_flow_lock_key(found.flow, &inner.key)) {
+	known = found.flow && ft_flow_lock_key(found.flow, &inner.key);
+	if (known) {
+		word = atomic_read(&found.flow->word) & ~FT_FLOW_LOCK;
+		known = quoted_dir(found.flow, word, &inner, &dir);
+		if (!known)
+			ft_flow_unlock(found.flow, word);
+	}
+	if (!known) {
 		/* nf_conntrack may know the flow. */
 		if (ft_mode_adopting(tn, pkt->family) ||
 		    ft_mode_conntrack_used(tn)) {
@@ -391,10 +451,8 @@ track_error(struct ft_net *tn, struct sk_buff *skb,
 		goto invalid;
 	}
 	found.gen = found.flow->gen;
-	word = atomic_read(&found.flow->word) & ~FT_FLOW_LOCK;
-	dir = ft_word_dir(word, inner.from_hi);
 	quoted = ft_proto_quoted(skb, &inner, dir, &found.flow->proto);
-	view_flow(&found.view, tn, found.flow, &inner.key, word, ft_now());
+	view_flow(&found, tn, &inner.key, word, ft_now());
 	ft_flow_unlock(found.flow, word);
 
 	/* It must travel to the sender of what it quotes. */

@@ -15,7 +15,7 @@
 
 #define LOCKS		256
 /* Tuples of ours that NAT may choose, one after the other. */
-#define TRIES		16
+#define TRIES		64
 
 /*
  * Each protects the entering, into either table, of flows whose hash selects
@@ -54,7 +54,7 @@ EXPORT_SYMBOL_NS_GPL(ft_unique_lock, FT_SYMBOL_NS);
 
 /**
  * ft_unique_unlock() - release the lock of a tuple
- * @lock: what ft_unique_lock() or ft_unique_translated() returned
+ * @lock: what ft_unique_lock() returned
  *
  * Context: BH disabled.
  */
@@ -89,7 +89,7 @@ bool ft_unique_in_conntrack(struct net *net,
 
 /**
  * ft_unique_adoptable() - has nf_conntrack no entry that answers to a flow?
- * @ct: the flow, unconfirmed and not translated
+ * @ct: the flow, unconfirmed
  *
  * nf_nat has looked already; a translated flow may have been entered since.
  *
@@ -133,50 +133,108 @@ bool ft_unique_addable(const struct ft_net *tn, const struct ft_key *key,
 	return true;
 }
 
-/*
- * The lock of a flow that nf_conntrack is to enter, if no flow of ours answers
- * to the same packets; else NULL.
- */
-static spinlock_t *lock_if_free(const struct ft_net *tn,
-				const struct nf_conn *ct)
+/* Take the locks of both tuples of a translated flow; of a lower address first. */
+static void lock_pair(struct ft_unique_pair *pair, u64 a, u64 b)
 {
-	const struct nf_conntrack_tuple *reply =
-		nf_ct_tuple(ct, IP_CT_DIR_REPLY);
+	pair->first = &locks[min(a % LOCKS, b % LOCKS)];
+	pair->second = &locks[max(a % LOCKS, b % LOCKS)];
+	spin_lock(pair->first);
+	/* Held on return, see ft_unique_lock(). */
+	__release(pair->first);
+	if (pair->second == pair->first)
+		return;
+	spin_lock_nested(pair->second, SINGLE_DEPTH_NESTING);
+	__release(pair->second);
+}
+
+/**
+ * ft_unique_release() - release the locks of a translated flow
+ * @pair: from ft_unique_translated()
+ *
+ * Context: BH disabled.
+ */
+void ft_unique_release(const struct ft_unique_pair *pair)
+{
+	if (pair->second != pair->first)
+		ft_unique_unlock(pair->second);
+	ft_unique_unlock(pair->first);
+}
+
+static u64 key_of(const struct ft_net *tn, const struct nf_conn *ct,
+		  enum ip_conntrack_dir dir, struct ft_key *key)
+{
+	const struct nf_conntrack_tuple *tuple = nf_ct_tuple(ct, dir);
+
+	ft_key_set(key, tuple->src.l3num, tuple->dst.protonum,
+		   nf_ct_zone(ct)->id, &tuple->src.u3, &tuple->dst.u3,
+		   tuple->src.u.all, tuple->dst.u.all);
+	return ft_key_hash(key, ft_table_secret(tn->table));
+}
+
+/* Take the locks of a translated flow if no flow of ours has the same answers. */
+static bool lock_if_free(const struct ft_net *tn, const struct nf_conn *ct,
+			 struct ft_unique_pair *pair)
+{
 	struct ft_key key;
-	spinlock_t *lock; /* of the tuple */
+	u64 orig, reply;
 	u32 index;
+
+	orig = key_of(tn, ct, IP_CT_DIR_ORIGINAL, &key);
+	reply = key_of(tn, ct, IP_CT_DIR_REPLY, &key);
+	lock_pair(pair, orig, reply);
+	if (likely(!ft_table_lookup(tn->table, &key, reply, &index)))
+		return true;
+	ft_unique_release(pair);
+	return false;
+}
+
+/* Tuples and status, IPS_*, of the flow of ours in the way of @ct, if that is translated. */
+static bool translated_tuples(const struct ft_net *tn, const struct nf_conn *ct,
+			      struct nf_conntrack_tuple *orig, struct nf_conntrack_tuple *reply,
+			      unsigned long *status)
+{
+	struct ft_key key, answer;
+	struct ft_flow *flow;
+	u32 index, word;
 	u64 hash;
 
-	ft_key_set(&key, reply->src.l3num, reply->dst.protonum,
-		   nf_ct_zone(ct)->id, &reply->src.u3, &reply->dst.u3,
-		   reply->src.u.all, reply->dst.u.all);
-	hash = ft_key_hash(&key, ft_table_secret(tn->table));
-	lock = ft_unique_lock(hash);
-	if (likely(!ft_table_lookup(tn->table, &key, hash, &index)))
-		return lock;
-	ft_unique_unlock(lock);
-	return NULL;
+	hash = key_of(tn, ct, IP_CT_DIR_REPLY, &key);
+	flow = ft_table_lookup(tn->table, &key, hash, &index);
+	if (!flow || !(index & FT_INDEX_NAT) || !ft_flow_lock_key(flow, &key))
+		return false;
+	word = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
+	ft_flow_key(flow, &key);
+	ft_flow_answer_key(flow, &answer);
+	ft_flow_unlock(flow, word);
+	ft_carrier_tuple(orig, &key, word & FT_FLOW_ORIG_HI, false);
+	ft_carrier_tuple(reply, &answer, word & FT_FLOW_REPLY_HI, true);
+	*status = (word & FT_FLOW_SNAT ? IPS_SRC_NAT : 0) |
+		  (word & FT_FLOW_DNAT ? IPS_DST_NAT : 0);
+	return true;
 }
 
 /*
  * Let nf_nat see what it must not choose: an entry that answers to the same
- * packets as @ct would, and that ends no connection if NAT is short of ports.
+ * packets as @ct would, and that ends no connection if NAT is short of ports. A
+ * translated flow is shown as it is: of an entry that begins as @ct does nf_nat
+ * thinks that it is the same flow, and of one that begins as @ct is answered, and is
+ * not translated, that both sides have opened one flow at the same time.
  */
-static int block(struct nf_conn *ct, struct nf_conn **blocker)
+static int block(const struct ft_net *tn, struct nf_conn *ct, struct nf_conn **blocker)
 {
-	const struct nf_conntrack_tuple *reply =
-		nf_ct_tuple(ct, IP_CT_DIR_REPLY);
-	struct nf_conntrack_tuple orig;
+	struct nf_conntrack_tuple orig, reply = *nf_ct_tuple(ct, IP_CT_DIR_REPLY);
+	unsigned long status = 0;
 	struct nf_conn *new;
 	int err;
 
-	if (!nf_ct_invert_tuple(&orig, reply))
+	if (!translated_tuples(tn, ct, &orig, &reply, &status) &&
+	    !nf_ct_invert_tuple(&orig, &reply))
 		return -EINVAL;
-	new = nf_conntrack_alloc(nf_ct_net(ct), nf_ct_zone(ct), &orig, reply,
+	new = nf_conntrack_alloc(nf_ct_net(ct), nf_ct_zone(ct), &orig, &reply,
 				 GFP_ATOMIC);
 	if (IS_ERR(new))
 		return PTR_ERR(new);
-	new->status = IPS_CONFIRMED | IPS_FIXED_TIMEOUT;
+	new->status = IPS_CONFIRMED | IPS_FIXED_TIMEOUT | status;
 	new->timeout = nfct_time_stamp + HZ;
 	err = nf_conntrack_hash_check_insert(new);
 	if (err)
@@ -239,22 +297,22 @@ static bool translate_again(struct sk_buff *skb, struct nf_conn *ct,
  * it can't, the packet is dropped, as when nf_conntrack itself meets two flows
  * with the same answers: of protocols without ports, say.
  */
-static noinline_for_stack spinlock_t *
+static noinline_for_stack bool
 choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
-	     const struct nf_hook_state *state)
+	     const struct nf_hook_state *state, struct ft_unique_pair *pair)
 {
 	struct nf_conn *blockers[TRIES];
 	struct nf_conntrack_tuple was;
 	unsigned int i, n = 0;
-	spinlock_t *lock = NULL;
+	bool locked = false;
 	int err;
 
 	/* The choice for an expected flow was its helper's, who has told it. */
 	if (ct->master)
-		return NULL;
-	for (i = 0; i < TRIES && !lock; i++) {
+		return false;
+	for (i = 0; i < TRIES && !locked; i++) {
 		was = *nf_ct_tuple(ct, IP_CT_DIR_REPLY);
-		err = block(ct, &blockers[n]);
+		err = block(tn, ct, &blockers[n]);
 		if (!err)
 			n++;
 		else if (err != -EEXIST)
@@ -263,11 +321,11 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 			break;
 		if (nf_ct_tuple_equal(&was, nf_ct_tuple(ct, IP_CT_DIR_REPLY)))
 			break;
-		lock = lock_if_free(tn, ct);
+		locked = lock_if_free(tn, ct, pair);
 	}
 	while (n--)
 		unblock(blockers[n]);
-	return lock;
+	return locked;
 }
 
 /**
@@ -277,17 +335,17 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
  * @skb: the packet that opens it, behind NAT
  * @ct: its unconfirmed entry; its reply tuple and @skb change if need be
  * @state: where the packet is: LOCAL_IN or POST_ROUTING
+ * @pair: filled: the locks of the flow, held
  *
- * The caller enters @ct into nf_conntrack's table before it gives the lock
- * back: a flow that is adopted meanwhile waits, and finds the entry.
+ * The caller enters @ct into nf_conntrack's table, or the flow into ours, before it
+ * gives the locks back: a flow that is adopted meanwhile waits, and finds it.
  *
  * Context: RCU read side, BH disabled.
- * Return: the lock of the flow, held; NULL: there is no tuple to be had, or no
- * memory, and the packet is to be dropped.
+ * Return: false: there is no tuple to be had, or no memory, no lock is held, and the
+ * packet is to be dropped.
  */
-spinlock_t *ft_unique_translated(struct ft_net *tn, struct sk_buff *skb,
-				 struct nf_conn *ct,
-				 const struct nf_hook_state *state)
+bool ft_unique_translated(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
+			  const struct nf_hook_state *state, struct ft_unique_pair *pair)
 {
-	return lock_if_free(tn, ct) ?: choose_again(tn, skb, ct, state);
+	return lock_if_free(tn, ct, pair) || choose_again(tn, skb, ct, state, pair);
 }

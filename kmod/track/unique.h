@@ -24,6 +24,16 @@ struct nf_conntrack_zone;
 struct nf_hook_state;
 struct sk_buff;
 
+/**
+ * struct ft_unique_pair - the locks of both tuples of a translated flow
+ * @first: the one taken first
+ * @second: the other one; the same if one lock has both
+ */
+struct ft_unique_pair {
+	spinlock_t *first; /* protects entering, see locks[] */
+	spinlock_t *second; /* likewise */
+};
+
 void ft_unique_init(void);
 spinlock_t *ft_unique_lock(u64 hash);
 void ft_unique_unlock(spinlock_t *lock);
@@ -33,8 +43,8 @@ bool ft_unique_in_conntrack(struct net *net,
 bool ft_unique_adoptable(const struct nf_conn *ct);
 bool ft_unique_addable(const struct ft_net *tn, const struct ft_key *key,
 		       bool orig_hi);
-spinlock_t *ft_unique_translated(struct ft_net *tn, struct sk_buff *skb,
-				 struct nf_conn *ct,
-				 const struct nf_hook_state *state);
+bool ft_unique_translated(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
+			  const struct nf_hook_state *state, struct ft_unique_pair *pair);
+void ft_unique_release(const struct ft_unique_pair *pair);
 
 #endif /* _FT_TRACK_UNIQUE_H */

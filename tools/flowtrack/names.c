@@ -103,6 +103,8 @@ static const char * const enables[] = {
 
 static const char * const adopts[] = { "auto", "always", "never" };
 
+static const char * const nats[] = { "auto", "snat", "all", "never" };
+
 static const char * const statuses[] = { "seen_reply", "assured" };
 
 static const char * const stats[] = {
@@ -198,6 +200,7 @@ const struct names reason_names = NAMES(reasons);
 const struct names tracker_names = NAMES(trackers);
 const struct names policy_names = NAMES(policies);
 const struct names adopt_names = NAMES(adopts);
+const struct names nat_names = NAMES(nats);
 const struct names enable_names = NAMES(enables);
 const struct names top_kind_names = NAMES(top_kinds);
 const struct names top_order_names = NAMES(top_orders);
@@ -238,6 +241,7 @@ const struct setting settings[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[FLOWTRACK_A_SETTINGS_FULL_FALLBACK] =
 		WORD("full_fallback", policy_names),
 	[FLOWTRACK_A_SETTINGS_ADOPT] = WORD("adopt", adopt_names),
+	[FLOWTRACK_A_SETTINGS_NAT] = WORD("nat", nat_names),
 	[FLOWTRACK_A_SETTINGS_BYPASS_MARK] = HEX("bypass_mark"),
 	[FLOWTRACK_A_SETTINGS_BYPASS_MASK] = HEX("bypass_mask"),
 	[FLOWTRACK_A_SETTINGS_ACCT] = FOLLOWS("acct", SWITCH),

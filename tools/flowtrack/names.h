@@ -20,7 +20,7 @@ struct names {
 };
 
 extern const struct names tcp_state_names, sctp_state_names, flow_state_names;
-extern const struct names class_names, reason_names, policy_names, adopt_names,
+extern const struct names class_names, reason_names, policy_names, adopt_names, nat_names,
 			  enable_names;
 extern const struct names top_kind_names, top_order_names, count_by_names;
 extern const struct names tracker_names, level_names;

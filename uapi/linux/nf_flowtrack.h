@@ -400,6 +400,7 @@ enum {
 	FLOWTRACK_A_SETTINGS_WATERMARK_HIGH,	/* per cent of max; 0: off */
 	FLOWTRACK_A_SETTINGS_BUCKETS_AUTO,	/* read only: nobody fixed buckets */
 	FLOWTRACK_A_SETTINGS_FOLLOWING,		/* u64, read only: those that do, a bit each */
+	FLOWTRACK_A_SETTINGS_NAT,		/* 0 auto, 1 snat, 2 all, 3 never */
 
 	__FLOWTRACK_A_SETTINGS_MAX,
 	FLOWTRACK_A_SETTINGS_MAX = (__FLOWTRACK_A_SETTINGS_MAX - 1)

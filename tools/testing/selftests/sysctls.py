@@ -320,13 +320,14 @@ def _(rig):
 
 @case("words are read and written; their numbers are understood, too", only="flowtrack")
 def _(rig):
-    for name, words in (("full_policy", ("evict", "drop", "pass")), ("adopt", ("auto", "always", "never"))):
+    for name, words in (("full_policy", ("evict", "drop", "pass")), ("adopt", ("auto", "always", "never")),
+                        ("nat", ("auto", "snat", "all", "never"))):
         for i, word in enumerate(words):
             rig.r.sysctl(name, word)
             equal(rig.r.sysctl(name), word, name)
             rig.r.sysctl(name, i)
             equal(rig.r.sysctl(name), word, f"{name} after writing {i}")
-        rig.r.sysctl(name, words[0])
+        rig.r.sysctl(name, words[-1] if name == "nat" else words[0])
     for name in ("full_fallback", "src_policy"):
         for word in ("pass", "drop"):
             rig.r.sysctl(name, word)
@@ -336,7 +337,7 @@ def _(rig):
 BAD = [(n, ("0", "-1", "4294967296", "x", "")) for n in TIMEOUTS] + [
     ("enable", ("3", "-1", "x")), ("max", ("0", "-1", "134217729", "x")), ("buckets", ("63", "67108865", "-1", "x")),
     ("full_policy", ("3", "accept", "-1", "")), ("full_fallback", ("evict", "0", "3", "accept")),
-    ("adopt", ("3", "often")), ("guard", ("2", "-1")), ("acct", ("2", "-1")), ("timestamp", ("2",)),
+    ("adopt", ("3", "often")), ("nat", ("4", "dnat")), ("guard", ("2", "-1")), ("acct", ("2", "-1")), ("timestamp", ("2",)),
     ("checksum", ("2",)),
     ("log_invalid", ("256",)), ("events", ("2",)), ("tcp_loose", ("2",)), ("tcp_be_liberal", ("2",)),
     ("tcp_ignore_invalid_rst", ("2",)), ("tcp_max_retrans", ("256",)), ("bypass_mark", ("4294967296",)),
