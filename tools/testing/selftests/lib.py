@@ -28,6 +28,7 @@ MODE = os.environ.get("FT_MODE", "flowtrack")
 FLOWTRACK = MODE == "flowtrack"
 KO = os.environ.get("FT_KO", "")
 TOOL = os.environ.get("FT_TOOL", "flowtrack")
+NAT = os.environ.get("FT_NAT", "") if FLOWTRACK else ""  # all: see nat_again.py
 ADOPT = os.environ.get("FT_ADOPT", "") if FLOWTRACK else ""  # always: see adopting.py
 PREFIX = "nf_flowtrack" if FLOWTRACK else "nf_conntrack"
 MODULE = "nf_flowtrack"
@@ -665,6 +666,8 @@ class Rig:
         self.r, self.cns, self.sns = Ns("r"), Ns("c"), Ns("s")
         if ADOPT:
             self.r.sysctl("adopt", ADOPT)
+        if NAT:
+            self.r.sysctl("nat", NAT)
         self.ident = 0
         self.back = []
         self.forwarded = []

@@ -49,6 +49,8 @@ class Net:
     def __init__(self, ruleset=""):
         load_if_wanted()
         self.r = Ns("r")
+        if NAT:
+            self.r.sysctl("nat", NAT)
         self.hosts = {}
         for name, value in (("net.ipv4.ip_forward", 1), ("net.ipv6.conf.all.forwarding", 1),
                             ("net.ipv4.conf.all.rp_filter", 0), ("net.ipv4.conf.default.rp_filter", 0),

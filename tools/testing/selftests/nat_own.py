@@ -1,0 +1,387 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Translated flows in flowtrack's own table: every packet becomes what nf_conntrack alone makes of it, and nf_conntrack's
+table stays empty. The same cases pass without the module."""
+
+import os
+import socket
+import struct
+
+from lib import *
+
+FAMILIES = (4, 6)
+C2 = {4: "10.9.1.3", 6: "fd09:1::3"}
+ECHO = {4: ICMP, 6: ICMP6}
+NAT = nft_stamps() + """
+table inet nat {
+	chain pre {
+		type nat hook prerouting priority -100
+		iif rc ip daddr 10.9.1.1 udp dport 5000 dnat ip to 10.9.2.2:6000
+		iif rc ip daddr 10.9.1.1 tcp dport 5000 dnat ip to 10.9.2.2:6000
+		iif rc ip6 daddr fd09:1::1 udp dport 5000 dnat ip6 to [fd09:2::2]:6000
+		iif rc ip daddr 10.9.1.1 udp dport 5001 dnat ip to 10.9.1.3:6001
+		iif rc ip6 daddr fd09:1::1 udp dport 5001 dnat ip6 to [fd09:1::3]:6001
+	}
+	chain post {
+		type nat hook postrouting priority 100
+		oif rs udp dport 6000 counter accept
+		oif rs tcp dport 6000 counter accept
+		oif rs masquerade
+		oif rc udp dport 6001 masquerade
+	}
+}"""
+BOTH = NAT.replace("udp dport 6000 counter accept", "udp dport 6000 counter masquerade")
+
+
+def setup():
+    rig = Rig()
+    if FLOWTRACK:
+        rig.r.sysctl("nat", "all")
+    for family, mac in ((4, rig.macs["cr"]), (6, rig.macs["cr"])):
+        rig.r.ip(f"neigh add {C2[family]} lladdr {':'.join(f'{b:02x}' for b in mac)} nud permanent dev rc")
+    return rig
+
+
+def addresses(packet):
+    """(source, destination, source port, destination port) of a packet; of ICMP only the addresses."""
+    family = socket.AF_INET if packet[0] >> 4 == 4 else socket.AF_INET6
+    src, dst = (packet[12:16], packet[16:20]) if family == socket.AF_INET else (packet[8:24], packet[24:40])
+    proto, l4 = l4_of(packet)
+    ports = () if proto in (ICMP, ICMP6) else struct.unpack("!HH", l4[:4])
+    return socket.inet_ntop(family, src), socket.inet_ntop(family, dst), *ports
+
+
+def state(packet):
+    return stamp_name(packet[1] >> 2 if packet[0] >> 4 == 4 else (packet[0] << 8 | packet[1]) >> 6 & 63)
+
+
+def good_checksums(packet):
+    """Whoever receives the packet would take it."""
+    proto, l4 = l4_of(packet)
+    if packet[0] >> 4 == 4 and checksum(packet[:(packet[0] & 15) * 4]):
+        return False
+    if proto == ICMP:
+        return not checksum(l4)
+    src, dst = addresses(packet)[:2]
+    return not checksum(pseudo(src, dst, proto, len(l4)) + l4)
+
+
+def go(rig, side, packet, wanted, what, back=False):
+    """Send; one packet comes out (@back: where it came in), with these addresses. Return: it."""
+    out = rig.send(side, packet)
+    out = rig.back if back else out
+    equal([addresses(p) for p in out], [wanted], what)
+    check(good_checksums(out[0]), f"{what}: checksum")
+    return out[0]
+
+
+def fresh(rig, ruleset=NAT):
+    rig.reset(ruleset)
+    rig.r.conntrack_flush()
+
+
+def own(rig, n):
+    """How many flows there are, and all of them flowtrack's."""
+    if FLOWTRACK:
+        equal((int(rig.r.sysctl("count")), rig.r.conntrack_count()), (n, 0), "flows here and in nf_conntrack")
+    else:
+        equal(rig.r.conntrack_count(), n, "flows")
+
+
+def u(family, src, dst, sport, dport, data=b"x"):
+    return ip(src, dst, UDP, udp(src, dst, sport, dport, data), 1)
+
+
+@case("masquerade, UDP: both ways, with states, counted in both tuples")
+def _(rig):
+    fresh(rig)
+    for family in FAMILIES:
+        c, s, rs = Rig.C[family], Rig.S[family], Rig.RS[family]
+        p = go(rig, "c", u(family, c, s, 1000, 53), (rs, s, 1000, 53), "query")
+        equal(state(p), "new/o", "state of the query")
+        p = go(rig, "s", u(family, s, rs, 53, 1000), (s, c, 53, 1000), "answer")
+        equal(state(p), "est/r+s", "state of the answer")
+        p = go(rig, "c", u(family, c, s, 1000, 53), (rs, s, 1000, 53), "second query")
+        equal(state(p), "est/o+s", "state of the second query")
+        flow = rig.r.flow(family=family)
+        equal((flow["orig"]["src"], flow["orig"]["dst"], flow["reply"]["src"], flow["reply"]["dst"]), (c, s, s, rs),
+              "tuples")
+        equal((flow["orig"]["sport"], flow["orig"]["dport"], flow["reply"]["sport"], flow["reply"]["dport"]),
+              (1000, 53, 53, 1000), "ports")
+    own(rig, 2)
+
+
+@case("masquerade, TCP: a connection from SYN to TIME_WAIT")
+def _(rig):
+    fresh(rig)
+    for family in FAMILIES:
+        c, s, rs = Rig.C[family], Rig.S[family], Rig.RS[family]
+        for side, flags, seq, ack, data, wanted in (
+                ("c", "S", 100, 0, b"", "new/o"), ("s", "SA", 500, 101, b"", "est/r+s"), ("c", "A", 101, 501, b"", "est/o+sa"),
+                ("c", "PA", 101, 501, b"x" * 10, "est/o+sa"), ("s", "A", 501, 111, b"", "est/r+sa"),
+                ("s", "FA", 501, 111, b"", "est/r+sa"), ("c", "FA", 111, 502, b"", "est/o+sa"),
+                ("s", "A", 502, 112, b"", "est/r+sa")):
+            src, dst, ports, out = (c, s, (2000, 80), (rs, s, 2000, 80)) if side == "c" else \
+                (s, rs, (80, 2000), (s, c, 80, 2000))
+            p = go(rig, side, ip(src, dst, TCP, tcp(src, dst, *ports, flags, seq, ack, data=data), 1), out,
+                   f"{flags} from {side}")
+            equal(state(p), wanted, f"state of {flags} from {side}")
+        equal(rig.r.flow(family=family)["state"], "time_wait", "state of the flow")
+    own(rig, 2)
+
+
+@case("masquerade, echo: requests and replies")
+def _(rig):
+    fresh(rig)
+    for family in FAMILIES:
+        c, s, rs, proto = Rig.C[family], Rig.S[family], Rig.RS[family], ECHO[family]
+        for _ in range(2):
+            p = go(rig, "c", ip(c, s, proto, echo(c, s, 7), 1), (rs, s), "request")
+            ident = struct.unpack("!H", l4_of(p)[1][4:6])[0]
+            p = go(rig, "s", ip(s, rs, proto, echo(s, rs, ident, reply=True), 1), (s, c), "reply")
+            equal(struct.unpack("!H", l4_of(p)[1][4:6])[0], 7, "id of the reply")
+            equal(state(p), "est/r+s", "state of the reply")
+    own(rig, 2)
+
+
+@case("dnat: forwarded UDP and TCP")
+def _(rig):
+    fresh(rig)
+    for family in FAMILIES:
+        c, s, rc = Rig.C[family], Rig.S[family], Rig.RC[family]
+        for _ in range(2):
+            go(rig, "c", u(family, c, rc, 3000, 5000), (c, s, 3000, 6000), "query")
+            go(rig, "s", u(family, s, c, 6000, 3000), (rc, c, 5000, 3000), "answer")
+    c, s, rc = Rig.C[4], Rig.S[4], Rig.RC[4]
+    go(rig, "c", ip(c, rc, TCP, tcp(c, rc, 3001, 5000, "S", 100), 1), (c, s, 3001, 6000), "SYN")
+    p = go(rig, "s", ip(s, c, TCP, tcp(s, c, 6000, 3001, "SA", 500, 101), 1), (rc, c, 5000, 3001), "SYN/ACK")
+    equal(state(p), "est/r+s", "state of the SYN/ACK")
+    own(rig, 3)
+
+
+@case("dnat and masquerade at once, and hairpin")
+def _(rig):
+    fresh(rig, BOTH)
+    for family in FAMILIES:
+        c, s, rc, rs, c2 = Rig.C[family], Rig.S[family], Rig.RC[family], Rig.RS[family], C2[family]
+        for _ in range(2):
+            go(rig, "c", u(family, c, rc, 3000, 5000), (rs, s, 3000, 6000), "query")
+            go(rig, "s", u(family, s, rs, 6000, 3000), (rc, c, 5000, 3000), "answer")
+            go(rig, "c", u(family, c, rc, 3002, 5001), (rc, c2, 3002, 6001), "query to a neighbour", back=True)
+            go(rig, "c", u(family, c2, rc, 6001, 3002), (rc, c, 5001, 3002), "its answer", back=True)
+    own(rig, 4)
+
+
+@case("two clients with one port: each hears its own answers")
+def _(rig):
+    fresh(rig)
+    for family in FAMILIES:
+        s, rs = Rig.S[family], Rig.RS[family]
+        ports = {}
+        for n in range(8):
+            client = Rig.C[family] if n == 0 else Rig.C[family].rsplit("." if family == 4 else ":", 1)[0] + \
+                ("." if family == 4 else ":") + f"{n + 20}"
+            out = rig.send("c", u(family, client, s, 4000, 53))
+            equal(len(out), 1, "queries on the server's side")
+            port = addresses(out[0])[2]
+            equal(addresses(out[0]), (rs, s, port, 53), "query")
+            check(port not in ports, f"port {port} for {client} and for {ports.get(port)}")
+            ports[port] = client
+        rig.r.ip(*(f"neigh replace {client} lladdr {':'.join(f'{b:02x}' for b in rig.macs['cr'])} nud permanent dev rc"
+                   for client in ports.values()))
+        for port, client in ports.items():
+            go(rig, "s", u(family, s, rs, 53, port), (s, client, 53, 4000), f"answer to port {port}")
+            go(rig, "c", u(family, client, s, 4000, 53), (rs, s, port, 53), f"second query of {client}")
+    own(rig, 16)
+
+
+@case("a socket of the router's with the port of a masqueraded flow: neither hears the other")
+def _(rig):
+    fresh(rig)
+    c, s, rs = Rig.C[4], Rig.S[4], Rig.RS[4]
+    go(rig, "c", u(4, c, s, 4500, 53), (rs, s, 4500, 53), "query")
+    with rig.r.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5)
+        sock.bind((rs, 4500))
+        rig.s.flush()
+        sock.sendto(b"r", (s, 53))
+        out = [p for p in rig.s.flush() if l4_of(p)[0] == UDP]
+        equal(len(out), 1, "the router's queries")
+        port = addresses(out[0])[2]
+        check(port != 4500, "the router's query has the port of the client's flow")
+        go(rig, "s", u(4, s, rs, 53, 4500), (s, c, 53, 4500), "answer to the client")
+        rig.send("s", u(4, s, rs, 53, port, b"to the router"))
+        equal(sock.recv(100), b"to the router", "what the router heard")
+
+
+@case("what comes the other way with a flow's addresses is no packet of it")
+def _(rig):
+    fresh(rig)
+    for family in FAMILIES:
+        c, s, rs = Rig.C[family], Rig.S[family], Rig.RS[family]
+        go(rig, "c", u(family, c, s, 1100, 53), (rs, s, 1100, 53), "query")
+        # The server knows the client's own address, and asks from the port that was asked.
+        out = rig.send("s", u(family, s, c, 53, 1100))
+        equal([addresses(p)[:2] for p in out], [(s, c)], "the server's own query")
+        equal(state(out[0]), "new/o", "its state")
+        port = addresses(out[0])[2]
+        out = rig.send("c", u(family, c, s, 1100, port))
+        equal(addresses(out[0])[:2], (rs if port == 53 else s, s), "what the client sends to that")
+        go(rig, "s", u(family, s, rs, 53, 1100), (s, c, 53, 1100), "answer to the first query")
+
+
+@case("ICMP errors about translated packets, from outside, from inside, and from the router")
+def _(rig):
+    fresh(rig)
+    for family in FAMILIES:
+        c, s, rs, proto = Rig.C[family], Rig.S[family], Rig.RS[family], ECHO[family]
+        query = u(family, c, s, 1200, 53)
+        out = go(rig, "c", query, (rs, s, 1200, 53), "query")
+        answer = go(rig, "s", u(family, s, rs, 53, 1200), (s, c, 53, 1200), "answer")
+
+        def error(src, dst, quoted):
+            return ip(src, dst, proto, icmp4(3, 3, 0, quoted) if family == 4 else icmp6(src, dst, 1, 4, 0, quoted), 1)
+        for side, src, dst, quoted, wanted, inner in (
+                ("s", s, rs, out, (s, c), (c, s, 1200, 53)), ("c", c, s, answer, (rs, s), (s, rs, 53, 1200))):
+            p = go(rig, side, error(src, dst, quoted), wanted, f"error from {side}")
+            equal(state(p).split("/")[0], "rel", f"state of the error from {side}")
+            equal(addresses(l4_of(p)[1][8:]), inner, f"what the error from {side} quotes")
+        # Its hops run out in the router: as traceroute does.
+        short = ip(c, s, UDP, udp(c, s, 1200, 53), 1, **({"ttl": 1} if family == 4 else {"hlim": 1}))
+        rig.send("c", short)
+        back = [p for p in rig.back if l4_of(p)[0] == proto]
+        equal([addresses(p) for p in back], [(Rig.RC[family], c)], "error of the router")
+        equal(addresses(l4_of(back[0])[1][8:]), (c, s, 1200, 53), "what it quotes")
+
+
+@case("what rules see of a translated flow: status, and both tuples")
+def _(rig):
+    fresh(rig, NAT + """
+table inet seen {
+	chain forw {
+		type filter hook forward priority 0
+		ct status snat ct original ip saddr 10.9.1.2 ct reply ip daddr 10.9.2.1 counter comment "snat"
+		ct status dnat ct original ip daddr 10.9.1.1 ct reply ip saddr 10.9.2.2 counter comment "dnat"
+		ct state established ct status snat counter comment "answers"
+		ct mark 7 counter comment "marked"
+		ct mark set 7
+	}
+}""")
+    c, s, rs, rc = Rig.C[4], Rig.S[4], Rig.RS[4], Rig.RC[4]
+    for _ in range(2):
+        go(rig, "c", u(4, c, s, 1300, 53), (rs, s, 1300, 53), "query")
+        go(rig, "s", u(4, s, rs, 53, 1300), (s, c, 53, 1300), "answer")
+        go(rig, "c", u(4, c, rc, 1301, 5000), (c, s, 1301, 6000), "query to the router")
+        go(rig, "s", u(4, s, c, 6000, 1301), (rc, c, 5000, 1301), "answer from behind it")
+    rules = rig.r.run("nft", "list", "chain", "inet", "seen", "forw")[1]
+    counts = {line.split('"')[1]: int(line.split(" packets ")[1].split()[0]) for line in rules.splitlines()
+              if "comment" in line}
+    # nf_nat chooses the source behind this chain: the first packet is not translated yet.
+    equal(counts, {"snat": 3, "dnat": 4, "answers": 3, "marked": 6}, "packets that matched")
+    equal(sorted(f["mark"] for f in rig.r.flows()), [7, 7], "marks of the flows")
+
+
+@case("iptables: the same")
+def _(rig):
+    rig.reset(nft_stamps())
+    rig.r.conntrack_flush()
+    for words in ("POSTROUTING -o rs -p udp --dport 53 -j MASQUERADE", "PREROUTING -i rc -p udp --dport 5000 -j DNAT "
+                  "--to-destination 10.9.2.2:6000", "POSTROUTING -o rs -p udp --dport 54 -j SNAT --to-source 10.9.2.77"):
+        rig.r.run("iptables-nft", "-t", "nat", "-A", *words.split())
+    c, s, rs, rc = Rig.C[4], Rig.S[4], Rig.RS[4], Rig.RC[4]
+    for _ in range(2):
+        go(rig, "c", u(4, c, s, 1400, 53), (rs, s, 1400, 53), "masqueraded")
+        go(rig, "s", u(4, s, rs, 53, 1400), (s, c, 53, 1400), "its answer")
+        go(rig, "c", u(4, c, s, 1400, 54), ("10.9.2.77", s, 1400, 54), "with SNAT")
+        go(rig, "s", u(4, s, "10.9.2.77", 54, 1400), (s, c, 54, 1400), "its answer")
+        go(rig, "c", u(4, c, rc, 1401, 5000), (c, s, 1401, 6000), "with DNAT")
+        go(rig, "s", u(4, s, c, 6000, 1401), (rc, c, 5000, 1401), "its answer")
+    own(rig, 3)
+    rig.r.run("iptables-nft", "-t", "nat", "-F")
+
+
+@case("masqueraded flows end with the address, and with the device")
+def _(rig):
+    fresh(rig)
+    s, rs = Rig.S[4], Rig.RS[4]
+
+    def count():
+        return len(rig.r.flows(proto="udp"))
+
+    def masqueraded():
+        fresh(rig)
+        rig.send("c", u(4, Rig.C[4], s, 1500, 53))
+        rig.send("c", u(4, Rig.C[4], Rig.RC[4], 1501, 5000))
+        equal(count(), 2, "flows")
+    masqueraded()
+    rig.r.ip("addr add 10.9.3.1/24 dev rs", "addr del 10.9.3.1/24 dev rs")
+    equal(count(), 2, "flows after another address has gone")
+    rig.r.ip(f"addr del {rs}/24 dev rs")
+    busywait(10, lambda: count() == 1, "the masqueraded flow ends with its address")
+    rig.r.ip(f"addr add {rs}/24 dev rs")
+    masqueraded()
+    with rig.r:
+        set_link("rs", False)
+    busywait(10, lambda: count() == 1, "the masqueraded flow ends with its device")
+    with rig.r:
+        set_link("rs")
+    rig.r.ip(*(f"neigh replace {Rig.S[f]} lladdr {':'.join(f'{b:02x}' for b in rig.macs['sr'])} nud permanent dev rs"
+               for f in FAMILIES), f"addr replace {Rig.RS[6]}/64 dev rs nodad")
+
+
+@case("a masqueraded flow whose route moves to another device ends")
+def _(rig):
+    fresh(rig)
+    c, rs = Rig.C[4], Rig.RS[4]
+    far = "10.77.0.1"
+    rig.r.ip("link add other type dummy", "link set other up", f"route replace {far}/32 via {Rig.S[4]} dev rs")
+    go(rig, "c", u(4, c, far, 1600, 53), (rs, far, 1600, 53), "query")
+    rig.r.ip(f"route replace {far}/32 dev other")
+    equal(rig.send("c", u(4, c, far, 1600, 53)), [], "packets that went the old way")
+    busywait(10, lambda: not rig.r.flows(osport=1600), "the flow ends")
+    rig.r.ip("link del other")
+
+
+@case("the setting: whose translated flows are", only="flowtrack")
+def _(rig):
+    c, s, rc = Rig.C[4], Rig.S[4], Rig.RC[4]
+    for word, wanted in (("never", (0, 2)), ("snat", (1, 1)), ("all", (2, 0)), ("auto", (1, 1))):
+        rig.r.sysctl("nat", word)
+        fresh(rig)
+        for _ in range(2):
+            go(rig, "c", u(4, c, s, 1700, 53), (Rig.RS[4], s, 1700, 53), f"{word}: masqueraded")
+            go(rig, "c", u(4, c, rc, 1701, 5000), (c, s, 1701, 6000), f"{word}: dnat")
+        equal((int(rig.r.sysctl("count")), rig.r.conntrack_count()), wanted, f"{word}: flows here and in nf_conntrack")
+    rig.r.sysctl("nat", "all")
+
+
+@case("a redirected connection stays in nf_conntrack, where SO_ORIGINAL_DST looks for it", only="flowtrack")
+def _(rig):
+    fresh(rig, nft_stamps() + """
+table ip nat {
+	chain pre {
+		type nat hook prerouting priority -100
+		iif rc tcp dport 5050 dnat to 10.9.1.1:5051
+	}
+}""")
+    c, s = Rig.C[4], Rig.S[4]
+    with rig.r.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.bind((Rig.RC[4], 5051))
+        sock.listen()
+        rig.send("c", ip(c, s, TCP, tcp(c, s, 1800, 5050, "S", 100), 1))
+        equal([addresses(p) for p in rig.back], [(s, c, 5050, 1800)], "SYN/ACK")
+        equal((int(rig.r.sysctl("count")), rig.r.conntrack_count()), (0, 1), "flows here and in nf_conntrack")
+
+
+@case("nf_nat goes: translated flows end", only="flowtrack")
+def _(rig):
+    fresh(rig)
+    rig.send("c", u(4, Rig.C[4], Rig.S[4], 1900, 53))
+    equal(int(rig.r.sysctl("count")), 1, "flows")
+    rig.r.nft("flush ruleset\n" + nft_stamps())
+    unload_nat()
+    check(not os.path.isdir("/sys/module/nf_nat"), "nf_nat is still loaded")
+    busywait(10, lambda: int(rig.r.sysctl("count")) == 0, "translated flows end")
+
+
+main(setup)
