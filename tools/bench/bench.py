@@ -53,7 +53,8 @@ AFTER_UDP = ("delete-by-filter/udp4", "list/udp4", "list-json/udp4", "resize/udp
 # than half full all the time, and never short of room.
 NAT_STEMS = ("nat-established", "nat-reply", "nat-dropped", "nat-new")
 NAT_PHASES = (("/dnat", 4, PORT_DNAT, {}), ("-half/dnat", 1.5, PORT_DNAT, {}), ("/snat", 4, PORT_SNAT, {"forward": 1}),
-              ("/none", 4, PORT, {"adopted": True}))
+              ("/none", 4, PORT, {"adopted": True}), ("/dnat-own", 4, PORT_DNAT, {"adopted": True}),
+              ("/snat-own", 4, PORT_SNAT, {"adopted": True, "forward": 1}))
 
 
 class Void(Exception):
@@ -332,7 +333,8 @@ class Bench:
         self.flush()
 
     def nat(self, flows):
-        """What a router has: its flows stay in nf_conntrack, guarded, but for those that no rule translates."""
+        """What a router has: its flows stay in nf_conntrack, guarded, but for those that no rule translates, and
+        where flowtrack is to have all (-own)."""
         phases = [phase for phase in NAT_PHASES if self.wanted(*(f"{stem}{phase[0]}" for stem in NAT_STEMS))]
         if not phases:
             return
@@ -340,6 +342,7 @@ class Bench:
             subprocess.run(["nsenter", f"--net=/run/netns/{NAMES[who]}", "nft", "-f", "-"], input=NAT, text=True, check=True)
             sysctl(who, nf_conntrack_udp_timeout=LONG, nf_conntrack_udp_timeout_stream=LONG)
         for tag, places, port, what in phases:
+            sysctl(FT, nf_flowtrack_nat="all" if tag.endswith("-own") else "never")
             self.nat_phase(tag, flows, int(flows * places), port, **what)
         for who in (CT, FT):
             inside(who, "nft", "flush", "ruleset")
