@@ -648,6 +648,22 @@ static void place_leave(const struct place *place)
 	filter_renew(place->array, place->bucket);
 }
 
+/* Sparse can't follow a lock that may be held. */
+static bool bucket_trylock(struct bucket *bucket)
+{
+	if (!bit_spin_trylock(HEAD_LOCK, &bucket->head))
+		return false;
+	__release(bitlock);
+	return true;
+}
+
+/* Likewise. */
+static void bucket_unlock_tried(struct bucket *bucket)
+{
+	__acquire(bitlock);
+	bucket_unlock(bucket);
+}
+
 /*
  * Lock the buckets of two keys, which may be one. Any order would do for two
  * buckets of one array, and a resize says otherwise: so the second is tried, and
@@ -664,11 +680,11 @@ static void lock_both(const struct ft_table *table, struct place *a, u64 hash_a,
 			b->bucket = &b->array->b[(u32)hash_b & b->array->mask];
 			if (b->bucket == a->bucket)
 				return;
-			if (!bit_spin_trylock(HEAD_LOCK, &b->bucket->head))
+			if (!bucket_trylock(b->bucket))
 				break;
 			if (likely(!bucket_moved(b->bucket)))
 				return;
-			bucket_unlock(b->bucket);
+			bucket_unlock_tried(b->bucket);
 			b->array = rcu_dereference(b->array->next);
 		}
 		bucket_unlock(a->bucket);
@@ -679,7 +695,7 @@ static void unlock_both(const struct place *a, const struct place *b)
 	__releases(bitlock)
 {
 	if (b->bucket != a->bucket)
-		bucket_unlock(b->bucket);
+		bucket_unlock_tried(b->bucket);
 	bucket_unlock(a->bucket);
 }
 
@@ -1148,7 +1164,7 @@ static bool line_due(const struct bucket *line, u32 now, u64 *counts)
 
 	for (i = 0; i < FT_SLOTS; i++) {
 		slot = READ_ONCE(line->slot[i]);
-		taken = ((u32)slot != 0) & !slot_second(slot);
+		taken = ((u32)slot != 0) & ((slot & SLOT_SECOND) == 0);
 		due |= taken & (slot_left(slot, now) <= 0);
 		*counts += (u64)taken << (slot >> SLOT_CLASS_SHIFT) * COUNT_BITS;
 	}
