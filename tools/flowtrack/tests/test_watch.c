@@ -149,8 +149,8 @@ static void on_screen(void)
 	pid = start(&fd, &opts);
 	EXPECT(screen_says(fd, screen, &len, 0, "\033[?1049h"));
 	EXPECT(screen_says(fd, screen, &len, 0, "▁"));
-	EXPECT(strstr(screen, "flowtrack: 0 of 0 flows"));
-	EXPECT(strstr(screen, "embryonic"));
+	EXPECT(screen_says(fd, screen, &len, 0, "flowtrack: 0 of 0 flows"));
+	EXPECT(screen_says(fd, screen, &len, 0, "embryonic"));
 	before = len;
 	ioctl(fd, TIOCSWINSZ, &small);
 	EXPECT(screen_says(fd, screen, &len, before, "embryonic"));
