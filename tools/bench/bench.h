@@ -40,8 +40,6 @@ enum bench_kind {
  * @kind: enum bench_kind
  * @reply: packets of the responder
  * @forward: PRE_ROUTING, FORWARD, POST_ROUTING; else PRE_ROUTING, LOCAL_IN
- * @group: packets that pass the ingress hook and PRE_ROUTING, each of these one after the
- *	other, before the first of them goes on, as those of a list do; at least 1
  * @receive: not the hooks alone: lists of that many packets are received by the device,
  *	routed, forwarded, and taken back by another device; 0: the hooks alone
  * @drop: the ruleset drops the packets
@@ -65,7 +63,6 @@ struct bench_run {
 	u64 kind;
 	u64 reply;
 	u64 forward;
-	u64 group;
 	u64 receive;
 	u64 drop;
 	u64 expect;

@@ -33,8 +33,8 @@ table ip nat {{
 }}
 """
 LONG = 20000
-# Packets of a group: what a NIC's driver hands up at once, unless told otherwise (gro_normal_batch).
-GROUP = 8
+# Packets of a list: what a NIC's driver hands up at once, unless told otherwise (gro_normal_batch).
+LIST = 8
 
 # name: family, what opens a flow, [(kind, reply, expected state)] that establishes it, a packet of either direction
 PROTOCOLS = {
@@ -224,7 +224,7 @@ class Bench:
             inside(who, "sh", "-ec", """
                 ip link set lo up
                 ip link add bench0 type dummy
-                echo 1 >/proc/sys/net/ipv6/conf/bench0/disable_ipv6
+                ip link set bench0 addrgenmode none
                 ip link set bench0 up""")
         subprocess.run(["insmod", self.args.module, "enable=1"], check=True)
         subprocess.run(["insmod", self.args.harness], check=True)
@@ -233,9 +233,11 @@ class Bench:
             inside(who, "sh", "-ec", f"""
                 echo attach {who} {int(who != NONE)} >{CONTROL}
                 echo 1 >/proc/sys/net/ipv4/ip_forward
-                echo 1 >/proc/sys/net/ipv6/conf/bench1/disable_ipv6
+                echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+                ip link set bench1 addrgenmode none
                 ip link set bench1 up
-                ip route add 192.0.2.0/24 dev bench1""")
+                ip route add 192.0.2.0/24 dev bench1
+                ip -6 route add 2001:db8:ffff:ffff::/64 dev bench1""")
         self.timeouts(LONG)
 
     def timeouts(self, seconds):
@@ -294,20 +296,20 @@ class Bench:
         self.measure(f"burst8/{tag}", packets, ESTABLISHED, burst=8, **what)
         self.measure(f"reply/{tag}", packets, REPLY, kind=reply, reply=1, **same)
         self.measure(f"forward/{tag}", packets, ESTABLISHED, forward=1, **what)
-        self.measure(f"group8/{tag}", packets, ESTABLISHED, group=GROUP, **what)
-        self.measure(f"train8/{tag}", packets, ESTABLISHED, group=GROUP, burst=8, **what)
-        self.measure(f"zipf8/{tag}", packets, ESTABLISHED, group=GROUP, skew=round(flows ** -0.1 * 2 ** 63), **what)
-        # What IPv6 adds to the stack is not conntrack's: its hooks are measured above.
-        for n in (1, 8, 16, 64) if family == 4 else ():
+        self.measure(f"group8/{tag}", packets, ESTABLISHED, receive=LIST, **what)
+        self.measure(f"train8/{tag}", packets, ESTABLISHED, receive=LIST, burst=8, **what)
+        self.measure(f"zipf8/{tag}", packets, ESTABLISHED, receive=LIST, skew=round(flows ** -0.1 * 2 ** 63), **what)
+        for n in (1, 8, 16, 64):
             self.whole(f"receive{n}/{tag}", packets, ESTABLISHED, receive=n, **what)
 
         some = max(min(flows // 10, 100000), 2000)
         what = {"kind": opener, "family": family, "port": PORT_NEW}
-        for stem, group in (("dropped", 1), ("dropped8", GROUP)):
-            self.measure(f"{stem}/{tag}", some, NEW, first=2 * flows, flows=flows, drop=1, group=group, **what)
+        for stem, receive in (("dropped", 0), ("dropped8", LIST)):
+            self.measure(f"{stem}/{tag}", some, NEW, first=2 * flows, flows=flows, drop=1, receive=receive, **what)
         # Last: it leaves some flows more than there were.
-        for stem, group, first in (("new", 1, flows), ("new8", GROUP, flows + some * self.args.rounds)):
-            self.measure(f"{stem}/{tag}", some, NEW, first=first, flows=some, random=0, advance=some, group=group, **what)
+        for stem, receive, first in (("new", 0, flows), ("new8", LIST, flows + some * self.args.rounds)):
+            self.measure(f"{stem}/{tag}", some, NEW, first=first, flows=some, random=0, advance=some, receive=receive,
+                         **what)
 
     def nat_phase(self, tag, flows, room, port, adopted=False, **what):
         """Flows of one port beside NAT rules, the table of nf_conntrack as large as said."""

@@ -29,7 +29,6 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
-#include <linux/netfilter_netdev.h>
 #include <linux/nsproxy.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
@@ -243,32 +242,17 @@ static bool pass(const struct site *site, u8 pf, unsigned int hook,
 	return nf_hook(pf, hook, site->net, NULL, skb, in, out, NULL) == 1;
 }
 
-static bool send_on(const struct site *site, const struct bench_run *run, u8 pf,
-		    struct sk_buff *skb)
+static bool send_one(const struct site *site, const struct bench_run *run,
+		     struct sk_buff *skb)
 {
+	u8 pf = run->family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+
+	if (!pass(site, pf, NF_INET_PRE_ROUTING, skb))
+		return false;
 	if (!run->forward)
 		return pass(site, pf, NF_INET_LOCAL_IN, skb);
 	return pass(site, pf, NF_INET_FORWARD, skb) &&
 	       pass(site, pf, NF_INET_POST_ROUTING, skb);
-}
-
-/* Whoever frees or takes up a packet takes its conntrack away: a part of the cost. */
-static unsigned int send_group(const struct site *site, const struct bench_run *run,
-			       struct sk_buff **skb, unsigned int n)
-{
-	u8 pf = run->family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
-	bool through[BENCH_BATCH];
-	unsigned int i, accepted = 0;
-
-	for (i = 0; i < n && nf_hook_ingress_active(skb[i]); i++)
-		nf_hook_ingress(skb[i]);
-	for (i = 0; i < n; i++)
-		through[i] = pass(site, pf, NF_INET_PRE_ROUTING, skb[i]);
-	for (i = 0; i < n; i++) {
-		accepted += through[i] && send_on(site, run, pf, skb[i]);
-		nf_reset_ct(skb[i]);
-	}
-	return accepted;
 }
 
 /* As a NIC's poll hands them up. Those that come out are in the batch again. */
@@ -287,6 +271,7 @@ static void receive(struct lane *lane, unsigned int n)
 	}
 }
 
+/* Whoever frees or takes up a packet takes its conntrack away: a part of the cost. */
 static u64 send_batch(const struct site *site, struct lane *lane,
 		      unsigned int n)
 {
@@ -300,9 +285,10 @@ static u64 send_batch(const struct site *site, struct lane *lane,
 	start = ktime_get_ns();
 	if (run->receive)
 		receive(lane, n);
-	for (i = 0; i < n && !run->receive; i += run->group)
-		lane->accepted += send_group(site, run, lane->batch + i,
-					     min_t(u64, n - i, run->group));
+	for (i = 0; i < n && !run->receive; i++) {
+		lane->accepted += send_one(site, run, lane->batch[i]);
+		nf_reset_ct(lane->batch[i]);
+	}
 	ns = ktime_get_ns() - start;
 	this_cpu_write(receiver, NULL);
 	local_bh_enable();
@@ -477,7 +463,7 @@ static int run(const struct bench_run *run)
 
 	if (run->who >= SITES_MAX || !sites[run->who].net ||
 	    run->kind >= BENCH_KINDS || !run->flows || !run->burst ||
-	    !run->group || run->group > BENCH_BATCH || run->receive > BENCH_BATCH ||
+	    run->receive > BENCH_BATCH ||
 	    run->cpus > min_t(unsigned int, LANES_MAX, num_online_cpus()))
 		return -EINVAL;
 	err = lanes_prepare(run, n);
@@ -516,9 +502,9 @@ static const struct {
 	size_t offset;
 } fields[] = {
 	FIELD(who), FIELD(family), FIELD(kind), FIELD(reply), FIELD(forward),
-	FIELD(group), FIELD(receive), FIELD(drop), FIELD(expect), FIELD(first),
-	FIELD(flows), FIELD(packets), FIELD(burst), FIELD(seed), FIELD(skew),
-	FIELD(step), FIELD(port), FIELD(server), FIELD(cpus), FIELD(apart),
+	FIELD(receive), FIELD(drop), FIELD(expect), FIELD(first), FIELD(flows),
+	FIELD(packets), FIELD(burst), FIELD(seed), FIELD(skew), FIELD(step),
+	FIELD(port), FIELD(server), FIELD(cpus), FIELD(apart),
 };
 
 static int parse_field(struct bench_run *run, char *word)
@@ -539,8 +525,7 @@ static int parse_field(struct bench_run *run, char *word)
 
 static int parse_run(char *words)
 {
-	struct bench_run r = { .family = 4, .group = 1, .burst = 1, .port = 53,
-			       .server = 1 };
+	struct bench_run r = { .family = 4, .burst = 1, .port = 53, .server = 1 };
 	char *word;
 	int err;
 
