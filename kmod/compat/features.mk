@@ -24,6 +24,7 @@ ft-have = $(if $(shell grep -E '$(3)' $(srctree)/include/$(2)),-DFT_HAVE_$(1))
 
 ccflags-y += $(call ft-have,SYSTEM_DFL_WQ,linux/workqueue.h,\bsystem_dfl_wq;)
 ccflags-y += $(call ft-have,REGISTER_NET_SYSCTL_SZ,net/net_namespace.h,\bregister_net_sysctl_sz\b)
+ccflags-y += $(call ft-have,REFCOUNT_SET_RELEASE,linux/refcount.h,\brefcount_set_release\b)
 ccflags-y += $(call ft-have,GENL_INFO_DUMP,net/genetlink.h,\bgenl_info_dump\b)
 ccflags-y += $(call ft-have,CONST_CTL_TABLE,linux/sysctl.h,\bproc_handler.const struct ctl_table\b)
 ccflags-y += $(call ft-have,NF_CT_EXT_GEN_ID,net/netfilter/nf_conntrack_extend.h,\bunsigned int gen_id;)

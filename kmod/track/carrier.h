@@ -11,6 +11,7 @@
 #define _FT_TRACK_CARRIER_H
 
 #include <linux/list.h>
+#include <linux/refcount.h>
 #include <linux/skbuff.h>
 #include <net/netfilter/nf_conntrack.h>
 
@@ -233,7 +234,8 @@ static inline void ft_carrier_attach(struct ft_carrier *carrier,
 				     enum ip_conntrack_info ctinfo)
 {
 	nf_conntrack_put(skb_nfct(skb));
-	nf_conntrack_get(&carrier->ct.ct_general);
+	/* It is free, and so nobody else's: adding would lock the line for nothing. */
+	refcount_set(&carrier->ct.ct_general.use, 2);
 	nf_ct_set(skb, &carrier->ct, ctinfo);
 }
 
@@ -247,6 +249,30 @@ static inline void ft_carrier_detach(struct sk_buff *skb)
 
 	skb->_nfct = 0;
 	nf_conntrack_put(nfct);
+}
+
+/**
+ * ft_carrier_return() - take a carrier of ours away from a packet
+ * @carrier: what the packet carries
+ * @skb: the packet
+ *
+ * As ft_carrier_detach(), but cheaper where nothing else has the carrier: then
+ * there are two references, the pool's and the packet's, and only their owners
+ * can change the count. The pool gives its own up a grace period after it has
+ * said that the carrier is leaving, or after all hooks have ended.
+ *
+ * Context: RCU read side.
+ */
+static inline void ft_carrier_return(struct ft_carrier *carrier, struct sk_buff *skb)
+{
+	if (unlikely(refcount_read(&carrier->ct.ct_general.use) != 2 ||
+		     READ_ONCE(carrier->leaving))) {
+		ft_carrier_detach(skb);
+		return;
+	}
+	skb->_nfct = 0;
+	/* Pairs with the acquire in ft_carrier_is_free(). */
+	refcount_set_release(&carrier->ct.ct_general.use, 1);
 }
 
 #endif /* _FT_TRACK_CARRIER_H */

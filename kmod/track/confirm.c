@@ -135,7 +135,7 @@ static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
 		local_bh_enable();
 	}
 	if (!comes_back(state))
-		ft_carrier_detach(skb);
+		ft_carrier_return(carrier, skb);
 	return verdict;
 }
 
