@@ -31,6 +31,7 @@
  * @buffer: --buffer, bytes; 0: the default
  * @once: --once
  * @human: --human
+ * @openmetrics: --openmetrics
  * @events: --event, bits by enum monitor_event; 0: all
  * @log: --log
  * @sort: --sort: enum flow_order; 0: as they come
@@ -52,6 +53,7 @@ struct options {
 	__u32 buffer;
 	bool once;
 	bool human;
+	bool openmetrics;
 	bool version;
 	bool help;
 	__u8 family;

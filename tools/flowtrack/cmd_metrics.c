@@ -109,7 +109,7 @@ int cmd_metrics(const struct options *opts, int argc, char **argv)
 	if (!code && opts->all)
 		code = take_named(&m, opts->count ? opts->count : NETNS_MAX);
 	if (!code)
-		metrics_print(&m, &std);
+		metrics_print(&m, &std, opts->openmetrics);
 	metrics_free(&m);
 	return code ? code : out_close(&std);
 }

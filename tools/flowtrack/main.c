@@ -239,6 +239,7 @@ static const struct {
 	{ OPT_SETTINGS, offsetof(struct options, settings) },
 	{ OPT_ONCE, offsetof(struct options, once) },
 	{ OPT_HUMAN, offsetof(struct options, human) },
+	{ OPT_OPENMETRICS, offsetof(struct options, openmetrics) },
 };
 
 /* Return: whether it is one of them. */

@@ -261,15 +261,16 @@ static void print_name(struct out *o, const struct metric *metric)
 	out_fmt(o, PREFIX "%s%s", metric->name, metric->gauge ? "" : "_total");
 }
 
-static void print_head(struct out *o, const struct metric *metric)
+/* In OpenMetrics the name of a counter has no suffix, but its value does. */
+static void print_head(struct out *o, const struct metric *metric, bool openmetrics)
 {
+	const char *suffix = metric->gauge || openmetrics ? "" : "_total";
 	const char *help = metric_help(metric->name);
 
-	out_str(o, "# HELP ");
-	print_name(o, metric);
-	out_fmt(o, " %s\n# TYPE ", help ? help : "See the documentation of the module.");
-	print_name(o, metric);
-	out_str(o, metric->gauge ? " gauge\n" : " counter\n");
+	out_fmt(o, "# HELP " PREFIX "%s%s %s\n", metric->name, suffix,
+		help ? help : "See the documentation of the module.");
+	out_fmt(o, "# TYPE " PREFIX "%s%s %s\n", metric->name, suffix,
+		metric->gauge ? "gauge" : "counter");
 }
 
 /* Whether a namespace in front of this one has the metric. */
@@ -285,11 +286,11 @@ static bool is_printed(const struct metrics *m, unsigned int of, const char *nam
 }
 
 static void print_family(struct out *o, const struct metrics *m, unsigned int first,
-			 const struct metric *metric)
+			 const struct metric *metric, bool openmetrics)
 {
 	unsigned int i, k;
 
-	print_head(o, metric);
+	print_head(o, metric, openmetrics);
 	for (i = first; i < m->n; i++) {
 		for (k = 0; k < m->of[i].n; k++) {
 			const struct metric *value = &m->of[i].metric[k];
@@ -308,15 +309,18 @@ static void print_family(struct out *o, const struct metrics *m, unsigned int fi
  * metrics_print() - write Prometheus' text format, as its node exporter reads it
  * @m: metrics
  * @o: where to
+ * @openmetrics: OpenMetrics' text format instead, which the exporter does not
  *
- * All values of a metric stand together, as the format wants it.
+ * All values of a metric stand together, as the formats want it.
  */
-void metrics_print(const struct metrics *m, struct out *o)
+void metrics_print(const struct metrics *m, struct out *o, bool openmetrics)
 {
 	unsigned int i, k;
 
 	for (i = 0; i < m->n; i++)
 		for (k = 0; k < m->of[i].n; k++)
 			if (!is_printed(m, i, m->of[i].metric[k].name))
-				print_family(o, m, i, &m->of[i].metric[k]);
+				print_family(o, m, i, &m->of[i].metric[k], openmetrics);
+	if (openmetrics)
+		out_str(o, "# EOF\n");
 }

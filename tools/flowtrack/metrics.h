@@ -49,7 +49,7 @@ struct metrics {
 
 void metrics_init(struct metrics *m);
 int metrics_read(struct metrics *m, const char *proc, const char *netns);
-void metrics_print(const struct metrics *m, struct out *o);
+void metrics_print(const struct metrics *m, struct out *o, bool openmetrics);
 void metrics_free(struct metrics *m);
 const char *metric_help(const char *name);
 

@@ -28,6 +28,7 @@ enum long_option {
 	OPT_HUMAN,
 	OPT_EVENT,
 	OPT_LOG,
+	OPT_OPENMETRICS,
 	OPT_CONFIRM,
 	OPT_END,
 };

@@ -80,14 +80,38 @@ static void remove_proc(void)
 	rmdir(proc);
 }
 
-static const char *printed(const struct metrics *m)
+static const char *printed_as(const struct metrics *m, bool openmetrics)
 {
 	static struct out o;
 
 	out_init(&o, -1);
-	metrics_print(m, &o);
+	metrics_print(m, &o, openmetrics);
 	*out_room(&o) = '\0';
 	return o.buf;
+}
+
+static const char *printed(const struct metrics *m)
+{
+	return printed_as(m, false);
+}
+
+/* Counters lose their suffix where they are described, and there is an end. */
+static void openmetrics(void)
+{
+	struct metrics m;
+	const char *out;
+
+	make_proc();
+	metrics_init(&m);
+	EXPECT_INT(metrics_read(&m, proc, NULL), EXIT_OK);
+	out = printed_as(&m, true);
+	EXPECT(strstr(out, "# HELP nf_flowtrack_entries Flows in the table.\n"
+			   "# TYPE nf_flowtrack_entries gauge\nnf_flowtrack_entries 26\n"));
+	EXPECT(strstr(out, "# HELP nf_flowtrack_new Packets that met no flow and may open one.\n"
+			   "# TYPE nf_flowtrack_new counter\nnf_flowtrack_new_total 3\n"));
+	EXPECT_STR(strstr(out, "# EOF"), "# EOF\n");
+	metrics_free(&m);
+	remove_proc();
 }
 
 static void values(void)
@@ -195,5 +219,6 @@ const struct test metrics_tests[] = {
 	{ "more than one namespace", namespaces },
 	{ "files that are not the module's", refused },
 	{ "every counter is described", helps },
+	{ "OpenMetrics", openmetrics },
 	{ NULL, NULL },
 };

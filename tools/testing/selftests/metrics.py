@@ -4,6 +4,7 @@
 
 import os
 import subprocess
+import tempfile
 
 from lib import *
 
@@ -68,6 +69,24 @@ def _(rig):
     equal(got["nf_flowtrack_entries_limit"], int(rig.r.sysctl("max")), "their limit")
     p = subprocess.run([PROMTOOL, "check", "metrics"], input=text, text=True, capture_output=True, timeout=60)
     equal((p.returncode, p.stdout + p.stderr), (0, ""), "promtool")
+
+
+@case("OpenMetrics: the same, and promtool's parser of that takes them", only="flowtrack")
+def _(rig):
+    text = as_nobody(rig.r, TOOL, "metrics", "--openmetrics")
+    check(text.endswith("# EOF\n"), f"the end: {text[-100:]}")
+    equal(set(values(text)), set(values(as_nobody(rig.r, TOOL, "metrics"))), "names")
+    with tempfile.TemporaryDirectory() as directory:
+        # What makes blocks of a file parses strictly, and wants to know the time of each value.
+        stamped = "".join(line if line.startswith("#") else line.rstrip() + " 1700000000\n" for line in text.splitlines(True))
+        with open(directory + "/metrics", "w", encoding="utf-8") as f:
+            f.write(stamped)
+        blocks = (PROMTOOL, "tsdb", "create-blocks-from", "openmetrics", directory + "/metrics", directory + "/blocks")
+        p = subprocess.run(blocks, text=True, capture_output=True, timeout=60)
+        equal(p.returncode, 0, f"promtool: {p.stdout} {p.stderr}")
+        with open(directory + "/metrics", "w", encoding="utf-8") as f:
+            f.write(stamped.replace("# EOF\n", ""))
+        check(subprocess.run(blocks, text=True, capture_output=True, timeout=60).returncode, "promtool takes them without an end")
 
 
 @case("the namespaces of ip-netns are labelled", only="flowtrack")
