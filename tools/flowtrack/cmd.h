@@ -7,6 +7,7 @@
 
 #include <linux/types.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "err.h"
 #include "out.h"
@@ -27,6 +28,7 @@
  * @netns: -n
  * @settings: --settings
  * @resync: --resync
+ * @force: --force
  * @confirm: --confirm, seconds; 0: not given
  * @buffer: --buffer, bytes; 0: the default
  * @once: --once
@@ -49,6 +51,7 @@ struct options {
 	bool ignore_existing;
 	bool settings;
 	bool resync;
+	bool force;
 	__u32 confirm;
 	__u32 buffer;
 	bool once;
@@ -79,6 +82,7 @@ int cmd_get(const struct options *opts, int argc, char **argv);
 int cmd_list(const struct options *opts, int argc, char **argv);
 int cmd_metrics(const struct options *opts, int argc, char **argv);
 int cmd_monitor(const struct options *opts, int argc, char **argv);
+int cmd_reload(const struct options *opts, int argc, char **argv);
 int cmd_restore(const struct options *opts, int argc, char **argv);
 int cmd_save(const struct options *opts, int argc, char **argv);
 int cmd_set(const struct options *opts, int argc, char **argv);
@@ -92,6 +96,28 @@ struct filter;
 struct nl;
 struct printer;
 
+/**
+ * struct restored - what became of the flows of a saved table
+ * @restored: flows entered
+ * @existing: flows that were there
+ * @failed: lines that were bad or refused
+ * @over: flows whose time was up before the file was read
+ * @code: exit code of the first failure
+ */
+struct restored {
+	__u64 restored;
+	__u64 existing;
+	__u64 failed;
+	__u64 over;
+	int code;
+};
+
+/* How: a flow that is there already is no failure; settings that the module lacks are none. */
+#define RESTORE_IGNORE_EXISTING	1
+#define RESTORE_KNOWN_SETTINGS	2
+
+int restore_table(struct nl *nl, FILE *file, const char *name, unsigned int how,
+		  struct restored *sum);
 int count_flows(struct nl *nl, const struct filter *f, __u64 *count);
 int list_flows(struct nl *nl, const struct filter *f, struct printer *p);
 int delete_flows(const struct options *opts, const struct filter *f);

@@ -35,10 +35,8 @@
  * @n: flows in the batch
  * @len: bytes in the batch
  * @last: its last request
- * @restored: flows entered
- * @existing: flows that were there
- * @failed: lines that were bad or refused
- * @over: flows whose time was up before the file was read
+ * @sum: what became of the lines
+ * @known_only: settings that the module does not have are passed over
  * @now: nanoseconds since 1970
  * @age: milliseconds since the table was saved; 0: not known
  * @code: exit code of the first failure
@@ -57,10 +55,8 @@ struct restore {
 	unsigned int n;
 	size_t len;
 	struct nlmsghdr *last;
-	__u64 restored;
-	__u64 existing;
-	__u64 failed;
-	__u64 over;
+	struct restored sum;
+	bool known_only;
 	__u64 now;
 	__u64 age;
 	int code;
@@ -69,11 +65,11 @@ struct restore {
 
 static void complain(struct restore *r, __u64 line, int code)
 {
-	if (!r->failed++)
+	if (!r->sum.failed++)
 		r->code = code;
-	if (r->failed <= MAX_COMPLAINTS)
+	if (r->sum.failed <= MAX_COMPLAINTS)
 		warn("%s:%llu: %s", r->name, line, err_msg());
-	else if (r->failed == MAX_COMPLAINTS + 1)
+	else if (r->sum.failed == MAX_COMPLAINTS + 1)
 		warn("more lines failed; they are only counted");
 	err_clear();
 }
@@ -85,7 +81,7 @@ static int answer(unsigned int index, int err, void *data)
 	if (err == EPERM || err == EACCES)
 		return -1;
 	if (err == EEXIST && r->ignore_existing)
-		r->existing++;
+		r->sum.existing++;
 	else
 		complain(r, r->lines[index], EXIT_REFUSED);
 	return 0;
@@ -94,10 +90,18 @@ static int answer(unsigned int index, int err, void *data)
 /* The settings of the file, all of them or none. */
 static int send_settings(struct restore *r)
 {
+	__u32 value[__FLOWTRACK_A_SETTINGS_MAX] = { 0 };
+	__u64 has, follow;
 	int code;
 
 	if (!r->has)
 		return EXIT_OK;
+	if (r->known_only) {
+		code = get_settings(r->nl, value, &has, &follow);
+		if (code)
+			return code;
+		r->has &= has;
+	}
 	code = send_set(r->nl, r->value, r->has);
 	if (code)
 		err_prefix("%s: settings: ", r->name);
@@ -106,7 +110,7 @@ static int send_settings(struct restore *r)
 
 static int send_batch(struct restore *r)
 {
-	unsigned int n = r->n, done = r->failed + r->existing;
+	unsigned int n = r->n, done = r->sum.failed + r->sum.existing;
 	size_t len = r->len;
 	int code;
 
@@ -118,7 +122,7 @@ static int send_batch(struct restore *r)
 	code = nl_batch(r->nl, r->batch, len, n, answer, r);
 	/* After a hard error nobody can tell: none of these is counted. */
 	if (!code)
-		r->restored += n - (r->failed + r->existing - done);
+		r->sum.restored += n - (r->sum.failed + r->sum.existing - done);
 	return code;
 }
 
@@ -173,7 +177,7 @@ static bool take_age(struct restore *r, struct flow *f)
 	if (!flow_has(f, FLOWTRACK_A_FLOW_TIMEOUT))
 		return true;
 	if (f->timeout <= r->age && r->age) {
-		r->over++;
+		r->sum.over++;
 		return false;
 	}
 	f->timeout -= r->age;
@@ -289,7 +293,7 @@ static int restore_lines(struct restore *r, FILE *file)
 		code = restore_line(r, line, len);
 	if (!code && ferror(file))
 		code = err_set(EXIT_USAGE, "%s: %s", r->name, strerror(errno));
-	if (!code && !r->version && !r->failed)
+	if (!code && !r->version && !r->sum.failed)
 		code = err_set(EXIT_USAGE, "%s: the file is empty", r->name);
 	if (!code && !r->flows)
 		code = send_settings(r);
@@ -299,7 +303,7 @@ static int restore_lines(struct restore *r, FILE *file)
 	return code;
 }
 
-static void print_summary(const struct restore *r, bool json)
+static void print_summary(const struct restored *r, bool json)
 {
 	if (json) {
 		out_fmt(&std, "{\"restored\":%llu,\"existing\":%llu,\"failed\":%llu",
@@ -319,9 +323,39 @@ static void print_summary(const struct restore *r, bool json)
 	out_str(&std, "\n");
 }
 
-int cmd_restore(const struct options *opts, int argc, char **argv)
+/**
+ * restore_table() - enter the flows of a saved table
+ * @nl: socket
+ * @file: saved table
+ * @name: of the file, for messages
+ * @how: RESTORE_*
+ * @sum: set to what became of them
+ *
+ * Bad lines, and flows that the kernel refuses, are told of and counted.
+ *
+ * Return: an exit code of what ended it; what was entered before that stays.
+ */
+int restore_table(struct nl *nl, FILE *file, const char *name, unsigned int how,
+		  struct restored *sum)
 {
 	static struct restore r;
+	int code;
+
+	memset(&r, 0, offsetof(struct restore, batch));
+	r.nl = nl;
+	r.name = name;
+	r.ignore_existing = how & RESTORE_IGNORE_EXISTING;
+	r.known_only = how & RESTORE_KNOWN_SETTINGS;
+	code = restore_lines(&r, file);
+	*sum = r.sum;
+	sum->code = r.code;
+	return code;
+}
+
+int cmd_restore(const struct options *opts, int argc, char **argv)
+{
+	bool named = argc && strcmp(argv[0], "-");
+	struct restored sum = { 0 };
 	static struct nl nl;
 	FILE *file = stdin;
 	int code, err;
@@ -329,12 +363,8 @@ int cmd_restore(const struct options *opts, int argc, char **argv)
 	if (argc > 1)
 		return err_set(EXIT_USAGE, "unknown word '%s': restore takes one file",
 			       argv[1]);
-	memset(&r, 0, offsetof(struct restore, batch));
-	r.nl = &nl;
-	r.name = argc && strcmp(argv[0], "-") ? argv[0] : "standard input";
-	r.ignore_existing = opts->ignore_existing;
 	/* Before the namespace changes: /sys and /proc may be others there. */
-	if (argc && strcmp(argv[0], "-")) {
+	if (named) {
 		file = fopen(argv[0], "re");
 		if (!file)
 			return err_set(EXIT_USAGE, "%s: %s", argv[0],
@@ -342,16 +372,17 @@ int cmd_restore(const struct options *opts, int argc, char **argv)
 	}
 	code = nl_open(&nl, opts->netns);
 	if (!code)
-		code = restore_lines(&r, file);
+		code = restore_table(&nl, file, named ? argv[0] : "standard input",
+				     opts->ignore_existing ? RESTORE_IGNORE_EXISTING : 0, &sum);
 	nl_close(&nl);
-	if (file != stdin)
+	if (named)
 		fclose(file);
 	/* What was entered before a failure is said all the same. */
-	if (code && !r.restored && !r.failed)
+	if (code && !sum.restored && !sum.failed)
 		return code;
-	print_summary(&r, opts->json);
+	print_summary(&sum, opts->json);
 	err = out_close(&std);
 	if (code)
 		return code;
-	return r.failed ? r.code : err;
+	return sum.failed ? sum.code : err;
 }

@@ -98,6 +98,8 @@ static int print_version(const struct options *opts)
 	} else {
 		out_fmt(&std, "flowtrack %s\nnf_flowtrack %s\n", tool_version,
 			module[0] ? module : "(not loaded)");
+		if (module[0] && strcmp(module, tool_version))
+			out_str(&std, "the versions differ\n");
 	}
 	return out_close(&std);
 }
@@ -237,6 +239,7 @@ static const struct {
 	{ OPT_IGNORE_EXISTING, offsetof(struct options, ignore_existing) },
 	{ OPT_RESYNC, offsetof(struct options, resync) },
 	{ OPT_SETTINGS, offsetof(struct options, settings) },
+	{ OPT_FORCE, offsetof(struct options, force) },
 	{ OPT_ONCE, offsetof(struct options, once) },
 	{ OPT_HUMAN, offsetof(struct options, human) },
 	{ OPT_OPENMETRICS, offsetof(struct options, openmetrics) },

@@ -40,6 +40,8 @@ const struct verb verbs[] = {
 	  "print flows for restore" },
 	{ "restore", cmd_restore, TAKES_FILE, ONLY(OPT_IGNORE_EXISTING),
 	  "[FILE] [--ignore-existing]", "enter flows that save printed" },
+	{ "reload", cmd_reload, TAKES_FILE, ONLY(OPT_FORCE), "[MODULE] [--force]",
+	  "load the module anew, and keep its flows" },
 };
 
 const size_t n_verbs = sizeof(verbs) / sizeof(verbs[0]);
@@ -70,6 +72,7 @@ const struct option long_options[] = {
 	{ "openmetrics", no_argument, NULL, OPT_OPENMETRICS },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "confirm", required_argument, NULL, OPT_CONFIRM },
+	{ "force", no_argument, NULL, OPT_FORCE },
 	{ NULL, 0, NULL, 0 },
 };
 

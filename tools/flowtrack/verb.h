@@ -30,6 +30,7 @@ enum long_option {
 	OPT_LOG,
 	OPT_OPENMETRICS,
 	OPT_CONFIRM,
+	OPT_FORCE,
 	OPT_END,
 };
 

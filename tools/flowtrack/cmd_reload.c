@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * flowtrack reload: another build of the module in the place of the one that is
+ * loaded, without a flow or a setting lost, in all network namespaces.
+ *
+ * In a namespace that has flows, packets are held up from the moment that its
+ * table is saved until it is restored, see freeze.c: what is saved is what there
+ * is, and no packet meets an empty table. What can fail is tried before that,
+ * and where there is no way back, nothing is begun.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "freeze.h"
+#include "module.h"
+#include "netns.h"
+#include "nl.h"
+#include "rundir.h"
+#include "settings.h"
+#include "version.h"
+
+#define PARAMS_SIZE	1024
+
+/**
+ * struct place - a network namespace
+ * @busy: it has flows
+ * @frozen: what holds its packets up
+ */
+struct place {
+	bool busy;
+	struct mnl_socket *frozen;
+};
+
+/**
+ * struct reload - a module being swapped
+ * @next: what is to be loaded
+ * @back: what is loaded now
+ * @has_back: its file is known
+ * @loaded: which of them is, in the end
+ * @gone: the old one was unloaded
+ * @force: what is not necessary may fail
+ * @params: that the module was loaded with
+ * @ctnetlink: the second module is loaded, too
+ * @old: version of before
+ * @now: version that is loaded in the end
+ * @list: all namespaces
+ * @place: the same, by index
+ * @path: where tables are saved
+ * @sum: what became of the flows
+ * @start: when packets were held up first
+ * @away: milliseconds for which they were
+ */
+struct reload {
+	struct module_file next;
+	struct module_file back;
+	bool has_back;
+	const struct module_file *loaded;
+	bool gone;
+	bool force;
+	char params[PARAMS_SIZE];
+	bool ctnetlink;
+	char old[VERSION_SIZE];
+	char now[VERSION_SIZE];
+	struct netns_list list;
+	struct place *place;
+	char path[PATH_MAX];
+	struct restored sum;
+	struct timespec start;
+	unsigned int away;
+};
+
+static void saved_path(const struct reload *r, unsigned int i, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%u", r->path, i);
+}
+
+/* The table and the settings of the current namespace. */
+static int save_one(const struct reload *r, unsigned int i)
+{
+	static const struct options opts = { .settings = true };
+	char path[PATH_MAX + 16], own[] = "own", *word = own;
+	int fd, code;
+
+	saved_path(r, i, path, sizeof(path));
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set(EXIT_USAGE, "%s: %s", path, strerror(errno));
+	out_init(&std, fd);
+	code = cmd_save(&opts, 1, &word);
+	close(fd);
+	out_init(&std, STDOUT_FILENO);
+	/* It changed its size meanwhile: that is over when nothing is entered any more. */
+	return code == EXIT_INTERRUPTED ? EXIT_REFUSED : code;
+}
+
+/* Of those that have flows, or of the others. */
+static int save_all(struct reload *r, bool busy)
+{
+	unsigned int i;
+	int code = EXIT_OK;
+
+	for (i = 0; i < r->list.n && !code; i++) {
+		if (r->place[i].busy != busy)
+			continue;
+		code = netns_enter(&r->list.of[i]);
+		if (!code)
+			code = save_one(r, i);
+		if (code)
+			err_prefix("namespace %s: ", r->list.of[i].name);
+	}
+	return code;
+}
+
+static int restore_one(struct reload *r, unsigned int i)
+{
+	char path[PATH_MAX + 16];
+	struct restored sum = { 0 };
+	static struct nl nl;
+	FILE *file;
+	int code;
+
+	saved_path(r, i, path, sizeof(path));
+	file = fopen(path, "re");
+	if (!file)
+		return err_set(EXIT_USAGE, "%s: %s", path, strerror(errno));
+	code = nl_open(&nl, NULL);
+	if (!code)
+		code = restore_table(&nl, file, path,
+				     RESTORE_IGNORE_EXISTING | RESTORE_KNOWN_SETTINGS, &sum);
+	nl_close(&nl);
+	fclose(file);
+	r->sum.restored += sum.restored;
+	r->sum.existing += sum.existing;
+	r->sum.failed += sum.failed;
+	r->sum.over += sum.over;
+	if (!code && !sum.failed)
+		unlink(path);
+	return code;
+}
+
+/* One that fails keeps its file, and the others come all the same. */
+static int restore_all(struct reload *r, bool busy)
+{
+	int code = EXIT_OK, err;
+	unsigned int i;
+
+	for (i = 0; i < r->list.n; i++) {
+		if (r->place[i].busy != busy)
+			continue;
+		err = netns_enter(&r->list.of[i]);
+		if (!err)
+			err = restore_one(r, i);
+		if (err && !code)
+			code = err;
+		if (err)
+			warn("namespace %s: %s", r->list.of[i].name, err_msg());
+	}
+	return code ? err_set(code, "not all is restored: the rest is in %s", r->path) : code;
+}
+
+static void thaw_all(struct reload *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->list.n; i++) {
+		thaw(r->place[i].frozen);
+		r->place[i].frozen = NULL;
+	}
+}
+
+static int freeze_all(struct reload *r)
+{
+	unsigned int i;
+	int code = EXIT_OK;
+
+	for (i = 0; i < r->list.n && !code; i++) {
+		if (!r->place[i].busy)
+			continue;
+		code = netns_enter(&r->list.of[i]);
+		if (!code)
+			code = freeze(&r->place[i].frozen);
+		/* What it takes to load modules of nftables is before that. */
+		if (!code && !r->start.tv_sec)
+			clock_gettime(CLOCK_MONOTONIC, &r->start);
+		if (code)
+			err_prefix("namespace %s: ", r->list.of[i].name);
+	}
+	if (!code || !r->force)
+		return code;
+	warn("%s; a connection that is translated may be reset", err_msg());
+	err_clear();
+	return EXIT_OK;
+}
+
+/* Which of them have flows. */
+static int find_busy(struct reload *r)
+{
+	__u32 value[__FLOWTRACK_A_SETTINGS_MAX];
+	__u64 has, follow;
+	static struct nl nl;
+	unsigned int i;
+	int code = EXIT_OK;
+
+	for (i = 0; i < r->list.n && !code; i++) {
+		code = netns_enter(&r->list.of[i]);
+		if (!code)
+			code = nl_open(&nl, NULL);
+		if (code)
+			break;
+		code = get_settings(&nl, value, &has, &follow);
+		nl_close(&nl);
+		r->place[i].busy = !code && value[FLOWTRACK_A_SETTINGS_COUNT];
+	}
+	return code;
+}
+
+/* The new module, or the old one again. */
+static int swap(struct reload *r)
+{
+	char why[PATH_MAX + 512];
+	int code;
+
+	code = module_unload(MODULE);
+	if (code) {
+		r->loaded = &r->back;
+		return code;
+	}
+	r->gone = true;
+	r->loaded = &r->next;
+	code = module_load(&r->next, r->params);
+	if (!code)
+		return EXIT_OK;
+	snprintf(why, sizeof(why), "%s does not load: %s", r->next.path, err_msg());
+	r->loaded = r->has_back && !module_load(&r->back, r->params) ? &r->back : NULL;
+	err_set(EXIT_REFUSED, "%s; ", why);
+	if (r->loaded)
+		err_add("the old module is back, and its flows are");
+	else
+		err_add("%s: the flows are in %s", r->has_back ? "the old one neither" :
+			"there is no way back", r->path);
+	return EXIT_REFUSED;
+}
+
+static unsigned int ms_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - start->tv_sec) * 1000 + (now.tv_nsec - start->tv_nsec) / 1000000;
+}
+
+/* From the first packet that is held up to the last. */
+static int swap_frozen(struct reload *r)
+{
+	char why[1024];
+	int code, err;
+
+	code = freeze_all(r);
+	if (!code)
+		code = save_all(r, true);
+	if (!code)
+		code = swap(r);
+	/* What was wrong with the new module is the news, whatever follows. */
+	snprintf(why, sizeof(why), "%s", err_msg());
+	err = r->gone && r->loaded ? restore_all(r, true) : EXIT_OK;
+	thaw_all(r);
+	if (r->start.tv_sec)
+		r->away = ms_since(&r->start);
+	if (r->gone && r->loaded && restore_all(r, false) && !err)
+		err = EXIT_REFUSED;
+	if (code)
+		return err_set(code, "%s", why);
+	return err;
+}
+
+/* conntrack's own protocol has it loaded, and it holds the first one. */
+static int swap_both(struct reload *r)
+{
+	char why[1024];
+	int code;
+
+	r->ctnetlink = module_loaded(MODULE_CTNETLINK);
+	code = r->ctnetlink ? module_unload(MODULE_CTNETLINK) : EXIT_OK;
+	if (!code)
+		code = find_busy(r);
+	if (!code)
+		code = save_all(r, false);
+	if (!code)
+		code = swap_frozen(r);
+	if (!r->ctnetlink || !module_loaded(MODULE) || module_loaded(MODULE_CTNETLINK))
+		return code;
+	snprintf(why, sizeof(why), "%s", err_msg());
+	if (module_load_ctnetlink(r->loaded ? r->loaded : &r->back)) {
+		warn("%s", err_msg());
+		code = code ? code : EXIT_REFUSED;
+	}
+	return code ? err_set(code, "%s", why) : EXIT_OK;
+}
+
+/* Everything that may fail, while the old module is there. */
+static int prepare(struct reload *r, const struct options *opts, const char *path)
+{
+	struct rlimit files;
+	int code;
+
+	if (!module_loaded(MODULE))
+		return err_set(EXIT_NO_MODULE, "the module is not loaded: modprobe " MODULE);
+	if (geteuid())
+		return err_set(EXIT_NO_PERMISSION, "only root loads modules");
+	code = module_find(&r->next, path);
+	if (code)
+		return code;
+	r->force = opts->force;
+	r->has_back = module_find_loaded(&r->back, &r->next);
+	if (!r->has_back && !opts->force)
+		return err_set(EXIT_USAGE,
+			       "no file of the loaded module is left to go back to: --force does without");
+	module_version("", r->old, sizeof(r->old));
+	module_params(r->params, sizeof(r->params));
+	rundir_path(r->path, sizeof(r->path), "reload");
+	if (mkdir(r->path, 0700) && errno != EEXIST)
+		return err_set(EXIT_USAGE, "%s: %s", r->path, strerror(errno));
+	/* A descriptor and a socket for each namespace. */
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	code = netns_all(&r->list);
+	if (code)
+		return code;
+	r->place = calloc(r->list.n, sizeof(*r->place));
+	return r->place ? EXIT_OK : err_set(EXIT_REFUSED, "out of memory");
+}
+
+static void print_text(const struct reload *r)
+{
+	out_fmt(&std, "nf_flowtrack %s, before %s: %llu flow%s restored in %u namespace%s",
+		r->now, r->old, r->sum.restored, r->sum.restored == 1 ? "" : "s", r->list.n,
+		r->list.n == 1 ? "" : "s");
+	if (r->sum.existing)
+		out_fmt(&std, ", %llu existed", r->sum.existing);
+	if (r->sum.over)
+		out_fmt(&std, ", %llu over meanwhile", r->sum.over);
+	if (r->sum.failed)
+		out_fmt(&std, ", %llu failed", r->sum.failed);
+	out_fmt(&std, "; packets waited for %u ms\n", r->away);
+}
+
+static void print_json(const struct reload *r)
+{
+	char *p = out_room(&std);
+
+	p = put_lit(p, "{\"old\":");
+	p = put_json(p, r->old, VERSION_SIZE);
+	p = put_lit(p, ",\"new\":");
+	p = put_json(p, r->now, VERSION_SIZE);
+	out_commit(&std, p);
+	out_fmt(&std, ",\"namespaces\":%u,\"restored\":%llu,\"existing\":%llu,\"over\":%llu",
+		r->list.n, r->sum.restored, r->sum.existing, r->sum.over);
+	out_fmt(&std, ",\"failed\":%llu,\"away\":%u.%03u}\n", r->sum.failed, r->away / 1000,
+		r->away % 1000);
+}
+
+static int reload(struct reload *r, const struct options *opts, const char *path)
+{
+	int code;
+
+	code = prepare(r, opts, path);
+	if (!code)
+		code = swap_both(r);
+	if (!code)
+		module_keep(&r->next);
+	if (!code)
+		rmdir(r->path);
+	module_version("", r->now, sizeof(r->now));
+	if (!code && strcmp(r->now, tool_version))
+		warn("the module is version %s, and this is flowtrack %s", r->now, tool_version);
+	return code;
+}
+
+int cmd_reload(const struct options *opts, int argc, char **argv)
+{
+	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGQUIT };
+	static struct reload r;
+	int code, lock;
+	size_t i;
+
+	if (argc > 1)
+		return err_set(EXIT_USAGE, "unknown word '%s': reload takes one file", argv[1]);
+	if (opts->netns)
+		return err_set(EXIT_USAGE, "reload is about all namespaces: no --netns");
+	/* Half of it is worse than all of it. */
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+	/* A trial that ends meanwhile waits: its settings are saved, and restored. */
+	code = rundir_lock(&lock);
+	if (code)
+		return code;
+	code = reload(&r, opts, argc ? argv[0] : NULL);
+	rundir_unlock(lock);
+	if (!code) {
+		if (opts->json)
+			print_json(&r);
+		else
+			print_text(&r);
+	}
+	netns_free(&r.list);
+	free(r.place);
+	return code ? code : r.sum.failed ? EXIT_REFUSED : out_close(&std);
+}
