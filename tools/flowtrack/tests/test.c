@@ -32,6 +32,7 @@ static const struct {
 	{ "confirm", confirm_tests },
 	{ "doctor", doctor_tests },
 	{ "advise", advise_tests },
+	{ "program", program_tests },
 	{ "cmd", cmd_tests },
 	{ "list", list_tests },
 	{ "watch", watch_tests },

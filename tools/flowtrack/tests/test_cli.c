@@ -82,6 +82,10 @@ static void usage_errors(void)
 		{ "confirm max", "confirm takes none" },
 		{ "get tcp", "'src' is missing" },
 		{ "add id 5", "unknown word 'id'" },
+		{ "reload a b", "reload takes one file" },
+		{ "-n x reload", "reload is about all namespaces" },
+		{ "doctor full", "doctor takes none" },
+		{ "advise -d 0", "bad value '0' of '--delay'" },
 		{ "restore /no/such/file", "/no/such/file: No such file" },
 		{ "-n no-such-netns list", "no network namespace" },
 	};
@@ -154,7 +158,7 @@ static void module_missing(void)
 	static const char * const verbs[] = {
 		"list", "-j list tcp", "get id 5", "del --all", "flush",
 		"count", "monitor", "stats --cpu", "set max 5", "show",
-		"save", "add proto 89 src 1.1.1.1 dst 2.2.2.2",
+		"advise", "reload", "save", "add proto 89 src 1.1.1.1 dst 2.2.2.2",
 		"restore </dev/null",
 	};
 	size_t i;
@@ -163,6 +167,10 @@ static void module_missing(void)
 		test_skip("nf_flowtrack is loaded");
 		return;
 	}
+	/* Not a failure of the program, but what it is asked for. */
+	EXPECT_INT(run("doctor"), 2);
+	EXPECT(strstr(out, "error: ") && strstr(out, "nf_flowtrack"));
+	EXPECT_STR(errs, "");
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		EXPECT_INT(run(verbs[i]), EXIT_NO_MODULE);
 		EXPECT_STR(out, "");
