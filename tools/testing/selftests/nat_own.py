@@ -7,7 +7,7 @@ import os
 import socket
 import struct
 
-from lib import *
+from lib_ctnetlink import *
 
 FAMILIES = (4, 6)
 C2 = {4: "10.9.1.3", 6: "fd09:1::3"}
@@ -353,6 +353,39 @@ def _(rig):
             go(rig, "c", u(4, c, rc, 1701, 5000), (c, s, 1701, 6000), f"{word}: dnat")
         equal((int(rig.r.sysctl("count")), rig.r.conntrack_count()), wanted, f"{word}: flows here and in nf_conntrack")
     rig.r.sysctl("nat", "all")
+
+
+@case("with the second module: auto takes DNAT, conntrack shows both tuples, and deletes", only="flowtrack")
+def _(rig):
+    c, s, rc, rs = Rig.C[4], Rig.S[4], Rig.RC[4], Rig.RS[4]
+    swap(OURS)
+    rig.r.sysctl("nat", "auto")
+    try:
+        fresh(rig)
+        go(rig, "c", u(4, c, s, 1750, 53), (rs, s, 1750, 53), "masqueraded")
+        go(rig, "s", u(4, s, rs, 53, 1750), (s, c, 53, 1750), "its answer")
+        go(rig, "c", u(4, c, rc, 1751, 5000), (c, s, 1751, 6000), "with DNAT")
+        own(rig, 2)
+
+        def shown(*words):
+            out = rig.r.run("conntrack", *words)[1]
+            return sorted(" ".join(w for w in line.split() if w.startswith(("src", "dst", "sport", "dport")))
+                          for line in out.splitlines() if line.startswith("udp"))
+        masqueraded = f"src={c} dst={s} sport=1750 dport=53 src={s} dst={rs} sport=53 dport=1750"
+        dnat = f"src={c} dst={rc} sport=1751 dport=5000 src={s} dst={c} sport=6000 dport=1751"
+        equal(shown("-L"), sorted((masqueraded, dnat)), "conntrack -L")
+        equal(shown("-L", "--src-nat"), [masqueraded], "conntrack -L --src-nat")
+        equal(shown("-L", "--dst-nat"), [dnat], "conntrack -L --dst-nat")
+        equal(shown("-L", "--reply-dst", rs), [masqueraded], "conntrack -L --reply-dst")
+        equal(shown("-G", "-p", "udp", "-s", c, "-d", rc, "--sport", "1751", "--dport", "5000"), [dnat], "conntrack -G")
+        equal(shown("-D", "--dst-nat", "-p", "udp", "--orig-port-dst", "5000"), [dnat], "conntrack -D")
+        equal(shown("-L"), [masqueraded], "conntrack -L after that")
+        equal(rig.r.flow()["reply"]["dst"], rs, "address that answers go to, as flowtrack list has it")
+        equal(len(rig.r.tool_json("list", "own", "reply-dst", rs)), 1, "flows by that address")
+        equal(len(rig.r.tool_json("list", "own", "reply-dst", c)), 0, "flows by the client's")
+    finally:
+        rig.r.sysctl("nat", "all")
+        swap(ORIGINAL)
 
 
 @case("a redirected connection stays in nf_conntrack, where SO_ORIGINAL_DST looks for it", only="flowtrack")
