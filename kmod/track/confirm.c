@@ -310,17 +310,20 @@ static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struc
 	unsigned int verdict = NF_ACCEPT;
 	struct ft_unique_pair pair;
 	struct ft_birth birth = {};
+	bool locked;
 
 	if (!describe(tn, skb, ct, state, &birth))
 		return keep_translated(tn, skb, ct, state);
 	ft_nat_birth(&birth, tn, ct);
-	if (ft_nat_twin(tn, &birth) == FT_NAT_TWIN_SAME) {
+	locked = ft_unique_try(tn, ct, &pair);
+	if (!locked && ft_nat_twin(tn, &birth) == FT_NAT_TWIN_SAME) {
+		/* Two queries of one socket, on two CPUs: the other one was faster. */
 		let_go(tn, skb, &birth, state);
 		return NF_ACCEPT;
 	}
-	if (!ft_unique_translated(tn, skb, ct, state, &pair))
+	if (!locked && !ft_unique_translated(tn, skb, ct, state, &pair))
 		return NF_DROP;
-	/* It may have chosen again; and the same flow may have been entered since. */
+	/* It may have chosen again. */
 	ft_nat_birth(&birth, tn, ct);
 	if (ft_nat_twin(tn, &birth) != FT_NAT_TWIN_NONE) {
 		ft_unique_release(&pair);

@@ -149,7 +149,7 @@ static void lock_pair(struct ft_unique_pair *pair, u64 a, u64 b)
 
 /**
  * ft_unique_release() - release the locks of a translated flow
- * @pair: from ft_unique_translated()
+ * @pair: from ft_unique_try() or ft_unique_translated()
  *
  * Context: BH disabled.
  */
@@ -171,9 +171,16 @@ static u64 key_of(const struct ft_net *tn, const struct nf_conn *ct,
 	return ft_key_hash(key, ft_table_secret(tn->table));
 }
 
-/* Take the locks of a translated flow if no flow of ours has the same answers. */
-static bool lock_if_free(const struct ft_net *tn, const struct nf_conn *ct,
-			 struct ft_unique_pair *pair)
+/**
+ * ft_unique_try() - take the locks of a translated flow
+ * @tn: namespace
+ * @ct: its unconfirmed entry
+ * @pair: filled if they are held
+ *
+ * Context: RCU read side, BH disabled.
+ * Return: false if a flow of ours has the same answers: no lock is held then.
+ */
+bool ft_unique_try(const struct ft_net *tn, const struct nf_conn *ct, struct ft_unique_pair *pair)
 {
 	struct ft_key key;
 	u64 orig, reply;
@@ -321,7 +328,7 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 			break;
 		if (nf_ct_tuple_equal(&was, nf_ct_tuple(ct, IP_CT_DIR_REPLY)))
 			break;
-		locked = lock_if_free(tn, ct, pair);
+		locked = ft_unique_try(tn, ct, pair);
 	}
 	while (n--)
 		unblock(blockers[n]);
@@ -347,5 +354,5 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 bool ft_unique_translated(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 			  const struct nf_hook_state *state, struct ft_unique_pair *pair)
 {
-	return lock_if_free(tn, ct, pair) || choose_again(tn, skb, ct, state, pair);
+	return ft_unique_try(tn, ct, pair) || choose_again(tn, skb, ct, state, pair);
 }
