@@ -6,6 +6,7 @@
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
+#include "base/stats.h"
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "net.h"
@@ -16,6 +17,8 @@
 #define LOCKS		256
 /* Tuples of ours that NAT may choose, one after the other. */
 #define TRIES		64
+/* As often nf_nat may choose what it could see that it is taken. */
+#define TRIES_IN_VAIN	4
 
 /*
  * Each protects the entering, into either table, of flows whose hash selects
@@ -310,7 +313,7 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 {
 	struct nf_conn *blockers[TRIES];
 	struct nf_conntrack_tuple was;
-	unsigned int i, n = 0;
+	unsigned int i, n = 0, in_vain = 0;
 	bool locked = false;
 	int err;
 
@@ -322,7 +325,7 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 		err = block(tn, ct, &blockers[n]);
 		if (!err)
 			n++;
-		else if (err != -EEXIST)
+		else if (err != -EEXIST || ++in_vain > TRIES_IN_VAIN)
 			break;
 		if (!translate_again(skb, ct, state))
 			break;
@@ -354,5 +357,8 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 bool ft_unique_translated(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 			  const struct nf_hook_state *state, struct ft_unique_pair *pair)
 {
-	return ft_unique_try(tn, ct, pair) || choose_again(tn, skb, ct, state, pair);
+	if (ft_unique_try(tn, ct, pair) || choose_again(tn, skb, ct, state, pair))
+		return true;
+	ft_stat_inc(tn, NAT_PORTS_FULL);
+	return false;
 }

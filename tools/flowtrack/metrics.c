@@ -54,6 +54,7 @@ static const struct {
 	{ "nomem", "Allocations that failed." },
 	{ "carrier_grown", "Carriers allocated." },
 	{ "carrier_none", "Packets dropped for want of a carrier." },
+	{ "nat_ports_full", "New connections dropped, since NAT had no port left for them." },
 	{ "resize", "Resizes of the table." },
 	{ "event_lost", "Notifications that were not delivered." },
 	{ "full", "Newcomers that met a full table." },

@@ -195,6 +195,32 @@ def _(rig):
     own(rig, 16)
 
 
+@case("a range of ports that is used up: the next client is dropped, and counted")
+def _(rig):
+    fresh(rig, nft_stamps() + """
+table ip nat {
+	chain post {
+		type nat hook postrouting priority 100
+		oif rs udp dport 53 masquerade to :2000-2003
+	}
+}""")
+    s, rs = Rig.S[4], Rig.RS[4]
+    before = rig.r.tool_json("stats") if FLOWTRACK else {}
+    ports = set()
+    for n in range(4):
+        out = rig.send("c", u(4, f"10.9.1.{n + 20}", s, 4100, 53))
+        equal([addresses(p)[:2] for p in out], [(rs, s)], f"query of client {n}")
+        ports.add(addresses(out[0])[2])
+    equal(ports, {2000, 2001, 2002, 2003}, "ports")
+    equal(rig.send("c", u(4, "10.9.1.30", s, 4100, 53)), [], "queries of one client too many")
+    if FLOWTRACK:
+        equal(rig.r.tool_json("stats")["nat_ports_full"] - before["nat_ports_full"], 1, "dropped for want of a port")
+    # Towards another server each port is free.
+    rig.r.ip(f"neigh replace 10.9.2.9 lladdr {':'.join(f'{b:02x}' for b in rig.macs['sr'])} nud permanent dev rs")
+    equal(len(rig.send("c", u(4, "10.9.1.30", "10.9.2.9", 4100, 53))), 1, "queries to another server")
+    own(rig, 5)
+
+
 @case("a socket of the router's with the port of a masqueraded flow: neither hears the other")
 def _(rig):
     fresh(rig)
