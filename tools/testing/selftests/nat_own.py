@@ -252,7 +252,7 @@ def _(rig):
         equal(state(out[0]), "new/o", "its state")
         port = addresses(out[0])[2]
         out = rig.send("c", u(family, c, s, 1100, port))
-        equal(addresses(out[0])[:2], (rs if port == 53 else s, s), "what the client sends to that")
+        equal(addresses(out[0])[:2], (rs if port == 53 else c, s), "what the client answers")
         go(rig, "s", u(family, s, rs, 53, 1100), (s, c, 53, 1100), "answer to the first query")
 
 
