@@ -17,7 +17,9 @@
 #include "ctnetlink/encode.h"
 #include "ctnetlink/expect.h"
 #include "ctnetlink/ops.h"
+#include "ctnetlink/own.h"
 #include "ctnetlink/parse.h"
+#include "net.h"
 
 const struct nla_policy ft_ctnl_expect_policy[CTA_EXPECT_MAX + 1] = {
 	[CTA_EXPECT_MASTER]	= { .type = NLA_NESTED },
@@ -264,6 +266,19 @@ static int parse_zone_tuple(const struct nlattr * const cda[], u32 type, u8 fami
 	       ft_ctnl_parse_tuple(cda, tuple, type, family, NULL);
 }
 
+/* No entry of nf_conntrack is the master: a flow of ours is as good as one without a helper. */
+static int no_master(struct net *net, const struct nf_conntrack_zone *zone,
+		     const struct nf_conntrack_tuple *tuple, int without_helper)
+{
+	struct ft_own own;
+	bool ours;
+
+	rcu_read_lock();
+	ours = ft_own_find(ft_pernet(net), zone, tuple, &own);
+	rcu_read_unlock();
+	return ours ? without_helper : -ENOENT;
+}
+
 static int begin_dump(struct sk_buff *skb, const struct nfnl_info *info,
 		      const struct nlattr * const cda[])
 {
@@ -285,7 +300,7 @@ static int begin_dump(struct sk_buff *skb, const struct nfnl_info *info,
 		return err;
 	found = nf_conntrack_find_get(info->net, &zone, &tuple);
 	if (!found)
-		return -ENOENT;
+		return no_master(info->net, &zone, &tuple, 0);
 	master = nf_ct_tuplehash_to_ctrack(found);
 	/* Not even an end of a dump is sent for one that expects nothing. */
 	if (nfct_help(master)) {
@@ -507,7 +522,7 @@ static int enter(struct sk_buff *skb, const struct nfnl_info *info,
 		return err;
 	found = nf_conntrack_find_get(info->net, zone, &master_tuple);
 	if (!found)
-		return -ENOENT;
+		return no_master(info->net, zone, &master_tuple, -EOPNOTSUPP);
 	master = nf_ct_tuplehash_to_ctrack(found);
 	rcu_read_lock();
 	exp = make(cda, master, NULL, tuple, &mask);
