@@ -140,6 +140,18 @@ build_module() {
 	echo "$TOP/build/$rel/nf_flowtrack.ko"
 }
 
+# Clients of ctnetlink that others wrote, from their source: the kernel's test, and the examples of the library.
+foreign_programs() {
+	local out=$TOP/build/foreign selftests file
+	selftests=$(kernel_source 6.12)/tools/testing/selftests
+	mkdir -p "$out"
+	cc -O2 -I"$selftests" -o "$out/conntrack_dump_flush" "$selftests/net/netfilter/conntrack_dump_flush.c" -lmnl
+	for file in "$FT_SERVERS"/usr/share/doc/libnetfilter-conntrack-dev/examples/nfct-mnl-*.c; do
+		cc -O2 -I"$FT_SERVERS/usr/include" -o "$out/$(basename "$file" .c)" "$file" -l:libnetfilter_conntrack.so.3 -lmnl
+	done
+	echo "$out"
+}
+
 # Longer than the longest test, and than starting the machine.
 longest() {
 	local name max=60 seconds
@@ -307,7 +319,11 @@ fi >"$LOGS/tool-build.log" 2>&1 || {
 FT_YNL=$(kernel_source 6.12)/tools/net/ynl
 # What no test starts by the name of an installed program.
 FT_SERVERS=$(servers)
-export FT_YNL FT_SERVERS
+FT_FOREIGN=$(foreign_programs 2>"$LOGS/foreign-build.log") || {
+	cat "$LOGS/foreign-build.log" >&2
+	die "the foreign programs do not build"
+}
+export FT_YNL FT_SERVERS FT_FOREIGN
 warm_files >"$LOGS/warm" || true
 declare -A modules guests ended
 for kernel in "${kernels[@]}"; do

@@ -1,0 +1,299 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Programs that others wrote for nf_conntrack's own protocol, unmodified, and what they do to the connections of both tables:
+flowtrack's own, those that it took over, and those that stay in nf_conntrack."""
+# TIMEOUT: 300
+
+import glob
+
+from lib_ctnetlink import *
+from lib_net import *
+
+PROGRAMS = os.environ.get("FT_FOREIGN", "")
+# By what port they are known: our own, those that nf_conntrack has seen first, and those that stay there, with a helper.
+KINDS = {"own": 5001, "adopted": 5002, "guarded": 5003}
+RULES = """
+table inet t {
+	set banned4 { type ipv4_addr; }
+	set banned6 { type ipv6_addr; }
+	chain forw {
+		type filter hook forward priority 0
+		ct state established,related accept
+		ip saddr @banned4 drop
+		ip6 saddr @banned6 drop
+	}
+}
+"""
+HELPERS = """
+table inet h {
+	ct helper ftp { type "ftp" protocol tcp; }
+	ct helper tftp { type "tftp" protocol udp; }
+	chain forw {
+		type filter hook forward priority -1
+		tcp dport 5003 ct helper set "ftp"
+		udp dport 5003 ct helper set "tftp"
+	}
+}
+"""
+EACH = len(KINDS) * len(FAMILIES) * 2
+
+
+def setup():
+    net = Net(RULES)
+    # The names that -o labels shows, and that -l takes.
+    os.makedirs("/etc/xtables", exist_ok=True)
+    with open("/etc/xtables/connlabel.conf", "w") as f:
+        f.write("5 kept\n")
+    for name in ("acct", "timestamp"):
+        net.r.sysctl(f"net.netfilter.nf_conntrack_{name}", 1)
+    swap(OURS)
+    return net
+
+
+def env():
+    """For programs whose libraries are not installed."""
+    return dict(os.environ, LD_LIBRARY_PATH=":".join(glob.glob(f"{SERVERS}/usr/lib/*-linux-gnu")))
+
+
+class Talks:
+    """One connection of each kind, family and protocol, from c to s."""
+
+    def __init__(self, net):
+        self.net, self.all = net, {}
+        net.reset(RULES)
+        try:
+            self.open("own")
+            net.r.nft(HELPERS)
+            self.open("adopted")
+            self.open("guarded")
+            for talk in self.all.values():
+                talk.alive(2)
+            with net.r:
+                equal(sorted(f["orig"]["dport"] for f in flowtrack_flows()), [5001] * 4 + [5002] * 4, "flows of ours")
+            equal(net.r.conntrack_count(), 4, "entries of nf_conntrack")
+        except Failure:
+            self.__exit__()
+            raise
+
+    def open(self, kind):
+        for family in FAMILIES:
+            for proto in ("tcp", "udp"):
+                self.all[kind, family, proto] = Talk(self.net.c, self.net.s, Net.S[family], KINDS[kind], proto=proto)
+
+    def sources(self):
+        return {key: talk.near.getsockname()[1] for key, talk in self.all.items()}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for talk in self.all.values():
+            # Those that were cut off would go on asking, and what they send opens flows in the next case.
+            for sock in (talk.near, talk.far):
+                if sock and talk.proto == "tcp":
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            talk.close()
+
+
+def silent(talk):
+    """What the client says does not arrive any more."""
+    for sock in (talk.near, talk.far, talk.listener):
+        if sock:
+            sock.settimeout(0.3)
+    try:
+        talk.round(10)
+    except Failure:
+        return True
+    return False
+
+
+def conntrack(net, *args):
+    return net.r.run("conntrack", *args)
+
+
+@case("conntrack -L -o xml, extended, id, timestamp, labels: every connection, with all that is to be said of it")
+def _(net):
+    with Talks(net) as talks:
+        for tracker in ("first", "again"):
+            flows = [flow for family in ("ipv4", "ipv6") for flow in
+                     re.findall(r"<flow>.*?</flow>", conntrack(net, "-L", "-f", family, "-o", "xml,extended,id,timestamp")[1])]
+            found = {}
+            for flow in flows:
+                one = re.search(r"<sport>(\d+)</sport><dport>(\d+)</dport>", flow)
+                found[int(one[1]), int(one[2])] = flow
+                for tag in ("id", "packets", "bytes", "deltatime", "state" if 'protoname="tcp"' in flow else "timeout"):
+                    check(f"<{tag}>" in flow, f"no {tag} in {flow}")
+            ids = {key: re.search(r"<id>(\d+)</id>", flow)[1] for key, flow in found.items()}
+            equal(len(set(ids.values())), EACH, f"different ids of {flows}")
+            if tracker == "first":
+                before = ids
+        equal(ids, before, "ids")
+        for (kind, _, proto), sport in talks.sources().items():
+            check((sport, KINDS[kind]) in found, f"no {kind} {proto} connection from {sport} in {found.keys()}")
+        text = conntrack(net, "-L", "-f", "ipv6", "-o", "timestamp,ktimestamp,extended")[1]
+        equal(text.count("delta-time="), EACH // 2, f"times in {text}")
+    net.reset(RULES.replace("ct state est", "udp dport 5001 ct label set 5\n ct state est"))
+    with Talk(net.c, net.s, Net.S[4], 5001, proto="udp"), Talk(net.c, net.s, Net.S[4], 5002, proto="udp"):
+        text = conntrack(net, "-L", "-o", "labels")[1]
+        equal(len(re.findall(r"dport=5001 .*labels=kept", text)), 1, f"labels in {text}")
+        text = conntrack(net, "-L", "-l", "kept")[1]
+        equal(len(text.splitlines()), 1, f"connections with the label: {text}")
+
+
+@case("conntrack -D -s, as fail2ban has it: a banned host is cut off at once, and no other one")
+def _(net):
+    with open(f"{SERVERS}/etc/fail2ban/action.d/ufw.conf") as f:
+        kill = re.search(r"_kill_conntrack = (.*)", f.read())[1]
+    with Talks(net) as talks:
+        with Talk(net.s, net.c, Net.C[4], 5001) as other:
+            for family in FAMILIES:
+                net.r.nft(f"add element inet t banned{family} {{ {Net.C[family]} }}")
+                for (kind, of, proto), talk in talks.all.items():
+                    if of == family:
+                        talk.alive(1)
+                err = net.r.run("sh", "-c", kill.replace("<ip>", Net.C[family]))[2]
+                check(f"{EACH // 2} flow entries have been deleted" in err, f"{kill}: {err}")
+                for (kind, of, proto), talk in talks.all.items():
+                    if of == family:
+                        check(silent(talk), f"{kind} {proto} IPv{of} goes on")
+            other.alive()
+
+
+@case("a UDP port that is published while somebody sends to it: deleted as Docker and kube-proxy do, it is reached")
+def _(net):
+    publish = "table ip nat {{\n chain pre {{\n type nat hook prerouting priority -100\n udp dport 8053 dnat to {}:53\n }}\n}}"
+    net.r.sysctl("enable", 1)
+    for how in ("dump and delete", "conntrack -D"):
+        net.reset(RULES)
+        with listen(net.s, Net.S[4], 53, "udp") as server, connect(net.c, Net.RC[4], 8053, "udp") as client:
+            server.settimeout(0.3)
+
+            def heard(client=client, server=server):
+                try:
+                    client.send(b"q")
+                except ConnectionRefusedError:
+                    client.send(b"q")
+                try:
+                    return server.recv(10) == b"q"
+                except TimeoutError:
+                    return False
+            # Nobody is there yet; the router says nothing of it, so that the flow stays.
+            net.r.nft("table ip quiet {\n chain in {\n type filter hook input priority 0\n udp dport 8053 accept\n }\n"
+                      " chain out {\n type filter hook output priority 0\n icmp type destination-unreachable drop\n }\n}")
+            check(not heard(), "it is answered before it is published")
+            net.r.nft(publish.format(Net.S[4]))
+            if how == "dump and delete":
+                ctnl = Ctnl(net.r)
+                gone = [m for m in ctnl.dump(family=4) if b"\x1f\x75" in nla_parse(m[3])[TUPLE_ORIG]]
+                equal(len(gone), 1, "UDP flows to the port")
+                # All of what the dump said goes back, as vishvananda/netlink has it.
+                equal([ctnl.request(CT_DELETE, m[3], family=4)[0] for m in gone], [0], "errors of deleting")
+                ctnl.close()
+            else:
+                check("1 flow entries" in conntrack(net, "-D", "-p", "udp", "--dport", "8053")[2], how)
+            check(heard(), f"{how}: the container is not reached")
+            net.r.run("conntrack", "-D", "-p", "udp", "--orig-dst", Net.RC[4], "--dst-nat", Net.S[4])
+        net.r.nft("flush ruleset\n" + RULES)
+    remove_modules(*NAT_MODULES)
+
+
+ULOGD = """
+[global]
+logfile="{dir}/ulogd.log"
+plugin="{plugins}/ulogd_inpflow_NFCT.so"
+plugin="{plugins}/ulogd_filter_IP2STR.so"
+plugin="{plugins}/ulogd_filter_PRINTFLOW.so"
+plugin="{plugins}/ulogd_output_LOGEMU.so"
+stack=ct1:NFCT,ip2str1:IP2STR,print1:PRINTFLOW,emu1:LOGEMU
+[ct1]
+hash_enable={hash}
+event_mask=5
+[emu1]
+file="{dir}/flows.log"
+sync=1
+"""
+
+
+@case("ulogd2's NFCT: each connection that began and ended, with its counters")
+def _(net):
+    for hashed in (0, 1):
+        directory = os.path.realpath(f"ulogd{hashed}")
+        os.makedirs(directory)
+        with open(f"{directory}/conf", "w") as f:
+            f.write(ULOGD.format(dir=directory, hash=hashed, plugins=glob.glob(f"{SERVERS}/usr/lib/*-linux-gnu/ulogd")[0]))
+        net.reset(RULES)
+        p = net.r.popen(program("ulogd"), "-c", f"{directory}/conf", env=env())
+        busywait(20, lambda: any(int(line.split()[3], 16) & 4 for line in net.r.read("/proc/net/netlink").splitlines()[1:]
+                                 if line.split()[1] == "12"), "ulogd listens")
+
+        def log(directory=directory):
+            try:
+                with open(f"{directory}/flows.log") as f:
+                    return f.read()
+            except FileNotFoundError:
+                return ""
+        with Talks(net) as talks:
+            sources = talks.sources()
+            conntrack(net, "-F")
+            busywait(10, lambda: log().count("[DESTROY]") >= EACH, "ends in ulogd's log")
+        p.terminate()
+        p.wait()
+        for (kind, family, proto), sport in sources.items():
+            lines = [line for line in log().splitlines() if f"SPT={sport} DPT={KINDS[kind]} " in line and "[DESTROY]" in line]
+            equal(len(lines), 1, f"{kind} {proto} IPv{family}: ends in {log()}")
+            counts = [int(n) for n in re.findall(r"PKTS=(\d+)", lines[0])]
+            check(len(counts) == 2 and min(counts) >= 2, lines[0])
+
+
+def blurred_text(text):
+    """Without what a second changes."""
+    return re.sub(r"\b(100|9\d)\b|delta-time=\d+|\[start=[^]]*\]|\[stop=[^]]*\]", "T", text)
+
+
+def c_clients(net, module):
+    """libnetfilter_conntrack's own examples, one after the other: what each says."""
+    swap(module)
+    log = []
+    net.reset(RULES)
+    p = net.r.popen("stdbuf", "-oL", f"{PROGRAMS}/nfct-mnl-event")
+    busywait(10, lambda: any(int(line.split()[3], 16) for line in net.r.read("/proc/net/netlink").splitlines()[1:]
+                             if line.split()[1] == "12"), "nfct-mnl-event listens")
+    for name in ("get", "create", "create", "get", "dump", "del", "del", "create", "flush", "dump"):
+        status, out, err = net.r.run(f"{PROGRAMS}/nfct-mnl-{name}", ok=False)
+        log.append((name, status, blurred_text(out), err))
+    os.set_blocking(p.stdout.fileno(), False)
+    text = ""
+
+    def complete():
+        nonlocal text
+        try:
+            text += os.read(p.stdout.fileno(), 65536).decode()
+        except BlockingIOError:
+            pass
+        return text.count("[DESTROY]") == 2
+    busywait(10, complete, "the ends are told")
+    p.terminate()
+    return log, blurred_text(text)
+
+
+@case("clients in C that use libnetfilter_conntrack: they say the same of a flow as of an entry")
+def _(net):
+    net.r.sysctl("enable", 0)
+    try:
+        theirs = c_clients(net, ORIGINAL)
+    finally:
+        net.r.sysctl("enable", 1)
+    ours = c_clients(net, OURS)
+    for a, b in zip(ours[0], theirs[0]):
+        equal(a, b, "what a client says")
+    equal(ours[1], theirs[1], "events")
+    check("src=1.1.1.1" in theirs[1], theirs[1])
+
+
+@case("the kernel's own selftest conntrack_dump_flush")
+def _(net):
+    status, out, err = net.r.run(f"{PROGRAMS}/conntrack_dump_flush", ok=False)
+    check(status == 0 and "SKIP" not in out and re.search(r"pass:3 fail:0", out), f"status {status}: {out} {err}")
+
+
+main(setup, teardown)
