@@ -48,6 +48,7 @@ kernel_elsewhere() {
 	case $CODENAME/$1 in
 	*/newest | */newest-arm64) echo "$1" ;;
 	trixie/6.1) echo 12-6.1 ;;
+	bookworm/13-6.12) echo "$1" ;;
 	*) return 1 ;;
 	esac
 }

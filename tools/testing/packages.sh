@@ -5,7 +5,7 @@
 # downgraded, purged.
 #
 #   packages.sh [RELEASE [PHASE]]    12 or 13, by default this machine's; all phases, or one of build_and_install, boots,
-#                                    replace_and_purge
+#                                    replace_and_purge, readme
 
 set -euo pipefail
 # shellcheck source=common.sh
@@ -157,15 +157,34 @@ count() {
 	failed=$((failed + $(grep -c '^not ok' <<<"$1" || true)))
 }
 
-# The kernel of that Debian, in QEMU, with what has been installed; three times.
-boots() {
+# What README says: its first three commands in the Debian of its own, the others in a guest, which has no network.
+readme_install() {
+	local line
+	apt purge flowtrack nf-flowtrack-dkms nf-flowtrack-dev >/dev/null 2>&1 || true
+	rm -rf build/deb
+	{ apt update || true; apt install sudo systemd-sysv nftables python3-minimal; } >"$LOGS/packages-apt.log" 2>&1 || die "no packages"
+	# It would ask.
+	echo 'APT::Get::Assume-Yes "true";' >/etc/apt/apt.conf.d/99-readme
+	while read -r line; do
+		ok "README: $line" sh -c "DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; $line"
+	done < <(tools/testing/readme.sh | head -n 3)
+	rm /etc/apt/apt.conf.d/99-readme
+}
+
+# boot_root RELEASE BOOT...: the kernel of that Debian, in QEMU, with what has been installed; once for each.
+boot_root() {
 	local release=$1 kernel root image rel out modules n said
-	if [ "$release" = 12 ]; then kernel=6.1; else kernel=6.12; fi
+	shift
+	case $release/$CODENAME in
+	12/*) kernel=6.1 ;;
+	13/trixie) kernel=6.12 ;;
+	*) kernel=13-6.12 ;;
+	esac
 	root=$("$TOP/tools/testing/on-debian.sh" --root "$release")
 	rel=$(kernel_release "$kernel")
-	if [ ! -d "$root/lib/modules/$rel" ]; then
-		echo "ok boot # SKIP this machine has no image of the kernel that Debian $release has"
-		skipped=$((skipped + 1))
+	if [ ! -d "$root/lib/modules/$rel/updates" ]; then
+		echo "not ok boot: nothing was built for $rel, the kernel of Debian $release"
+		failed=$((failed + 1))
 		return
 	fi
 	image=$("$TOP/tools/testing/vm.sh" image "$kernel")
@@ -176,9 +195,9 @@ boots() {
 	cp -a "$image/lib/modules/$rel/." "$modules"
 	cp -a "$root/lib/modules/$rel/updates" "$modules"
 	depmod -b "$out/root" "$rel"
-	for n in 1 2 3; do
+	for n in "$@"; do
 		said=$("$TOP/tools/testing/vm.sh" run -x -t 400 -o "$out" "$kernel" \
-			"$TOP/tools/testing/boot-guest.sh" "$root" "$modules" "$rel" $n 2>&1) || true
+			"$TOP/tools/testing/boot-guest.sh" "$root" "$modules" "$rel" "$n" 2>&1) || true
 		grep -E '^(ok|not ok|    )' <<<"$said" || printf '%s\n' "$said" | tail -n 20
 		count "$said"
 		# A guest that died says nothing of it.
@@ -190,8 +209,8 @@ boots() {
 	rm -rf "$out"
 }
 
-# What boot-check.sh looks at, by boot.
-CHECKS=([1]=10 [2]=12 [3]=13)
+# How much boot-check.sh and readme-check.sh look at, by boot.
+declare -A CHECKS=([1]=10 [2]=12 [3]=13 [readme]=9)
 
 # A phase in the other Debian: its lines are shown, and counted.
 phase() {
@@ -206,8 +225,12 @@ run() {
 	local phase
 	[ "$(id -u)" -eq 0 ] || die "must be root"
 	mkdir -p "$LOGS"
-	for phase in ${2:-build_and_install boots replace_and_purge}; do
-		if [ "$phase" = boots ]; then boots "$1"; else phase "$1" "$phase"; fi
+	for phase in ${2:-build_and_install boots replace_and_purge readme}; do
+		case $phase in
+		boots) boot_root "$1" 1 2 3 ;;
+		readme) phase "$1" readme_install && boot_root "$1" readme ;;
+		*) phase "$1" "$phase" ;;
+		esac
 	done
 	report_counts $passed $failed $skipped
 	[ $failed -eq 0 ]
