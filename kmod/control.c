@@ -21,6 +21,7 @@
 #include "guard/sweep.h"
 #include "net.h"
 #include "policy/source.h"
+#include "track/ahead.h"
 #include "track/enable.h"
 
 #define A(name)		FLOWTRACK_A_SETTINGS_##name
@@ -279,6 +280,8 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 	}
 	if (which & BIT_ULL(A(GUARD)) && wanted->v[A(GUARD)])
 		ft_guard_start(tn);
+	if (which & BIT_ULL(A(LOOKAHEAD)))
+		ft_ahead_set(tn);
 	if (ft_source_apply(tn, sources))
 		ft_guard_recount(tn);
 	if (which & FILL_SETTINGS)

@@ -52,6 +52,9 @@ struct ft_pool;
  * @hooked: enum ft_hooks_family: hooks are registered; written under @settings_lock
  * @asked: enum ft_hooks_family: what something in the namespace asked for when
  *	track/enable.c looked last; written under @settings_lock
+ * @ahead: enum ft_hooks_family: what is looked ahead for, see track/ahead.c; written under
+ *	@settings_lock
+ * @ahead_always: whether it is worth it or not; likewise
  * @hook_ops: the hooks to register: their priv leads back here
  * @pools: carriers, per CPU, see track/pool.c
  * @home: number of this namespace; carriers have it, and no pointer
@@ -85,9 +88,11 @@ struct ft_net {
 	struct workqueue_struct *wq;
 	struct ft_settings set;
 	struct ft_follow follow;
-	struct mutex settings_lock; /* protects set, hooked, asked (writes) */
+	struct mutex settings_lock; /* protects set, hooked, asked, ahead (writes) */
 	u8 hooked;
 	u8 asked;
+	u8 ahead;
+	bool ahead_always;
 	struct nf_hook_ops *hook_ops;
 	struct ft_pool __percpu *pools;
 	u32 home;

@@ -28,7 +28,7 @@ static const struct ft_proc_column traffic[] = {
 	S(FOUND), S(NEW), S(INSERT), S(CLASH), S(INVALID), S(UNTRACKED),
 	S(BYPASS), S(RELATED), S(ADOPTED), S(EXPIRE), S(EXPIRE_ADAPTIVE),
 	S(CLOSE), S(DELETE), S(CHAIN_TOOLONG), S(NOMEM), S(CARRIER_GROWN),
-	S(CARRIER_NONE), S(NAT_PORTS_FULL), S(RESIZE), S(EVENT_LOST),
+	S(CARRIER_NONE), S(NAT_PORTS_FULL), S(RESIZE), S(EVENT_LOST), S(LOOKAHEAD),
 };
 
 static const struct ft_proc_column full[] = {

@@ -79,6 +79,7 @@ static const struct expected {
 	{ A(WATERMARK_LOW), "watermark_low", 75 },
 	{ A(WATERMARK_HIGH), "watermark_high", 90 },
 	{ A(BUCKETS_AUTO), "buckets_auto", 1 },
+	{ A(LOOKAHEAD), "lookahead", FT_LOOKAHEAD_AUTO },
 };
 
 static void names_and_defaults(struct kunit *test)
@@ -423,6 +424,7 @@ static bool naive_valid(unsigned int attr, u32 value)
 		return value >= 1 && value <= 134217728;
 	case A(FULL_POLICY):
 	case A(ADOPT):
+	case A(LOOKAHEAD):
 		return value <= 2;
 	case A(NAT):
 		return value <= 3;

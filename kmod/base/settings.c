@@ -79,6 +79,13 @@ static const char * const nat_names[] = {
 	NULL
 };
 
+static const char * const lookahead_names[] = {
+	[FT_LOOKAHEAD_OFF] = "0",
+	[FT_LOOKAHEAD_ON] = "1",
+	[FT_LOOKAHEAD_AUTO] = "auto",
+	NULL
+};
+
 const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(ENABLE)] = ENUM(enable, enable_names, FT_ENABLE_AUTO, FT_ENABLE_AUTO),
 	[A(MAX_FLOWS)] = MEMORY(max, 1, FT_FLOWS_MAX),
@@ -161,6 +168,7 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(RESERVED)] = NUMBER(reserved, 0, FT_FLOWS_MAX, 0),
 	[A(RESERVED_MARK)] = NUMBER(reserved_mark, 0, U32_MAX, 0),
 	[A(RESERVED_MASK)] = NUMBER(reserved_mask, 0, U32_MAX, 0),
+	[A(LOOKAHEAD)] = ENUM(lookahead, lookahead_names, FT_LOOKAHEAD_AUTO, FT_LOOKAHEAD_AUTO),
 	[A(GUARD)] = SWITCH(guard, 1),
 	[A(GUARDED)] = {
 		SETTING(guarded, FT_SETTING_NUMBER),

@@ -100,6 +100,13 @@ static inline bool ft_mark_bypass(const struct ft_settings *set, u32 mark)
 			       ft_setting(set, BYPASS_MASK));
 }
 
+/* Values of the setting lookahead. */
+enum ft_lookahead {
+	FT_LOOKAHEAD_OFF,
+	FT_LOOKAHEAD_ON,
+	FT_LOOKAHEAD_AUTO,
+};
+
 /**
  * enum ft_setting_kind - how a setting is written and shown
  * @FT_SETTING_NUMBER: a number

@@ -354,14 +354,23 @@ static unsigned int line_tagged(const struct bucket *line, u16 tag)
 	       tagged_bit(line, 6, tag);
 }
 
+/* All lines of a flow but the first that a packet will need, at once. */
+static void fetch_lines(struct ft_flow *flow, u64 slot, const struct ft_key *key)
+{
+	if (key->family == NFPROTO_IPV6)
+		prefetch(ft_flow_addr6(flow));
+	if (ft_l4_stateful(key->l4proto))
+		prefetchw(&flow->born);
+	if (slot & FT_INDEX_NAT)
+		prefetch(ft_flow_nat(flow, key->family));
+}
+
 /* Find a live flow in a bucket. */
 static struct ft_flow *bucket_find(const struct ft_table *table,
 				   const struct bucket *line,
 				   const struct ft_key *key, u16 tag,
 				   u32 *index)
 {
-	bool stateful = ft_l4_stateful(key->l4proto);
-	bool ipv6 = key->family == NFPROTO_IPV6;
 	unsigned int tagged;
 	struct ft_flow *flow;
 	u64 slot;
@@ -376,13 +385,7 @@ static struct ft_flow *bucket_find(const struct ft_table *table,
 			flow = ft_table_at(table, slot_index(slot));
 			if (unlikely(!flow))
 				continue;
-			/* All lines that the packet will need, at once. */
-			if (ipv6)
-				prefetch(ft_flow_addr6(flow));
-			if (stateful)
-				prefetchw(&flow->born);
-			if (slot & FT_INDEX_NAT)
-				prefetch(ft_flow_nat(flow, key->family));
+			fetch_lines(flow, slot, key);
 			if (likely(ft_flow_matches(flow, key) &&
 				   ft_flow_left(flow, ft_now()) > 0)) {
 				*index = slot_index(slot);
@@ -407,6 +410,66 @@ void ft_table_prefetch(const struct ft_table *table, u64 hash)
 
 	prefetch(&array->filter[b]);
 	prefetch(&array->b[b]);
+}
+
+/**
+ * ft_table_fetch() - bring in the flow of a key, if there is one
+ * @table: the table
+ * @key: its identity
+ * @hash: ft_key_hash() of it, for which ft_table_prefetch() was called some time ago
+ *
+ * Only the first line of the bucket is looked at, and no flow waited for.
+ *
+ * Context: RCU read side.
+ * Return: where the flow probably is, for ft_table_lookup_at(), or FT_INDEX_NONE.
+ */
+u32 ft_table_fetch(const struct ft_table *table, const struct ft_key *key, u64 hash)
+{
+	const struct array *array = rcu_dereference(table->cur);
+	u32 index = FT_INDEX_NONE;
+	const struct bucket *line;
+	unsigned int tagged;
+	struct ft_flow *flow;
+	u64 slot;
+
+	if (!filter_passes(array, hash))
+		return FT_INDEX_NONE;
+	line = &array->b[(u32)hash & array->mask];
+	for (tagged = line_tagged(line, hash_tag(hash)); tagged; tagged &= tagged - 1) {
+		/* Pairs with the release in slot_set(). */
+		slot = READ_ONCE(line->slot[__ffs(tagged)]);
+		if (!(u32)slot)
+			continue;
+		flow = ft_table_at(table, slot_index(slot));
+		if (unlikely(!flow))
+			continue;
+		prefetch(flow);
+		fetch_lines(flow, slot, key);
+		index = slot_index(slot);
+	}
+	return index;
+}
+
+/**
+ * ft_table_lookup_at() - find a flow of which one knows where it probably is
+ * @table: the table
+ * @key: its identity
+ * @index: what ft_table_fetch() returned, however long ago; any number is safe
+ *
+ * A live flow of that key is the one that ft_table_lookup() would find, wherever
+ * its slot is: there is no other, and a flow lives from being in to being out.
+ *
+ * Context: RCU read side.
+ * Return: as ft_table_lookup(); but NULL says nothing.
+ */
+struct ft_flow *ft_table_lookup_at(const struct ft_table *table, const struct ft_key *key,
+				   u32 index)
+{
+	struct ft_flow *flow = ft_table_at(table, index);
+
+	if (!flow || !ft_flow_matches(flow, key) || ft_flow_left(flow, ft_now()) <= 0)
+		return NULL;
+	return flow;
 }
 
 /**

@@ -465,6 +465,59 @@ enum ft_parse ft_tuple_get(const struct sk_buff *skb, u8 family, u16 zone,
 	return read_l4(skb, pkt, reason);
 }
 
+/* The fixed part of an IPv4 header, and no options are new. */
+static bool is_ipv4(const struct sk_buff *skb, unsigned int nhoff, const struct ft_pkt *pkt)
+{
+	const struct iphdr *iph = (const struct iphdr *)(skb->data + nhoff);
+	unsigned int len = ntohs(iph->tot_len);
+	unsigned int from = pkt->from_hi;
+
+	return iph->saddr == pkt->key.addr4[from] && iph->daddr == pkt->key.addr4[!from] &&
+	       iph->protocol == pkt->key.l4proto && !(iph->frag_off & htons(IP_OFFSET)) &&
+	       pkt->l4off == nhoff + iph->ihl * 4 && len == iph->ihl * 4 + pkt->l4len &&
+	       nhoff + len <= skb->len;
+}
+
+/* An IPv6 header that the transport follows at once. */
+static bool is_ipv6(const struct sk_buff *skb, unsigned int nhoff, const struct ft_pkt *pkt)
+{
+	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)(skb->data + nhoff);
+	unsigned int len = ntohs(ip6h->payload_len);
+	unsigned int from = pkt->from_hi;
+
+	return ipv6_addr_equal(&ip6h->saddr, &pkt->key.addr6[from]) &&
+	       ipv6_addr_equal(&ip6h->daddr, &pkt->key.addr6[!from]) &&
+	       ip6h->nexthdr == pkt->key.l4proto && pkt->l4off == nhoff + sizeof(*ip6h) &&
+	       len && len == pkt->l4len && pkt->l4off + len <= skb->len;
+}
+
+/**
+ * ft_tuple_is() - would ft_tuple_get() say of a packet what it has said before?
+ * @skb: the packet; its network header is set
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @pkt: what it said of some packet, which may have been this one, with FT_PARSE_OK
+ *
+ * Cheaper than to ask again, but only the plain case is looked at: ports, no extension
+ * headers, the headers in one piece. The zone is the caller's to compare.
+ *
+ * Context: any.
+ * Return: true if it would; false if not, or if that cannot be told.
+ */
+bool ft_tuple_is(const struct sk_buff *skb, u8 family, const struct ft_pkt *pkt)
+{
+	unsigned int nhoff = skb_network_offset(skb);
+	const __be16 *port = (const __be16 *)(skb->data + pkt->l4off);
+	unsigned int from = pkt->from_hi;
+
+	if (family != pkt->family || !ft_l4_has_ports(pkt->key.l4proto) ||
+	    pkt->l4off + 2 * sizeof(*port) > skb_headlen(skb) ||
+	    pkt->l4off < nhoff + (family == NFPROTO_IPV4 ? sizeof(struct iphdr) :
+							   sizeof(struct ipv6hdr)))
+		return false;
+	return port[0] == pkt->key.port[from] && port[1] == pkt->key.port[!from] &&
+	       (family == NFPROTO_IPV4 ? is_ipv4(skb, nhoff, pkt) : is_ipv6(skb, nhoff, pkt));
+}
+
 /*
  * An ICMPv6 redirect quotes a packet in an option, behind the target and the
  * destination (RFC 4861 4.5, 4.6.3). Only a router on the link may send one.

@@ -162,6 +162,8 @@ enum ft_parse ft_tuple_inner(const struct sk_buff *skb,
 			     const struct ft_pkt *outer, struct ft_pkt *inner,
 			     enum ft_invalid *reason);
 
+bool ft_tuple_is(const struct sk_buff *skb, u8 family, const struct ft_pkt *pkt);
+
 bool ft_pkt_to_sender(const struct sk_buff *skb, u8 family,
 		      const struct ft_pkt *inner);
 

@@ -28,7 +28,8 @@ static bool is_gauge(unsigned int attr)
 {
 	return (attr >= FLOWTRACK_A_STATS_ADAPTIVE_CLOSING &&
 		attr <= FLOWTRACK_A_STATS_ADAPTIVE_ASSURED) ||
-	       attr >= FLOWTRACK_A_STATS_RESERVED_USED;
+	       (attr >= FLOWTRACK_A_STATS_RESERVED_USED &&
+		attr <= FLOWTRACK_A_STATS_CONNTRACK_FILL);
 }
 
 static u64 per_mille(u64 part, u64 whole)

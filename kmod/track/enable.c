@@ -21,7 +21,9 @@
 
 #include "base/settings.h"
 #include "net.h"
+#include "track/ahead.h"
 #include "track/enable.h"
+#include "track/family.h"
 #include "track/hooks.h"
 
 /* Tracking begins, and ends, within a second: what is seen twice is so. */
@@ -129,6 +131,7 @@ static void look_work(struct work_struct *work)
 		cond_resched();
 	}
 	mutex_unlock(&ft_nets_lock);
+	ft_ahead_adapt();
 	queue_delayed_work(system_dfl_wq, look, LOOK_PERIOD);
 }
 

@@ -20,8 +20,10 @@
 #include "base/settings.h"
 #include "guard/sweep.h"
 #include "net.h"
+#include "track/ahead.h"
 #include "track/carrier.h"
 #include "track/confirm.h"
+#include "track/family.h"
 #include "track/hooks.h"
 #include "track/track.h"
 
@@ -168,19 +170,7 @@ static void unregister_family(struct ft_net *tn, enum ft_hooks_family family)
 	WRITE_ONCE(tn->hooked, tn->hooked & ~family);
 }
 
-/**
- * ft_hooks_set() - choose what is tracked in a namespace
- * @tn: namespace
- * @families: enum ft_hooks_family; 0: nothing
- *
- * Packets of a family that is not tracked any more and that NFQUEUE holds for
- * this namespace are dropped. A packet may still be inside a hook until a grace
- * period has passed.
- *
- * Context: may sleep; settings_lock held, or nobody else knows @tn.
- * Return: 0, or an error with the hooks as they were.
- */
-int ft_hooks_set(struct ft_net *tn, unsigned int families)
+static int set_families(struct ft_net *tn, unsigned int families)
 {
 	const unsigned int add = families & ~tn->hooked;
 	const unsigned int drop = tn->hooked & ~families;
@@ -207,5 +197,25 @@ int ft_hooks_set(struct ft_net *tn, unsigned int families)
 err_ipv4:
 	if (add & FT_HOOKS_IPV4)
 		unregister_family(tn, FT_HOOKS_IPV4);
+	return err;
+}
+
+/**
+ * ft_hooks_set() - choose what is tracked in a namespace
+ * @tn: namespace
+ * @families: enum ft_hooks_family; 0: nothing
+ *
+ * Packets of a family that is not tracked any more and that NFQUEUE holds for
+ * this namespace are dropped. A packet may still be inside a hook until a grace
+ * period has passed.
+ *
+ * Context: may sleep; settings_lock held, or nobody else knows @tn.
+ * Return: 0, or an error with the hooks as they were.
+ */
+int ft_hooks_set(struct ft_net *tn, unsigned int families)
+{
+	int err = set_families(tn, families);
+
+	ft_ahead_set(tn);
 	return err;
 }

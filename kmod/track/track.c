@@ -19,6 +19,7 @@
 #include "proto/proto.h"
 #include "proto/step.h"
 #include "track/admit.h"
+#include "track/ahead.h"
 #include "track/carrier.h"
 #include "track/end.h"
 #include "track/mode.h"
@@ -471,18 +472,43 @@ invalid:
 	return publish_invalid(tn, skb, state, pkt->key.l4proto, reason);
 }
 
+/* Begin to look for the flow of a packet, or take over what was found ahead. */
+static void find_begin(struct ft_net *tn, const struct ft_pkt *pkt,
+		       const struct ft_ahead *ahead, struct found *found)
+{
+	if (ahead) {
+		found->hash = ahead->hash;
+		found->index = ahead->index;
+		ft_stat_inc_bh(tn, LOOKAHEAD);
+		return;
+	}
+	found->hash = ft_key_hash(&pkt->key, ft_table_secret(tn->table));
+	found->index = FT_INDEX_NONE;
+	/* The line comes in while header and checksum are looked at. */
+	ft_table_prefetch(tn->table, found->hash);
+}
+
+static void find(struct ft_net *tn, const struct ft_pkt *pkt, struct found *found)
+{
+	found->flow = NULL;
+	if (found->index != FT_INDEX_NONE)
+		found->flow = ft_table_lookup_at(tn->table, &pkt->key, found->index);
+	if (!found->flow)
+		found->flow = ft_table_lookup(tn->table, &pkt->key, found->hash, &found->index);
+}
+
+/* A packet of a flow; @ahead: what was found out about it before, or NULL. */
 static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 				 const struct nf_hook_state *state,
-				 const struct ft_pkt *pkt)
+				 const struct ft_pkt *pkt,
+				 const struct ft_ahead *ahead)
 {
 	struct ft_step step = { .set = &tn->set, .now = ft_now() };
 	struct found found __uninitialized;
 	enum ft_verdict verdict;
 	enum ft_invalid reason;
 
-	found.hash = ft_key_hash(&pkt->key, ft_table_secret(tn->table));
-	/* The line comes in while header and checksum are looked at. */
-	ft_table_prefetch(tn->table, found.hash);
+	find_begin(tn, pkt, ahead, &found);
 	reason = ft_proto_check(skb, pkt, state->hook,
 				ft_setting(&tn->set, CHECKSUM));
 	if (unlikely(reason) && ft_net_follow(tn))
@@ -497,8 +523,7 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 	if (likely(found.carrier))
 		ft_carrier_aim(found.carrier, &pkt->key, pkt->from_hi);
 
-	found.flow = ft_table_lookup(tn->table, &pkt->key, found.hash,
-				     &found.index);
+	find(tn, pkt, &found);
 	if (!found.flow || !step_flow(tn, skb, pkt, &found, &step, &verdict))
 		goto miss;
 
@@ -609,6 +634,7 @@ unsigned int ft_track(void *priv, struct sk_buff *skb,
 	const struct nf_conntrack_zone *zone;
 	struct nf_conntrack_zone zone_mark;
 	enum ip_conntrack_info ctinfo;
+	const struct ft_ahead *ahead;
 	struct ft_pkt pkt __uninitialized;
 	struct ft_carrier *carrier;
 	struct ft_net *tn = priv;
@@ -638,9 +664,16 @@ unsigned int ft_track(void *priv, struct sk_buff *skb,
 
 	/* Carriers and locks of flows belong to a CPU for the moment. */
 	local_bh_disable();
+	if (state->hook == NF_INET_PRE_ROUTING) {
+		ahead = ft_ahead_take(tn, skb, state->pf, zone->id);
+		if (ahead) {
+			verdict = track_packet(tn, skb, state, &ahead->pkt, ahead);
+			goto out;
+		}
+	}
 	switch (ft_tuple_get(skb, state->pf, zone->id, &pkt, &reason)) {
 	case FT_PARSE_OK:
-		verdict = track_packet(tn, skb, state, &pkt);
+		verdict = track_packet(tn, skb, state, &pkt, NULL);
 		break;
 	case FT_PARSE_ERROR:
 		verdict = track_error(tn, skb, state, &pkt);
@@ -660,6 +693,7 @@ unsigned int ft_track(void *priv, struct sk_buff *skb,
 					  reason);
 		break;
 	}
+out:
 	local_bh_enable();
 	return verdict;
 }

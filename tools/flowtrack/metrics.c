@@ -57,6 +57,7 @@ static const struct {
 	{ "nat_ports_full", "New connections dropped, since NAT had no port left for them." },
 	{ "resize", "Resizes of the table." },
 	{ "event_lost", "Notifications that were not delivered." },
+	{ "lookahead", "Packets whose flow was looked for before they were tracked." },
 	{ "full", "Newcomers that met a full table." },
 	{ "evict_closing", "Closing flows evicted." },
 	{ "evict_embryonic", "Embryonic flows evicted." },

@@ -181,6 +181,7 @@ static const char * const stats[] = {
 	[FLOWTRACK_A_STATS_CONNTRACK] = "conntrack",
 	[FLOWTRACK_A_STATS_CONNTRACK_MAX] = "conntrack_max",
 	[FLOWTRACK_A_STATS_CONNTRACK_FILL] = "conntrack_fill",
+	[FLOWTRACK_A_STATS_LOOKAHEAD] = "lookahead",
 };
 
 static const char * const sorts[] = {
@@ -306,6 +307,7 @@ const struct setting settings[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[FLOWTRACK_A_SETTINGS_RESERVED] = NUMBER("reserved"),
 	[FLOWTRACK_A_SETTINGS_RESERVED_MARK] = HEX("reserved_mark"),
 	[FLOWTRACK_A_SETTINGS_RESERVED_MASK] = HEX("reserved_mask"),
+	[FLOWTRACK_A_SETTINGS_LOOKAHEAD] = SWITCH_OR("lookahead", enable_names),
 	[FLOWTRACK_A_SETTINGS_GUARD] = SWITCH("guard"),
 	[FLOWTRACK_A_SETTINGS_GUARDED] = READONLY("guarded"),
 	[FLOWTRACK_A_SETTINGS_BUCKETS_AUTO] = READONLY("buckets_auto"),

@@ -330,6 +330,7 @@ enum {
 	FLOWTRACK_A_STATS_CONNTRACK,	/* entries of nf_conntrack, guarded or not */
 	FLOWTRACK_A_STATS_CONNTRACK_MAX, /* as many as there may be; 0: no limit */
 	FLOWTRACK_A_STATS_CONNTRACK_FILL, /* entries, per mille of these */
+	FLOWTRACK_A_STATS_LOOKAHEAD,	/* packets looked for before they were tracked */
 
 	__FLOWTRACK_A_STATS_MAX,
 	FLOWTRACK_A_STATS_MAX = (__FLOWTRACK_A_STATS_MAX - 1)
@@ -402,6 +403,7 @@ enum {
 	FLOWTRACK_A_SETTINGS_BUCKETS_AUTO,	/* read only: nobody fixed buckets */
 	FLOWTRACK_A_SETTINGS_FOLLOWING,		/* u64, read only: those that do, a bit each */
 	FLOWTRACK_A_SETTINGS_NAT,		/* 0 auto, 1 snat, 2 all, 3 never */
+	FLOWTRACK_A_SETTINGS_LOOKAHEAD,		/* 0: no, 1: yes, 2: where it is worth it */
 
 	__FLOWTRACK_A_SETTINGS_MAX,
 	FLOWTRACK_A_SETTINGS_MAX = (__FLOWTRACK_A_SETTINGS_MAX - 1)
