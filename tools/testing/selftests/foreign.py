@@ -52,7 +52,8 @@ def setup():
 
 def env():
     """For programs whose libraries are not installed."""
-    return dict(os.environ, LD_LIBRARY_PATH=":".join(glob.glob(f"{SERVERS}/usr/lib/*-linux-gnu")))
+    return dict(os.environ, LD_LIBRARY_PATH=":".join(glob.glob(f"{SERVERS}/usr/lib/*-linux-gnu")),
+                PYTHONPATH=f"{SERVERS}/usr/lib/python3/dist-packages")
 
 
 class Talks:
@@ -159,6 +160,20 @@ def _(net):
             other.alive()
 
 
+@case("conntrack -F and -D by mark, as mwan3 and others have it")
+def _(net):
+    with Talks(net) as talks:
+        conntrack(net, "-U", "-f", "ipv4", "-p", "tcp", "--dport", "5001", "-m", "0x100/0x3f00")
+        conntrack(net, "-U", "-f", "ipv4", "-p", "tcp", "--dport", "5003", "-m", "0x100/0x3f00")
+        equal(len(conntrack(net, "-L", "-m", "0x100/0x3f00")[1].splitlines()), 2, "marked connections")
+        check("2 flow entries" in conntrack(net, "-D", "-m", "0x100/0x3f00")[2], "conntrack -D -m")
+        equal(conntrack(net, "-C")[1].strip(), str(EACH - 2), "connections left")
+        conntrack(net, "-F")
+        equal(conntrack(net, "-C")[1].strip(), "0", "connections after -F")
+        for talk in talks.all.values():
+            talk.alive(1)
+
+
 @case("a UDP port that is published while somebody sends to it: deleted as Docker and kube-proxy do, it is reached")
 def _(net):
     publish = "table ip nat {{\n chain pre {{\n type nat hook prerouting priority -100\n udp dport 8053 dnat to {}:53\n }}\n}}"
@@ -195,6 +210,40 @@ def _(net):
             net.r.run("conntrack", "-D", "-p", "udp", "--orig-dst", Net.RC[4], "--dst-nat", Net.S[4])
         net.r.nft("flush ruleset\n" + RULES)
     remove_modules(*NAT_MODULES)
+
+
+PYROUTE = """
+import socket, sys
+from pyroute2.conntrack import Conntrack, NFCTAttrTuple
+src, dst, sport = sys.argv[1], sys.argv[2], int(sys.argv[3])
+with Conntrack() as ct:
+    # Of IPv4, as it asks by default.
+    entries = list(ct.dump_entries())
+    print("dump", len(entries), len({e.id for e in entries}))
+    print("states", sorted({e.protoinfo.state_name() for e in entries if e.protoinfo}))
+    udp = NFCTAttrTuple(saddr=src, daddr=dst, proto=17)
+    print("udp", sorted(e.tuple_orig.dport for e in ct.dump_entries(tuple_orig=udp)))
+    print("count", ct.count(), len(ct.stat()) > 0)
+    one = NFCTAttrTuple(saddr=src, daddr=dst, proto=6, sport=sport, dport=5001)
+    ct.entry("set", mark=77, tuple_orig=one)
+    print("marked", [(e.tuple_orig.sport == sport, e.mark) for e in ct.dump_entries(mark=77)])
+    ct.entry("del", tuple_orig=one)
+    print("left", len(list(ct.dump_entries())))
+    ct.entry("add", timeout=30, tuple_orig=NFCTAttrTuple(saddr="192.0.2.1", daddr="192.0.2.2", proto=17, sport=1, dport=2),
+             tuple_reply=NFCTAttrTuple(saddr="192.0.2.2", daddr="192.0.2.1", proto=17, sport=2, dport=1))
+    print("added", len(list(ct.dump_entries(tuple_orig=NFCTAttrTuple(saddr="192.0.2.1")))))
+"""
+
+
+@case("python3-pyroute2: dump, filter, count, mark, delete, add")
+def _(net):
+    with Talks(net) as talks:
+        sport = talks.sources()["own", 4, "tcp"]
+        _, out, err = net.r.run("timeout", "100", "env", f"PYTHONPATH={env()['PYTHONPATH']}", "/usr/bin/python3", "-u", "-c",
+                                PYROUTE, Net.C[4], Net.S[4], str(sport), timeout=120, ok=False)
+    check(not err, f"{out} {err}")
+    equal(out.splitlines(), ["dump 6 6", "states ['ESTABLISHED']", "udp [5001, 5002, 5003]", "count 12 True",
+                             "marked [(True, 77)]", "left 5", "added 1"], "what pyroute2 says")
 
 
 ULOGD = """
