@@ -310,24 +310,20 @@ static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struc
 	unsigned int verdict = NF_ACCEPT;
 	struct ft_unique_pair pair;
 	struct ft_birth birth = {};
-	bool locked;
 
 	if (!describe(tn, skb, ct, state, &birth))
 		return keep_translated(tn, skb, ct, state);
 	ft_nat_birth(&birth, tn, ct);
-	locked = ft_unique_try(tn, ct, &pair);
-	if (!locked && ft_nat_twin(tn, &birth) == FT_NAT_TWIN_SAME) {
-		/* Two queries of one socket, on two CPUs: the other one was faster. */
-		let_go(tn, skb, &birth, state);
-		return NF_ACCEPT;
-	}
-	if (!locked && !ft_unique_translated(tn, skb, ct, state, &pair))
-		return NF_DROP;
-	/* It may have chosen again. */
-	ft_nat_birth(&birth, tn, ct);
-	if (ft_nat_twin(tn, &birth) != FT_NAT_TWIN_NONE) {
-		ft_unique_release(&pair);
-		return NF_DROP;
+	if (!ft_unique_try(tn, ct, &pair)) {
+		if (ft_nat_twin(tn, &birth) == FT_NAT_TWIN_SAME) {
+			/* Two queries of one socket, on two CPUs: the other one was faster. */
+			let_go(tn, skb, &birth, state);
+			return NF_ACCEPT;
+		}
+		if (!ft_unique_translated(tn, skb, ct, state, &pair))
+			return NF_DROP;
+		/* NAT has chosen again. */
+		ft_nat_birth(&birth, tn, ct);
 	}
 	if (ft_unique_adoptable(ct))
 		answer = ft_flow_admit(tn, &birth);
@@ -336,8 +332,12 @@ static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struc
 		ft_stat_inc(tn, ADOPTED);
 		break;
 	case FT_ADMIT_CLASH:
-		/* A flow of ours has the key, from the other end; or nf_conntrack has it. */
-		verdict = feed(tn, skb, ct, true);
+		/*
+		 * It is ours since a moment ago, with another mapping; or one of ours has
+		 * the key, from the other end; or nf_conntrack has it.
+		 */
+		verdict = ft_nat_twin(tn, &birth) == FT_NAT_TWIN_NONE ?
+			  feed(tn, skb, ct, true) : NF_DROP;
 		break;
 	case FT_ADMIT_PASS:
 		break;
