@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Translated flows in flowtrack's own table: every packet becomes what nf_conntrack alone makes of it, and nf_conntrack's
-table stays empty. The same cases pass without the module."""
+"""Translated flows in flowtrack's own table: a packet becomes what nf_conntrack alone makes of it, and nothing is in
+nf_conntrack's table. The same cases pass without the module."""
 
 import os
 import socket
@@ -117,7 +117,8 @@ def _(rig):
     for family in FAMILIES:
         c, s, rs = Rig.C[family], Rig.S[family], Rig.RS[family]
         for side, flags, seq, ack, data, wanted in (
-                ("c", "S", 100, 0, b"", "new/o"), ("s", "SA", 500, 101, b"", "est/r+s"), ("c", "A", 101, 501, b"", "est/o+sa"),
+                ("c", "S", 100, 0, b"", "new/o"), ("s", "SA", 500, 101, b"", "est/r+s"),
+                ("c", "A", 101, 501, b"", "est/o+sa"),
                 ("c", "PA", 101, 501, b"x" * 10, "est/o+sa"), ("s", "A", 501, 111, b"", "est/r+sa"),
                 ("s", "FA", 501, 111, b"", "est/r+sa"), ("c", "FA", 111, 502, b"", "est/o+sa"),
                 ("s", "A", 502, 112, b"", "est/r+sa")):
@@ -312,7 +313,8 @@ def _(rig):
     rig.reset(nft_stamps())
     rig.r.conntrack_flush()
     for words in ("POSTROUTING -o rs -p udp --dport 53 -j MASQUERADE", "PREROUTING -i rc -p udp --dport 5000 -j DNAT "
-                  "--to-destination 10.9.2.2:6000", "POSTROUTING -o rs -p udp --dport 54 -j SNAT --to-source 10.9.2.77"):
+                  "--to-destination 10.9.2.2:6000",
+                  "POSTROUTING -o rs -p udp --dport 54 -j SNAT --to-source 10.9.2.77"):
         rig.r.run("iptables-nft", "-t", "nat", "-A", *words.split())
     c, s, rs, rc = Rig.C[4], Rig.S[4], Rig.RS[4], Rig.RC[4]
     for _ in range(2):
