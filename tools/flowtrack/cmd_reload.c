@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "filter.h"
 #include "freeze.h"
 #include "module.h"
 #include "netns.h"
@@ -55,6 +56,7 @@ struct place {
  * @list: all namespaces
  * @place: the same, by index
  * @path: where tables are saved
+ * @left_out: translated flows, which restore cannot enter
  * @sum: what became of the flows
  * @start: when packets were held up first
  * @away: milliseconds for which they were
@@ -73,6 +75,7 @@ struct reload {
 	struct netns_list list;
 	struct place *place;
 	char path[PATH_MAX];
+	__u64 left_out;
 	struct restored sum;
 	struct timespec start;
 	unsigned int away;
@@ -84,10 +87,13 @@ static void saved_path(const struct reload *r, unsigned int i, char *path, size_
 }
 
 /* The table and the settings of the current namespace. */
-static int save_one(const struct reload *r, unsigned int i)
+static int save_one(struct reload *r, unsigned int i)
 {
 	static const struct options opts = { .settings = true };
 	char path[PATH_MAX + 16], own[] = "own", *word = own;
+	__u64 left_out = 0;
+	struct filter own_flows;
+	static struct nl nl;
 	int fd, code;
 
 	saved_path(r, i, path, sizeof(path));
@@ -95,9 +101,15 @@ static int save_one(const struct reload *r, unsigned int i)
 	if (fd < 0)
 		return err_set(EXIT_USAGE, "%s: %s", path, strerror(errno));
 	out_init(&std, fd);
-	code = cmd_save(&opts, 1, &word);
+	code = filter_parse(&own_flows, 1, &word, 0);
+	if (!code)
+		code = nl_open(&nl, NULL);
+	if (!code)
+		code = save_table(&nl, &opts, &own_flows, &left_out);
+	nl_close(&nl);
 	close(fd);
 	out_init(&std, STDOUT_FILENO);
+	r->left_out += left_out;
 	/* It changed its size meanwhile: that is over when nothing is entered any more. */
 	return code == EXIT_INTERRUPTED ? EXIT_REFUSED : code;
 }
@@ -267,6 +279,10 @@ static int swap_frozen(struct reload *r)
 	code = freeze_all(r);
 	if (!code)
 		code = save_all(r, true);
+	if (!code && r->left_out && !r->force)
+		code = err_set(EXIT_REFUSED,
+			       "%llu translated flows cannot be restored: --force loses them",
+			       r->left_out);
 	if (!code)
 		code = swap(r);
 	/* What was wrong with the new module is the news, whatever follows. */
@@ -370,6 +386,18 @@ static void print_json(const struct reload *r)
 		r->away % 1000);
 }
 
+/* Of a swap that did not begin. */
+static void forget_saved(const struct reload *r)
+{
+	char path[PATH_MAX + 16];
+	unsigned int i;
+
+	for (i = 0; i < r->list.n; i++) {
+		saved_path(r, i, path, sizeof(path));
+		unlink(path);
+	}
+}
+
 static int reload(struct reload *r, const struct options *opts, const char *path)
 {
 	int code;
@@ -377,6 +405,8 @@ static int reload(struct reload *r, const struct options *opts, const char *path
 	code = prepare(r, opts, path);
 	if (!code)
 		code = swap_both(r);
+	if (!r->gone)
+		forget_saved(r);
 	if (!code)
 		module_keep(&r->next);
 	if (!code)

@@ -61,11 +61,40 @@ static int tell_guarded(struct nl *nl, const struct filter *f)
 	return code;
 }
 
-int cmd_save(const struct options *opts, int argc, char **argv)
+/**
+ * save_table() - print flows as restore reads them, or as JSON
+ * @nl: socket
+ * @opts: options
+ * @f: which flows
+ * @left_out: set to how many are translated: restore could not enter them
+ *
+ * Return: an exit code.
+ */
+int save_table(struct nl *nl, const struct options *opts, const struct filter *f,
+	       __u64 *left_out)
 {
 	static struct out head;
-	static struct nl nl;
 	struct printer p;
+	int code = EXIT_OK;
+
+	printer_init(&p, &std, opts);
+	if (opts->json) {
+		p.windows = true;
+	} else {
+		p.form = PRINT_SAVE;
+		p.head = head.buf;
+		code = make_head(&head, nl, opts->settings);
+	}
+	if (!code)
+		code = list_flows(nl, f, &p);
+	*left_out = p.translated;
+	return code;
+}
+
+int cmd_save(const struct options *opts, int argc, char **argv)
+{
+	__u64 left_out = 0;
+	static struct nl nl;
 	struct filter f;
 	int code;
 
@@ -80,20 +109,11 @@ int cmd_save(const struct options *opts, int argc, char **argv)
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;
-	printer_init(&p, &std, opts);
-	if (opts->json) {
-		p.windows = true;
-	} else {
-		p.form = PRINT_SAVE;
-		p.head = head.buf;
-		code = make_head(&head, &nl, opts->settings);
-	}
-	if (!code)
-		code = list_flows(&nl, &f, &p);
-	if (!code && p.translated)
+	code = save_table(&nl, opts, &f, &left_out);
+	if (!code && left_out)
 		warn("%llu translated flow%s match%s, and %s left out: restore cannot enter %s",
-		     p.translated, p.translated == 1 ? "" : "s", p.translated == 1 ? "es" : "",
-		     p.translated == 1 ? "is" : "are", p.translated == 1 ? "it" : "them");
+		     left_out, left_out == 1 ? "" : "s", left_out == 1 ? "es" : "",
+		     left_out == 1 ? "is" : "are", left_out == 1 ? "it" : "them");
 	if (!code)
 		code = tell_guarded(&nl, &f);
 	nl_close(&nl);

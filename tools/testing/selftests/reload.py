@@ -195,6 +195,22 @@ def _(net):
     close(talks)
 
 
+@case("translated flows of its own, which restore cannot enter, are not lost unless forced", only="flowtrack")
+def _(net):
+    net.reset(STRICT + NAT)
+    keep(net)
+    net.r.tool("set", "nat", "snat")
+    before = loaded_build()
+    with Talk(net.c, net.s, Net.S[4], 9290) as talk:
+        talk.start()
+        net.where((1, 0), "a translated connection", odport=9290)
+        check("translated flows cannot be restored" in reload(net.r, KO, wanted=REFUSED), "nothing said")
+        equal(loaded_build(), before, "the module")
+        talk.alive()
+    net.r.tool("flush")
+    net.r.tool("set", "nat", "never")
+
+
 @case("a module that does not load: the old one is back, and all goes on", only="flowtrack")
 def _(net):
     net.reset(STRICT)
