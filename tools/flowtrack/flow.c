@@ -403,6 +403,9 @@ bool flow_translated(const struct flow *f)
 	struct flow_tuple want;
 
 	flow_invert(f, &want);
+	/* What the kernel did not say is not there to be compared. */
 	return memcmp(t->src, want.src, len) || memcmp(t->dst, want.dst, len) ||
-	       t->sport != want.sport || t->dport != want.dport || t->icmp_id != want.icmp_id;
+	       (t->has & TUPLE_BIT(SPORT) && t->sport != want.sport) ||
+	       (t->has & TUPLE_BIT(DPORT) && t->dport != want.dport) ||
+	       (t->has & TUPLE_BIT(ICMP_ID) && t->icmp_id != want.icmp_id);
 }
