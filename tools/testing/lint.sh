@@ -222,7 +222,7 @@ check_shellcheck() {
 	{
 		files '*.sh'
 		echo .ci/run
-		files tools/packaging/PKGBUILD
+		files tools/packaging/PKGBUILD debian/tests/modules debian/tests/boots
 	} | xargs -r shellcheck -x -P SCRIPTDIR -s bash
 }
 

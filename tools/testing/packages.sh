@@ -125,6 +125,7 @@ build_and_install() {
 	ok "lintian" lintian --allow-root --fail-on error,warning build/deb/nf-flowtrack_"$version"_*.changes
 	ok "install" apt install ./build/deb/{flowtrack,nf-flowtrack-dkms}_"$version"_*.deb
 	ok "the module is built" is_built "$version"
+	ok "autopkgtest: the module for every kernel" debian/tests/modules
 	ok "the tool is of that version" tool_is "$version"
 	ok "the unit is there, and not enabled" unit_is disabled
 	ok "the unit of the log of flows" log_unit_is_sound
