@@ -15,10 +15,9 @@
 #include "base/stats.h"
 #include "base/tenant.h"
 #include "control.h"
-#include "flow/shadow.h"
 #include "flow/table.h"
 #include "guard/feed.h"
-#include "guard/sweep.h"
+#include "guard/watch.h"
 #include "net.h"
 #include "policy/source.h"
 #include "track/ahead.h"
@@ -89,7 +88,7 @@ u32 ft_settings_get(struct ft_net *tn, unsigned int attr)
 	case A(BUCKETS_AUTO):
 		return !READ_ONCE(tn->set.v[A(BUCKETS)]);
 	case A(GUARDED):
-		return ft_shadow_count(&tn->guard.shadows);
+		return ft_guard_count(tn);
 	case A(SRC_COUNT):
 		return ft_source_count(tn);
 	default:
@@ -282,8 +281,10 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 		ft_guard_start(tn);
 	if (which & BIT_ULL(A(LOOKAHEAD)))
 		ft_ahead_set(tn);
-	if (ft_source_apply(tn, sources))
+	if (ft_source_apply(tn, sources)) {
+		ft_guard_show(tn);
 		ft_guard_recount(tn);
+	}
 	if (which & FILL_SETTINGS)
 		ft_net_scan_soon(tn);
 	return 0;

@@ -20,7 +20,7 @@
 #include "flow/flow.h"
 #include "flow/shadow.h"
 #include "flow/table.h"
-#include "guard/sweep.h"
+#include "guard/watch.h"
 #include "main.h"
 #include "net.h"
 #include "netlink/netlink.h"

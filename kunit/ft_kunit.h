@@ -17,7 +17,7 @@
 #include <net/ip.h>
 
 #include "control.h"
-#include "guard/sweep.h"
+#include "guard/watch.h"
 #include "main.h"
 #include "net.h"
 #include "track/admit.h"
@@ -53,6 +53,9 @@ static inline struct ft_net *ft_kunit_net(struct kunit *test, u32 max)
 	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = max;
 	KUNIT_ASSERT_EQ(test, ft_net_flows_init(tn, FT_BUCKETS_MIN), 0);
 	KUNIT_ASSERT_EQ(test, ft_guard_init(tn), 0);
+	/* Shadows are kept, whatever room there is, unless a test wants it otherwise. */
+	tn->guard.calm_max = FT_GUARD_AWAKE;
+	tn->guard.wanted_until = ft_now() + 3600 * HZ;
 	KUNIT_ASSERT_EQ(test, ft_pool_net_init(tn), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, ft_kunit_net_free,
 							tn), 0);

@@ -7,7 +7,7 @@
 #include "guard/idle.h"
 #include "guard/learn.h"
 #include "guard/room.h"
-#include "guard/sweep.h"
+#include "guard/watch.h"
 
 #define ASSURED		(IPS_SEEN_REPLY | IPS_ASSURED)
 #define UNKNOWN		FT_GUARD_IDLE_UNKNOWN
@@ -33,6 +33,10 @@ static struct ft_net *guard_net(struct kunit *test)
 	struct ft_net *tn = ft_kunit_net(test, 100);
 
 	KUNIT_ASSERT_EQ(test, nf_conntrack_count(&init_net), 0);
+	/* As if packets came by; and as if nobody looked. */
+	tn->hooked = true;
+	tn->guard.calm_max = nf_conntrack_max;
+	tn->guard.wanted_until = ft_now();
 	return tn;
 }
 
@@ -137,8 +141,8 @@ static void learns(struct kunit *test)
 			ft_ct_drop(test, one);
 	}
 	nf_conntrack_max = 2 * n + 2;
-	ft_guard_start(tn);
-	flush_delayed_work(&tn->guard.work);
+	tn->guard.calm_max = nf_conntrack_max;
+	work(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 	KUNIT_EXPECT_FALSE(test, ft_guard_knows(tn));
 
@@ -214,8 +218,8 @@ static void emergency(struct kunit *test)
 	/* All that is left is in use, and known: nobody goes. */
 	for (i = active; i < n; i++)
 		ft_ct_delete(i);
-	work(tn);
 	nf_conntrack_max = active;
+	work(tn);
 	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_DROP);
 	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), active);
 }
@@ -241,11 +245,137 @@ static void rests(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 2 * n);
 }
 
+/* The next flow's first packet, as ft_confirm() has it. */
+static void first_packet(struct kunit *test, struct ft_net *tn, u32 i)
+{
+	struct nf_conn *ct = ft_ct_udp(test, i, ASSURED, 20 * HZ);
+
+	ct->status &= ~IPS_CONFIRMED;
+	ft_ct_feed(tn, ct);
+	ct->status |= IPS_CONFIRMED;
+	ft_ct_drop(test, ct);
+}
+
+/* While there is room nothing is kept; when it gets less, all is learned. */
+static void calm(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	unsigned int i, n = 100;
+	struct nf_conn *known;
+
+	nf_conntrack_max = 2 * n;
+	tn->guard.calm_max = 2 * n;
+	for (i = 0; i < n / 2; i++)
+		first_packet(test, tn, i);
+	known = ft_ct_udp(test, i++, ASSURED, 20 * HZ);
+	ft_ct_feed(tn, known);
+	KUNIT_EXPECT_TRUE(test, ft_guard_calm(&tn->guard));
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
+	KUNIT_EXPECT_EQ(test, ft_guard_count(tn), n / 2 + 1);
+	for (; i < n; i++)
+		first_packet(test, tn, i);
+	KUNIT_EXPECT_FALSE(test, ft_guard_calm(&tn->guard));
+	flush_delayed_work(&tn->guard.work);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
+	/* From now on each is known from its first packet. */
+	first_packet(test, tn, i++);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n + 1);
+
+	/* Not before there is clearly more room again. */
+	while (i > n * 9 / 10)
+		ft_ct_delete(--i);
+	work(tn);
+	KUNIT_EXPECT_FALSE(test, ft_guard_calm(&tn->guard));
+	while (i > n * 7 / 10)
+		ft_ct_delete(--i);
+	work(tn);
+	KUNIT_EXPECT_TRUE(test, ft_guard_calm(&tn->guard));
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
+
+	/* A lower limit is noticed by whatever packet comes. */
+	nf_conntrack_max = n;
+	KUNIT_EXPECT_FALSE(test, ft_guard_calm(&tn->guard));
+	ft_ct_feed(tn, known);
+	flush_delayed_work(&tn->guard.work);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), i);
+
+	/* Which means that there is no such limit: to be awake is that, too. */
+	nf_conntrack_max = U32_MAX;
+	work(tn);
+	KUNIT_EXPECT_FALSE(test, ft_guard_calm(&tn->guard));
+	ft_guard_show(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), i);
+	ft_ct_drop(test, known);
+}
+
+/* Who looks sees all, whatever room there is; and so does a limit by source. */
+static void shown(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	unsigned int i, n = 10;
+
+	for (i = 0; i < n; i++)
+		ft_ct_drop(test, ft_ct_udp(test, i, ASSURED, 20 * HZ));
+	work(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
+	ft_guard_show(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
+	first_packet(test, tn, i++);
+	work(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n + 1);
+	tn->guard.wanted_until = ft_now();
+	work(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
+	KUNIT_EXPECT_TRUE(test, ft_guard_calm(&tn->guard));
+
+	KUNIT_ASSERT_EQ(test, ft_settings_set(tn, FLOWTRACK_A_SETTINGS_SRC_MAX,
+					      100, NULL), 0);
+	tn->guard.wanted_until = ft_now();
+	work(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n + 1);
+	KUNIT_EXPECT_EQ(test, ft_source_count(tn), n + 1);
+	KUNIT_ASSERT_EQ(test, ft_settings_set(tn, FLOWTRACK_A_SETTINGS_SRC_MAX,
+					      0, NULL), 0);
+	tn->guard.wanted_until = ft_now();
+	work(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
+}
+
+/* Entries come and go all the time: that is no reason to look at all of them. */
+static void settles(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	unsigned int i, n = 1000;
+
+	nf_conntrack_max = n;
+	for (i = 0; i < n; i++)
+		ft_ct_drop(test, ft_ct_udp(test, i, ASSURED, 20 * HZ));
+	work(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
+	/* A pass took a while. */
+	tn->guard.sweep_after = U64_MAX;
+	for (i = 0; i < n / 10; i++)
+		ft_ct_delete(i);
+	work(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
+	/* Of so many it is. */
+	for (; i < n / 5; i++)
+		ft_ct_delete(i);
+	work(tn);
+	work(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n - n / 5);
+	KUNIT_EXPECT_LT(test, tn->guard.sweep_after, U64_MAX);
+	KUNIT_EXPECT_EQ(test, tn->guard.sweep_took, 0);
+}
+
 static struct kunit_case guard_learn_cases[] = {
 	KUNIT_CASE(idle_by_timeout),
 	KUNIT_CASE(learns),
 	KUNIT_CASE(emergency),
 	KUNIT_CASE(rests),
+	KUNIT_CASE(calm),
+	KUNIT_CASE(shown),
+	KUNIT_CASE(settles),
 	{}
 };
 

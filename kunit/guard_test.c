@@ -28,6 +28,8 @@ static struct ft_net *guard_net(struct kunit *test)
 	struct ft_net *tn = ft_kunit_net(test, 100);
 
 	KUNIT_ASSERT_EQ(test, nf_conntrack_count(&init_net), 0);
+	/* Nothing is left to be learned. */
+	tn->guard.learned = true;
 	return tn;
 }
 
@@ -51,7 +53,8 @@ static enum ft_guard_answer make_room(struct ft_net *tn)
 
 static void sweep(struct ft_net *tn)
 {
-	/* As after a second. */
+	/* As after a while. */
+	tn->guard.sweep_after = 0;
 	mod_delayed_work(system_dfl_wq, &tn->guard.work, 0);
 	flush_delayed_work(&tn->guard.work);
 }

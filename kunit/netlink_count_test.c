@@ -64,6 +64,7 @@ static void by_all(struct kunit *test)
 	ft_talk_flush(talk);
 	for (i = 0; i < 300; i++)
 		KUNIT_ASSERT_EQ(test, ft_talk_add(talk, i), 0);
+	ft_guard_show(ft_pernet(&init_net));
 	for (i = 0; i < 5; i++) {
 		ct = ft_ct_udp(test, i, i ? 0 : IPS_ASSURED | IPS_SEEN_REPLY, 60 * HZ);
 		WRITE_ONCE(ct->mark, 7);

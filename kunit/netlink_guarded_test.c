@@ -39,6 +39,7 @@ static struct ft_talk *begin(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, forget_all, NULL),
 			0);
 	KUNIT_ASSERT_EQ(test, nf_conntrack_count(&init_net), 0);
+	ft_guard_show(ft_pernet(&init_net));
 	KUNIT_ASSERT_EQ(test,
 			ft_shadow_count(&ft_pernet(&init_net)->guard.shadows), 0);
 	return talk;

@@ -180,6 +180,35 @@ static void born(struct ft_net *tn, const struct ft_shadow_key *key)
 }
 
 /**
+ * ft_guard_half_full() - will somebody have to go before long?
+ * @tn: namespace
+ *
+ * Context: any. Reads a line that others write to for each new flow.
+ * Return: false while more than half of nf_conntrack's table is free.
+ */
+bool ft_guard_half_full(const struct ft_net *tn)
+{
+	u32 max = READ_ONCE(nf_conntrack_max);
+
+	return max && nf_conntrack_count(tn->net) >= max / 2;
+}
+
+/**
+ * ft_guard_wake() - keep shadows from now on, and learn what they would be
+ * @tn: namespace
+ *
+ * Context: any.
+ */
+void ft_guard_wake(struct ft_net *tn)
+{
+	if (READ_ONCE(tn->guard.calm_max) == FT_GUARD_AWAKE)
+		return;
+	WRITE_ONCE(tn->guard.calm_max, FT_GUARD_AWAKE);
+	if (!READ_ONCE(tn->dying))
+		mod_delayed_work(tn->wq, &tn->guard.work, 0);
+}
+
+/**
  * ft_guard_kick() - make sure that shadows are compared with reality
  * @tn: namespace that has one
  *
@@ -207,13 +236,29 @@ enum ft_guard_answer ft_guard_refuse_source(struct ft_net *tn)
 	return FT_GUARD_PASS;
 }
 
-/* Never more shadows than nf_conntrack entries: its limit may have been lowered. */
+/*
+ * Never more shadows than nf_conntrack may have entries, whose limit may have been
+ * lowered; and than there are of entries that have ended, see ft_guard_sweep().
+ */
 static bool too_many(const struct ft_net *tn)
 {
 	u32 max = READ_ONCE(nf_conntrack_max);
+	u32 most = max_t(u32, max, nf_conntrack_count(tn->net));
 
 	return max && ft_shadow_count(&tn->guard.shadows) >=
-			      max_t(u32, max, nf_conntrack_count(tn->net));
+			      most + most / FT_GUARD_DRIFT_SHARE;
+}
+
+/* While there is room: may it go on so when this packet's flow has come? */
+static bool rests(struct ft_net *tn, const struct nf_conn *ct)
+{
+	if (nf_ct_is_confirmed(ct))
+		return true;
+	if (ft_guard_half_full(tn))
+		return false;
+	/* Who enters flows by ctnetlink passes no hook. */
+	ft_guard_kick(tn);
+	return true;
 }
 
 /**
@@ -235,8 +280,12 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
 	u32 bits, source;
 	int err;
 
+	/* All that comes while there is room is learned when there is not. */
+	if (ft_guard_calm(&tn->guard) && rests(tn, ct))
+		return FT_GUARD_GO;
 	if (!ft_setting(&tn->set, GUARD))
 		return FT_GUARD_GO;
+	ft_guard_wake(tn);
 	bits = ft_guard_bits(ct);
 	ft_shadow_key_set(&key, &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple,
 			  nf_ct_zone(ct));

@@ -25,6 +25,8 @@ bool ft_guard_end(struct ft_net *tn, const struct ft_shadow_key *key,
 		  struct nf_conn *ct);
 bool ft_guard_drop(struct ft_net *tn, const struct ft_shadow_key *key);
 bool ft_guard_forget(struct ft_net *tn, const struct ft_shadow_key *key);
+bool ft_guard_half_full(const struct ft_net *tn);
+void ft_guard_wake(struct ft_net *tn);
 void ft_guard_kick(struct ft_net *tn);
 u32 ft_guard_bits(const struct nf_conn *ct);
 u32 ft_guard_deadline(const struct nf_conn *ct);

@@ -39,14 +39,6 @@ bool ft_guard_knows(const struct ft_net *tn)
 	return unknown <= entries / UNKNOWN_SHARE + (s32)num_online_cpus();
 }
 
-/* While more than half of the table is free nobody will have to go. */
-static bool half_full(const struct ft_net *tn)
-{
-	u32 max = READ_ONCE(nf_conntrack_max);
-
-	return max && nf_conntrack_count(tn->net) >= max / 2;
-}
-
 /*
  * Learn the entries of a bucket. Under its lock, as ctnetlink's dump: an entry in
  * the table has a reference, and a resize takes all locks. Return: 1; 0: there
@@ -102,13 +94,13 @@ static void walk(struct ft_net *tn)
 }
 
 /**
- * ft_guard_learn() - learn what nf_conntrack has, if that matters and is not known
- * @tn: namespace
+ * ft_guard_learn() - learn what nf_conntrack has, if that is not known
+ * @tn: namespace whose shadows are kept
  *
  * What is known is there for newcomers at once: not the whole table has to have
  * been walked.
  *
- * Context: the work of sweep.c; may sleep.
+ * Context: the work of watch.c; may sleep.
  */
 void ft_guard_learn(struct ft_net *tn)
 {
@@ -116,10 +108,13 @@ void ft_guard_learn(struct ft_net *tn)
 	u64 begin = local_clock();
 	u64 took;
 
-	if (!half_full(tn) || ft_guard_knows(tn) ||
-	    !ft_setting(&tn->set, GUARD) || begin < guard->learn_after)
+	if (!ft_setting(&tn->set, GUARD) || !READ_ONCE(tn->hooked))
+		return;
+	if (guard->learned && (!ft_guard_half_full(tn) || ft_guard_knows(tn) ||
+			       begin < guard->learn_after))
 		return;
 	walk(tn);
+	WRITE_ONCE(guard->learned, true);
 	took = local_clock() - begin;
 	guard->learn_after = begin + max_t(u64, took * LEARN_SHARE, NSEC_PER_SEC);
 }

@@ -116,7 +116,8 @@ bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 	struct nf_conntrack_tuple tuple;
 	struct ft_shadow_key key;
 
-	if (has_room(tn, false) || !ft_setting(&tn->set, GUARD))
+	if (ft_guard_calm(&tn->guard) || has_room(tn, false) ||
+	    !ft_setting(&tn->set, GUARD))
 		return true;
 	/* What has no tuple gets no entry. */
 	if (!nf_ct_get_tuplepr(skb, skb_network_offset(skb), pf, tn->net,

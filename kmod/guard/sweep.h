@@ -7,9 +7,6 @@
 
 struct ft_net;
 
-int ft_guard_init(struct ft_net *tn);
-void ft_guard_start(struct ft_net *tn);
-void ft_guard_stop(struct ft_net *tn);
-void ft_guard_exit(struct ft_net *tn);
+void ft_guard_sweep(struct ft_net *tn);
 
 #endif /* _FT_GUARD_SWEEP_H */

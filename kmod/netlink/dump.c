@@ -24,6 +24,7 @@
 #include "flow/shadow.h"
 #include "flow/table.h"
 #include "guard/feed.h"
+#include "guard/watch.h"
 #include "net.h"
 #include "netlink/dump.h"
 #include "netlink/encode.h"
@@ -242,6 +243,8 @@ static void walk_guarded(struct message *msg, struct dump *dump)
 	const u32 len = msg->skb->len;
 	int more;
 
+	/* Each message is some time after the last one. */
+	ft_guard_show(msg->tn);
 	msg->cb->seq = dump->seq;
 	rcu_read_lock();
 	more = ft_shadow_walk(&msg->tn->guard.shadows, &dump->shadows,

@@ -21,6 +21,7 @@
 #include "flow/shadow.h"
 #include "flow/tuple.h"
 #include "guard/feed.h"
+#include "guard/watch.h"
 #include "net.h"
 #include "netlink/encode.h"
 #include "netlink/filter.h"
@@ -207,7 +208,7 @@ struct nf_conn *ft_netlink_guarded_get(struct ft_net *tn,
 	ct = nf_ct_tuplehash_to_ctrack(found);
 	ft_shadow_key_set(&shadow, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
 			  nf_ct_zone(ct));
-	if (!ft_shadow_find(&tn->guard.shadows, &shadow)) {
+	if (!ft_guard_has(tn, &shadow)) {
 		nf_ct_put(ct);
 		ct = NULL;
 	}
@@ -225,6 +226,7 @@ static int walk_shadows(struct ft_net *tn, ft_shadow_fn fn, void *arg, bool once
 	struct ft_shadow_cursor cursor = {};
 	int more;
 
+	ft_guard_show(tn);
 	do {
 		rcu_read_lock();
 		more = ft_shadow_walk(&tn->guard.shadows, &cursor, WALK_SLICE, fn, arg);

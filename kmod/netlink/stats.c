@@ -17,6 +17,7 @@
 #include "base/stats.h"
 #include "flow/shadow.h"
 #include "flow/table.h"
+#include "guard/watch.h"
 #include "net.h"
 #include "netlink/family.h"
 #include "netlink/stats.h"
@@ -74,7 +75,7 @@ static void read_gauges(struct ft_net *tn, struct ft_stats *stats)
 	stats->v[FLOWTRACK_A_STATS_FLOWS] = flows;
 	stats->v[FLOWTRACK_A_STATS_FLOWS_MAX] = room;
 	stats->v[FLOWTRACK_A_STATS_FLOWS_FILL] = per_mille(flows, room);
-	stats->v[FLOWTRACK_A_STATS_GUARDED] = ft_shadow_count(&tn->guard.shadows);
+	stats->v[FLOWTRACK_A_STATS_GUARDED] = ft_guard_count(tn);
 	stats->v[FLOWTRACK_A_STATS_CONNTRACK] = entries;
 	stats->v[FLOWTRACK_A_STATS_CONNTRACK_MAX] = limit;
 	stats->v[FLOWTRACK_A_STATS_CONNTRACK_FILL] = per_mille(entries, limit);

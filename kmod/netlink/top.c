@@ -9,6 +9,7 @@
 #include <net/netlink.h>
 
 #include "flow/tuple.h"
+#include "guard/watch.h"
 #include "net.h"
 #include "netlink/family.h"
 #include "netlink/top.h"
@@ -167,6 +168,7 @@ int ft_netlink_top_get(struct sk_buff *skb, struct genl_info *info)
 		order = nla_get_u8(info->attrs[A(ORDER)]);
 	if (info->attrs[A(LIMIT)])
 		limit = nla_get_u32(info->attrs[A(LIMIT)]);
+	ft_guard_show(tn);
 	err = ft_top_refresh(tn);
 	if (err) {
 		GENL_SET_ERR_MSG(info, "no memory for a sample of the table");

@@ -409,8 +409,9 @@ unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 
 	if (nf_ct_is_template(ct))
 		return NF_ACCEPT;
+	/* Nothing to be known of it, as long as there is room. */
 	if (nf_ct_is_confirmed(ct))
-		return feed(tn, skb, ct, false);
+		return ft_guard_calm(&tn->guard) ? NF_ACCEPT : feed(tn, skb, ct, false);
 	if (ctinfo == IP_CT_NEW)
 		return confirm_first(tn, skb, ct, state);
 	/* What "reject" answers does not confirm what it carries. */

@@ -18,7 +18,7 @@
 #include <net/netfilter/nf_conntrack.h>
 
 #include "base/settings.h"
-#include "guard/sweep.h"
+#include "guard/watch.h"
 #include "net.h"
 #include "track/ahead.h"
 #include "track/carrier.h"

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/jiffies.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/timekeeping.h>
+#include <linux/workqueue.h>
+#include <net/netfilter/nf_conntrack.h>
+
+#include "base/settings.h"
+#include "base/tenant.h"
+#include "flow/shadow.h"
+#include "guard/feed.h"
+#include "guard/guard.h"
+#include "guard/heavy.h"
+#include "guard/learn.h"
+#include "guard/sweep.h"
+#include "guard/watch.h"
+#include "net.h"
+#include "policy/loan.h"
+#include "policy/watermark.h"
+
+/* Shadows are kept for so long after somebody has looked at them. */
+#define SHOWN_FOR	(10 * HZ)
+/* Per cent of nf_conntrack's table below which they are not: less than half. */
+#define CALM_PERCENT	40
+/* Buckets between two chances for others to run. */
+#define FORGET_SLICE	256
+
+/* Is the table nearly full, or were newcomers refused since the last look? */
+static bool watch_pressed(const struct ft_net *tn)
+{
+	u64 max = READ_ONCE(nf_conntrack_max);
+
+	return READ_ONCE(tn->guard.refused) ||
+	       (max && (u64)nf_conntrack_count(tn->net) * 10 >= max * 9);
+}
+
+static void look(struct ft_net *tn)
+{
+	ft_guard_learn(tn);
+	ft_guard_sweep(tn);
+	if (watch_pressed(tn)) {
+		WRITE_ONCE(tn->guard.refused, false);
+		ft_guard_heavy_look(tn);
+	} else if (rcu_access_pointer(tn->guard.heavy)) {
+		ft_guard_heavy_forget(tn);
+	}
+}
+
+/* Somebody looks at shadows, or a limit for each source counts them. */
+static bool wanted(const struct ft_net *tn)
+{
+	return rcu_access_pointer(tn->sources.table) ||
+	       (s32)(READ_ONCE(tn->guard.wanted_until) - ft_now()) > 0;
+}
+
+/* Is there room, under a limit of @max? */
+static bool has_room(const struct ft_net *tn, u32 max)
+{
+	u64 count = nf_conntrack_count(tn->net);
+
+	if (max == FT_GUARD_AWAKE)
+		return false;
+	return !max || count * 100 < (u64)max * CALM_PERCENT;
+}
+
+static int forget(struct ft_shadow *shadow, void *arg)
+{
+	struct ft_shadow_key key = shadow->key;
+
+	ft_guard_drop(arg, &key);
+	return 0;
+}
+
+/* A packet that saw it otherwise may add one even now: a second later, again. */
+static void forget_all(struct ft_net *tn)
+{
+	struct ft_shadow_cursor cursor = {};
+	int more;
+
+	do {
+		rcu_read_lock();
+		more = ft_shadow_walk(&tn->guard.shadows, &cursor, FORGET_SLICE,
+				      forget, tn);
+		rcu_read_unlock();
+		/* Being resized, by what was dropped here. */
+		if (more < 0)
+			schedule_timeout_uninterruptible(1);
+		cond_resched();
+	} while (more && !READ_ONCE(tn->dying));
+}
+
+static void rest(struct ft_net *tn, u32 max)
+{
+	struct ft_guard *guard = &tn->guard;
+
+	WRITE_ONCE(guard->learned, false);
+	/* Pairs with that in ft_guard_show(): it sees this, or we what it wants. */
+	smp_mb();
+	if (wanted(tn)) {
+		WRITE_ONCE(guard->learned, true);
+		return;
+	}
+	WRITE_ONCE(guard->calm_max, max);
+	if (rcu_access_pointer(guard->heavy))
+		ft_guard_heavy_forget(tn);
+	guard->cursor = (struct ft_shadow_cursor){};
+	guard->others = 0;
+	guard->settled = true;
+	guard->verify = false;
+	guard->sweep_took = 0;
+}
+
+/* How many entries there may be, but for those that are reserved. */
+static u32 conntrack_room(const struct ft_net *tn)
+{
+	u32 max = READ_ONCE(nf_conntrack_max);
+
+	return max - min(ft_setting(&tn->set, RESERVED), max / 2);
+}
+
+static bool is_awake(const struct ft_net *tn)
+{
+	return READ_ONCE(tn->guard.calm_max) == FT_GUARD_AWAKE;
+}
+
+static void guard_work(struct work_struct *work)
+{
+	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,
+					 guard.work);
+	u32 max = READ_ONCE(nf_conntrack_max);
+	const u64 began = ktime_get_ns();
+
+	if (ft_guard_half_full(tn) && ft_setting(&tn->set, GUARD))
+		ft_guard_wake(tn);
+	if (is_awake(tn)) {
+		look(tn);
+		if (!wanted(tn) && has_room(tn, max))
+			rest(tn, max);
+	}
+	if (!is_awake(tn) && ft_shadow_count(&tn->guard.shadows))
+		forget_all(tn);
+	ft_watermark_conntrack(tn, &tn->guard.watermark, nf_conntrack_count(tn->net),
+			       conntrack_room(tn));
+	/*
+	 * Without entries there is nothing to do: the next one starts it. But
+	 * listeners that were told that the table fills are told that there is
+	 * room.
+	 */
+	if (is_awake(tn) || nf_conntrack_count(tn->net) ||
+	    ft_shadow_count(&tn->guard.shadows) || tn->guard.watermark.above)
+		ft_guard_kick(tn);
+	ft_tenant_rest(tn->tenant, began, &tn->dying);
+}
+
+/**
+ * ft_guard_init() - prepare a namespace for guarding
+ * @tn: namespace; net and settings are set
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ft_guard_init(struct ft_net *tn)
+{
+	struct ft_guard *guard = &tn->guard;
+	int err;
+
+	err = ft_shadows_init(&guard->shadows);
+	if (err)
+		return err;
+	INIT_DELAYED_WORK(&guard->work, guard_work);
+	guard->cursor = (struct ft_shadow_cursor){};
+	ft_watermark_prepare(&guard->watermark, U32_MAX);
+	guard->others = 0;
+	guard->settled = true;
+	guard->verify = false;
+	guard->refused = false;
+	RCU_INIT_POINTER(guard->heavy, NULL);
+	ft_loan_init(&guard->loan);
+	guard->hopeless = ft_now() - 1;
+	guard->learned = false;
+	guard->learn_after = 0;
+	guard->sweep_after = 0;
+	guard->sweep_took = 0;
+	guard->wanted_until = ft_now();
+	WRITE_ONCE(guard->calm_max, READ_ONCE(nf_conntrack_max));
+	return 0;
+}
+
+/**
+ * ft_guard_start() - find out what nf_conntrack tracks already
+ * @tn: namespace whose packets come by from now on
+ *
+ * Context: any.
+ */
+void ft_guard_start(struct ft_net *tn)
+{
+	/* While none came by there were entries that nobody learned. */
+	WRITE_ONCE(tn->guard.learned, false);
+	if (ft_guard_half_full(tn))
+		ft_guard_wake(tn);
+	if (is_awake(tn) && !READ_ONCE(tn->dying))
+		mod_delayed_work(tn->wq, &tn->guard.work, 0);
+}
+
+/**
+ * ft_guard_show() - somebody is about to look at the shadows: have all of them
+ * @tn: namespace
+ *
+ * They are kept for some seconds more.
+ *
+ * Context: may sleep.
+ */
+void ft_guard_show(struct ft_net *tn)
+{
+	WRITE_ONCE(tn->guard.wanted_until, ft_now() + SHOWN_FOR);
+	/* Pairs with that in rest(). */
+	smp_mb();
+	if (READ_ONCE(tn->guard.learned))
+		return;
+	/* The work may be about to come to rest. */
+	do {
+		ft_guard_wake(tn);
+		flush_delayed_work(&tn->guard.work);
+	} while (ft_guard_calm(&tn->guard) && !READ_ONCE(tn->dying));
+}
+
+/* Is each entry of nf_conntrack guarded, though there are no shadows? */
+static bool guards_all(const struct ft_net *tn)
+{
+	return ft_guard_calm(&tn->guard) && READ_ONCE(tn->hooked) &&
+	       ft_setting(&tn->set, GUARD);
+}
+
+/**
+ * ft_guard_has() - is a flow guarded?
+ * @tn: namespace
+ * @key: the flow, which nf_conntrack tracks
+ *
+ * Context: RCU read side.
+ * Return: true if so.
+ */
+bool ft_guard_has(struct ft_net *tn, const struct ft_shadow_key *key)
+{
+	return guards_all(tn) || ft_shadow_find(&tn->guard.shadows, key);
+}
+
+/**
+ * ft_guard_count() - how many flows are guarded
+ * @tn: namespace
+ *
+ * Context: any.
+ * Return: the number.
+ */
+u32 ft_guard_count(const struct ft_net *tn)
+{
+	if (guards_all(tn))
+		return nf_conntrack_count(tn->net);
+	return ft_shadow_count(&tn->guard.shadows);
+}
+
+/**
+ * ft_guard_stop() - compare shadows with reality no more
+ * @tn: namespace, with dying set; no packet is in a hook any more
+ *
+ * The shadows stay, as reports count them: see ft_top_exit().
+ *
+ * Context: may sleep.
+ */
+void ft_guard_stop(struct ft_net *tn)
+{
+	cancel_delayed_work_sync(&tn->guard.work);
+	ft_guard_heavy_forget(tn);
+}
+
+/**
+ * ft_guard_exit() - forget what was guarded in a namespace
+ * @tn: namespace, after ft_guard_stop() and when nobody counts shadows any more
+ *
+ * Context: may sleep.
+ */
+void ft_guard_exit(struct ft_net *tn)
+{
+	ft_shadows_exit(&tn->guard.shadows);
+}
