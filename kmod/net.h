@@ -28,6 +28,7 @@
 #include "policy/source.h"
 #include "policy/top.h"
 #include "policy/watermark.h"
+#include "track/consumers.h"
 #include "track/nat_end.h"
 
 struct ctl_table_header;
@@ -74,6 +75,7 @@ struct ft_pool;
  * @full_log: limits the message about the full table
  * @guard: of the flows that stay in nf_conntrack
  * @nat_end: translated flows that are to end
+ * @consumers: who needs flows to stay there
  * @sysctl: registered table
  * @sysctl_table: its storage
  * @dying: the namespace goes away: nothing is scheduled any more
@@ -111,6 +113,7 @@ struct ft_net {
 	struct ratelimit_state full_log;
 	struct ft_guard guard;
 	struct ft_nat_end nat_end;
+	struct ft_consumers consumers;
 	struct ctl_table_header *sysctl;
 	struct ctl_table *sysctl_table;
 	bool dying;

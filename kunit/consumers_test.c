@@ -2,6 +2,7 @@
 #include <linux/netfilter_ipv4.h>
 #include <net/net_namespace.h>
 #include <net/netfilter/nf_conntrack_helper.h>
+#include <net/netfilter/nf_tables.h>
 
 #include "ft_kunit.h"
 #include "track/consumers.h"
@@ -24,12 +25,12 @@ static const struct nf_conntrack_expect_policy test_policy = {
 	.timeout = 1,
 };
 
-static enum ft_need need(u8 pf)
+static enum ft_need need(struct ft_net *tn, u8 pf)
 {
 	enum ft_need need;
 
 	rcu_read_lock();
-	need = ft_consumers_need(&init_net, pf);
+	need = ft_consumers_need(tn, pf);
 	rcu_read_unlock();
 	return need;
 }
@@ -37,16 +38,18 @@ static enum ft_need need(u8 pf)
 /* A helper that registers must see flows first, once it is looked for. */
 static void helpers(struct kunit *test)
 {
+	struct ft_net *tn = ft_kunit_net(test, 10);
+
 	test_helper.help = no_help;
 	test_helper.expect_policy = &test_policy;
-	KUNIT_EXPECT_EQ(test, need(NFPROTO_IPV4), FT_NEED_NOTHING);
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_NOTHING);
 	KUNIT_ASSERT_EQ(test, nf_conntrack_helper_register(&test_helper), 0);
 	ft_consumers_look();
-	KUNIT_EXPECT_EQ(test, need(NFPROTO_IPV4), FT_NEED_FIRST);
-	KUNIT_EXPECT_EQ(test, need(NFPROTO_IPV6), FT_NEED_FIRST);
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_FIRST);
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV6), FT_NEED_FIRST);
 	nf_conntrack_helper_unregister(&test_helper);
 	ft_consumers_look();
-	KUNIT_EXPECT_EQ(test, need(NFPROTO_IPV4), FT_NEED_NOTHING);
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_NOTHING);
 }
 
 #ifdef CONFIG_NF_CONNTRACK_LABELS
@@ -54,12 +57,13 @@ static void helpers(struct kunit *test)
 static void labels(struct kunit *test)
 {
 	int *used = (int *)&init_net.ct.labels_used;
+	struct ft_net *tn = ft_kunit_net(test, 10);
 
 	KUNIT_ASSERT_EQ(test, *used, 0);
 	*used = 1;
-	KUNIT_EXPECT_EQ(test, need(NFPROTO_IPV4), FT_NEED_ALL);
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_ALL);
 	*used = 0;
-	KUNIT_EXPECT_EQ(test, need(NFPROTO_IPV4), FT_NEED_NOTHING);
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_NOTHING);
 }
 #endif
 
@@ -72,6 +76,7 @@ static unsigned int pass(void *priv, struct sk_buff *skb,
 /* NAT is where its hooks are: in this namespace, and for this family. */
 static void nat_by_its_hooks(struct kunit *test)
 {
+	struct ft_net *tn = ft_kunit_net(test, 10);
 	static const struct nf_nat_hook hook;
 	static struct nf_hook_ops ops = {
 		.hook = pass,
@@ -82,17 +87,17 @@ static void nat_by_its_hooks(struct kunit *test)
 	const struct nf_nat_hook *real;
 
 	real = rcu_replace_pointer(nf_nat_hook, &hook, true);
-	KUNIT_EXPECT_EQ(test, need(NFPROTO_IPV4), FT_NEED_NOTHING);
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_NOTHING);
 	if (nf_register_net_hook(&init_net, &ops)) {
 		KUNIT_FAIL(test, "no hook");
 		goto out;
 	}
-	KUNIT_EXPECT_EQ(test, need(NFPROTO_IPV4), FT_NEED_FIRST);
-	KUNIT_EXPECT_EQ(test, need(NFPROTO_IPV6), FT_NEED_NOTHING);
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_FIRST);
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV6), FT_NEED_NOTHING);
 	nf_unregister_net_hook(&init_net, &ops);
 	ops.priority = NF_IP_PRI_NAT_DST + 1;
 	if (!nf_register_net_hook(&init_net, &ops)) {
-		KUNIT_EXPECT_EQ(test, need(NFPROTO_IPV4), FT_NEED_NOTHING);
+		KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_NOTHING);
 		nf_unregister_net_hook(&init_net, &ops);
 	}
 	ops.priority = NF_IP_PRI_NAT_DST;
@@ -101,12 +106,58 @@ out:
 	synchronize_rcu();
 }
 
+#if IS_ENABLED(CONFIG_NF_TABLES)
+/* A table's objects count as long as it has a chain at a hook. */
+static void objects_of_tables(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 10);
+	static struct nft_object_type type;
+	static const struct nft_object_ops object_ops = { .type = &type };
+	static struct nft_object object = { .ops = &object_ops };
+	static struct nft_table table = {
+		.objects = LIST_HEAD_INIT(table.objects),
+	};
+	static struct nft_chain chain = { .table = &table };
+	static struct nf_hook_ops ops = {
+		.hook = pass,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.hook_ops_type = NF_HOOK_OP_NF_TABLES,
+		.priv = &chain,
+	};
+
+	KUNIT_ASSERT_EQ(test, nf_register_net_hook(&init_net, &ops), 0);
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_NOTHING);
+	type.type = NFT_OBJECT_CT_TIMEOUT;
+	list_add_tail_rcu(&object.list, &table.objects);
+	table.hgenerator++;
+	table.use++;
+	/* As if a jiffy had passed. */
+	tn->consumers.looked--;
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_FIRST);
+	type.type = NFT_OBJECT_SECMARK;
+	tn->consumers.looked--;
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_FIRST);
+	table.hgenerator++;
+	tn->consumers.looked--;
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_ALL);
+	list_del_rcu(&object.list);
+	table.use--;
+	tn->consumers.looked--;
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_NOTHING);
+	nf_unregister_net_hook(&init_net, &ops);
+}
+#endif
+
 static struct kunit_case consumers_cases[] = {
 	KUNIT_CASE(helpers),
 #ifdef CONFIG_NF_CONNTRACK_LABELS
 	KUNIT_CASE(labels),
 #endif
 	KUNIT_CASE(nat_by_its_hooks),
+#if IS_ENABLED(CONFIG_NF_TABLES)
+	KUNIT_CASE(objects_of_tables),
+#endif
 	{}
 };
 

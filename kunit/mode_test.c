@@ -129,7 +129,7 @@ static void modes(struct kunit *test)
 	enum ft_need need;
 
 	rcu_read_lock();
-	need = ft_consumers_need(tn->net, NFPROTO_IPV4);
+	need = ft_consumers_need(tn, NFPROTO_IPV4);
 	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_ALWAYS;
 	KUNIT_EXPECT_TRUE(test, ft_mode_adopting(tn, NFPROTO_IPV4));
 	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_NEVER;

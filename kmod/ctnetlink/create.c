@@ -64,7 +64,7 @@ static void set_birth(struct ft_stand_in *stand_in, const struct ft_net *tn,
  * Context: process.
  * Return: true if so; else it is one for nf_conntrack.
  */
-bool ft_ctnl_birth_own(const struct ft_net *tn, const struct nlattr * const cda[],
+bool ft_ctnl_birth_own(struct ft_net *tn, const struct nlattr * const cda[],
 		       const struct ft_ctnl_birth *birth)
 {
 	struct ft_stand_in stand_in;
@@ -74,7 +74,7 @@ bool ft_ctnl_birth_own(const struct ft_net *tn, const struct nlattr * const cda[
 		return false;
 	set_birth(&stand_in, tn, birth);
 	rcu_read_lock();
-	own = ft_consumers_need(tn->net, birth->family) != FT_NEED_ALL &&
+	own = ft_consumers_need(tn, birth->family) != FT_NEED_ALL &&
 	      ft_mode_adoptable(&stand_in.ct);
 	rcu_read_unlock();
 	return own;

@@ -23,7 +23,7 @@ struct ft_ctnl_birth {
 	u8 family;
 };
 
-bool ft_ctnl_birth_own(const struct ft_net *tn, const struct nlattr * const cda[],
+bool ft_ctnl_birth_own(struct ft_net *tn, const struct nlattr * const cda[],
 		       const struct ft_ctnl_birth *birth);
 int ft_ctnl_create_own(struct ft_net *tn, const struct nlattr * const cda[],
 		       const struct ft_ctnl_birth *birth);

@@ -358,8 +358,10 @@ static unsigned int confirm_first(struct ft_net *tn, struct sk_buff *skb, struct
 	bool translated = ct->status & IPS_NAT_MASK;
 	unsigned int verdict;
 
+	if (state->hook == NF_INET_LOCAL_IN && ct->status & IPS_DST_NAT)
+		ft_consumers_redirected(tn, ct);
 	if (ft_mode_adopting(tn, state->pf) && !(ft_carrier_notes(ct) & FT_NOTE_STAYS) &&
-	    !ft_mode_stays(tn, state, nf_ct_protonum(ct)) &&
+	    !ft_mode_stays(tn, state, ct) &&
 	    (translated ? ft_nat_adoptable(tn, state, ct) : ft_mode_adoptable(ct)) &&
 	    has_its_tuple(skb, state, ct)) {
 		local_bh_disable();

@@ -10,10 +10,16 @@
  *	helpers		one is in nf_ct_helper_hash
  *	labels		rules of the namespace that use them are counted by
  *			nf_conntrack
+ *	objects		a table of nftables that has a chain in the namespace
+ *			has them
+ *	translated	a packet came in that was sent to somewhere else
  *
  * A consumer that is built into the kernel is seen by its hooks alone.
  */
+#include <linux/bitmap.h>
 #include <linux/export.h>
+#include <linux/hash.h>
+#include <linux/jiffies.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -22,10 +28,14 @@
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
 #include <linux/notifier.h>
+#include <linux/rculist.h>
 #include <linux/string.h>
 #include <net/net_namespace.h>
+#include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_helper.h>
+#include <net/netfilter/nf_tables.h>
 
+#include "net.h"
 #include "track/consumers.h"
 
 /**
@@ -252,6 +262,96 @@ static bool labels_used(const struct net *net)
 #endif
 }
 
+#if IS_ENABLED(CONFIG_NF_TABLES)
+/*
+ * What a table's objects do to the entry that is not confirmed yet, or keep in
+ * it for as long as it lives.
+ */
+static enum ft_need table_need(const struct nft_table *table)
+{
+	enum ft_need need = FT_NEED_NOTHING;
+	const struct nft_object *object;
+
+	list_for_each_entry_rcu(object, &table->objects, list) {
+		switch (object->ops->type->type) {
+		case NFT_OBJECT_SECMARK:
+			return FT_NEED_ALL;
+		case NFT_OBJECT_CT_TIMEOUT:
+		case NFT_OBJECT_CT_EXPECT:
+			need = FT_NEED_FIRST;
+			break;
+		}
+	}
+	return need;
+}
+
+/* Goes through the tables that have a chain at a hook. */
+static void look_at_tables(const struct nf_hook_entries *entries,
+			   unsigned long *state, enum ft_need *need)
+{
+	const struct nft_table *table;
+	struct nf_hook_ops **ops;
+	unsigned int i;
+
+	if (!entries)
+		return;
+	ops = nf_hook_entries_get_hook_ops(entries);
+	for (i = 0; i < entries->num_hook_entries; i++) {
+		if (ops[i]->hook_ops_type != NF_HOOK_OP_NF_TABLES)
+			continue;
+		table = ((const struct nft_chain *)ops[i]->priv)->table;
+		/* What is added has a handle, what is removed is used no more. */
+		*state = hash_long(*state + (unsigned long)table +
+				   READ_ONCE(table->hgenerator), BITS_PER_LONG);
+		/* Not just added: the lowest bits are not compared. */
+		*state = hash_long(*state + READ_ONCE(table->use),
+				   BITS_PER_LONG);
+		if (need)
+			*need = max(*need, table_need(table));
+	}
+}
+
+static unsigned long look_at_hooks(const struct net *net, enum ft_need *need)
+{
+	unsigned long state = 0;
+	unsigned int hook;
+
+	for (hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
+		look_at_tables(rcu_dereference(net->nf.hooks_ipv4[hook]),
+			       &state, need);
+		look_at_tables(rcu_dereference(net->nf.hooks_ipv6[hook]),
+			       &state, need);
+	}
+	return state;
+}
+#else
+static unsigned long look_at_hooks(const struct net *net, enum ft_need *need)
+{
+	return 0;
+}
+#endif
+
+/*
+ * Objects are many, and nobody tells when one comes: the first that asks in a
+ * jiffy looks whether a table has changed, and only then what it has.
+ */
+static enum ft_need objects_need(struct ft_net *tn)
+{
+	struct ft_consumers *known = &tn->consumers;
+	unsigned long was = READ_ONCE(known->tables), now;
+	enum ft_need need = FT_NEED_NOTHING;
+
+	if (READ_ONCE(known->looked) == (u32)jiffies)
+		return was & FT_NEED_MASK;
+	WRITE_ONCE(known->looked, (u32)jiffies);
+	now = look_at_hooks(tn->net, NULL) & ~FT_NEED_MASK;
+	if (now == (was & ~FT_NEED_MASK))
+		return was & FT_NEED_MASK;
+	look_at_hooks(tn->net, &need);
+	WRITE_ONCE(known->tables, now | need);
+	return need;
+}
+
 static bool at_work(const struct consumer *consumer, const struct net *net)
 {
 	const struct module *module = rcu_dereference(consumer->module);
@@ -312,26 +412,53 @@ bool ft_consumers_nat(const struct net *net, u8 pf)
 	return ft_consumers_nat_hook(net, pf, NF_INET_PRE_ROUTING);
 }
 
+/* Where the first packet of a flow arrives, as translated. */
+static unsigned int port_bit(const struct nf_conn *ct)
+{
+	return ntohs(nf_ct_tuple(ct, IP_CT_DIR_REPLY)->src.u.all) %
+	       FT_CONSUMERS_PORTS;
+}
+
+/**
+ * ft_consumers_redirected() - a flow comes in that NAT has sent here
+ * @tn: namespace
+ * @ct: the flow, unconfirmed, with another destination
+ *
+ * Context: RCU read side.
+ */
+void ft_consumers_redirected(struct ft_net *tn, const struct nf_conn *ct)
+{
+	unsigned int bit = port_bit(ct);
+
+	if (!test_bit(bit, tn->consumers.ports))
+		set_bit(bit, tn->consumers.ports);
+}
+
 /**
  * ft_consumers_redirect() - might a socket be asked for SO_ORIGINAL_DST?
- * @net: namespace
+ * @tn: namespace
  * @pf: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @ct: a flow that comes in, unconfirmed
  *
  * A transparent proxy asks for each connection that it accepts, also for one
  * that came to it as it is.
  *
  * Context: RCU read side.
- * Return: true if there are rules that redirect, and NAT in @net.
+ * Return: true if NAT has sent others to the same port, or there are rules that
+ * redirect, and NAT in @tn.
  */
-bool ft_consumers_redirect(const struct net *net, u8 pf)
+bool ft_consumers_redirect(const struct ft_net *tn, u8 pf,
+			   const struct nf_conn *ct)
 {
 	unsigned long left = READ_ONCE(loaded);
 	unsigned int i;
 
+	if (test_bit(port_bit(ct), tn->consumers.ports))
+		return true;
 	for_each_set_bit(i, &left, ARRAY_SIZE(consumers))
 		if (consumers[i].need == REDIRECT && !consumers[i].origin &&
-		    at_work(&consumers[i], net))
-			return ft_consumers_nat(net, pf);
+		    at_work(&consumers[i], tn->net))
+			return ft_consumers_nat(tn->net, pf);
 	return false;
 }
 
@@ -357,20 +484,22 @@ bool ft_consumers_origin(const struct net *net)
 
 /**
  * ft_consumers_need() - what is needed of nf_conntrack?
- * @net: namespace
+ * @tn: namespace
  * @pf: NFPROTO_IPV4 or NFPROTO_IPV6
  *
  * Context: RCU read side.
  * Return: the greatest need of those that are there.
  */
-enum ft_need ft_consumers_need(const struct net *net, u8 pf)
+enum ft_need ft_consumers_need(struct ft_net *tn, u8 pf)
 {
 	unsigned long left = READ_ONCE(loaded);
-	enum ft_need need = FT_NEED_NOTHING;
+	const struct net *net = tn->net;
+	enum ft_need need;
 	unsigned int i;
 
 	if (labels_used(net))
 		return FT_NEED_ALL;
+	need = objects_need(tn);
 	for_each_set_bit(i, &left, ARRAY_SIZE(consumers))
 		if (consumers[i].need > need && at_work(&consumers[i], net))
 			need = consumers[i].need;

@@ -9,9 +9,12 @@
 #ifndef _FT_TRACK_CONSUMERS_H
 #define _FT_TRACK_CONSUMERS_H
 
+#include <linux/bitmap.h>
 #include <linux/types.h>
 
+struct ft_net;
 struct net;
+struct nf_conn;
 struct nf_hook_entry;
 
 /**
@@ -26,14 +29,37 @@ enum ft_need {
 	FT_NEED_ALL,
 };
 
+/* enum ft_need takes the lowest bits of ft_consumers.tables. */
+#define FT_NEED_MASK		3UL
+
+/* Ports that are told apart; others are taken for one of them. */
+#define FT_CONSUMERS_PORTS	256
+
+/**
+ * struct ft_consumers - what is known of those of a namespace
+ * @looked: jiffies32 when @tables was compared
+ * @tables: what tells that nftables' tables are as they were, and the enum
+ *	ft_need of their objects
+ * @ports: those to which NAT has sent what came in
+ *
+ * No lock: who looks at the same time finds the same.
+ */
+struct ft_consumers {
+	u32 looked;
+	unsigned long tables;
+	DECLARE_BITMAP(ports, FT_CONSUMERS_PORTS);
+};
+
 int ft_consumers_init(void);
 void ft_consumers_exit(void);
 void ft_consumers_look(void);
-enum ft_need ft_consumers_need(const struct net *net, u8 pf);
+enum ft_need ft_consumers_need(struct ft_net *tn, u8 pf);
 const struct nf_hook_entry *
 ft_consumers_nat_hook(const struct net *net, u8 pf, unsigned int hook);
 bool ft_consumers_nat(const struct net *net, u8 pf);
 bool ft_consumers_origin(const struct net *net);
-bool ft_consumers_redirect(const struct net *net, u8 pf);
+void ft_consumers_redirected(struct ft_net *tn, const struct nf_conn *ct);
+bool ft_consumers_redirect(const struct ft_net *tn, u8 pf,
+			   const struct nf_conn *ct);
 
 #endif /* _FT_TRACK_CONSUMERS_H */

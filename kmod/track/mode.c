@@ -22,7 +22,7 @@
  * Context: RCU read side.
  * Return: true if a packet that met no flow of ours is left to nf_conntrack.
  */
-bool ft_mode_adopting(const struct ft_net *tn, u8 pf)
+bool ft_mode_adopting(struct ft_net *tn, u8 pf)
 {
 	switch (ft_setting(&tn->set, ADOPT)) {
 	case FT_ADOPT_ALWAYS:
@@ -30,7 +30,7 @@ bool ft_mode_adopting(const struct ft_net *tn, u8 pf)
 	case FT_ADOPT_NEVER:
 		return false;
 	default:
-		return ft_consumers_need(tn->net, pf) != FT_NEED_NOTHING;
+		return ft_consumers_need(tn, pf) != FT_NEED_NOTHING;
 	}
 }
 
@@ -126,19 +126,21 @@ static bool has_other_reply(const struct nf_conn *ct)
  * ft_mode_stays() - must nf_conntrack keep a new flow, whatever it is?
  * @tn: namespace, adopting
  * @state: where its first packet is
- * @l4proto: IPPROTO_*
+ * @ct: its entry, unconfirmed
  *
  * Context: RCU read side.
  * Return: true if somebody will look for it in nf_conntrack's table.
  */
-bool ft_mode_stays(const struct ft_net *tn, const struct nf_hook_state *state,
-		   u8 l4proto)
+bool ft_mode_stays(struct ft_net *tn, const struct nf_hook_state *state,
+		   const struct nf_conn *ct)
 {
-	if (ft_consumers_need(tn->net, state->pf) == FT_NEED_ALL)
+	u8 l4proto = nf_ct_protonum(ct);
+
+	if (ft_consumers_need(tn, state->pf) == FT_NEED_ALL)
 		return true;
 	return state->hook == NF_INET_LOCAL_IN &&
 	       (l4proto == IPPROTO_TCP || l4proto == IPPROTO_SCTP) &&
-	       ft_consumers_redirect(tn->net, state->pf);
+	       ft_consumers_redirect(tn, state->pf, ct);
 }
 
 /**

@@ -214,6 +214,25 @@ table inet nat {
                         equal((addr, port), to, "what the client dialled")
 
 
+@case("SO_ORIGINAL_DST beside a rule that sends to an address of this machine")
+def _(net):
+    net.reset(f"""
+table ip nat {{
+	chain pre {{
+		type nat hook prerouting priority -100
+		tcp dport 80 dnat to {Net.RC[4]}:8080
+	}}
+}}""")
+    with listen(net.r, Net.RC[4], 8080) as server:
+        for to in ((Net.S[4], 80), (Net.RC[4], 8080)):
+            with connect(net.c, *to):
+                conn, _ = server.accept()
+                with conn:
+                    raw = conn.getsockopt(socket.SOL_IP, 80, 16)
+                    equal((socket.inet_ntop(socket.AF_INET, raw[4:8]), struct.unpack_from("!H", raw, 2)[0]), to,
+                          "what the client dialled")
+
+
 @case("labels: set by one packet, there for the next")
 def _(net):
     net.reset("""
@@ -276,6 +295,36 @@ def _(net):
     net.where((0, 1), "with ct count", **talk_once(net))
     net.reset(PLAIN)
     net.where((1, 0), "after", **talk_once(net))
+
+
+@case("objects of a table, and modules: seen when they come, and when they go", only="flowtrack")
+def _(net):
+    chain = "chain pre { type filter hook prerouting priority -150; }"
+    for what, text in (("ct timeout", "ct timeout t { protocol tcp; policy = { established : 100 }; }"),
+                       ("ct expectation", "ct expectation e { protocol udp; dport 9; timeout 1m; size 1; l3proto ip; }")):
+        net.reset(PLAIN)
+        net.where((1, 0), f"before {what}", **talk_once(net))
+        net.r.nft(f"table ip o {{ {chain}\n{text}\n}}")
+        # It would be adopted; but an unconfirmed entry of nf_conntrack's is what the object needs.
+        before = net.r.tool_json("stats")["adopted"]
+        net.forget()
+        net.where((1, 0), f"with {what}", **talk_once(net))
+        equal(net.r.tool_json("stats")["adopted"] - before, 1, f"{what}: flows that nf_conntrack saw first")
+        net.r.nft(f"delete {what} ip o {text.split()[2]}")
+        net.forget()
+        net.where((1, 0), f"after {what}", **talk_once(net))
+        equal(net.r.tool_json("stats")["adopted"] - before, 1, f"without {what}: flows that nf_conntrack saw first")
+    # As many counters as somebody may have, and one that is used.
+    net.reset(PLAIN + f"table ip o {{ {chain}\n" + "".join(f"counter c{n} {{ }}\n" for n in range(1000)) +
+              'ct timeout t { protocol udp; policy = { unreplied : 1000, replied : 1000 }; }\n}')
+    net.r.nft('add rule ip o pre udp dport 7000 ct timeout set "t"')
+    net.where((0, 1), "a flow with a timeout of its own", **talk_once(net))
+    net.reset(PLAIN)
+    load_modules("openvswitch")
+    net.where((0, 1), "with openvswitch", **talk_once(net))
+    remove_modules("openvswitch")
+    net.forget()
+    net.where((1, 0), "without openvswitch", **talk_once(net))
 
 
 @case("NAT of another namespace", only="flowtrack")

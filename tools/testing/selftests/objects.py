@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """What a ruleset attaches to a conntrack: timeout policies, expectations, labels, events, zones of one direction.
-With the bypass mark, in adopting mode, and in direct mode."""
+With the bypass mark, in adopting mode, and with no setting at all: the flow stays in nf_conntrack in each."""
 
 from lib_net import *
 
@@ -26,13 +26,13 @@ def setup():
 
 
 def three_ways(net, ruleset, try_it):
-    """try_it(net, effective): with the bypass mark, adopting, and direct. Without flowtrack it is always effective."""
-    for word, raw, effective in (("auto", MARKED, True), ("always", PLAIN, True), ("auto", PLAIN, False)):
+    """try_it(net): with the bypass mark, adopting, and with no setting at all."""
+    for word, raw in (("auto", MARKED), ("always", PLAIN), ("auto", PLAIN)):
         if FLOWTRACK:
             net.r.sysctl("adopt", word)
         net.reset(raw + ruleset)
         try:
-            try_it(net, effective or not FLOWTRACK)
+            try_it(net)
         except Failure as e:
             raise Failure(f"adopt={word}, {'marked' if raw else 'not marked'}: {e}") from None
         finally:
@@ -42,14 +42,13 @@ def three_ways(net, ruleset, try_it):
 
 @case("ct timeout")
 def _(net):
-    def try_it(net, effective):
+    def try_it(net):
         with Talk(net.c, net.s, Net.S[4], 53, proto="udp") as talk:
             talk.alive()
-            net.where((0, 1) if effective else (1, 0), "the flow", odport=53)
-            if effective:
-                with net.r:
-                    timeout = next(f["timeout"] for f in conntrack_flows() if flow_field(f, "odport") == 53)
-                check(900 < timeout <= 1000, f"timeout {timeout}")
+            net.where((0, 1), "the flow", odport=53)
+            with net.r:
+                timeout = next(f["timeout"] for f in conntrack_flows() if flow_field(f, "odport") == 53)
+            check(900 < timeout <= 1000, f"timeout {timeout}")
     three_ways(net, """
 table ip t {
 	ct timeout long {
@@ -66,11 +65,11 @@ table ip t {
 
 @case("ct expectation: what the server then sends to another port is related")
 def _(net):
-    def try_it(net, effective):
+    def try_it(net):
         net.r.run("conntrack", "-F", "expect")
         with Talk(net.c, net.s, Net.S[4], 53, proto="udp") as talk:
             talk.alive()
-            net.where((0, 1) if effective else (1, 0), "the flow that expects one", odport=53)
+            net.where((0, 1), "the flow that expects one", odport=53)
             before = net.counters()
             inside = listen(net.c, Net.C[4], 9876, "udp")
             inside.settimeout(10)
@@ -84,9 +83,9 @@ def _(net):
                 inside.sendto(b"yes", peer)
                 equal(outside.recv(10), b"yes", "what the server heard")
             counts = {k: v - before[k] for k, v in net.counters().items()}
-            equal((counts["related"], counts["fresh"], counts["goes_on"]), (1, 0, 3) if effective else (0, 1, 3),
+            equal((counts["related"], counts["fresh"], counts["goes_on"]), (1, 0, 3),
                   "packets of the second flow: related, new, established")
-            net.where((0, 1) if effective else (1, 0), "the flow that was expected", odport=9876)
+            net.where((0, 1), "the flow that was expected", odport=9876)
             inside.close()
             outside.close()
     three_ways(net, """
@@ -117,7 +116,7 @@ table ip t {
 
 @case("ct label")
 def _(net):
-    def try_it(net, _effective):
+    def try_it(net):
         with Talk(net.c, net.s, Net.S[4], 53, proto="udp") as talk:
             talk.alive()
             count = net.counters()["labelled"]
@@ -135,7 +134,7 @@ table ip t {
 
 @case("connlabel of iptables")
 def _(net):
-    def try_it(net, _effective):
+    def try_it(net):
         new, goes_on = (("-p", "udp", "--dport", "53", "-m", "conntrack", "--ctstate", state, "-m", "connlabel", "--label", "5")
                         for state in ("NEW", "ESTABLISHED"))
         net.r.run("iptables-nft", "-A", "FORWARD", *new, "--set")
