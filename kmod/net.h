@@ -72,7 +72,7 @@ struct ft_pool;
  * @sources: flows by source, see source.c
  * @top: sources that hold most flows, see top.c
  * @watermark: tells that the table fills, see watermark.c
- * @full_log: limits the message about the full table
+ * @full_log: limits the message about the own full table
  * @guard: of the flows that stay in nf_conntrack
  * @nat_end: translated flows that are to end
  * @consumers: who needs flows to stay there

@@ -10,6 +10,7 @@
 #define _FT_GUARD_GUARD_H
 
 #include <linux/atomic.h>
+#include <linux/ratelimit_types.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 #include <net/netfilter/nf_conntrack.h>
@@ -66,6 +67,8 @@ struct ft_guard_heavy;
  * @loan: places of idle flows that unanswered newcomers took, see loan.c
  * @watermark: tells that nf_conntrack's table fills; touched by @work only
  * @heavy: sources that hold too much, or NULL; see heavy.c
+ * @full_log: limits the message about nf_conntrack's full table; the own one has
+ *	another limit, so that neither hides the other
  */
 struct ft_guard {
 	u32 calm_max;
@@ -86,6 +89,7 @@ struct ft_guard {
 	struct ft_loan loan;
 	struct ft_watermark watermark;
 	struct ft_guard_heavy __rcu *heavy;
+	struct ratelimit_state full_log;
 };
 
 /**

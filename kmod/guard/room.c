@@ -137,7 +137,7 @@ bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 
 static void log_conntrack_full(struct ft_net *tn, const char *done)
 {
-	if (!ft_tenant_may_log(tn->net) || !__ratelimit(&tn->full_log))
+	if (!ft_tenant_may_log(tn->net) || !__ratelimit(&tn->guard.full_log))
 		return;
 	pr_warn("nf_flowtrack: netns %u: nf_conntrack full, limit of %u entries: %s; raise net.netfilter.nf_conntrack_max or lower its timeouts\n",
 		tn->net->ns.inum, READ_ONCE(nf_conntrack_max), done);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/jiffies.h>
+#include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
@@ -176,6 +177,8 @@ int ft_guard_init(struct ft_net *tn)
 	guard->refused = false;
 	RCU_INIT_POINTER(guard->heavy, NULL);
 	ft_loan_init(&guard->loan);
+	ratelimit_state_init(&guard->full_log, 10 * HZ, 1);
+	ratelimit_set_flags(&guard->full_log, RATELIMIT_MSG_ON_RELEASE);
 	guard->hopeless = ft_now() - 1;
 	guard->learned = false;
 	guard->learn_after = 0;

@@ -490,6 +490,31 @@ def _(net):
     close(kept)
 
 
+@case("both tables are full: each is in the log", only="flowtrack")
+def _(net):
+    fresh(net)
+    own = int(net.r.sysctl("max"))
+    net.r.sysctl("max", 10)
+    limit(40, net)
+    seen = []
+
+    def said(what):
+        seen.extend(net.log.read())
+        return any(what in line for line in seen)
+
+    def conntrack_full():
+        flood(net, 100, base=30000)
+        return said("nf_conntrack full, limit of 40")
+    # The case before may have had the message of these ten seconds.
+    busywait(15, conntrack_full, "a message about nf_conntrack's table")
+    limit(int(net.limit))
+    # What this machine is asked itself is not translated, and ours.
+    ask(net.c, Net.RC[4], 7000, 30)
+    # With one limit for both it could not be: that lets one through in ten seconds.
+    busywait(8, lambda: said(": table full, "), "a message about the own table")
+    net.r.sysctl("max", own)
+
+
 def ask(ns, addr, port, n):
     """n UDP flows to one service."""
     socks = [ns.socket(socket.AF_INET6 if ":" in addr else socket.AF_INET, socket.SOCK_DGRAM) for _ in range(n)]
