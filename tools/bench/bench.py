@@ -323,6 +323,8 @@ class Bench:
         same = {"flows": flows, "port": port, **what}
         server = DNAT_SERVER if port == PORT_DNAT else 1
         self.limits(flows, room)
+        # The guard looks once a second how much room there is, after the phase before as well.
+        time.sleep(1.5)
         for who in (CT, FT):
             self.run(who, flows, NEW, **same)
             if not what.get("forward"):
