@@ -46,6 +46,10 @@ def setup():
         f.write("5 kept\n")
     for name in ("acct", "timestamp"):
         net.r.sysctl(f"net.netfilter.nf_conntrack_{name}", 1)
+    # A program may take longer than that to begin, on a busy machine.
+    for name in ("udp_timeout", "udp_timeout_stream"):
+        net.r.sysctl(name, 600)
+        net.r.sysctl(f"net.netfilter.nf_conntrack_{name}", 600)
     swap(OURS)
     return net
 
