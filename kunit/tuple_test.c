@@ -910,7 +910,7 @@ static bool naive_key(struct ft_key *key, u8 family, u8 proto, u16 zone,
 
 	ports = proto == IPPROTO_TCP || proto == IPPROTO_UDP ||
 		proto == IPPROTO_UDPLITE || proto == IPPROTO_SCTP ||
-		proto == IPPROTO_DCCP;
+		proto == IPPROTO_DCCP || proto == IPPROTO_GRE;
 	for (i = 0; i < 2; i++) {
 		memcpy(end[i], addr[i], len);
 		if (ports)
@@ -935,8 +935,6 @@ static bool naive_key(struct ft_key *key, u8 family, u8 proto, u16 zone,
 			memcpy(&key->addr6[i], end[from], 16);
 		if (ports)
 			key->port[i] = port[from];
-		else if (proto == IPPROTO_GRE)
-			key->port[i] = port[i];
 	}
 	key->zone = zone;
 	key->l4proto = proto;
@@ -981,13 +979,9 @@ static void keys(struct kunit *test)
 				   &b, proto);
 			return;
 		}
-		if (proto == IPPROTO_GRE)
-			hi_back = ft_key_set(&back, family, proto, i, &b, &a, x, y);
-		else
-			hi_back = ft_key_set(&back, family, proto, i, &b, &a, y, x);
+		hi_back = ft_key_set(&back, family, proto, i, &b, &a, y, x);
 		same = !memcmp(key.addr6, key.addr6 + 1, 16) &&
-		       key.addr4[0] == key.addr4[1] &&
-		       (proto == IPPROTO_GRE || key.port[0] == key.port[1]);
+		       key.addr4[0] == key.addr4[1] && key.port[0] == key.port[1];
 		if (memcmp(&key, &back, sizeof(key)) || hi_back == (same || hi)) {
 			KUNIT_FAIL(test, "the way back of %*ph -> %*ph %u", 16,
 				   &a, 16, &b, proto);
