@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Random requests to both of conntrack's subsystems, and requests of those that may make none: ours answers as the original."""
-# TIMEOUT: 300
+# TIMEOUT: 400
 
 import errno
 import random

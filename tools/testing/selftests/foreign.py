@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Programs that others wrote for nf_conntrack's own protocol, unmodified, and what they do to the connections of both tables:
 flowtrack's own, those that it took over, and those that stay in nf_conntrack."""
-# TIMEOUT: 300
+# TIMEOUT: 400
 
 import glob
 
