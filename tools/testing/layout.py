@@ -19,6 +19,8 @@ LINE = 64
 STRUCTS = {"A bucket is": [("bucket", 1)], "A flow is": [("ft_flow", 2), ("ft_flow6", 3)]}
 # IPv6 flows begin with what all flows have.
 SAME = {"ft_flow6": "f"}
+# Copies of flows have it, objects end before it.
+BEHIND = {"ft_flow6": "nat"}
 
 problems = []
 
@@ -63,6 +65,10 @@ def compare(struct, wanted, lines, module):
     if not members:
         problem(f"pahole finds no struct {struct} in {module}")
         return 0
+    if struct in BEHIND:
+        end, _ = members.pop(BEHIND[struct])
+        size = -(-end // LINE) * LINE
+        padding = size - end
     if struct in SAME:
         inner, _, _ = pahole(module, "ft_flow")
         members.update(inner)

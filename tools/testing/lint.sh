@@ -201,9 +201,9 @@ check_checkpatch() {
 	# Compat headers exist to ask for the version.
 	mapfile -t kernel < <(files 'kmod/compat/*.h')
 	checkpatch FILE_PATH_CHANGES,LINUX_VERSION_CODE,CONSTANT_COMPARISON "${kernel[@]}"
-	# Userland has stdint's types, but neither kstrtoul, ARRAY_SIZE nor __printf.
+	# Userland has stdint's types, but neither kstrtoul, ARRAY_SIZE, __printf, nor strscpy.
 	mapfile -t user < <(files 'tools/flowtrack/*.[ch]' 'tools/testing/*.[ch]')
-	checkpatch FILE_PATH_CHANGES,PREFER_KERNEL_TYPES,CONSIDER_KSTRTO,SSCANF_TO_KSTRTO,NAKED_SSCANF,ARRAY_SIZE,PREFER_DEFINED_ATTRIBUTE_MACRO \
+	checkpatch FILE_PATH_CHANGES,PREFER_KERNEL_TYPES,CONSIDER_KSTRTO,SSCANF_TO_KSTRTO,NAKED_SSCANF,ARRAY_SIZE,PREFER_DEFINED_ATTRIBUTE_MACRO,STRCPY \
 		"${user[@]}"
 }
 

@@ -512,7 +512,8 @@ static const struct file {
 	{ "/etc/sysctl.d/10-a.conf",
 	  "# comment\nnet.netfilter.nf_flowtrack_max = 5\nnet/netfilter/nf_flowtrack_acct=auto\n" },
 	{ "/etc/sysctl.d/20-b.conf",
-	  "net.netfilter.nf_flowtrack_max=600\nnet.netfilter.nf_flowtrack_reserved = 3\nnet.x=1\n" },
+	  "net.netfilter.nf_flowtrack_max=600\nnet.netfilter.nf_flowtrack_reserved = 3\n"
+	  "net.x=1\n" },
 	{ "/etc/sysctl.d/ignored", "net.netfilter.nf_flowtrack_reserved = 4\n" },
 	{ "/etc/sysctl.conf", "net.netfilter.nf_flowtrack_udp_timeout = nonsense\n" },
 };
