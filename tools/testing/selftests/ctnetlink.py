@@ -235,7 +235,7 @@ def _(rig):
     equal(ours, theirs, "connections and their status")
     ctnl = Ctnl(rig.r)
     for orig, reply, _ in ours:
-        family = 4 if len(orig) < 48 else 6
+        family = 4 if len(orig) == 48 else 6
         for attr, value in ((TUPLE_ORIG, orig), (TUPLE_REPLY, reply)):
             equal(ctnl.request(CT_GET, nla(attr | NESTED, value), family=family)[0], 0, f"error of {value.hex()}")
         equal(ctnl.request(CT_DELETE, nla(TUPLE_REPLY | NESTED, reply), family=family)[0], 0, "error of deleting")
@@ -269,7 +269,7 @@ def _(rig):
 def _(rig):
     by_conntrack(rig)
     rig.r.nft("flush ruleset\n" + RULES)
-    rig.r.tool("flush")
+    rig.r.tool("flush", "own")
     for port in range(50):
         rig.send("c", rig.packet("c", UDP, udp(Rig.C[4], Rig.S[4], 6000 + port, 99, b"q"), 4))
     found = dump(rig)
