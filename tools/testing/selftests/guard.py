@@ -71,14 +71,18 @@ def watched(net):
 
 
 def agree(net, wanted=None):
-    """Shadows and reality have the same number, within moments."""
-    watched(net)
+    """Shadows and reality have the same number, soon: the comparison has a fiftieth of a CPU, and this one is emulated."""
+    looked = 0
 
     def same():
+        nonlocal looked
+        if time.monotonic() - looked > 3:
+            watched(net)
+            looked = time.monotonic()
         real, shadows = both(net)
         return real == shadows and wanted in (None, real)
     try:
-        busywait(6, same, "shadows and reality agree")
+        busywait(30, same, "shadows and reality agree")
     except Failure as e:
         raise Failure(f"{e}: {both(net)}, wanted {wanted}") from None
 
@@ -356,7 +360,7 @@ def _(net):
     equal(both(net), (3, 3), "entries and shadows")
     new = talks(net, 2)
     net.r.run("conntrack", "-D", "-p", "tcp", "--orig-port-src", str(new[0].near.getsockname()[1]))
-    busywait(6, lambda: both(net) == (4, 4), "one is forgotten")
+    agree(net, 4)
     for talk in old + new[1:]:
         talk.alive()
     equal(both(net), (4, 4), "entries and shadows")
@@ -572,10 +576,11 @@ def _(net):
         ask(greedy, Net.S[4], 53, 12)
         ask(net.c, Net.RC[4], 53, 4)
         top = net.r.tool_json("top", "rate", "source", "-N", "2")
-        if [s["address"] for s in top["source"]] == [host, Net.C[4]]:
+        # Until the window has nothing left of what came before.
+        if ([s["address"] for s in top["source"]] == [host, Net.C[4]] and
+                abs(top["source"][0]["share"] - 0.75) < 0.15 and top["rate"] >= 5):
             break
         check(time.monotonic() < end, f"no rates: {top}")
-    check(abs(top["source"][0]["share"] - 0.75) < 0.15 and top["rate"] >= 5, f"rates: {top}")
     line = net.r.tool("top", "service", "--once", "-N", "1")[1].splitlines()[2].split()
     check(int(line[1]) > 115 and line[-2:] == ["udp", "53"], f"the first service: {line}")
     close(near + far)
