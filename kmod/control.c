@@ -7,6 +7,7 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/netlink.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 

@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/ratelimit.h>
 #include <net/net_namespace.h>
 

@@ -3,6 +3,7 @@
  * net.netfilter.nf_flowtrack_*, made from the descriptors in settings.c.
  */
 #include <linux/kstrtox.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysctl.h>

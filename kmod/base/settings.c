@@ -11,6 +11,7 @@
 #include <linux/netlink.h>
 #include <linux/string.h>
 
+#include "base/limits.h"
 #include "base/settings.h"
 
 #define A(name)		FLOWTRACK_A_SETTINGS_##name

@@ -3,6 +3,7 @@
 #include <linux/errno.h>
 #include <linux/string.h>
 
+#include "base/stats.h"
 #include "net.h"
 
 /**

@@ -3,16 +3,19 @@
  * CT_DELETE.
  */
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/slab.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 
+#include "ctnetlink/encode.h"
 #include "ctnetlink/events.h"
 #include "ctnetlink/filter.h"
 #include "ctnetlink/ops.h"
 #include "ctnetlink/own.h"
 #include "ctnetlink/parse.h"
 #include "ctnetlink/stand_in.h"
+#include "flow/flow.h"
 #include "flow/table.h"
 #include "net.h"
 

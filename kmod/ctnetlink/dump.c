@@ -13,10 +13,12 @@
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/sock.h>
 
+#include "ctnetlink/encode.h"
 #include "ctnetlink/filter.h"
 #include "ctnetlink/ops.h"
 #include "ctnetlink/own.h"
 #include "ctnetlink/stand_in.h"
+#include "flow/flow.h"
 #include "flow/table.h"
 #include "net.h"
 

@@ -5,6 +5,7 @@
  */
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <net/net_namespace.h>
@@ -15,6 +16,7 @@
 #include "ctnetlink/events.h"
 #include "ctnetlink/expect.h"
 #include "ctnetlink/stand_in.h"
+#include "flow/flow.h"
 #include "flow/tuple.h"
 #include "net.h"
 

@@ -6,6 +6,7 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 
+#include "ctnetlink/encode.h"
 #include "ctnetlink/ops.h"
 #include "ctnetlink/own.h"
 #include "ctnetlink/parse.h"

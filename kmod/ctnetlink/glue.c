@@ -16,8 +16,10 @@
 #include "ctnetlink/own.h"
 #include "ctnetlink/parse.h"
 #include "ctnetlink/stand_in.h"
+#include "flow/flow.h"
 #include "flow/table.h"
 #include "net.h"
+#include "track/birth.h"
 #include "track/carrier.h"
 
 #ifdef CONFIG_NETFILTER_NETLINK_GLUE_CT

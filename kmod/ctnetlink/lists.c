@@ -11,6 +11,7 @@
 #include <net/netfilter/nf_conntrack_ecache.h>
 #include <net/sock.h>
 
+#include "ctnetlink/encode.h"
 #include "ctnetlink/ops.h"
 
 /**

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bottom_half.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/nf_flowtrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_tuple.h>
 #include <net/netfilter/nf_conntrack_zones.h>
@@ -11,6 +12,7 @@
 #include "ctnetlink/own.h"
 #include "ctnetlink/stand_in.h"
 #include "flow/table.h"
+#include "flow/tuple.h"
 #include "net.h"
 #include "proto/proto.h"
 #include "track/admit.h"

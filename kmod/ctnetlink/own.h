@@ -5,6 +5,7 @@
 #ifndef _FT_CTNETLINK_OWN_H
 #define _FT_CTNETLINK_OWN_H
 
+#include <linux/nf_flowtrack.h>
 #include <linux/types.h>
 
 #include "flow/flow.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/in.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/siphash.h>
 #include <linux/timekeeping.h>
 #include <net/tcp.h>
@@ -9,6 +10,7 @@
 #include "ctnetlink/stand_in.h"
 #include "flow/flow.h"
 #include "flow/table.h"
+#include "flow/tuple.h"
 #include "net.h"
 #include "proto/proto.h"
 #include "track/carrier.h"

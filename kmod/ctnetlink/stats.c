@@ -8,6 +8,7 @@
 #include <net/sock.h>
 
 #include "base/settings.h"
+#include "ctnetlink/encode.h"
 #include "ctnetlink/ops.h"
 #include "net.h"
 

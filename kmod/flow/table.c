@@ -27,6 +27,7 @@
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/prefetch.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
@@ -38,6 +39,7 @@
 #include <linux/bit_spinlock.h>
 
 #include "base/fault_inject.h"
+#include "base/limits.h"
 #include "base/tenant.h"
 #include "flow/table.h"
 #include "flow/tuple.h"

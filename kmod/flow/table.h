@@ -26,6 +26,7 @@
 #ifndef _FT_FLOW_TABLE_H
 #define _FT_FLOW_TABLE_H
 
+#include <linux/nf_flowtrack.h>
 #include <linux/types.h>
 
 #include "base/limits.h"

@@ -2,6 +2,7 @@
 #include <linux/bitfield.h>
 #include <linux/bottom_half.h>
 #include <linux/in.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 #include <net/netfilter/nf_conntrack.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/nf_flowtrack.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/sort.h>

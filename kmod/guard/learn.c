@@ -9,7 +9,6 @@
 #include <net/netfilter/nf_conntrack_core.h>
 
 #include "base/settings.h"
-#include "base/stats.h"
 #include "flow/shadow.h"
 #include "guard/feed.h"
 #include "guard/guard.h"

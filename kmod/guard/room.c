@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/cpumask.h>
 #include <linux/icmp.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/random.h>
 #include <linux/ratelimit.h>
 #include <linux/workqueue.h>

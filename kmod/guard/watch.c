@@ -9,6 +9,7 @@
 
 #include "base/settings.h"
 #include "base/tenant.h"
+#include "flow/flow.h"
 #include "flow/shadow.h"
 #include "guard/feed.h"
 #include "guard/guard.h"

@@ -8,6 +8,7 @@
 
 #include "base/notify.h"
 #include "base/settings.h"
+#include "flow/flow.h"
 #include "net.h"
 #include "netlink/encode.h"
 #include "netlink/events.h"

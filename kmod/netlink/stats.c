@@ -15,7 +15,6 @@
 
 #include "base/settings.h"
 #include "base/stats.h"
-#include "flow/shadow.h"
 #include "flow/table.h"
 #include "guard/watch.h"
 #include "net.h"

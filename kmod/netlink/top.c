@@ -13,6 +13,7 @@
 #include "net.h"
 #include "netlink/family.h"
 #include "netlink/top.h"
+#include "policy/source.h"
 #include "policy/top.h"
 
 #define A(name)		FLOWTRACK_A_TOP_##name

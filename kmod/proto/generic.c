@@ -11,6 +11,8 @@
  * itself never makes one: like nf_conntrack, a packet that finds a flow
  * replied is needed.
  */
+#include <linux/nf_flowtrack.h>
+
 #include "base/settings.h"
 #include "flow/flow.h"
 #include "proto/generic.h"

@@ -6,6 +6,8 @@
 #ifndef _FT_PROTO_GENERIC_H
 #define _FT_PROTO_GENERIC_H
 
+#include <linux/nf_flowtrack.h>
+
 #include "flow/flow.h"
 #include "flow/tuple.h"
 #include "proto/step.h"

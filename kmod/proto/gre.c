@@ -4,6 +4,8 @@
  * is assured. As nf_conntrack_proto_gre.c; the header is judged by tuple.c,
  * which has to read it anyway.
  */
+#include <linux/nf_flowtrack.h>
+
 #include "base/settings.h"
 #include "flow/flow.h"
 #include "proto/generic.h"

@@ -13,6 +13,7 @@
 
 #include "base/invalid.h"
 #include "base/settings.h"
+#include "flow/flow.h"
 #include "proto/generic.h"
 #include "proto/icmp.h"
 

@@ -6,6 +6,7 @@
 #include <linux/export.h>
 #include <linux/in.h>
 #include <linux/netfilter.h>
+#include <linux/nf_flowtrack.h>
 #include <net/netfilter/nf_conntrack.h>
 
 #include "proto/generic.h"

@@ -7,6 +7,7 @@
 #ifndef _FT_PROTO_PROTO_H
 #define _FT_PROTO_PROTO_H
 
+#include <linux/nf_flowtrack.h>
 #include <linux/skbuff.h>
 #include <linux/types.h>
 

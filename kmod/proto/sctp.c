@@ -26,6 +26,7 @@
  */
 #include <linux/bits.h>
 #include <linux/in.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/sctp.h>
 #include <linux/string.h>
 #include <net/sctp/checksum.h>

@@ -5,6 +5,8 @@
 #ifndef _FT_PROTO_SCTP_H
 #define _FT_PROTO_SCTP_H
 
+#include <linux/nf_flowtrack.h>
+
 #include "base/invalid.h"
 #include "flow/tuple.h"
 #include "proto/step.h"

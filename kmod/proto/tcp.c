@@ -18,6 +18,7 @@
  * - an ICMP error is held against the window of what it quotes.
  */
 #include <linux/bits.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/string.h>
 #include <net/tcp.h>
 

@@ -5,6 +5,8 @@
 #ifndef _FT_PROTO_TCP_H
 #define _FT_PROTO_TCP_H
 
+#include <linux/nf_flowtrack.h>
+
 #include "base/invalid.h"
 #include "flow/flow.h"
 #include "flow/tuple.h"

@@ -23,6 +23,7 @@
  * where SACK blocks count as acknowledgments.
  */
 #include <linux/minmax.h>
+#include <linux/nf_flowtrack.h>
 #include <net/tcp.h>
 
 #include "proto/tcp_window.h"

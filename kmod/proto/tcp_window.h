@@ -6,6 +6,7 @@
 #ifndef _FT_PROTO_TCP_WINDOW_H
 #define _FT_PROTO_TCP_WINDOW_H
 
+#include <linux/nf_flowtrack.h>
 #include <linux/types.h>
 
 #include "flow/flow.h"

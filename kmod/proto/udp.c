@@ -9,6 +9,7 @@
  */
 #include <linux/in.h>
 #include <linux/netfilter.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/udp.h>
 
 #include "base/invalid.h"

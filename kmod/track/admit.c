@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/export.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
 

@@ -39,8 +39,8 @@
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
 
+#include "base/invalid.h"
 #include "base/settings.h"
-#include "base/stats.h"
 #include "flow/flow.h"
 #include "flow/table.h"
 #include "net.h"

@@ -6,7 +6,6 @@
 #define _FT_TRACK_BIRTH_H
 
 #include <linux/types.h>
-#include <linux/nf_flowtrack.h>
 
 #include "flow/flow.h"
 #include "flow/tuple.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bottom_half.h>
 #include <linux/netdevice.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/skbuff.h>
 #include <linux/timekeeping.h>
 #include <net/netfilter/nf_conntrack.h>

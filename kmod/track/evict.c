@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/atomic.h>
 #include <linux/bitops.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/percpu.h>
 #include <linux/prefetch.h>
 #include <linux/ratelimit.h>

@@ -7,6 +7,7 @@
 #include <linux/inetdevice.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/notifier.h>
 #include <linux/slab.h>
 #include <linux/string.h>

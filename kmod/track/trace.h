@@ -9,11 +9,12 @@
 #if !defined(_FT_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _FT_TRACE_H
 
+#include <linux/skbuff.h>
 #include <linux/tracepoint.h>
+#include <net/net_namespace.h>
 
 #include "base/invalid.h"
 #include "flow/flow.h"
-#include "net.h"
 
 /* A flow as all its tracepoints print it: initiator first. */
 DECLARE_EVENT_CLASS(nf_flowtrack_flow,

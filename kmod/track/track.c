@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bottom_half.h>
 #include <linux/ip.h>
+#include <linux/nf_flowtrack.h>
 #include <linux/skbuff.h>
 #include <net/ip.h>
 #include <net/netfilter/nf_conntrack.h>
@@ -20,6 +21,7 @@
 #include "proto/step.h"
 #include "track/admit.h"
 #include "track/ahead.h"
+#include "track/birth.h"
 #include "track/carrier.h"
 #include "track/end.h"
 #include "track/mode.h"

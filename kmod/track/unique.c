@@ -7,6 +7,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "base/stats.h"
+#include "flow/flow.h"
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "net.h"
