@@ -243,7 +243,7 @@ void ft_net_flows_exit(struct ft_net *tn)
 	ft_table_destroy(tn->table);
 }
 
-/* The kernel makes a namespace at the expense of the one who asked for it. */
+/* The kernel makes a namespace at the expense of the task that asked for it. */
 static int tenant_init(struct ft_net *tn)
 {
 	tn->tenant = ft_tenant_get(tn->net);

@@ -75,7 +75,7 @@ struct ft_pool;
  * @full_log: limits the message about the own full table
  * @guard: of the flows that stay in nf_conntrack
  * @nat_end: translated flows that are to end
- * @consumers: who needs flows to stay there
+ * @consumers: readers of nf_conntrack's table, which need flows to stay there
  * @sysctl: registered table
  * @sysctl_table: its storage
  * @dying: the namespace goes away: nothing is scheduled any more

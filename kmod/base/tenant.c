@@ -2,7 +2,7 @@
 /*
  * Tenants: users without privileges who have made namespaces of their own.
  *
- * Whoever may make a user namespace is root in it, and can have hundreds of
+ * A user who may make a user namespace is root in it, and can have hundreds of
  * network namespaces. What he may take there is bounded for him as a whole:
  *
  *	entries		by shares of total_max, see track/place.c
@@ -40,7 +40,7 @@ static struct workqueue_struct *tenants_wq;
 /* Nanoseconds of rest that are due; touched by the work of tenants_wq only. */
 static u64 rest_due;
 
-/* He may have made others inside of the first, and be somebody else in them. */
+/* A tenant may have made others inside of the first, and be another user in them. */
 static kuid_t owner_of(const struct user_namespace *user_ns)
 {
 	while (user_ns->parent != &init_user_ns)
@@ -49,7 +49,7 @@ static kuid_t owner_of(const struct user_namespace *user_ns)
 }
 
 /**
- * ft_tenant_get() - whose is a namespace?
+ * ft_tenant_get() - the tenant that a namespace belongs to
  * @net: network namespace that is being made
  *
  * Context: may sleep; memory is charged as for what else it consists of.
@@ -131,7 +131,7 @@ struct mem_cgroup *ft_tenant_charge(struct mem_cgroup *memcg)
 }
 
 /**
- * ft_tenant_uncharge() - charge whoever was charged before
+ * ft_tenant_uncharge() - charge the control group that was charged before
  * @memcg: as for ft_tenant_charge()
  * @outer: what that returned
  *
@@ -160,9 +160,9 @@ struct workqueue_struct *ft_tenant_wq(const struct ft_tenant *tenant)
  * @began: ktime_get_ns() when it began
  * @hurry: somebody waits for the work to end when this becomes true
  *
- * Rests long enough that all tenants' work together takes a tenth of one CPU. Who
- * has many namespaces, or expensive ones, makes it slower for tenants, and for
- * nobody else.
+ * Rests long enough that all tenants' work together takes a tenth of one CPU. A
+ * tenant with many namespaces, or expensive ones, makes it slower for tenants, and
+ * for nobody else.
  *
  * Context: a work on ft_tenant_wq(); sleeps.
  */

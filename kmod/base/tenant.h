@@ -18,7 +18,7 @@ struct workqueue_struct;
 /**
  * struct ft_tenant - a user of the machine, with all namespaces that are his
  * @list: in the list of all
- * @uid: who made the outermost user namespace, as the machine knows him
+ * @uid: the user who made the outermost user namespace, as the machine knows him
  * @nets: how many network namespaces are his; protected by the list's lock
  * @flows: entries in all of them together, see track/place.c
  */

@@ -298,7 +298,7 @@ int ft_ctnl_change(struct nf_conn *ct, const struct nlattr * const cda[])
 {
 	int err = 0;
 
-	/* Those are given to new ones only. */
+	/* Mappings and masters are given to new connections only. */
 	if (cda[CTA_NAT_SRC] || cda[CTA_NAT_DST] || cda[CTA_TUPLE_MASTER])
 		return -EOPNOTSUPP;
 	if (cda[CTA_HELP])

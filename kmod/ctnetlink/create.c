@@ -112,7 +112,7 @@ static int read_birth(struct ft_birth *to, struct ft_stand_in *stand_in, struct 
 	to->hash = ft_key_hash(&to->key, ft_table_secret(tn->table));
 	to->timeout = min_t(u64, ft_ctnl_new_timeout(cda[CTA_TIMEOUT]), (u64)FT_TIMEOUT_MAX * HZ);
 	to->born = ktime_get_boottime_ns();
-	/* Who may enter it may exceed what a source may have. */
+	/* An administrator who enters a flow may exceed what a source may have. */
 	to->exempt = true;
 	return 0;
 }

@@ -176,7 +176,7 @@ static void tell(struct ft_net *tn, const struct ft_flow6 *copy, u32 index,
 		.report = by && by->report,
 	};
 
-	/* That of another namespace may be the one that listens. */
+	/* The listener may be one of another namespace. */
 	if (!event.report && !nfnetlink_has_listeners(tn->net, group_of(event.events)))
 		return;
 	ft_stand_in_set(&stand_in, tn, copy);

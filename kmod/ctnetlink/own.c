@@ -75,7 +75,7 @@ bool ft_own_find(const struct ft_net *tn, const struct nf_conntrack_zone *zone,
  * ft_own_zero() - take from a flow's counters what has been seen of them
  * @own: from ft_own_snapshot()
  *
- * What has been counted meanwhile stays, for whoever looks next.
+ * What has been counted meanwhile stays, for the next reader.
  *
  * Context: RCU read side.
  */

@@ -714,7 +714,7 @@ struct ft_flow *ft_arena_alloc(struct ft_arena *arena, u32 *index)
  * @flow: the object, dead and out of the table
  * @index: its index
  *
- * It may be another flow at once: its generation tells.
+ * The object may be another flow at once: its generation tells.
  *
  * Context: BH disabled.
  */

@@ -181,7 +181,7 @@ static void born(struct ft_net *tn, const struct ft_shadow_key *key)
 }
 
 /**
- * ft_guard_half_full() - will somebody have to go before long?
+ * ft_guard_half_full() - will entries have to be evicted before long?
  * @tn: namespace
  *
  * Context: any. Reads a line that others write to for each new flow.
@@ -257,7 +257,7 @@ static bool rests(struct ft_net *tn, const struct nf_conn *ct)
 		return true;
 	if (ft_guard_half_full(tn))
 		return false;
-	/* Who enters flows by ctnetlink passes no hook. */
+	/* A flow that is entered by ctnetlink passes no hook. */
 	ft_guard_kick(tn);
 	return true;
 }
@@ -364,7 +364,7 @@ static int recount_shadow(struct ft_shadow *shadow, void *arg)
 
 	if (count(tn, &key, true, &source) != FT_SOURCE_OK)
 		ft_stat_inc(tn, NOMEM);
-	/* One that is not counted must not look like it, two tables on. */
+	/* A shadow that is not counted must not look as if it were, two tables on. */
 	if (!ft_shadow_set_source(&tn->guard.shadows, &key, source))
 		uncount(tn, &key, source);
 	return 0;

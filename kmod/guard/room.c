@@ -306,7 +306,7 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 	}
 	ft_stat_inc(tn, GUARD_FULL);
 	note_refused(tn);
-	/* Nobody has answered it. */
+	/* No responder has answered the newcomer. */
 	ft_pressure_newcomer(&who, FLOWTRACK_CLASS_EMBRYONIC,
 			     ft_guard_is_heavy(tn, &newcomer->source),
 			     ft_loan_open(&tn->guard.loan),
@@ -323,7 +323,7 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 	}
 	if (!found)
 		WRITE_ONCE(tn->guard.hopeless, ft_now());
-	/* The fallback: what is decided when nobody is in reach. */
+	/* The fallback: what is decided when no victim is in reach. */
 	decision = decide(tn, &who, NULL, 0, &victim, &rank);
 	if (decision == FT_DECISION_PASS) {
 		ft_stat_inc(tn, GUARD_PASS);

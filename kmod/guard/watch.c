@@ -49,7 +49,7 @@ static void look(struct ft_net *tn)
 	}
 }
 
-/* Somebody looks at shadows, or a limit for each source counts them. */
+/* A dump, top or a deletion looks at shadows, or a limit for each source counts them. */
 static bool wanted(const struct ft_net *tn)
 {
 	return rcu_access_pointer(tn->sources.table) ||
@@ -198,7 +198,7 @@ int ft_guard_init(struct ft_net *tn)
  */
 void ft_guard_start(struct ft_net *tn)
 {
-	/* While none came by there were entries that nobody learned. */
+	/* While no packet came by there were entries that were not learned. */
 	WRITE_ONCE(tn->guard.learned, false);
 	if (ft_guard_half_full(tn))
 		ft_guard_wake(tn);

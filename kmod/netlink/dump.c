@@ -42,7 +42,7 @@
  * @filter: what it shows; NULL: all that are in the table
  * @seq: what tells of a resize by being another one
  * @begun: the request has been looked at
- * @trackers: whose flows are left to be shown
+ * @trackers: trackers whose flows are left to be shown
  */
 struct dump {
 	union {

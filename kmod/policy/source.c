@@ -618,7 +618,7 @@ static int recount_flow(struct ft_flow *flow, u32 index, void *arg)
 		marked = true;
 	}
 	ft_flow_unlock(flow, word);
-	/* It ended meanwhile, and gave nothing back. */
+	/* The flow ended meanwhile, and gave nothing back. */
 	if (!marked)
 		release(recount->tn, table, &key, word, false);
 out:

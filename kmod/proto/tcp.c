@@ -361,7 +361,7 @@ static void follow_noted_syn(struct ft_tcp *tcp)
 	};
 
 	tcp->last_flags &= ~FLOWTRACK_TCP_FLAGS_CHALLENGE_ACK;
-	/* It is enforced from here on, whatever was before. */
+	/* The window is enforced from here on, whatever was before. */
 	tcp->flags[FT_DIR_ORIG] = 0;
 	ft_tcp_window_forget(tcp, FT_DIR_REPLY);
 	ft_tcp_window_open(tcp, FT_DIR_ORIG, &syn);
@@ -433,7 +433,7 @@ static enum rst judge_rst_seq(const struct ft_tcp *tcp, bool established,
 		return RST_REFUSED;
 	if (!established || seg->seq == expected)
 		return RST_IN_WINDOW;
-	/* It follows right after a segment that may still be on its way. */
+	/* The RST follows right after a segment that may still be on its way. */
 	if (tcp->last_kind == KIND_ACK && tcp->last_dir == dir &&
 	    seg->seq == tcp->last_end)
 		return RST_IN_WINDOW;

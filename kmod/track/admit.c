@@ -144,7 +144,7 @@ static enum ft_admission enter(struct ft_net *tn, const struct ft_birth *birth,
 	return FT_ADMIT_OK;
 
 err_insert:
-	/* It was never in reach of a lookup: no event, no statistics. */
+	/* The flow was never in reach of a lookup: no event, no statistics. */
 	ft_table_free(tn->table, flow, index);
 	ft_place_give(tn);
 	if (err == -EEXIST) {

@@ -73,7 +73,7 @@
  * @doze: packets to let pass
  * @seen: packets that came, ever
  * @useful: those of a list that ft_track() found here, ever
- * @skb: whose they are: numbers to compare, nothing else
+ * @skb: their packets' addresses: numbers to compare, nothing else
  * @ahead: what was found out about them
  *
  * Touched by its CPU in softirq, or with BH disabled; @seen and @useful are read by
@@ -122,7 +122,7 @@ static struct receiver receivers[] = {
  * struct worth - is it worth looking ahead?
  * @seen: sum of all CPUs, when it was looked at last
  * @useful: likewise
- * @resting: no: only those who always look do
+ * @resting: no: only namespaces that always look ahead do
  * @until: jiffies until which that holds
  * @rest: jiffies that the next rest will take
  */

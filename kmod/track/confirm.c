@@ -352,7 +352,7 @@ static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struc
 	return verdict;
 }
 
-/* A packet that opens a flow which nf_conntrack has seen first: whose is that to be? */
+/* A packet that opens a flow which nf_conntrack has seen first: which table is to have it? */
 static unsigned int confirm_first(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 				  const struct nf_hook_state *state)
 {

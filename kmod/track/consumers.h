@@ -42,7 +42,7 @@ enum ft_need {
  *	ft_need of their objects
  * @ports: those to which NAT has sent what came in
  *
- * No lock: who looks at the same time finds the same.
+ * No lock: CPUs that look at the same time find the same.
  */
 struct ft_consumers {
 	u32 looked;

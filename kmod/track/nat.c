@@ -36,7 +36,7 @@ static bool is_allowed(const struct ft_net *tn, unsigned long status)
 	}
 }
 
-/* Whoever accepts a connection may ask nf_conntrack where it was to go to: also through lo. */
+/* A server may ask nf_conntrack where a connection was to go to: also through lo. */
 static bool is_asked_for(const struct nf_hook_state *state, const struct nf_conn *ct)
 {
 	u8 l4proto = nf_ct_protonum(ct);

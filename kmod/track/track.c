@@ -458,7 +458,7 @@ track_error(struct ft_net *tn, struct sk_buff *skb,
 	view_flow(&found, tn, &inner.key, word, ft_now());
 	ft_flow_unlock(found.flow, word);
 
-	/* It must travel to the sender of what it quotes. */
+	/* The error must travel to the sender of what it quotes. */
 	if (!ft_pkt_to_sender(skb, pkt->family, &inner)) {
 		reason = FT_INVALID_ICMP_OUTER;
 		goto invalid;

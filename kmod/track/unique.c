@@ -318,7 +318,7 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 	bool locked = false;
 	int err;
 
-	/* The choice for an expected flow was its helper's, who has told it. */
+	/* The choice for an expected flow was its helper's, which has told the peer. */
 	if (ct->master)
 		return false;
 	for (i = 0; i < TRIES && !locked; i++) {

@@ -52,7 +52,7 @@ static void read_rules(struct rules *r)
 	}
 }
 
-/* Who is the busiest takes a privilege: without it the rest is told. */
+/* To see the busiest source takes a privilege: without it the rest is told. */
 static void read_talkers(struct facts *f, struct nl *nl)
 {
 	static struct top top;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Newer kernels (7.2) count who uses a helper, and one may lose its code while it is used. */
+/* Newer kernels (7.2) count the users of a helper, which may lose its code while it has some. */
 #ifndef _FT_COMPAT_NET_NF_CONNTRACK_HELPER_H
 #define _FT_COMPAT_NET_NF_CONNTRACK_HELPER_H
 
