@@ -56,7 +56,7 @@ one_view() {
 }
 
 unloaded() {
-	modprobe -r nf_flowtrack && [ ! -d /sys/module/nf_flowtrack_ctnetlink ]
+	modprobe -r nf_flowtrack && [ ! -d /sys/module/nf_flowtrack ] && [ ! -d /sys/module/nf_flowtrack_ctnetlink ]
 }
 
 told() { journalctl -b --no-pager -u flowtrack | grep -F "install linux-headers-$(uname -r)"; }
