@@ -160,7 +160,7 @@ count() {
 
 # What README says: its first three commands in the Debian of its own, the others in a guest, which has no network.
 readme_install() {
-	local line
+	local line kernel
 	apt purge flowtrack nf-flowtrack-dkms nf-flowtrack-dev >/dev/null 2>&1 || true
 	rm -rf build/deb
 	{ apt update || true; apt install sudo systemd-sysv nftables python3-minimal; } >"$LOGS/packages-apt.log" 2>&1 || die "no packages"
@@ -170,6 +170,10 @@ readme_install() {
 		ok "README: $line" sh -c "DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; $line"
 	done < <(tools/testing/readme.sh | head -n 3)
 	rm /etc/apt/apt.conf.d/99-readme
+	# The package builds for the newest kernel here, and one that is older may be what boots: then dkms.service builds.
+	for kernel in /lib/modules/*; do
+		dkms autoinstall -k "${kernel##*/}" >>"$LOGS/packages-apt.log" 2>&1 || true
+	done
 }
 
 # boot_root RELEASE BOOT...: the kernel of that Debian, in QEMU, with what has been installed; once for each.
