@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* How flows are admitted, evicted, and ended: admit.c, evict.c, end.c, place.c. */
 #include "base/fault_inject.h"
 #include "ft_kunit.h"
 
@@ -525,7 +526,7 @@ static void flush_ends_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 0);
 }
 
-static struct kunit_case lifecycle_cases[] = {
+static struct kunit_case admit_cases[] = {
 	KUNIT_CASE(admit_up_to_max),
 	KUNIT_CASE(admit_clash),
 	KUNIT_CASE(policy_pass),
@@ -545,9 +546,9 @@ static struct kunit_case lifecycle_cases[] = {
 	{}
 };
 
-static struct kunit_suite lifecycle_suite = {
-	.name = "ft_lifecycle",
-	.test_cases = lifecycle_cases,
+static struct kunit_suite admit_suite = {
+	.name = "ft_admit",
+	.test_cases = admit_cases,
 };
 
-kunit_test_suite(lifecycle_suite);
+kunit_test_suite(admit_suite);
