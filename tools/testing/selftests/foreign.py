@@ -293,7 +293,8 @@ def _(net):
         p.wait()
         for (kind, family, proto), sport in sources.items():
             lines = [line for line in log().splitlines() if f"SPT={sport} DPT={KINDS[kind]} " in line and "[DESTROY]" in line]
-            equal(len(lines), 1, f"{kind} {proto} IPv{family}: ends in {log()}")
+            # A delayed acknowledgment after the flush opens an entry of TCP again, which may end, too.
+            check(len(lines) == 1 or lines and proto == "tcp", f"{kind} {proto} IPv{family}: ends in {log()}")
             counts = [int(n) for n in re.findall(r"PKTS=(\d+)", lines[0])]
             check(len(counts) == 2 and min(counts) >= 2, lines[0])
 
