@@ -104,8 +104,7 @@ static int read_birth(struct ft_birth *to, struct ft_stand_in *stand_in, struct 
 		err = ft_stand_in_get(stand_in, &to->word, &to->proto);
 	if (err)
 		return err;
-	if (ft_key_set(&to->key, orig->src.l3num, orig->dst.protonum, birth->zone.id,
-		       &orig->src.u3, &orig->dst.u3, orig->src.u.all, orig->dst.u.all))
+	if (ft_key_from_tuple(&to->key, orig, birth->zone.id))
 		to->word |= FT_FLOW_ORIG_HI;
 	if (!ft_l4_stateful(to->key.l4proto))
 		to->proto.stream.since = ft_now() - (to->word & FT_FLOW_ASSURED ? AGE_ENOUGH : 0);

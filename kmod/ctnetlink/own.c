@@ -60,9 +60,7 @@ bool ft_own_find(const struct ft_net *tn, const struct nf_conntrack_zone *zone,
 	bool from_hi;
 	u32 index;
 
-	from_hi = ft_key_set(&key, tuple->src.l3num, tuple->dst.protonum,
-			     nf_ct_zone_id(zone, tuple->dst.dir), &tuple->src.u3, &tuple->dst.u3,
-			     tuple->src.u.all, tuple->dst.u.all);
+	from_hi = ft_key_from_tuple(&key, tuple, nf_ct_zone_id(zone, tuple->dst.dir));
 	flow = ft_table_lookup(tn->table, &key, ft_key_hash(&key, ft_table_secret(tn->table)),
 			       &index);
 	if (!flow || !ft_own_snapshot(own, flow, index))

@@ -19,6 +19,7 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/ndisc.h>
+#include <net/netfilter/nf_conntrack_tuple.h>
 
 #include "flow/tuple.h"
 
@@ -704,4 +705,19 @@ bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
 		return order(key, false) > 0;
 	}
 }
-EXPORT_SYMBOL_NS_GPL(ft_key_set, FT_SYMBOL_NS);
+
+/**
+ * ft_key_from_tuple() - identity of a flow from a tuple of nf_conntrack's
+ * @key: filled
+ * @tuple: of either direction; those of a translated flow make different keys
+ * @zone: conntrack zone
+ *
+ * Context: any.
+ * Return: whether the tuple's source is the upper endpoint.
+ */
+bool ft_key_from_tuple(struct ft_key *key, const struct nf_conntrack_tuple *tuple, u16 zone)
+{
+	return ft_key_set(key, tuple->src.l3num, tuple->dst.protonum, zone, &tuple->src.u3,
+			  &tuple->dst.u3, tuple->src.u.all, tuple->dst.u.all);
+}
+EXPORT_SYMBOL_NS_GPL(ft_key_from_tuple, FT_SYMBOL_NS);

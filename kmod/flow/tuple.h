@@ -17,6 +17,8 @@
 
 #include "base/invalid.h"
 
+struct nf_conntrack_tuple;
+
 /**
  * struct ft_key - canonical identity of a flow, the same for both directions
  * @addr4: IPv4: lower and upper address; IPv6: each address folded to 32 bits
@@ -170,6 +172,7 @@ bool ft_pkt_to_sender(const struct sk_buff *skb, u8 family,
 bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
 		const union nf_inet_addr *src, const union nf_inet_addr *dst,
 		__be16 sport, __be16 dport);
+bool ft_key_from_tuple(struct ft_key *key, const struct nf_conntrack_tuple *tuple, u16 zone);
 
 /**
  * ft_key_hash() - keyed hash of a flow's identity

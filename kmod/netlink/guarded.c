@@ -39,9 +39,7 @@ static void set_key(struct ft_flow6 *copy,
 {
 	struct ft_key key;
 
-	if (ft_key_set(&key, tuple->src.l3num, tuple->dst.protonum, zone,
-		       &tuple->src.u3, &tuple->dst.u3, tuple->src.u.all,
-		       tuple->dst.u.all))
+	if (ft_key_from_tuple(&key, tuple, zone))
 		word |= FT_FLOW_ORIG_HI;
 	atomic_set(&copy->f.word, word);
 	memcpy(&copy->f.key, &key, sizeof(copy->f.key));

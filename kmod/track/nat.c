@@ -74,8 +74,7 @@ static bool key_set(struct ft_key *key, const struct nf_conn *ct, enum ip_conntr
 {
 	const struct nf_conntrack_tuple *tuple = nf_ct_tuple(ct, dir);
 
-	return ft_key_set(key, tuple->src.l3num, tuple->dst.protonum, nf_ct_zone(ct)->id,
-			  &tuple->src.u3, &tuple->dst.u3, tuple->src.u.all, tuple->dst.u.all);
+	return ft_key_from_tuple(key, tuple, nf_ct_zone(ct)->id);
 }
 
 /* A flow of two equal keys, or one between equal ends, has no directions to tell apart. */

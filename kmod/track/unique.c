@@ -167,11 +167,7 @@ void ft_unique_release(const struct ft_unique_pair *pair)
 static u64 key_of(const struct ft_net *tn, const struct nf_conn *ct,
 		  enum ip_conntrack_dir dir, struct ft_key *key)
 {
-	const struct nf_conntrack_tuple *tuple = nf_ct_tuple(ct, dir);
-
-	ft_key_set(key, tuple->src.l3num, tuple->dst.protonum,
-		   nf_ct_zone(ct)->id, &tuple->src.u3, &tuple->dst.u3,
-		   tuple->src.u.all, tuple->dst.u.all);
+	ft_key_from_tuple(key, nf_ct_tuple(ct, dir), nf_ct_zone(ct)->id);
 	return ft_key_hash(key, ft_table_secret(tn->table));
 }
 
