@@ -80,6 +80,17 @@ def case(name, only=None):
     return add
 
 
+def again(script, seconds, what, **env):
+    """Register a case: another test passes once more, with @env in its environment, @seconds at most."""
+    @case(f"{script} with {what}", only="flowtrack")
+    def _(*_):
+        here = os.path.dirname(os.path.abspath(__file__))
+        p = subprocess.run([sys.executable, f"{here}/{script}"], env={**os.environ, **env}, capture_output=True, text=True,
+                           timeout=seconds, check=False)
+        bad = [line for line in p.stdout.splitlines() if not line.startswith(("ok ", "KTAP", "1.."))]
+        check(p.returncode == 0, "\n".join(bad + [p.stderr]))
+
+
 def main(setup=None, teardown=None):
     """Run all cases; setup() returns what every case is called with."""
     # One CPU: packets that this process sends are handled in the order in which they were sent.
