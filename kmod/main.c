@@ -32,6 +32,7 @@
 #include "policy/watermark.h"
 #include "proc.h"
 #include "sysctl.h"
+#include "track/ahead.h"
 #include "track/carrier.h"
 #include "track/consumers.h"
 #include "track/dropped.h"
@@ -402,6 +403,7 @@ static int __init ft_init(void)
 	err = ft_netlink_init();
 	if (err)
 		goto err_nat_end;
+	ft_ahead_init();
 	ft_enable_init();
 	ft_loaded = true;
 	return 0;
@@ -428,6 +430,7 @@ static void __exit ft_exit(void)
 {
 	ft_loaded = false;
 	ft_enable_exit();
+	ft_ahead_exit();
 	ft_netlink_exit();
 	ft_nat_end_exit();
 	unregister_pernet_subsys(&ft_net_ops);

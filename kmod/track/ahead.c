@@ -137,7 +137,14 @@ struct worth {
 /* Protected by ahead_lock. */
 static struct worth worth = { .rest = REST_MIN };
 
-/* Protects receivers and worth. Inside settings_lock and ft_nets_lock. */
+/*
+ * Every namespace has its struct ft_net. The receiver sees the packets of all of them
+ * from the first user on; while the module comes, some are still without. Protected by
+ * ahead_lock.
+ */
+static bool ready;
+
+/* Protects receivers, worth and ready. Inside settings_lock and ft_nets_lock. */
 static DEFINE_MUTEX(ahead_lock);
 
 /* Stage 2. The table is that of @tn: of others nothing is known here. */
@@ -257,7 +264,7 @@ static void apply(void)
 
 	lockdep_assert_held(&ahead_lock);
 	for (r = receivers; r < receivers + ARRAY_SIZE(receivers); r++) {
-		wanted = worth.resting ? r->always : r->users;
+		wanted = ready && (worth.resting ? r->always : r->users);
 		if (wanted == r->registered)
 			continue;
 		r->registered = wanted;
@@ -334,4 +341,33 @@ void ft_ahead_adapt(void)
 	}
 	apply();
 	mutex_unlock(&ahead_lock);
+}
+
+static void set_ready(bool value)
+{
+	mutex_lock(&ahead_lock);
+	ready = value;
+	apply();
+	mutex_unlock(&ahead_lock);
+}
+
+/**
+ * ft_ahead_init() - begin to look ahead
+ *
+ * Context: may sleep; every namespace has its struct ft_net, also those that come later.
+ */
+void ft_ahead_init(void)
+{
+	set_ready(true);
+}
+
+/**
+ * ft_ahead_exit() - look ahead no more
+ *
+ * Context: may sleep; waits until no packet is looked at. Before the namespaces lose what
+ * flowtrack keeps for them.
+ */
+void ft_ahead_exit(void)
+{
+	set_ready(false);
 }

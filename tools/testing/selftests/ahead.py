@@ -9,6 +9,7 @@ cuts up since the device takes no more than one, comes out as a list of eight.
 
 import array
 import fcntl
+import os
 import re
 import socket
 import struct
@@ -233,6 +234,44 @@ def _(pair):
         thread.join()
     elsewhere.delete()
     lists(pair, "afterwards")
+
+
+TRACING = "/sys/kernel/tracing/"
+# What happens when the module comes and goes, in this order. ft_net_init() is that of the namespaces there are.
+PROBES = (("p", "begin", "ft_net_init"), ("p", "pre_exit", "ft_net_pre_exit"), ("p", "receiver_comes", "dev_add_pack"),
+          ("p", "receiver_goes", "dev_remove_pack"))
+
+
+def write(path, value, mode="w"):
+    with open(TRACING + path, mode) as f:
+        f.write(value)
+
+
+@case("nobody looks at a packet before all namespaces are ready, nor when the first is not any more", only="flowtrack")
+def _(pair):
+    """Their traffic does not wait: the receiver would see packets of a namespace of which it knows nothing."""
+    if not os.path.exists(TRACING + "trace"):
+        run("mount", "-t", "tracefs", "tracefs", TRACING)
+    unload()
+    write("kprobe_events", "".join(f"{kind}:ahead/{name} {'nf_flowtrack:' if function.startswith('ft_') else ''}{function}\n"
+                                   for kind, name, function in PROBES))
+    write("trace", "")
+    write("events/ahead/enable", "1")
+    try:
+        load()
+        pair.b.sysctl("lookahead", 1)
+        unload()
+        with open(TRACING + "trace") as f:
+            seen = re.findall(r": (begin|pre_exit|receiver_comes|receiver_goes): ", f.read())
+    finally:
+        write("events/ahead/enable", "0")
+        write("kprobe_events", "")
+        load()
+        pair.b.sysctl("lookahead", 1)
+    check(seen.count("begin") >= 3 and "receiver_comes" in seen and "receiver_goes" in seen, f"all is seen: {seen}")
+    last_begin = max(i for i, name in enumerate(seen) if name == "begin")
+    check("receiver_comes" not in seen[:last_begin], f"no receiver before the last namespace begins: {seen}")
+    check("receiver_goes" not in seen[seen.index("pre_exit"):], f"none when the first namespace ends: {seen}")
 
 
 main(Pair)
