@@ -223,9 +223,11 @@ def judge_kunit(args):
 
 
 def split_by_test(lines):
-    """The kernel log between the marks that the guest's runner writes."""
+    """The kernel log between the marks that the guest's runner writes; of guests one after the other, too."""
     sections, current = {}, None
     for line in lines:
+        if re.match(r"(\[[ \d.]+\] )?Linux version ", line):
+            current = None
         m = re.search(r"flowtrack-selftest: (begin|end) (\S+)", line)
         if m:
             current = m[2] if m[1] == "begin" else "between tests"
