@@ -2,6 +2,8 @@
 #include "netlink/events.h"
 #include "ft_talk.h"
 #include "base/notify.h"
+#include "track/carrier.h"
+#include "track/pool.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 
@@ -120,6 +122,52 @@ static void update(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, tb[A(REASON)]);
 }
 
+/* What a packet has changed is told when it has passed the rules, once. */
+static void changed_by_a_packet(struct kunit *test)
+{
+	struct nlattr *tb[FLOWTRACK_A_FLOW_MAX + 1];
+	struct ft_net *tn = ft_pernet(&init_net);
+	struct ft_talk *talk = ft_talk_open(test);
+	struct ft_talk *ctl = ft_talk_open(test);
+	struct ft_carrier *carrier;
+	u64 id;
+
+	ft_talk_flush(ctl);
+	join(talk);
+	KUNIT_EXPECT_EQ(test, ft_talk_add(ctl, 1), 0);
+	expect_event(talk, FLOWTRACK_CMD_FLOW_NEW_NTF, tb);
+	id = nla_get_u64(tb[A(ID)]);
+
+	rcu_read_lock();
+	local_bh_disable();
+	carrier = ft_carrier_get(tn);
+	if (carrier) {
+		carrier->index = (u32)id;
+		carrier->gen = id >> 32;
+		carrier->mark = carrier->ct.mark;
+		carrier->changed = true;
+		KUNIT_EXPECT_TRUE(test, ft_carrier_written(carrier));
+		ft_carrier_settle(tn, carrier);
+		KUNIT_EXPECT_FALSE(test, ft_carrier_written(carrier));
+		ft_carrier_settle(tn, carrier);
+		/* Marks are not the family's business. */
+		WRITE_ONCE(carrier->ct.mark, carrier->mark + 1);
+		ft_carrier_settle(tn, carrier);
+		/* The flow has ended. */
+		carrier->gen++;
+		carrier->changed = true;
+		ft_carrier_settle(tn, carrier);
+		KUNIT_EXPECT_FALSE(test, ft_carrier_written(carrier));
+	}
+	local_bh_enable();
+	rcu_read_unlock();
+	KUNIT_ASSERT_NOT_NULL(test, carrier);
+	expect_event(talk, FLOWTRACK_CMD_FLOW_UPDATE_NTF, tb);
+	KUNIT_EXPECT_EQ(test, nla_get_u64(tb[A(ID)]), id);
+	KUNIT_EXPECT_FALSE(test, ft_talk_recv(talk));
+	ft_talk_flush(ctl);
+}
+
 /* A listener who does not read: counted if he asked for it. */
 static void loss(struct kunit *test)
 {
@@ -164,6 +212,7 @@ static struct kunit_case events_cases[] = {
 	KUNIT_CASE(wanted),
 	KUNIT_CASE(life_of_a_flow),
 	KUNIT_CASE(update),
+	KUNIT_CASE(changed_by_a_packet),
 	KUNIT_CASE(loss),
 	{}
 };

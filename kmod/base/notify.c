@@ -147,31 +147,29 @@ void ft_notify_pressure(struct ft_net *tn,
 }
 
 /**
- * ft_notify_marks_wanted() - does anyone want to hear about marks?
+ * ft_notify_changed() - tell the listeners what a packet has changed of its flow
  * @tn: namespace
- *
- * Context: RCU read side.
- * Return: false if building a notification would be for nothing.
- */
-bool ft_notify_marks_wanted(const struct ft_net *tn)
-{
-	return ctnetlink_wanted(tn);
-}
-
-/**
- * ft_notify_marked() - tell ctnetlink's listeners that a rule has marked a flow
- * @tn: namespace
- * @copy: the flow, with its new mark
+ * @copy: the flow
  * @index: its index
+ * @what: FT_CHANGED_*: by the packet itself, by a rule, or by both
  *
- * The family's do not hear of it: a ruleset may give a mark with every packet.
+ * The family's do not hear of marks: a ruleset may give one with every packet.
  *
- * Context: RCU read side, BH disabled; ft_notify_marks_wanted().
+ * Context: RCU read side, BH disabled; ft_notify_wanted().
  */
-void ft_notify_marked(struct ft_net *tn, const struct ft_flow6 *copy, u32 index)
+void ft_notify_changed(struct ft_net *tn, const struct ft_flow6 *copy, u32 index,
+		       unsigned int what)
 {
-	const struct ft_notifier *n = rcu_dereference(ctnetlink_notifier);
+	const struct ft_notifier *n;
 
-	if (n)
-		n->marked(tn, copy, index);
+	if (what & FT_CHANGED_STATE && family_wanted(tn)) {
+		n = rcu_dereference(family_notifier);
+		if (n)
+			n->flow(tn, FLOWTRACK_CMD_FLOW_UPDATE_NTF, copy, index, 0);
+	}
+	if (ctnetlink_wanted(tn)) {
+		n = rcu_dereference(ctnetlink_notifier);
+		if (n)
+			n->changed(tn, copy, index, what);
+	}
 }

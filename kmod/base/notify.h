@@ -7,6 +7,7 @@
 #ifndef _FT_BASE_NOTIFY_H
 #define _FT_BASE_NOTIFY_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 #include <linux/nf_flowtrack.h>
 
@@ -21,12 +22,16 @@ enum ft_mcgrp {
 	FT_MCGRP_PRESSURE,
 };
 
+/* What a packet that has passed the rules has changed of its flow. */
+#define FT_CHANGED_STATE	BIT(0)
+#define FT_CHANGED_MARK		BIT(1)
+
 /**
  * struct ft_notifier - what encodes and sends
  * @family: whose groups have listeners or not; NULL: ctnetlink's
  * @flow: a flow began, changed or ended; see ft_notify_flow()
  * @pressure: a watermark was crossed; see ft_notify_pressure(); ctnetlink has none
- * @marked: a rule gave a flow another mark; see ft_notify_marked(); ctnetlink only
+ * @changed: a packet or its rules changed a flow; see ft_notify_changed(); ctnetlink only
  */
 struct ft_notifier {
 	const struct genl_family *family;
@@ -35,8 +40,8 @@ struct ft_notifier {
 		     enum flowtrack_reason reason);
 	void (*pressure)(struct ft_net *tn,
 			 const struct ft_watermark_event *event);
-	void (*marked)(struct ft_net *tn, const struct ft_flow6 *copy,
-		       u32 index);
+	void (*changed)(struct ft_net *tn, const struct ft_flow6 *copy,
+			u32 index, unsigned int what);
 };
 
 void ft_notify_register(const struct ft_notifier *n);
@@ -48,8 +53,7 @@ void ft_notify_flow(struct ft_net *tn, unsigned int cmd,
 		    enum flowtrack_reason reason);
 void ft_notify_pressure(struct ft_net *tn,
 			const struct ft_watermark_event *event);
-bool ft_notify_marks_wanted(const struct ft_net *tn);
-void ft_notify_marked(struct ft_net *tn, const struct ft_flow6 *copy,
-		      u32 index);
+void ft_notify_changed(struct ft_net *tn, const struct ft_flow6 *copy,
+		       u32 index, unsigned int what);
 
 #endif /* _FT_BASE_NOTIFY_H */

@@ -194,14 +194,22 @@ static void own_event(struct ft_net *tn, unsigned int cmd, const struct ft_flow6
 	tell(tn, copy, index, events_of(cmd, copy, by), by);
 }
 
-static void own_marked(struct ft_net *tn, const struct ft_flow6 *copy, u32 index)
+/* In one message, as nf_conntrack does. */
+static void own_changed(struct ft_net *tn, const struct ft_flow6 *copy, u32 index,
+			unsigned int what)
 {
-	tell(tn, copy, index, BIT(IPCT_MARK), NULL);
+	unsigned int events = 0;
+
+	if (what & FT_CHANGED_STATE)
+		events = events_of(FLOWTRACK_CMD_FLOW_UPDATE_NTF, copy, false);
+	if (what & FT_CHANGED_MARK)
+		events |= BIT(IPCT_MARK);
+	tell(tn, copy, index, events, NULL);
 }
 
 static const struct ft_notifier own_notifier = {
 	.flow = own_event,
-	.marked = own_marked,
+	.changed = own_changed,
 };
 
 static int __net_init net_init(struct net *net)

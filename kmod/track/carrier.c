@@ -314,22 +314,24 @@ void ft_carrier_copy(struct ft_carrier *to, const struct ft_carrier *from)
 	to->l4proto = from->l4proto;
 	to->pending = from->pending;
 	to->counted = true;
+	to->changed = from->changed;
 	to->aim = from->aim;
 	to->birth = from->birth;
 }
 
 /* As nf_conntrack does, when the packet has passed the rules. */
-static noinline_for_stack void notify_marked(struct ft_net *tn, struct ft_flow *flow,
-					     const struct ft_carrier *carrier)
+static noinline_for_stack void notify_changed(struct ft_net *tn, struct ft_flow *flow,
+					      const struct ft_carrier *carrier,
+					      unsigned int what)
 {
 	struct ft_flow6 copy;
 
-	if (ft_notify_marks_wanted(tn) && ft_flow_snapshot(flow, carrier->gen, &copy))
-		ft_notify_marked(tn, &copy, carrier->index);
+	if (ft_notify_wanted(tn) && ft_flow_snapshot(flow, carrier->gen, &copy))
+		ft_notify_changed(tn, &copy, carrier->index, what);
 }
 
 /**
- * ft_carrier_settle() - store what the ruleset did to the conntrack of a packet
+ * ft_carrier_settle() - store what the ruleset did to the conntrack of a packet, and tell of it
  * @tn: namespace of the carrier
  * @carrier: one that ft_carrier_written() is true of
  *
@@ -339,8 +341,9 @@ void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier)
 {
 	u32 mark = READ_ONCE(carrier->ct.mark);
 	struct ft_flow *flow;
-	bool closed, marked, nearer;
 	u32 timeout, was, word;
+	unsigned int what = 0;
+	bool closed, nearer;
 
 	/* Once is enough, also where clones share it. */
 	closed = carrier->l4proto == IPPROTO_TCP &&
@@ -358,13 +361,19 @@ void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier)
 	if (flow->gen != carrier->gen || word & FT_FLOW_DEAD) {
 		ft_flow_unlock(flow, word);
 		WRITE_ONCE(carrier->mark, mark);
+		WRITE_ONCE(carrier->changed, false);
 		return;
 	}
 	was = word;
 	nearer = false;
-	marked = mark != carrier->mark && mark != flow->mark;
-	if (marked)
+	/* Clones share it: under the lock one of them tells. */
+	if (carrier->changed)
+		what |= FT_CHANGED_STATE;
+	WRITE_ONCE(carrier->changed, false);
+	if (mark != carrier->mark && mark != flow->mark) {
 		WRITE_ONCE(flow->mark, mark);
+		what |= FT_CHANGED_MARK;
+	}
 	/* "reject with tcp reset" closes the connection it rejects. */
 	closed = closed && ft_word_state(word) != FLOWTRACK_TCP_STATE_CLOSE;
 	if (closed) {
@@ -377,8 +386,8 @@ void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier)
 	}
 	ft_flow_unlock(flow, word);
 	WRITE_ONCE(carrier->mark, mark);
-	if (marked)
-		notify_marked(tn, flow, carrier);
+	if (what)
+		notify_changed(tn, flow, carrier, what);
 	if (closed) {
 		struct ft_key key;
 

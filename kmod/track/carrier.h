@@ -63,6 +63,7 @@ enum ft_aim {
  * @invalid: the packet is INVALID; the carrier only gets it past nf_conntrack
  * @pending: no flow yet: @birth is what ft_flow_admit() will be asked for
  * @counted: the counters of @ct are not zero
+ * @changed: the packet has changed the state of its flow, and somebody wants to hear of it
  * @leaving: it has left its pool, and will soon be a template
  * @aim: enum ft_aim
  * @masq: number of the device that the flow's packets leave by, or it ends; 0: any
@@ -86,6 +87,7 @@ struct ft_carrier {
 	bool invalid;
 	bool pending;
 	bool counted;
+	bool changed;
 	bool leaving;
 	u8 aim;
 	u8 busy;
@@ -206,7 +208,7 @@ static inline bool ft_carrier_is_free(const struct ft_carrier *carrier)
 }
 
 /**
- * ft_carrier_written() - has the ruleset written what is to be stored?
+ * ft_carrier_written() - is there something to be stored, or to be told?
  * @carrier: a carrier that a packet has or had
  *
  * Return: true if ft_carrier_settle() has something to do.
@@ -216,6 +218,7 @@ static inline bool ft_carrier_written(const struct ft_carrier *carrier)
 	if (carrier->index == FT_INDEX_NONE)
 		return false;
 	return READ_ONCE(carrier->ct.mark) != READ_ONCE(carrier->mark) ||
+	       READ_ONCE(carrier->changed) ||
 	       (carrier->l4proto == IPPROTO_TCP &&
 		READ_ONCE(carrier->ct.proto.tcp.state) !=
 		READ_ONCE(carrier->state));

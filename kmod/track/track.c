@@ -168,17 +168,6 @@ static bool steady_needs_lock(const struct ft_net *tn,
 	return ft_setting(&tn->set, ACCT) || gain < 0 || gain >= REFRESH_STEP;
 }
 
-static noinline_for_stack void notify_update(struct ft_net *tn,
-					     struct found *found)
-{
-	struct ft_flow6 copy;
-
-	if (ft_notify_wanted(tn) &&
-	    ft_flow_snapshot(found->flow, found->gen, &copy))
-		ft_notify_flow(tn, FLOWTRACK_CMD_FLOW_UPDATE_NTF, &copy,
-			       found->index, 0);
-}
-
 /*
  * The lockless way: a packet that changes nothing. What was read is that of
  * one flow if the generation is the same before and after.
@@ -274,9 +263,10 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	if (nearer || (step->word ^ before) & FT_FLOW_CLASS)
 		ft_flow_class_changed(tn, flow, found->index, first_hash(tn, found, before),
 				      before, step->word);
-	if (step->update &&
+	/* Told with what the rules will have changed. */
+	if (step->update && found->carrier && ft_notify_wanted(tn) &&
 	    (*verdict == FT_VERDICT_ACCEPT || *verdict == FT_VERDICT_KEEP))
-		notify_update(tn, found);
+		found->carrier->changed = true;
 	return true;
 }
 

@@ -548,6 +548,54 @@ table inet t {
         equal(ours[key], wanted, "events")
 
 
+@case("events: a packet that changes the state and is given a mark is told of once", only="flowtrack")
+def _(rig):
+    rules = nft_stamps() + """
+table inet t {
+	chain forw {
+		type filter hook forward priority 0
+		udp sport 5353 ct mark set 0x61
+		tcp flags & (syn|ack) == (syn|ack) ct mark set 0x62
+		tcp flags & fin == fin ct mark set 0x63
+		icmp type echo-reply ct mark set 0x64
+		icmpv6 type echo-reply ct mark set 0x64
+		sctp sport 3001 ct mark set 0x65
+	}
+}"""
+    seen = []
+    for enable in (0, 1):
+        rig.r.sysctl("enable", enable)
+        rig.r.conntrack_flush()
+        rig.reset(rules)
+        listener, log = Listener(rig.r), []
+        for family in FAMILIES:
+            c, s = Rig.C[family], Rig.S[family]
+            t, icmp = Tcp(rig, family, sport=2000), ICMP if family == 4 else ICMP6
+            for side, packet in (("c", rig.packet("c", UDP, udp(c, s, 1001, 5353, b"q"), family)),
+                                 ("s", rig.packet("s", UDP, udp(s, c, 5353, 1001, b"a"), family)),
+                                 ("c", t.build("c", "S")), ("s", t.build("s", "SA", 0, 1)), ("c", t.build("c", "A", 1, 1)),
+                                 ("s", t.build("s", "FA", 1, 1)), ("c", t.build("c", "FA", 1, 2)),
+                                 ("c", rig.packet("c", icmp, echo(c, s, 8), family)),
+                                 ("s", rig.packet("s", icmp, echo(s, c, 8, reply=True), family)),
+                                 ("c", rig.packet("c", SCTP, sctp(3000, 3001, 0, sctp_init(0x1234)), family)),
+                                 ("s", rig.packet("s", SCTP, sctp(3001, 3000, 0x1234, sctp_init(0x77, ack=True)), family))):
+                check(rig.send(side, packet), "a packet did not come through")
+                for key, events in listener.events().items():
+                    for event in events:
+                        for name in ("timeout", "id"):
+                            event[3].pop(name, None)
+                    log.append((key, events))
+        seen.append(log)
+        listener.close()
+    rig.reset(RULES)
+    theirs, ours = seen
+    both = [e for _, events in theirs for e in events if e[0] == "update" and "protoinfo" in e[3] and "mark" in e[3]]
+    check(len(both) >= 6, f"updates of state and mark: {both}")
+    equal(len(ours), len(theirs), "packets of which something was told")
+    for a, b in zip(ours, theirs):
+        equal(a, b, "what is told of a packet")
+
+
 @case("events: whose doing a change is; nothing without a listener", only="flowtrack")
 def _(rig):
     begin(rig)
