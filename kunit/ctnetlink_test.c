@@ -70,6 +70,7 @@ static void random_flow(struct rnd_state *rnd, struct ft_flow6 *copy)
 		if (state == FLOWTRACK_FLOW_STATE_STREAM)
 			word |= FT_FLOW_ASSURED;
 	}
+	word |= prandom_u32_state(rnd) & FT_FLOW_FIXED;
 	atomic_set(&copy->f.word, ft_proto_word(l4proto, word, state));
 	copy->f.deadline = ft_now() + prandom_u32_state(rnd) % (1000 * HZ);
 	copy->f.mark = prandom_u32_state(rnd);

@@ -114,6 +114,8 @@ static int read_change(struct change *change, const struct ft_net *tn, const str
 	/* Only new connections are given those, and they are nf_conntrack's then. */
 	if (cda[CTA_NAT_SRC] || cda[CTA_NAT_DST] || cda[CTA_TUPLE_MASTER])
 		return -EOPNOTSUPP;
+	if (cda[CTA_TIMEOUT] && atomic_read(&own->copy.f.word) & FT_FLOW_FIXED)
+		return -EPERM;
 	ft_stand_in_set(&stand_in, tn, &own->copy);
 	if (cda[CTA_HELP])
 		err = ft_ctnl_change_helper(&stand_in.ct, cda);
@@ -144,7 +146,7 @@ static void store_protocol(struct ft_flow *flow, const struct change *change)
 /* Under the flow's lock. Return: its bits. */
 static u32 store_change(struct ft_flow *flow, u32 word, const struct change *change)
 {
-	const u32 status = FT_FLOW_SEEN_REPLY | FT_FLOW_ASSURED;
+	const u32 status = FT_FLOW_SEEN_REPLY | FT_FLOW_ASSURED | FT_FLOW_FIXED;
 	const struct nlattr * const *cda = change->cda;
 	u8 state = ft_word_state(word);
 	u64 timeout;
@@ -176,6 +178,7 @@ static u32 store_change(struct ft_flow *flow, u32 word, const struct change *cha
  *
  * Context: RCU read side.
  * Return: 0; -ENOENT: it has just ended; -EINVAL; -EBUSY; -ENOSPC: it has no labels;
+ * -EPERM: its timeout is fixed;
  * -EOPNOTSUPP. Unless 0 nothing has been changed.
  */
 int ft_own_change(struct ft_net *tn, struct ft_own *own, const struct nlattr * const cda[])

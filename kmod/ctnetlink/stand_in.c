@@ -157,6 +157,8 @@ void ft_stand_in_set(struct ft_stand_in *stand_in, const struct ft_net *tn,
 		ct->status |= IPS_SEEN_REPLY;
 	if (word & FT_FLOW_ASSURED)
 		ct->status |= IPS_ASSURED;
+	if (word & FT_FLOW_FIXED)
+		ct->status |= IPS_FIXED_TIMEOUT;
 	ct->timeout = nfct_time_stamp + max(ft_flow_left(flow, ft_now()), 0);
 #ifdef CONFIG_NF_CONNTRACK_MARK
 	ct->mark = flow->mark;
@@ -209,6 +211,8 @@ int ft_stand_in_get(const struct ft_stand_in *stand_in, u32 *word, union ft_prot
 	unsigned int dir;
 
 	*word = default_word(ft_proto_conntrack_word(ct), l4proto);
+	if (ct->status & IPS_FIXED_TIMEOUT)
+		*word |= FT_FLOW_FIXED;
 	if (ft_word_state(*word) > ft_proto_state_max(l4proto))
 		return -EINVAL;
 	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {

@@ -47,6 +47,7 @@
 #define FT_FLOW_DNAT		BIT(19)	/* the responder's is */
 #define FT_FLOW_NAT		(FT_FLOW_SNAT | FT_FLOW_DNAT)
 #define FT_FLOW_REPLY_HI	BIT(20)	/* of its second key, the upper endpoint answers */
+#define FT_FLOW_FIXED		BIT(21)	/* packets do not move its deadline */
 
 /**
  * enum ft_dir - direction of a packet within its flow

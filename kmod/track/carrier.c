@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/atomic.h>
+#include <linux/bitfield.h>
 #include <linux/export.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/random.h>
@@ -251,6 +252,7 @@ void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view)
 		status |= IPS_SEEN_REPLY;
 	if (view->word & FT_FLOW_ASSURED)
 		status |= IPS_ASSURED;
+	status |= FIELD_GET(FT_FLOW_FIXED, view->word) * IPS_FIXED_TIMEOUT;
 	WRITE_ONCE(ct->status, status);
 	WRITE_ONCE(ct->timeout, nfct_time_stamp + view->left);
 #ifdef CONFIG_NF_CONNTRACK_MARK

@@ -137,6 +137,8 @@ static bool refresh(struct ft_flow *flow, const struct ft_step *step)
 	u32 deadline = step->now + step->timeout;
 	s32 gain = deadline - flow->deadline;
 
+	if (unlikely(step->word & FT_FLOW_FIXED))
+		return false;
 	if (gain >= 0 && gain < REFRESH_STEP)
 		return false;
 	WRITE_ONCE(flow->deadline, deadline);

@@ -414,6 +414,36 @@ def _(rig):
     ctnl.close()
 
 
+@case("a timeout that is fixed: packets and requests leave it as it is, as with nf_conntrack", only="flowtrack")
+def _(rig):
+    seen = []
+    for tracker in ("nf_conntrack", "flowtrack"):
+        if tracker == "nf_conntrack":
+            by_conntrack(rig)
+        else:
+            begin(rig)
+        rig.r.sysctl("enable", int(tracker == "flowtrack"))
+        ctnl, log = Ctnl(rig.r), []
+        for family in FAMILIES:
+            c, s = Rig.C[family], Rig.S[family]
+            for proto, sport, dport, status in ((UDP, 1001, 5353, 0x40a), (TCP, 2000, 80, 0x40e)):
+                one = tuple_attr(TUPLE_ORIG, family, c, s, proto, sport, dport)
+                log.append(ctnl.request(CT_NEW, one + be32(TIMEOUT, 77) + be32(STATUS, status), family=family)[0])
+                packet = (udp(c, s, 1001, 5353, b"q") if proto == UDP else
+                          tcp(c, s, 2000, 80, "A", 1000001, 5000001, 29200))
+                rig.send("c", rig.packet("c", proto, packet, family))
+                log.append(ctnl.request(CT_NEW, one + be32(TIMEOUT, 100) + be32(MARK, 9), family=family)[0])
+                answer = words(ctnl.request(CT_GET, one, family=family)[1][0])
+                left = struct.unpack("!I", answer["timeout"])[0]
+                check(60 < left <= 77, f"{tracker}: {left} s left")
+                log.append((answer["status"], answer["mark"]))
+        ctnl.close()
+        seen.append(log)
+    rig.r.sysctl("enable", 1)
+    equal(seen[1], seen[0], "errors, status, marks")
+    equal(seen[0][:2], [0, 1], "errors")
+
+
 @case("conntrack -I: a flow of ours, or an entry of nf_conntrack where only that can keep it", only="flowtrack")
 def _(rig):
     rig.r.conntrack_flush()
