@@ -220,7 +220,7 @@ static void event_fits(struct kunit *test)
 	for (i = 0; i < ROUNDS; i++) {
 		random_flow(&rnd, &copy);
 		ft_stand_in_set(stand_in, tn, &copy);
-		ft_stand_in_stop(stand_in);
+		ft_stand_in_stop(stand_in, 1);
 		skb = alloc_skb(NLMSG_HDRLEN + ft_ctnl_event_size(&stand_in->ct), GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, skb);
 		/* What alloc_skb() gives beyond what was asked for. */

@@ -130,6 +130,7 @@ static void changed_by_a_packet(struct kunit *test)
 	struct ft_talk *talk = ft_talk_open(test);
 	struct ft_talk *ctl = ft_talk_open(test);
 	struct ft_carrier *carrier;
+	struct ft_flow *flow;
 	u64 id;
 
 	ft_talk_flush(ctl);
@@ -141,14 +142,22 @@ static void changed_by_a_packet(struct kunit *test)
 	rcu_read_lock();
 	local_bh_disable();
 	carrier = ft_carrier_get(tn);
-	if (carrier) {
+	flow = ft_table_at(tn->table, (u32)id);
+	if (carrier && flow) {
 		carrier->index = (u32)id;
 		carrier->gen = id >> 32;
 		carrier->mark = carrier->ct.mark;
 		carrier->changed = true;
+		/* Of another generation: nothing becomes of it. */
+		ft_flow_untold(flow, carrier->gen + 1, FT_FLOW_UNTOLD);
+		KUNIT_EXPECT_EQ(test, atomic_read(&flow->word) & FT_FLOW_UNTOLD, 0);
+		ft_flow_untold(flow, carrier->gen, FT_FLOW_UNTOLD_NEW);
+		KUNIT_EXPECT_EQ(test, atomic_read(&flow->word) & FT_FLOW_UNTOLD,
+				FT_FLOW_UNTOLD_NEW);
 		KUNIT_EXPECT_TRUE(test, ft_carrier_written(carrier));
 		ft_carrier_settle(tn, carrier);
 		KUNIT_EXPECT_FALSE(test, ft_carrier_written(carrier));
+		KUNIT_EXPECT_EQ(test, atomic_read(&flow->word) & FT_FLOW_UNTOLD, 0);
 		ft_carrier_settle(tn, carrier);
 		/* Marks are not the family's business. */
 		WRITE_ONCE(carrier->ct.mark, carrier->mark + 1);
@@ -162,6 +171,7 @@ static void changed_by_a_packet(struct kunit *test)
 	local_bh_enable();
 	rcu_read_unlock();
 	KUNIT_ASSERT_NOT_NULL(test, carrier);
+	KUNIT_ASSERT_NOT_NULL(test, flow);
 	expect_event(talk, FLOWTRACK_CMD_FLOW_UPDATE_NTF, tb);
 	KUNIT_EXPECT_EQ(test, nla_get_u64(tb[A(ID)]), id);
 	KUNIT_EXPECT_FALSE(test, ft_talk_recv(talk));

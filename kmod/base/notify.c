@@ -108,12 +108,15 @@ EXPORT_SYMBOL_NS_GPL(ft_notify_wanted, FT_SYMBOL_NS);
  * @reason: destroy: why it ended
  *
  * Context: RCU read side, softirq or BH disabled; ft_notify_wanted().
+ * Return: 0; -ENOBUFS: not all could be told who want to miss nothing. Of an end they will
+ * be told again; of anything else see ft_flow_untold().
  */
-void ft_notify_flow(struct ft_net *tn, unsigned int cmd,
-		    const struct ft_flow6 *copy, u32 index,
-		    enum flowtrack_reason reason)
+int ft_notify_flow(struct ft_net *tn, unsigned int cmd,
+		   const struct ft_flow6 *copy, u32 index,
+		   enum flowtrack_reason reason)
 {
 	const struct ft_notifier *n;
+	int err = 0;
 
 	if (family_wanted(tn)) {
 		n = rcu_dereference(family_notifier);
@@ -123,8 +126,9 @@ void ft_notify_flow(struct ft_net *tn, unsigned int cmd,
 	if (ctnetlink_wanted(tn)) {
 		n = rcu_dereference(ctnetlink_notifier);
 		if (n)
-			n->flow(tn, cmd, copy, index, reason);
+			err = n->flow(tn, cmd, copy, index, reason);
 	}
+	return err;
 }
 EXPORT_SYMBOL_NS_GPL(ft_notify_flow, FT_SYMBOL_NS);
 
@@ -156,11 +160,13 @@ void ft_notify_pressure(struct ft_net *tn,
  * The family's do not hear of marks: a ruleset may give one with every packet.
  *
  * Context: RCU read side, BH disabled; ft_notify_wanted().
+ * Return: as ft_notify_flow().
  */
-void ft_notify_changed(struct ft_net *tn, const struct ft_flow6 *copy, u32 index,
-		       unsigned int what)
+int ft_notify_changed(struct ft_net *tn, const struct ft_flow6 *copy, u32 index,
+		      unsigned int what)
 {
 	const struct ft_notifier *n;
+	int err = 0;
 
 	if (what & FT_CHANGED_STATE && family_wanted(tn)) {
 		n = rcu_dereference(family_notifier);
@@ -170,6 +176,7 @@ void ft_notify_changed(struct ft_net *tn, const struct ft_flow6 *copy, u32 index
 	if (ctnetlink_wanted(tn)) {
 		n = rcu_dereference(ctnetlink_notifier);
 		if (n)
-			n->changed(tn, copy, index, what);
+			err = n->changed(tn, copy, index, what);
 	}
+	return err;
 }

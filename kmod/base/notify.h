@@ -25,6 +25,8 @@ enum ft_mcgrp {
 /* What a packet that has passed the rules has changed of its flow. */
 #define FT_CHANGED_STATE	BIT(0)
 #define FT_CHANGED_MARK		BIT(1)
+/* Not by the packet: that the flow began could not be told before. */
+#define FT_CHANGED_NEW		BIT(2)
 
 /**
  * struct ft_notifier - what encodes and sends
@@ -32,28 +34,30 @@ enum ft_mcgrp {
  * @flow: a flow began, changed or ended; see ft_notify_flow()
  * @pressure: a watermark was crossed; see ft_notify_pressure(); ctnetlink has none
  * @changed: a packet or its rules changed a flow; see ft_notify_changed(); ctnetlink only
+ *
+ * @flow and @changed return 0, or -ENOBUFS: one who wants to miss nothing has missed it.
  */
 struct ft_notifier {
 	const struct genl_family *family;
-	void (*flow)(struct ft_net *tn, unsigned int cmd,
-		     const struct ft_flow6 *copy, u32 index,
-		     enum flowtrack_reason reason);
+	int (*flow)(struct ft_net *tn, unsigned int cmd,
+		    const struct ft_flow6 *copy, u32 index,
+		    enum flowtrack_reason reason);
 	void (*pressure)(struct ft_net *tn,
 			 const struct ft_watermark_event *event);
-	void (*changed)(struct ft_net *tn, const struct ft_flow6 *copy,
-			u32 index, unsigned int what);
+	int (*changed)(struct ft_net *tn, const struct ft_flow6 *copy,
+		       u32 index, unsigned int what);
 };
 
 void ft_notify_register(const struct ft_notifier *n);
 void ft_notify_unregister(const struct ft_notifier *n);
 bool ft_notify_ctnetlink(void);
 bool ft_notify_wanted(const struct ft_net *tn);
-void ft_notify_flow(struct ft_net *tn, unsigned int cmd,
-		    const struct ft_flow6 *copy, u32 index,
-		    enum flowtrack_reason reason);
+int ft_notify_flow(struct ft_net *tn, unsigned int cmd,
+		   const struct ft_flow6 *copy, u32 index,
+		   enum flowtrack_reason reason);
 void ft_notify_pressure(struct ft_net *tn,
 			const struct ft_watermark_event *event);
-void ft_notify_changed(struct ft_net *tn, const struct ft_flow6 *copy,
-		       u32 index, unsigned int what);
+int ft_notify_changed(struct ft_net *tn, const struct ft_flow6 *copy,
+		      u32 index, unsigned int what);
 
 #endif /* _FT_BASE_NOTIFY_H */

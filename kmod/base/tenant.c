@@ -15,6 +15,7 @@
 #include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/ktime.h>
 #include <linux/mutex.h>
 #include <linux/sched/mm.h>
@@ -129,6 +130,7 @@ struct mem_cgroup *ft_tenant_charge(struct mem_cgroup *memcg)
 {
 	return memcg ? set_active_memcg(memcg) : NULL;
 }
+EXPORT_SYMBOL_NS_GPL(ft_tenant_charge, FT_SYMBOL_NS);
 
 /**
  * ft_tenant_uncharge() - charge the control group that was charged before
@@ -142,6 +144,7 @@ void ft_tenant_uncharge(struct mem_cgroup *memcg, struct mem_cgroup *outer)
 	if (memcg)
 		set_active_memcg(outer);
 }
+EXPORT_SYMBOL_NS_GPL(ft_tenant_uncharge, FT_SYMBOL_NS);
 
 /**
  * ft_tenant_wq() - where work for a namespace is queued

@@ -8,6 +8,7 @@
 #include <linux/nf_flowtrack.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
+#include <linux/timekeeping.h>
 #include <net/net_namespace.h>
 #include <net/netfilter/nf_conntrack_ecache.h>
 
@@ -15,7 +16,8 @@
 #include "ctnetlink/encode.h"
 #include "ctnetlink/events.h"
 #include "ctnetlink/expect.h"
-#include "ctnetlink/stand_in.h"
+#include "ctnetlink/send.h"
+#include "ctnetlink/undelivered.h"
 #include "flow/flow.h"
 #include "flow/tuple.h"
 #include "net.h"
@@ -72,59 +74,10 @@ static const struct actor *current_actor(void)
 	return &actor;
 }
 
-/**
- * struct event - an event on its way
- * @ct: the connection, or a stand-in
- * @id: its id
- * @events: what has happened, bits of enum ip_conntrack_events
- * @portid: whose doing it is
- * @report: that one wants to have it
- */
-struct event {
-	struct nf_conn *ct;
-	__be32 id;
-	unsigned int events;
-	u32 portid;
-	bool report;
-};
-
-static unsigned int group_of(unsigned int events)
-{
-	if (events & BIT(IPCT_DESTROY))
-		return NFNLGRP_CONNTRACK_DESTROY;
-	if (events & (BIT(IPCT_NEW) | BIT(IPCT_RELATED)))
-		return NFNLGRP_CONNTRACK_NEW;
-	return NFNLGRP_CONNTRACK_UPDATE;
-}
-
-/* Return: 0; -ENOBUFS: a listener has lost it. */
-static int send(struct net *net, const struct event *event)
-{
-	unsigned int group = group_of(event->events);
-	struct ft_ctnl_head head = {
-		.portid = event->portid,
-		.type = group == NFNLGRP_CONNTRACK_DESTROY ? IPCTNL_MSG_CT_DELETE :
-							     IPCTNL_MSG_CT_NEW,
-		.flags = group == NFNLGRP_CONNTRACK_NEW ? NLM_F_CREATE | NLM_F_EXCL : 0,
-	};
-	struct sk_buff *skb;
-	int err;
-
-	if (!event->report && !nfnetlink_has_listeners(net, group))
-		return 0;
-	skb = nlmsg_new(ft_ctnl_event_size(event->ct), GFP_ATOMIC);
-	if (!skb || ft_ctnl_put_event(skb, &head, event->ct, event->id, event->events)) {
-		kfree_skb(skb);
-		return nfnetlink_set_err(net, 0, group, -ENOBUFS) > 0 ? -ENOBUFS : 0;
-	}
-	err = nfnetlink_send(skb, net, event->portid, group, event->report, GFP_ATOMIC);
-	return err == -ENOBUFS || err == -EAGAIN ? -ENOBUFS : 0;
-}
-
 /* Of an entry of nf_conntrack. */
 static int conntrack_event(unsigned int events, const struct nf_ct_event *item)
 {
-	struct event event = {
+	struct ft_ctnl_event event = {
 		.ct = item->ct,
 		.events = events,
 		.portid = item->portid,
@@ -134,7 +87,7 @@ static int conntrack_event(unsigned int events, const struct nf_ct_event *item)
 	if (!events)
 		return 0;
 	event.id = ft_ctnl_ct_id(item->ct);
-	return send(nf_ct_net(item->ct), &event);
+	return ft_ctnl_send(nf_ct_net(item->ct), &event);
 }
 
 static struct nf_ct_event_notifier conntrack_notifier = {
@@ -164,47 +117,43 @@ static unsigned int events_of(unsigned int cmd, const struct ft_flow6 *copy, boo
 	return events;
 }
 
-/* Of a flow of ours. */
-static void tell(struct ft_net *tn, const struct ft_flow6 *copy, u32 index,
-		 unsigned int events, const struct actor *by)
+/* Of an end that could not be told everybody is told again, as nf_conntrack does it. */
+static int own_event(struct ft_net *tn, unsigned int cmd, const struct ft_flow6 *copy,
+		     u32 index, enum flowtrack_reason reason)
 {
-	struct ft_stand_in stand_in;
-	struct event event = {
-		.ct = &stand_in.ct,
-		.events = events,
+	const struct actor *by = current_actor();
+	struct ft_ctnl_own_event event = {
+		.copy = copy,
+		.index = index,
+		.events = events_of(cmd, copy, by),
 		.portid = by ? by->portid : 0,
 		.report = by && by->report,
 	};
+	int err;
 
-	/* The listener may be one of another namespace. */
-	if (!event.report && !nfnetlink_has_listeners(tn->net, group_of(event.events)))
-		return;
-	ft_stand_in_set(&stand_in, tn, copy);
-	if (events & BIT(IPCT_DESTROY))
-		ft_stand_in_stop(&stand_in);
-	event.id = ft_stand_in_id(tn, copy, index);
-	send(tn->net, &event);
-}
-
-static void own_event(struct ft_net *tn, unsigned int cmd, const struct ft_flow6 *copy,
-		      u32 index, enum flowtrack_reason reason)
-{
-	const struct actor *by = current_actor();
-
-	tell(tn, copy, index, events_of(cmd, copy, by), by);
+	if (!ft_ctnl_own_wanted(tn, &event))
+		return 0;
+	if (event.events & BIT(IPCT_DESTROY))
+		event.stop = ktime_get_real_ns();
+	err = ft_ctnl_send_own(tn, &event);
+	if (err && event.events & BIT(IPCT_DESTROY))
+		ft_undelivered_add(tn, &event);
+	return err;
 }
 
 /* In one message, as nf_conntrack does. */
-static void own_changed(struct ft_net *tn, const struct ft_flow6 *copy, u32 index,
-			unsigned int what)
+static int own_changed(struct ft_net *tn, const struct ft_flow6 *copy, u32 index,
+		       unsigned int what)
 {
-	unsigned int events = 0;
+	struct ft_ctnl_own_event event = { .copy = copy, .index = index };
 
 	if (what & FT_CHANGED_STATE)
-		events = events_of(FLOWTRACK_CMD_FLOW_UPDATE_NTF, copy, false);
+		event.events = events_of(FLOWTRACK_CMD_FLOW_UPDATE_NTF, copy, false);
 	if (what & FT_CHANGED_MARK)
-		events |= BIT(IPCT_MARK);
-	tell(tn, copy, index, events, NULL);
+		event.events |= BIT(IPCT_MARK);
+	if (what & FT_CHANGED_NEW)
+		event.events |= BIT(IPCT_NEW);
+	return ft_ctnl_own_wanted(tn, &event) ? ft_ctnl_send_own(tn, &event) : 0;
 }
 
 static const struct ft_notifier own_notifier = {
@@ -237,9 +186,14 @@ static struct pernet_operations net_ops = {
  */
 int __init ft_ctnl_events_init(void)
 {
-	int err = register_pernet_subsys(&net_ops);
+	int err = ft_undelivered_init();
 
-	if (!err)
+	if (err)
+		return err;
+	err = register_pernet_subsys(&net_ops);
+	if (err)
+		ft_undelivered_exit();
+	else
 		ft_notify_register(&own_notifier);
 	return err;
 }
@@ -254,6 +208,7 @@ void ft_ctnl_events_exit(void)
 	ft_notify_unregister(&own_notifier);
 	unregister_pernet_subsys(&net_ops);
 	synchronize_rcu();
+	ft_undelivered_exit();
 }
 
 #else

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * GET_DYING and GET_UNCONFIRMED: what is nf_conntrack's, and not in its table. A flow of
- * ours is in our table, or it is not there.
+ * GET_DYING and GET_UNCONFIRMED: what is in neither table, and not gone.
  *
  * After nf_conntrack_netlink.c: Jay Schulist, Harald Welte, Patrick McHardy,
  * Pablo Neira Ayuso.
@@ -13,15 +12,19 @@
 
 #include "ctnetlink/encode.h"
 #include "ctnetlink/ops.h"
+#include "ctnetlink/undelivered.h"
+#include "net.h"
 
 /**
  * struct dump - a dump between two messages; lives in netlink_callback.ctx
  * @last: the entry that did not fit, as last_id() has it; 0: none
- * @done: all have been shown
+ * @done: all of nf_conntrack's have been shown
+ * @own: where it stands in ours
  */
 struct dump {
 	unsigned long last;
 	bool done;
+	u64 own;
 };
 
 #ifdef CONFIG_NF_CONNTRACK_EVENTS
@@ -60,14 +63,19 @@ static bool show_dying(struct sk_buff *skb, struct netlink_callback *cb,
 static int dump_dying(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct nf_conntrack_net_ecache *ecache = nf_conn_pernet_ecache(sock_net(skb->sk));
+	const struct ft_ctnl_head head = ft_ctnl_head_of(cb->skb, cb->nlh);
+	const struct nfgenmsg *nfmsg = nlmsg_data(cb->nlh);
 	struct dump *dump = (struct dump *)cb->ctx;
 
 	BUILD_BUG_ON(sizeof(*dump) > sizeof(cb->ctx));
+	if (!dump->done) {
+		spin_lock_bh(&ecache->dying_lock);
+		dump->done = show_dying(skb, cb, ecache);
+		spin_unlock_bh(&ecache->dying_lock);
+	}
 	if (dump->done)
-		return 0;
-	spin_lock_bh(&ecache->dying_lock);
-	dump->done = show_dying(skb, cb, ecache);
-	spin_unlock_bh(&ecache->dying_lock);
+		ft_undelivered_show(skb, &head, ft_pernet(sock_net(skb->sk)), nfmsg->nfgen_family,
+				    &dump->own);
 	return skb->len;
 }
 
@@ -81,7 +89,7 @@ static int dump_dying(struct sk_buff *skb, struct netlink_callback *cb)
 #endif
 
 /**
- * ft_ctnl_get_dying() - entries of nf_conntrack whose end has not been told yet
+ * ft_ctnl_get_dying() - connections whose end has not been told yet
  * @skb: request
  * @info: likewise
  * @cda: its attributes

@@ -205,9 +205,10 @@ int ft_own_change(struct ft_net *tn, struct ft_own *own, const struct nlattr * c
 	if (alive) {
 		ft_flow_class_changed(tn, flow, own->index,
 				      ft_key_hash(&key, ft_table_secret(tn->table)), before, word);
-		if (ft_notify_wanted(tn) && ft_flow_snapshot(flow, own->copy.f.gen, &own->copy))
-			ft_notify_flow(tn, FLOWTRACK_CMD_FLOW_UPDATE_NTF, &own->copy, own->index,
-				       0);
+		if (ft_notify_wanted(tn) &&
+		    ft_flow_snapshot(flow, own->copy.f.gen, &own->copy) &&
+		    ft_notify_flow(tn, FLOWTRACK_CMD_FLOW_UPDATE_NTF, &own->copy, own->index, 0))
+			ft_flow_untold(flow, own->copy.f.gen, FT_FLOW_UNTOLD_CHANGE);
 	}
 	local_bh_enable();
 	return alive ? 0 : -ENOENT;

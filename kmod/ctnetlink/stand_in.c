@@ -229,16 +229,17 @@ int ft_stand_in_get(const struct ft_stand_in *stand_in, u32 *word, union ft_prot
 /**
  * ft_stand_in_stop() - the flow ends now
  * @stand_in: from ft_stand_in_set()
+ * @stop: when that is, ns since 1970
  *
  * Context: any.
  */
-void ft_stand_in_stop(struct ft_stand_in *stand_in)
+void ft_stand_in_stop(struct ft_stand_in *stand_in, u64 stop)
 {
 	struct nf_conn_tstamp *tstamp = nf_conn_tstamp_find(&stand_in->ct);
 
 	set_bit(IPS_DYING_BIT, &stand_in->ct.status);
 	if (tstamp)
-		tstamp->stop = ktime_get_real_ns();
+		tstamp->stop = stop;
 }
 
 /**

@@ -32,7 +32,7 @@ void ft_stand_in_clear(struct ft_stand_in *stand_in, const struct ft_net *tn);
 void ft_stand_in_set(struct ft_stand_in *stand_in, const struct ft_net *tn,
 		     const struct ft_flow6 *copy);
 int ft_stand_in_get(const struct ft_stand_in *stand_in, u32 *word, union ft_proto_state *proto);
-void ft_stand_in_stop(struct ft_stand_in *stand_in);
+void ft_stand_in_stop(struct ft_stand_in *stand_in, u64 stop);
 __be32 ft_stand_in_id(const struct ft_net *tn, const struct ft_flow6 *copy, u32 index);
 
 #endif /* _FT_CTNETLINK_STAND_IN_H */

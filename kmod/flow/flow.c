@@ -417,6 +417,26 @@ bool ft_flow_snapshot(struct ft_flow *flow, u32 gen, struct ft_flow6 *copy)
 }
 EXPORT_SYMBOL_NS_GPL(ft_flow_snapshot, FT_SYMBOL_NS);
 
+/**
+ * ft_flow_untold() - what has happened to a flow is to be told with its next packet
+ * @flow: the flow
+ * @gen: its generation; if it has ended there is nothing more to tell
+ * @untold: of FT_FLOW_UNTOLD
+ *
+ * Context: BH disabled, RCU read side; the flow's lock is not held.
+ */
+void ft_flow_untold(struct ft_flow *flow, u32 gen, u32 untold)
+{
+	u32 word;
+
+	ft_flow_lock(flow);
+	word = atomic_read(&flow->word);
+	if (flow->gen == gen && !(word & FT_FLOW_DEAD))
+		word |= untold;
+	ft_flow_unlock(flow, word);
+}
+EXPORT_SYMBOL_NS_GPL(ft_flow_untold, FT_SYMBOL_NS);
+
 static struct ft_flow *object_at(const struct ft_arena *arena, void *mem,
 				 u32 slot)
 {

@@ -48,6 +48,9 @@
 #define FT_FLOW_NAT		(FT_FLOW_SNAT | FT_FLOW_DNAT)
 #define FT_FLOW_REPLY_HI	BIT(20)	/* of its second key, the upper endpoint answers */
 #define FT_FLOW_FIXED		BIT(21)	/* packets do not move its deadline */
+#define FT_FLOW_UNTOLD_NEW	BIT(22)	/* not all could be told that it began */
+#define FT_FLOW_UNTOLD_CHANGE	BIT(23)	/* nor that it has changed */
+#define FT_FLOW_UNTOLD		(FT_FLOW_UNTOLD_NEW | FT_FLOW_UNTOLD_CHANGE)
 
 /**
  * enum ft_dir - direction of a packet within its flow
@@ -467,6 +470,7 @@ void ft_nat_key(const struct ft_flow *flow, const struct ft_nat *nat, struct ft_
 bool ft_copy_matches(const struct ft_flow6 *copy, const struct ft_key *key);
 bool ft_flow_peek(const struct ft_flow *flow, struct ft_key *key, u32 *word);
 void ft_flow_copy(const struct ft_flow *flow, struct ft_flow6 *copy);
+void ft_flow_untold(struct ft_flow *flow, u32 gen, u32 untold);
 bool ft_flow_snapshot(struct ft_flow *flow, u32 gen, struct ft_flow6 *copy);
 
 struct ft_arena;

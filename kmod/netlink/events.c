@@ -50,13 +50,15 @@ static int put_event(struct sk_buff *skb, const struct ft_net *tn,
  * @reason: destroy: why it ended
  *
  * Context: RCU read side, softirq or BH disabled; ft_notify_wanted().
+ * Return: 0: what is lost is counted, and not told again.
  */
-void ft_events_flow(struct ft_net *tn, unsigned int cmd,
-		    const struct ft_flow6 *copy, u32 index,
-		    enum flowtrack_reason reason)
+int ft_events_flow(struct ft_net *tn, unsigned int cmd,
+		   const struct ft_flow6 *copy, u32 index,
+		   enum flowtrack_reason reason)
 {
 	struct sk_buff *skb = genlmsg_new(ft_netlink_flow_size(), GFP_ATOMIC);
 
 	ft_genl_multicast(tn, FT_MCGRP_EVENTS, skb, skb ?
 			  put_event(skb, tn, cmd, copy, index, reason) : 0);
+	return 0;
 }

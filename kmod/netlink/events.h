@@ -11,8 +11,8 @@
 struct ft_flow6;
 struct ft_net;
 
-void ft_events_flow(struct ft_net *tn, unsigned int cmd,
-		    const struct ft_flow6 *copy, u32 index,
-		    enum flowtrack_reason reason);
+int ft_events_flow(struct ft_net *tn, unsigned int cmd,
+		   const struct ft_flow6 *copy, u32 index,
+		   enum flowtrack_reason reason);
 
 #endif /* _FT_NETLINK_EVENTS_H */

@@ -48,8 +48,9 @@ static void tell_of_new(struct ft_net *tn, struct ft_flow *flow, u32 index)
 	if (!ft_flow_snapshot(flow, READ_ONCE(flow->gen), &copy))
 		return;
 	trace_nf_flowtrack_new(tn->net, &copy, index, 0);
-	if (ft_notify_wanted(tn))
-		ft_notify_flow(tn, FLOWTRACK_CMD_FLOW_NEW_NTF, &copy, index, 0);
+	if (ft_notify_wanted(tn) &&
+	    ft_notify_flow(tn, FLOWTRACK_CMD_FLOW_NEW_NTF, &copy, index, 0))
+		ft_flow_untold(flow, copy.f.gen, FT_FLOW_UNTOLD_NEW);
 }
 
 /* Mostly nobody listens: then no copy is even cleared. */

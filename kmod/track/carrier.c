@@ -328,8 +328,10 @@ static noinline_for_stack void notify_changed(struct ft_net *tn, struct ft_flow 
 {
 	struct ft_flow6 copy;
 
-	if (ft_notify_wanted(tn) && ft_flow_snapshot(flow, carrier->gen, &copy))
-		ft_notify_changed(tn, &copy, carrier->index, what);
+	if (ft_notify_wanted(tn) && ft_flow_snapshot(flow, carrier->gen, &copy) &&
+	    ft_notify_changed(tn, &copy, carrier->index, what))
+		ft_flow_untold(flow, carrier->gen, what & FT_CHANGED_NEW ?
+			       FT_FLOW_UNTOLD : FT_FLOW_UNTOLD_CHANGE);
 }
 
 /**
@@ -369,8 +371,12 @@ void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier)
 	was = word;
 	nearer = false;
 	/* Clones share it: under the lock one of them tells. */
-	if (carrier->changed)
-		what |= FT_CHANGED_STATE;
+	if (carrier->changed) {
+		what = FT_CHANGED_STATE;
+		if (word & FT_FLOW_UNTOLD_NEW)
+			what |= FT_CHANGED_NEW;
+		word &= ~FT_FLOW_UNTOLD;
+	}
 	WRITE_ONCE(carrier->changed, false);
 	if (mark != carrier->mark && mark != flow->mark) {
 		WRITE_ONCE(flow->mark, mark);

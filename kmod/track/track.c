@@ -160,14 +160,15 @@ static void account(struct ft_flow *flow, enum ft_dir dir, unsigned int len)
 	WRITE_ONCE(flow->bytes[dir], flow->bytes[dir] + len);
 }
 
-/* A steady packet changes nothing but, now and then, the deadline. */
+/* A steady packet changes nothing but, now and then, the deadline, and tells nothing new. */
 static bool steady_needs_lock(const struct ft_net *tn,
 			      const struct ft_flow *flow,
 			      const struct ft_step *step)
 {
 	s32 gain = step->now + step->timeout - READ_ONCE(flow->deadline);
 
-	return ft_setting(&tn->set, ACCT) || gain < 0 || gain >= REFRESH_STEP;
+	return ft_setting(&tn->set, ACCT) || gain < 0 || gain >= REFRESH_STEP ||
+	       step->word & FT_FLOW_UNTOLD;
 }
 
 /*
@@ -266,7 +267,8 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 		ft_flow_class_changed(tn, flow, found->index, first_hash(tn, found, before),
 				      before, step->word);
 	/* Told with what the rules will have changed. */
-	if (step->update && found->carrier && ft_notify_wanted(tn) &&
+	if ((step->update || before & FT_FLOW_UNTOLD) && found->carrier &&
+	    ft_notify_wanted(tn) &&
 	    (*verdict == FT_VERDICT_ACCEPT || *verdict == FT_VERDICT_KEEP))
 		found->carrier->changed = true;
 	return true;

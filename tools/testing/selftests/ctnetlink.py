@@ -646,6 +646,72 @@ def _(rig):
     ctnl.close()
 
 
+class Slow:
+    """A listener to a group that reads nothing for now, wants to miss nothing, and has room for little."""
+
+    def __init__(self, ns, group):
+        self.ctnl = Ctnl(ns)
+        self.ctnl.sock.setsockopt(socket.SOL_SOCKET, 33, 64 << 10)
+        self.ctnl.sock.setsockopt(270, 4, 1)  # NETLINK_BROADCAST_ERROR
+        self.ctnl.sock.setsockopt(270, 1, group)
+        self.ctnl.sock.setblocking(False)
+        self.told = {}
+
+    def read(self):
+        """How many different connections it has heard of."""
+        while True:
+            try:
+                for _, flags, _, payload in self.ctnl.messages():
+                    self.told[identity((0, 0, 0, payload[4:]))] = flags, words((0, 0, 0, payload[4:]))["status"]
+            except BlockingIOError:
+                return len(self.told)
+            except OSError:
+                pass  # ENOBUFS, once
+
+
+@case("events: what could not be told a reliable listener hears later; until then CT_GET_DYING shows what has ended",
+      only="flowtrack")
+def _(rig):
+    many = 500
+    seen = {}
+    for who in ("original", "entries", "flows"):
+        swap(ORIGINAL if who == "original" else OURS)
+        rig.r.sysctl("enable", int(who == "flows"))
+        rig.r.conntrack_flush()
+        rig.reset(RULES)
+        new, slow = Slow(rig.r, 1), Slow(rig.r, 3)
+
+        def packets():
+            for port in range(many):
+                rig.c.send(rig.packet("c", UDP, udp(Rig.C[4], Rig.S[4], 6000 + port, 99, b"q"), 4))
+                if not port % 50:
+                    rig.c.flush()
+            rig.c.flush()
+            rig.s.receive()
+        packets()
+        equal(len(dump(rig)), many, f"{who}: connections")
+        rounds, heard = 0, new.read()
+        check(0 < heard < many * 3 // 4, f"{who}: of {heard} it hears at once that they began")
+        while new.read() < many and rounds < 20:
+            # The next packet of each tells of it again.
+            packets()
+            rounds += 1
+        equal(len(new.told), many, f"{who}: of which it hears that they began, after {rounds} rounds")
+        new.ctnl.close()
+        rig.r.conntrack_flush()
+        dying = len(dump(rig, kind=CT_DYING))
+        check(dying > many // 4, f"{who}: {dying} that are not told")
+        equal(len(dump(rig, kind=CT_DYING, family=6)), 0, f"{who}: of another family")
+        busywait(30, lambda slow=slow: slow.read() == many, f"{who}: all ends, of which {len(slow.told)} are told")
+        busywait(10, lambda: not dump(rig, kind=CT_DYING), f"{who}: none is left")
+        seen[who] = new.told, slow.told
+        slow.ctnl.close()
+    rig.r.sysctl("enable", 1)
+    for who in ("entries", "flows"):
+        for ours, theirs, what in zip(seen[who], seen["original"], ("begin", "end")):
+            equal(ours, theirs, f"{who}: what is told of those that {what}")
+
+
 @case("conntrack -E while flows begin, change and end", only="flowtrack")
 def _(rig):
     rig.reset(RULES)
