@@ -230,6 +230,15 @@ servers_fill() {
 	"$PYTHON" -m compileall -q "$dir/usr/lib/python3/dist-packages/pyroute2"
 }
 
+# conntrack-tools' own test suite, which no binary package has; from the release whose source a mirror was seen to have.
+conntrack_tools() {
+	cache_make conntrack-tools "$(declare -f conntrack_tools_fill)" conntrack_tools_fill
+}
+
+conntrack_tools_fill() {
+	"$TOP/tools/testing/roots.sh" upstream trixie conntrack-tools "$1" && [ -d "$1/tests/conntrack/testsuite" ]
+}
+
 # In a guest whose kernel has kmemleak: forget what it has found, and put into the kernel's log what it finds since then.
 KMEMLEAK=/sys/kernel/debug/kmemleak
 

@@ -97,6 +97,23 @@ check_gcc_sparse_newest() { foreign newest C=2 CF=-D__CHECK_ENDIAN__; }
 check_gcc_arm64_newest() { foreign newest-arm64; }
 check_gcc_sparse_sid() { foreign sid C=2 CF=-D__CHECK_ENDIAN__; }
 
+# Who builds for a kernel that has ctnetlink built in is told that the second module is left out; for others nothing is said.
+check_built_in() {
+	local value said headers
+	headers=/usr/src/linux-headers-$(kernel_release 6.12 | sed 's/-amd64//')-common
+	for value in m y ''; do
+		# shellcheck disable=SC2016 # for make
+		said=$(printf 'src := .\ninclude Kbuild\nall:; @echo $(obj-m)\n' |
+			make -s -f - srctree="$headers" VERSION=6 PATCHLEVEL=12 CONFIG_NF_CT_NETLINK="$value" 2>&1)
+		case $value:$said in
+		"m:nf_flowtrack.o nf_flowtrack_ctnetlink.o" | ":nf_flowtrack.o") ;;
+		"y:this kernel has nf_conntrack_netlink built in: "*" is not built
+nf_flowtrack.o") ;;
+		*) echo "CONFIG_NF_CT_NETLINK=$value: $said" ;;
+		esac
+	done
+}
+
 # The suites too; only the User-Mode Linux kernel has KUnit. Without sparse: KUnit's own macros turn every value that
 # they compare into a long long, and sparse minds that for each big-endian one. In `make check`, kunit.sh has just built
 # the same from nothing, and left what the compiler said.

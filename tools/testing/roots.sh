@@ -14,6 +14,7 @@
 #   roots.sh userland KERNEL            a root file system of its release and architecture, in which tests can run
 #   roots.sh release KERNEL             its release, 7.3.4+deb13-amd64
 #   roots.sh sources RELEASE            a Debian release by its name: the lines for its sources.list
+#   roots.sh upstream RELEASE PACKAGE DIR   the source of a package, as its authors released it, into DIR
 #
 # Where packages come from is what this machine's apt says. Versions are those of now: asked for once in a while.
 
@@ -81,6 +82,21 @@ lists() {
 		fi
 	fi
 	[ -e "$dir/updated" ]
+}
+
+# A mirror may lack a file of a source package. apt says so, and keeps what it has got, and found to have the right sum.
+upstream() {
+	local release=$1 package=$2 dir=$3 lists=$CACHE/apt-$1-src log=$LOGS/upstream-$2.log tar
+	mkdir -p "$lists"/{lists/partial,cache/archives/partial} "$dir" "$LOGS"
+	: >"$lists/status"
+	sources "$release" | sed -n '1s/^deb /deb-src /p' >"$lists/sources.list"
+	foreign_apt apt-get "$release-src" update >"$log" 2>&1 || note "no fresh lists of $release: $log"
+	(cd "$dir" && foreign_apt apt-get "$release-src" source --download-only "$package") >>"$log" 2>&1 || true
+	for tar in "$dir/$package"_*.orig.tar.*[!c]; do
+		[ -e "$tar" ] && tar -C "$dir" --strip-components=1 -xf "$tar" && rm "$tar" && return
+	done
+	grep -E '^(E|Err):' "$log" >&2
+	return 1
 }
 
 # depends KERNEL META: what the newest META of its suite depends on, first of all.
@@ -299,5 +315,6 @@ image) image "${2:?which kernel?}" "${3:?where to?}" ;;
 release) release_of "${2:?which kernel?}" ;;
 sources) sources "${2:?which Debian release?}" ;;
 root) root_of "${2:?which Debian release?}" ;;
-*) die "usage: roots.sh list | build KERNEL B=DIR ARG... | clang KERNEL B=DIR ARG... | dkms KERNEL | tool KERNEL B=DIR | image KERNEL DIR | userland KERNEL | release KERNEL | root RELEASE | sources RELEASE" ;;
+upstream) upstream "${2:?which Debian release?}" "${3:?which package?}" "${4:?where to?}" ;;
+*) die "usage: roots.sh list | build KERNEL B=DIR ARG... | clang KERNEL B=DIR ARG... | dkms KERNEL | tool KERNEL B=DIR | image KERNEL DIR | userland KERNEL | release KERNEL | root RELEASE | sources RELEASE | upstream RELEASE PACKAGE DIR" ;;
 esac

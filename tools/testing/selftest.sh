@@ -323,7 +323,8 @@ FT_FOREIGN=$(foreign_programs 2>"$LOGS/foreign-build.log") || {
 	cat "$LOGS/foreign-build.log" >&2
 	die "the foreign programs do not build"
 }
-export FT_YNL FT_SERVERS FT_FOREIGN
+FT_CONNTRACK_TOOLS=$(conntrack_tools 2>"$LOGS/conntrack-tools.log") || FT_CONNTRACK_TOOLS=
+export FT_YNL FT_SERVERS FT_FOREIGN FT_CONNTRACK_TOOLS
 warm_files >"$LOGS/warm" || true
 declare -A modules guests ended
 for kernel in "${kernels[@]}"; do

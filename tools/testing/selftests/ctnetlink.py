@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """ctnetlink for both tables: conntrack(8) and the rest see flowtrack's flows beside nf_conntrack's."""
-# TIMEOUT: 400
+# TIMEOUT: 700
 
 from lib_ctnetlink import *
 
@@ -155,6 +155,103 @@ def _(rig):
     names = {name for m in seen[OURS][0] for name in words(m)}
     for name in ("help", "labels", "zone", "timestamp", "counters-orig", "protoinfo"):
         check(name in names, f"no entry has {name}: {names}")
+
+
+# What a dump never has: only requests do, or no module ever did (secmark), or a security module must be there (secctx).
+REQUESTS_ONLY = {"nat-src", "nat-dst", "mark-mask", "labels-mask", "filter", "status-mask", "secmark", "secctx"}
+
+
+def addressed(kind, family, first, last, *more):
+    """CTA_NAT_SRC or CTA_NAT_DST: a range of addresses, and of ports."""
+    low, high = (1, 2) if family == 4 else (4, 5)
+    return nest(kind, nla(low, pton(first)), nla(high, pton(last)), *more)
+
+
+def everything():
+    """Requests that enter connections with all that a request can say of one, and that change them: (attributes, flags, family)."""
+    port = nest(3, be16(1, 7777), be16(2, 7777))
+    seq = [nest(kind, be32(1, 100 + kind), be32(2, 5), be32(3, 0xfffffffe)) for kind in (SEQ_ADJ_ORIG, SEQ_ADJ_REPLY)]
+    tcp = nest(PROTOINFO, nest(1, nla(1, b"\3"), nla(2, b"\7"), nla(3, b"\5"), nla(4, b"\x0a\x0a"), nla(5, b"\x08\x0a")))
+    sctp_ = nest(PROTOINFO, nest(3, nla(1, b"\4"), be32(2, 0x1234), be32(3, 0x5678)))
+    dccp = nest(PROTOINFO, nest(2, nla(1, b"\4"), nla(2, b"\0"), nla(3, struct.pack("!Q", 77))))
+    labels = nla(LABELS, b"\x21" + b"\0" * 15)
+    synproxy = nest(SYNPROXY, be32(1, 11), be32(2, 22), be32(3, 33))
+    for family, other in ((4, "10.9.2.77"), (6, "fd09:2::77")):
+        c, s = Rig.C[family], Rig.S[family]
+
+        def pair(proto, sport, dport, c=c, s=s, family=family):
+            return (tuple_attr(TUPLE_ORIG, family, c, s, proto, sport, dport) +
+                    tuple_attr(TUPLE_REPLY, family, s, c, proto, dport, sport) + be32(TIMEOUT, 3000))
+
+        replied = be32(STATUS, 0xe)
+        rows = [pair(TCP, 1, 21) + nest(HELP, nla(1, b"ftp\0")) + tcp + replied,
+                pair(TCP, 2, 80) + tcp + replied + be32(MARK, 0x1234) + b"".join(seq),
+                pair(TCP, 3, 80) + tcp + synproxy + replied,
+                pair(UDP, 4, 53) + addressed(NAT_SRC, family, other, other, port),
+                pair(UDP, 5, 53) + addressed(NAT_DST, family, other, other, port) + replied,
+                pair(UDP, 6, 53) + labels + be16(ZONE, 7),
+                pair(UDP, 7, 53) + tuple_attr(TUPLE_MASTER, family, c, s, TCP, 1, 21) + be32(STATUS, 0xa),
+                pair(SCTP, 8, 9) + sctp_ + replied,
+                pair(33, 9, 10) + dccp + replied,
+                pair(UDPLITE, 10, 11), pair(UDP, 11, 53) + be32(STATUS, 0x400), pair(UDP, 12, 53) + labels]
+        for attrs in rows:
+            yield attrs, CREATE | EXCL, family
+        one = tuple_attr(TUPLE_ORIG, family, c, s, TCP, 2, 80)
+        for change in (be32(MARK, 0x5600) + be32(MARK_MASK, 0xff00), tcp, seq[1], synproxy, be32(TIMEOUT, 2000),
+                       nla(LABELS, b"\x80" + b"\0" * 15) + nla(LABELS_MASK, b"\xf0" + b"\xff" * 15), replied,
+                       nest(HELP, nla(1, b"")), be32(STATUS, 8), addressed(NAT_SRC, family, other, other)):
+            yield one + change, 0, family
+        fixed = tuple_attr(TUPLE_ORIG, family, c, s, UDP, 11, 53)
+        yield fixed + be32(TIMEOUT, 100), 0, family
+        yield tuple_attr(TUPLE_ORIG, family, c, s, TCP, 1, 21) + nest(HELP, nla(1, b"ftp\0")), 0, family
+
+
+@case("CT_NEW with every attribute: what is entered, changed, told and shown is what the original makes of it",
+      only="flowtrack")
+def _(rig):
+    for name in ("acct", "timestamp"):
+        rig.r.sysctl(f"net.netfilter.nf_conntrack_{name}", 1)
+    run("modprobe", "-a", "nf_conntrack_ftp", "nf_nat")
+    rig.r.sysctl("enable", 0)
+    rig.r.nft("flush ruleset\n" + RICH)
+    seen = []
+    try:
+        for module in (ORIGINAL, OURS):
+            rig.r.conntrack_flush()
+            swap(module)
+            listener, ctnl = Listener(rig.r), Ctnl(rig.r)
+            errors = [ctnl.request(CT_NEW, attrs, flags, family=family)[0] for attrs, flags, family in everything()]
+            told = listener.events()
+            entries = {identity(m): (m[:3], blurred(nla_parse(m[3]))) for m in dump(rig)}
+            seen.append((errors, told, entries))
+            listener.close()
+            ctnl.close()
+    finally:
+        rig.r.conntrack_flush()
+        rig.r.nft("flush ruleset\n" + RULES)
+        rig.r.sysctl("enable", 1)
+        for name in ("acct", "timestamp"):
+            rig.r.sysctl(f"net.netfilter.nf_conntrack_{name}", 0)
+        unload_nat()
+    (errors, told, entries), ours = seen
+    equal(ours[0], errors, "errors")
+    check(errors.count(0) > len(errors) // 2, f"hardly any request is good: {errors}")
+    equal(set(ours[2]), set(entries), "entries")
+    shown = set()
+    for key, (head, attrs) in entries.items():
+        shown |= {name for name, _ in attrs} | {"timeout"}
+        equal(ours[2][key][0], head, "header")
+        for (name, value), (name_, value_) in zip(ours[2][key][1], attrs):
+            if name not in ("id", "timestamp"):
+                equal((name, value), (name_, value_), f"an attribute of {attrs}")
+        equal(len(ours[2][key][1]), len(attrs), "attributes")
+    equal(set(NAMES.values()) - shown, REQUESTS_ONLY, "attributes that no entry has")
+    equal(set(ours[1]), set(told), "connections of which is told")
+    for key, wanted in told.items():
+        for event in wanted + ours[1][key]:
+            for name in ("timeout", "id", "timestamp"):
+                event[3].pop(name, None)
+        equal(ours[1][key], wanted, "events")
 
 
 @case("the same connection, tracked by either: the same attributes", only="flowtrack")
@@ -320,6 +417,21 @@ def _(rig):
     check("packets=1 bytes=29" in first, first)
     second = rig.r.run("conntrack", "-L")[1]
     equal(set(re.findall(r"packets=\d+ bytes=\d+", second)), {"packets=0 bytes=0"}, "counters afterwards")
+    # And of one, as nf_conntrack has it.
+    seen = []
+    for enable in (0, 1):
+        rig.r.sysctl("enable", enable)
+        begin(rig)
+        ctnl = Ctnl(rig.r)
+        for family in FAMILIES:
+            one = tuple_attr(TUPLE_ORIG, family, Rig.C[family], Rig.S[family], UDP, 1001, 5353)
+            for kind in (CT_GET, CT_GET_CTRZERO, CT_GET):
+                answer = words(ctnl.request(kind, one, family=family)[1][0])
+                seen.append((answer["counters-orig"], answer["counters-reply"]))
+        ctnl.close()
+    equal(seen[6:], seen[:6], "counters of one")
+    equal(seen[0], seen[1], "counters before and while they are taken")
+    check(seen[2] != seen[1], "counters stay")
     rig.r.sysctl("net.netfilter.nf_conntrack_acct", 0)
 
 
@@ -417,12 +529,14 @@ def _(rig):
 @case("a timeout that is fixed: packets and requests leave it as it is, as with nf_conntrack", only="flowtrack")
 def _(rig):
     seen = []
-    for tracker in ("nf_conntrack", "flowtrack"):
-        if tracker == "nf_conntrack":
+    for enable in (0, 1):
+        if not enable:
             by_conntrack(rig)
+            rig.r.sysctl("enable", 0)
         else:
+            rig.r.sysctl("enable", 1)
             begin(rig)
-        rig.r.sysctl("enable", int(tracker == "flowtrack"))
+            equal(rig.r.conntrack_count(), 0, "entries in nf_conntrack")
         ctnl, log = Ctnl(rig.r), []
         for family in FAMILIES:
             c, s = Rig.C[family], Rig.S[family]
@@ -435,11 +549,10 @@ def _(rig):
                 log.append(ctnl.request(CT_NEW, one + be32(TIMEOUT, 100) + be32(MARK, 9), family=family)[0])
                 answer = words(ctnl.request(CT_GET, one, family=family)[1][0])
                 left = struct.unpack("!I", answer["timeout"])[0]
-                check(60 < left <= 77, f"{tracker}: {left} s left")
+                check(60 < left <= 77, f"enable {enable}: {left} s left")
                 log.append((answer["status"], answer["mark"]))
         ctnl.close()
         seen.append(log)
-    rig.r.sysctl("enable", 1)
     equal(seen[1], seen[0], "errors, status, marks")
     equal(seen[0][:2], [0, 1], "errors")
 
@@ -735,7 +848,8 @@ def _(rig):
 
 
 EXP_NEW, EXP_GET, EXP_DELETE, EXP_STATS = range(4)
-EXP_MASTER, EXP_TUPLE, EXP_MASK, EXP_TIMEOUT, EXP_ID, EXP_HELP, EXP_ZONE, EXP_FLAGS, EXP_CLASS = range(1, 10)
+(EXP_MASTER, EXP_TUPLE, EXP_MASK, EXP_TIMEOUT, EXP_ID, EXP_HELP, EXP_ZONE, EXP_FLAGS, EXP_CLASS, EXP_NAT,
+ EXP_FN) = range(1, 12)
 
 
 def expectation(rig, module):
@@ -759,13 +873,18 @@ def expectation(rig, module):
         log.append((kind, flags, error, [(r[:3], blur(r[3])) for r in replies]))
         return replies
 
+    far = tuple_attr(EXP_TUPLE, 4, s, c, TCP, 0, 5556)
+    follow = nest(EXP_NAT, be32(1, 1), tuple_attr(2, 4, c, s, TCP, 2010, 0)) + nla(EXP_FN, b"nat-follow-master\0")
+    ask(EXP_NEW, master + far + mask + be32(EXP_TIMEOUT, 300) + follow, CREATE)
+    ask(EXP_GET, far)
+    ask(EXP_DELETE, far)
     for attrs, flags in ((whole, 0), (b"", CREATE), (master + wanted, CREATE), (whole + be32(EXP_CLASS, 9), CREATE),
                          (whole + be32(EXP_FLAGS, 0x80), CREATE),
                          (tuple_attr(EXP_MASTER, 4, c, s, TCP, 9, 9) + wanted + mask, CREATE), (whole, CREATE),
                          (whole, EXCL), (whole, CREATE | EXCL), (whole + be32(EXP_TIMEOUT, 200), 0)):
         ask(EXP_NEW, attrs, flags)
     for attrs, flags in ((b"", DUMP), (master, DUMP), (wanted, 0), (b"", 0), (wanted + be32(EXP_ID, 1), 0),
-                         (tuple_attr(EXP_TUPLE, 4, s, c, TCP, 0, 5556), 0),
+                         (tuple_attr(EXP_TUPLE, 4, s, c, TCP, 0, 5557), 0), (far, 0),
                          (tuple_attr(EXP_MASTER, 4, c, s, TCP, 9, 9), DUMP)):
         ask(EXP_GET, attrs, flags)
     ask(EXP_STATS, b"", DUMP)
@@ -797,6 +916,7 @@ def expectation(rig, module):
 def _(rig):
     run("modprobe", "nf_conntrack_ftp")
     rig.r.sysctl("enable", 0)
+    run("modprobe", "nf_nat")
     rig.r.nft("flush ruleset\n" + RICH)
     logs = [expectation(rig, module) for module in (ORIGINAL, OURS)]
     rig.r.conntrack_flush()
@@ -806,7 +926,9 @@ def _(rig):
     for theirs, ours in zip(*logs):
         equal(ours, theirs, "answer")
     equal(len(logs[1]), len(logs[0]), "answers")
-    check(any(isinstance(entry, tuple) and entry[3:] and entry[3] for entry in logs[0]), "no expectation was shown")
+    shown = {kind for entry in logs[0] if isinstance(entry, tuple) for answer in entry[3:] for row in answer for kind, _ in row[1]}
+    for kind in (EXP_MASTER, EXP_TUPLE, EXP_MASK, EXP_HELP, EXP_FLAGS, EXP_CLASS, EXP_NAT, EXP_FN):
+        check(kind in shown, f"no expectation has attribute {kind}: {shown}")
 
 
 class Queued(Queue):
@@ -864,6 +986,57 @@ table inet t {
     for theirs, ours in zip(*seen):
         equal(ours, theirs, "connection of a packet")
     rig.reset(RULES)
+
+
+def logged(rig, socks):
+    """The next packet that is logged: attributes of its connection, and ctinfo."""
+    data = socks.recv(1 << 20)
+    attrs = nla_parse(data[20:])
+    check(18 in attrs and 19 in attrs, f"no connection: {list(attrs)}")  # NFULA_CT, NFULA_CT_INFO
+    return {NAMES.get(k, k): v for k, v in nla_parse(attrs[18]).items()}, struct.unpack("!I", attrs[19])[0]
+
+
+@case("NFLOG: the packet's connection, as with nf_conntrack", only="flowtrack")
+def _(rig):
+    rules = nft_stamps() + """
+table inet t {
+	chain forw {
+		type filter hook forward priority 0
+		udp dport 53 ct mark set 0x31
+		log group 5
+	}
+}"""
+    run("modprobe", "nfnetlink_log")
+    seen = []
+    for enable in (0, 1):
+        rig.r.sysctl("enable", enable)
+        rig.r.conntrack_flush()
+        rig.reset(rules)
+        ctnl, log = Ctnl(rig.r), []
+
+        def config(attrs, ctnl=ctnl):
+            ctnl.sock.send(struct.pack("=IHHIIBBH", 20 + len(attrs), 4 << 8 | 1, REQUEST | ACK, 1, 0, 0, 0, 5 << 8) + attrs)
+            equal(struct.unpack_from("=i", ctnl.sock.recv(4096), 16)[0], 0, f"error of {attrs.hex()}")
+
+        config(nla(1, b"\1"))  # bind
+        config(nla(2, struct.pack("!IBx", 0xffff, 2)) + be32(5, 1) + be16(6, 4))  # packets, each at once, NFULNL_CFG_F_CONNTRACK
+        for family in FAMILIES:
+            c, s = Rig.C[family], Rig.S[family]
+            for side, l4 in (("c", udp(c, s, 900, 53, b"q")), ("s", udp(s, c, 53, 900, b"a")), ("c", udp(c, s, 900, 53, b"q"))):
+                rig.send(side, rig.packet(side, UDP, l4, family))
+                log.append(logged(rig, ctnl.sock))
+        ids = {words(m)["id"] for m in dump(rig)}
+        # Of a first packet there is no flow yet.
+        equal({a["id"] for n, (a, _) in enumerate(log) if n % 3}, ids, "ids of packets and of the dump")
+        for attrs, _ in log:
+            attrs.pop("id")
+            left = struct.unpack("!I", attrs.pop("timeout"))[0]
+            check(28 <= left <= 30, f"timeout {left}")
+        seen.append(log)
+        ctnl.close()
+    rig.reset(RULES)
+    for theirs, ours in zip(*seen):
+        equal(ours, theirs, "connection of a packet")
 
 
 @case("namespaces: each sees and deletes its own", only="flowtrack")
