@@ -268,10 +268,9 @@ static int count_by(const struct options *opts, int argc, char **argv)
 	if (opts->count > ENTRIES)
 		return err_set(EXIT_USAGE, "bad value '%llu' of '--count': expected 1 to %u",
 			       opts->count, ENTRIES);
-	code = filter_parse(&f, argc - 1, argv + 1, opts->family);
+	code = filter_parse_any(&f, argc - 1, argv + 1, opts->family);
 	if (code)
 		return code;
-	filter_default(&f, FLOWTRACK_TRACKER_OWN | FLOWTRACK_TRACKER_GUARDED);
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;
@@ -306,10 +305,9 @@ int cmd_count(const struct options *opts, int argc, char **argv)
 		return count_by(opts, argc - 1, argv + 1);
 	if (opts->count)
 		return err_set(EXIT_USAGE, "--count goes with 'count by' only");
-	code = filter_parse(&f, argc, argv, opts->family);
+	code = filter_parse_any(&f, argc, argv, opts->family);
 	if (code)
 		return code;
-	filter_default(&f, FLOWTRACK_TRACKER_OWN | FLOWTRACK_TRACKER_GUARDED);
 	/* Then the kernel knows without counting. */
 	all = filter_empty(&f);
 	code = nl_open(&nl, opts->netns);

@@ -110,7 +110,7 @@ int cmd_del(const struct options *opts, int argc, char **argv)
 		code = flow_words(&flow, argc, argv, 0, WORDS_ID);
 		return code ? code : delete_id(opts, &flow);
 	}
-	code = filter_parse(&f, argc, argv, opts->family);
+	code = filter_parse_any(&f, argc, argv, opts->family);
 	if (code)
 		return code;
 	if (filter_empty(&f) && !opts->all)
@@ -119,6 +119,5 @@ int cmd_del(const struct options *opts, int argc, char **argv)
 	if (!filter_empty(&f) && opts->all)
 		return err_set(EXIT_USAGE,
 			       "--all contradicts the filter: use one of them");
-	filter_default(&f, FLOWTRACK_TRACKER_OWN | FLOWTRACK_TRACKER_GUARDED);
 	return delete_flows(opts, &f);
 }

@@ -10,9 +10,6 @@ int cmd_flush(const struct options *opts, int argc, char **argv)
 	struct filter f;
 	int code;
 
-	code = filter_parse(&f, argc, argv, opts->family);
-	if (code)
-		return code;
-	filter_default(&f, FLOWTRACK_TRACKER_OWN | FLOWTRACK_TRACKER_GUARDED);
-	return delete_flows(opts, &f);
+	code = filter_parse_any(&f, argc, argv, opts->family);
+	return code ? code : delete_flows(opts, &f);
 }

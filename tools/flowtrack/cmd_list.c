@@ -195,10 +195,9 @@ int cmd_list(const struct options *opts, int argc, char **argv)
 		return err_set(EXIT_USAGE, "--count is for --sort: which flows are the first?");
 	if (opts->human && (opts->json || opts->oneline))
 		return err_set(EXIT_USAGE, "--human excludes -j and -o, which are for programs");
-	code = filter_parse(&f, argc, argv, opts->family);
+	code = filter_parse_any(&f, argc, argv, opts->family);
 	if (code)
 		return code;
-	filter_default(&f, FLOWTRACK_TRACKER_OWN | FLOWTRACK_TRACKER_GUARDED);
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;

@@ -413,6 +413,24 @@ void filter_default(struct filter *f, __u8 trackers)
 		f->trackers = trackers;
 }
 
+/**
+ * filter_parse_any() - as filter_parse(), for a verb that is about the flows of both tables
+ * @f: filled in; if the words do not say, it is about both
+ * @argc: how many words
+ * @argv: words
+ * @family: likewise
+ *
+ * Return: an exit code.
+ */
+int filter_parse_any(struct filter *f, int argc, char **argv, __u8 family)
+{
+	int code = filter_parse(f, argc, argv, family);
+
+	if (!code)
+		filter_default(f, FLOWTRACK_TRACKER_OWN | FLOWTRACK_TRACKER_GUARDED);
+	return code;
+}
+
 static void put_terms(struct nlmsghdr *nlh, const struct terms *t)
 {
 	int end;

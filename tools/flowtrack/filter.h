@@ -87,6 +87,7 @@ extern const struct names filter_keys;
 
 bool filter_key_has_value(const char *key);
 int filter_parse(struct filter *f, int argc, char **argv, __u8 family);
+int filter_parse_any(struct filter *f, int argc, char **argv, __u8 family);
 bool filter_empty(const struct filter *f);
 bool filter_wants(const struct filter *f, enum flowtrack_tracker tracker);
 void filter_default(struct filter *f, __u8 trackers);

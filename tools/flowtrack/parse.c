@@ -183,6 +183,18 @@ static bool service_port(const char *s, __u8 proto, __u16 *port)
 	return true;
 }
 
+/* What stands before @end, as a string of its own. Return: false if it does not fit. */
+static bool cut_at(const char *s, const char *end, char *buf, size_t size)
+{
+	size_t len = end - s;
+
+	if (len >= size)
+		return false;
+	memcpy(buf, s, len);
+	buf[len] = '\0';
+	return true;
+}
+
 static bool parse_range(const char *s, __u16 *min, __u16 *max)
 {
 	const char *dash = strchr(s, '-');
@@ -196,11 +208,7 @@ static bool parse_range(const char *s, __u16 *min, __u16 *max)
 		*max = v;
 		return true;
 	}
-	if ((size_t)(dash - s) >= sizeof(buf))
-		return false;
-	memcpy(buf, s, dash - s);
-	buf[dash - s] = '\0';
-	if (!parse_u64(buf, 65535, &v))
+	if (!cut_at(s, dash, buf, sizeof(buf)) || !parse_u64(buf, 65535, &v))
 		return false;
 	*min = v;
 	if (!parse_u64(dash + 1, 65535, &v) || v < *min)
@@ -328,12 +336,8 @@ bool parse_age(const char *s, __u32 *min, __u32 *max)
 		*max = *min;
 		return true;
 	}
-	if ((size_t)(dash - s) >= sizeof(buf))
-		return false;
-	memcpy(buf, s, dash - s);
-	buf[dash - s] = '\0';
-	return parse_seconds(buf, min) && parse_seconds(dash + 1, max) &&
-	       *min <= *max;
+	return cut_at(s, dash, buf, sizeof(buf)) && parse_seconds(buf, min) &&
+	       parse_seconds(dash + 1, max) && *min <= *max;
 }
 
 /* N or N/MASK. */
@@ -345,11 +349,8 @@ bool parse_masked(const char *s, __u32 *v, __u32 *mask)
 	*mask = UINT_MAX;
 	if (!slash)
 		return parse_u32(s, v);
-	if ((size_t)(slash - s) >= sizeof(buf))
-		return false;
-	memcpy(buf, s, slash - s);
-	buf[slash - s] = '\0';
-	return parse_u32(buf, v) && parse_u32(slash + 1, mask);
+	return cut_at(s, slash, buf, sizeof(buf)) && parse_u32(buf, v) &&
+	       parse_u32(slash + 1, mask);
 }
 
 /* Seconds since the epoch, with decimals; to nanoseconds. */
