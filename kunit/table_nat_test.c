@@ -72,7 +72,11 @@ static int enter(struct ft_table *table, u32 i, u32 second, u32 timeout)
 	flow->deadline = ft_now() + timeout;
 	flow->mark = i;
 	ft_flow_unlock(flow, word);
-	err = ft_table_insert(table, flow, index, hash_of(table, &key), &clash);
+	if (second == NONE)
+		err = ft_table_insert(table, flow, index, hash_of(table, &key), &clash);
+	else
+		err = ft_table_insert_nat(table, flow, index, hash_of(table, &key),
+					  hash_of(table, &answer), &clash);
 	if (err)
 		ft_table_free(table, flow, index);
 out:

@@ -771,60 +771,13 @@ static void wake(struct ft_flow *flow)
 	ft_flow_unlock(flow, atomic_read(&flow->word) & ~FT_FLOW_DEAD);
 }
 
-/* As ft_table_insert(), of a translated flow: with both keys, or with none. */
-static noinline_for_stack int insert_nat(struct ft_table *table, struct ft_flow *flow, u32 index,
-					 u64 hash, struct ft_flow **clash)
-{
-	struct bucket *line = NULL;
-	struct place a, b;
-	u64 second;
-	int err;
-
-	ft_flow_key(flow, &a.key);
-	ft_flow_answer_key(flow, &b.key);
-	second = ft_key_hash(&b.key, &table->secret);
-	a.tag = hash_tag(hash);
-	b.tag = hash_tag(second);
-	a.slot = slot_make(index, a.tag, slot_hint(flow));
-	b.slot = slot_make(index, b.tag, 0) | SLOT_SECOND;
-again:
-	lock_both(table, &a, hash, &b, second);
-	*clash = bucket_clash(table, a.bucket, &a.key, a.tag) ?:
-		 bucket_clash(table, b.bucket, &b.key, b.tag);
-	if (*clash) {
-		err = -EEXIST;
-		goto out;
-	}
-	err = place_enter(&a, &line);
-	if (err)
-		goto out;
-	err = place_enter(&b, &line);
-	if (err)
-		place_leave(&a);
-	else
-		wake(flow);
-out:
-	unlock_both(&a, &b);
-	if (err == -EAGAIN) {
-		line = line_alloc(GFP_ATOMIC | __GFP_NOWARN);
-		if (line)
-			goto again;
-		err = -ENOMEM;
-	}
-	if (!err)
-		atomic_inc(&table->seconds);
-	if (unlikely(line))
-		kmem_cache_free(line_cache, line);
-	return err;
-}
-
 /**
  * ft_table_insert() - enter a flow, and wake it
  * @table: the table
- * @flow: the flow, complete, but still dead
+ * @flow: the flow, complete, but still dead; from ft_table_alloc()
  * @index: its index
- * @hash: ft_key_hash() of its key, the first one if it has two
- * @clash: set on -EEXIST: the live flow of one of its keys that is in already
+ * @hash: ft_key_hash() of its key
+ * @clash: set on -EEXIST: the live flow of its key that is in already
  *
  * FT_FLOW_DEAD is cleared here, once the flow is in: a stale reader that has
  * the object at hand from its former life, which may have been that of the same
@@ -848,8 +801,6 @@ int ft_table_insert(struct ft_table *table, struct ft_flow *flow, u32 index,
 	u64 *free, slot;
 	int err = 0;
 
-	if (index & FT_INDEX_NAT)
-		return insert_nat(table, flow, index, hash, clash);
 	/* Ours alone until it wakes. */
 	ft_flow_key(flow, &key);
 	slot = slot_make(index, tag, slot_hint(flow));
@@ -889,6 +840,64 @@ wake:
 	wake(flow);
 out:
 	bucket_unlock(bucket);
+	if (unlikely(line))
+		kmem_cache_free(line_cache, line);
+	return err;
+}
+
+/**
+ * ft_table_insert_nat() - enter a translated flow, and wake it
+ * @table: the table
+ * @flow: the flow, complete, but still dead; from ft_table_alloc_nat()
+ * @index: its index
+ * @hash: ft_key_hash() of its first key
+ * @second: ft_key_hash() of the other one
+ * @clash: set on -EEXIST: the live flow of one of its keys that is in already
+ *
+ * As ft_table_insert(): with both keys, or with none.
+ *
+ * Context: BH disabled, RCU read side; the flow's lock is not held.
+ * Return: as ft_table_insert().
+ */
+int ft_table_insert_nat(struct ft_table *table, struct ft_flow *flow, u32 index,
+			u64 hash, u64 second, struct ft_flow **clash)
+{
+	struct bucket *line = NULL;
+	struct place a, b;
+	int err;
+
+	ft_flow_key(flow, &a.key);
+	ft_flow_answer_key(flow, &b.key);
+	a.tag = hash_tag(hash);
+	b.tag = hash_tag(second);
+	a.slot = slot_make(index, a.tag, slot_hint(flow));
+	b.slot = slot_make(index, b.tag, 0) | SLOT_SECOND;
+again:
+	lock_both(table, &a, hash, &b, second);
+	*clash = bucket_clash(table, a.bucket, &a.key, a.tag) ?:
+		 bucket_clash(table, b.bucket, &b.key, b.tag);
+	if (*clash) {
+		err = -EEXIST;
+		goto out;
+	}
+	err = place_enter(&a, &line);
+	if (err)
+		goto out;
+	err = place_enter(&b, &line);
+	if (err)
+		place_leave(&a);
+	else
+		wake(flow);
+out:
+	unlock_both(&a, &b);
+	if (err == -EAGAIN) {
+		line = line_alloc(GFP_ATOMIC | __GFP_NOWARN);
+		if (line)
+			goto again;
+		err = -ENOMEM;
+	}
+	if (!err)
+		atomic_inc(&table->seconds);
 	if (unlikely(line))
 		kmem_cache_free(line_cache, line);
 	return err;

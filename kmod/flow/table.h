@@ -109,6 +109,8 @@ struct ft_flow *ft_table_alloc_nat(struct ft_table *table, u8 family, u32 *index
 void ft_table_free(struct ft_table *table, struct ft_flow *flow, u32 index);
 int ft_table_insert(struct ft_table *table, struct ft_flow *flow, u32 index,
 		    u64 hash, struct ft_flow **clash);
+int ft_table_insert_nat(struct ft_table *table, struct ft_flow *flow, u32 index,
+			u64 hash, u64 second, struct ft_flow **clash);
 bool ft_table_remove(struct ft_table *table, u32 index, u64 hash);
 bool ft_table_hint(struct ft_table *table, u32 index, u64 hash);
 

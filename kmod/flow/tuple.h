@@ -13,6 +13,7 @@
 #include <linux/netfilter.h>
 #include <linux/siphash.h>
 #include <linux/skbuff.h>
+#include <linux/string.h>
 #include <linux/types.h>
 
 #include "base/invalid.h"
@@ -173,6 +174,23 @@ bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
 		const union nf_inet_addr *src, const union nf_inet_addr *dst,
 		__be16 sport, __be16 dport);
 bool ft_key_from_tuple(struct ft_key *key, const struct nf_conntrack_tuple *tuple, u16 zone);
+
+/**
+ * ft_key_equal() - are two keys one?
+ * @a: a key
+ * @b: another one
+ *
+ * Return: true if so.
+ */
+static inline bool ft_key_equal(const struct ft_key *a, const struct ft_key *b)
+{
+	const u64 *p = (const u64 *)a;
+	const u64 *q = (const u64 *)b;
+
+	if ((p[0] ^ q[0]) | (p[1] ^ q[1]))
+		return false;
+	return a->family == NFPROTO_IPV4 || !memcmp(a->addr6, b->addr6, sizeof(a->addr6));
+}
 
 /**
  * ft_key_hash() - keyed hash of a flow's identity

@@ -132,7 +132,9 @@ static enum ft_admission enter(struct ft_net *tn, const struct ft_birth *birth,
 	}
 	prepare(flow, birth, word);
 
-	err = ft_table_insert(tn->table, flow, index, birth->hash, &clash);
+	err = likely(!(word & FT_FLOW_NAT)) ?
+	      ft_table_insert(tn->table, flow, index, birth->hash, &clash) :
+	      ft_table_insert_nat(tn->table, flow, index, birth->hash, birth->second, &clash);
 	if (err)
 		goto err_insert;
 

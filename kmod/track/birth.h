@@ -26,6 +26,7 @@
  * @bytes: likewise
  * @proto: what the protocol keeps
  * @answer: FT_FLOW_NAT: its second key
+ * @second: FT_FLOW_NAT: hash of @answer
  */
 struct ft_birth {
 	struct ft_key key;
@@ -41,6 +42,7 @@ struct ft_birth {
 	u64 bytes[2];
 	union ft_proto_state proto;
 	struct ft_key answer;
+	u64 second;
 };
 
 /**

@@ -140,24 +140,6 @@ static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
 	return verdict;
 }
 
-/*
- * Is a packet still what its conntrack was made from, or what NAT has made of that? A
- * rule may have rewritten it, behind which the next packets would be looked for in vain.
- */
-static bool has_its_tuple(const struct sk_buff *skb,
-			  const struct nf_hook_state *state,
-			  const struct nf_conn *ct)
-{
-	struct nf_conntrack_tuple tuple, wanted = *nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
-
-	if (ct->status & IPS_NAT_MASK &&
-	    !nf_ct_invert_tuple(&wanted, nf_ct_tuple(ct, IP_CT_DIR_REPLY)))
-		return false;
-	return nf_ct_get_tuplepr(skb, skb_network_offset(skb), state->pf,
-				 state->net, &tuple) &&
-	       nf_ct_tuple_equal(&tuple, &wanted);
-}
-
 /* A packet whose flow is ours now, and that comes in again through lo. */
 static noinline_for_stack bool carry_on(struct ft_net *tn, struct sk_buff *skb,
 					const struct ft_birth *birth)
@@ -228,19 +210,26 @@ static unsigned int keep_translated(struct ft_net *tn, struct sk_buff *skb, stru
 	return verdict;
 }
 
-/* What a flow is to be, but for its keys, from its first packet. */
+/*
+ * What a flow is to be, but for its keys, from its first packet.
+ *
+ * That must still be what its conntrack was made from, or what NAT has made of it: have
+ * @key, and come from the upper endpoint if @opens_hi. A rule may have rewritten it,
+ * behind which the next packets would be looked for in vain.
+ */
 static bool describe(struct ft_net *tn, struct sk_buff *skb, const struct nf_conn *ct,
-		     const struct nf_hook_state *state, struct ft_birth *birth)
+		     const struct nf_hook_state *state, const struct ft_key *key, bool opens_hi,
+		     struct ft_birth *birth)
 {
 	struct ft_step step = { .set = &tn->set, .now = ft_now() };
 	enum ft_invalid reason = FT_INVALID_NONE;
 	struct ft_pkt pkt;
 
 	if (ft_tuple_get(skb, state->pf, nf_ct_zone(ct)->id, &pkt, &reason) != FT_PARSE_OK ||
+	    pkt.opens_hi != opens_hi || !ft_key_equal(&pkt.key, key) ||
 	    ft_proto_new(skb, &pkt, &step, &birth->proto) != FT_VERDICT_ACCEPT)
 		return false;
-	birth->key = pkt.key;
-	birth->word = step.word | (pkt.opens_hi ? FT_FLOW_ORIG_HI : 0);
+	birth->word |= step.word;
 	birth->exempt = !skb->skb_iif;
 	birth->timeout = step.timeout;
 	birth->mark = READ_ONCE(ct->mark);
@@ -274,8 +263,10 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 	enum ft_admission answer;
 	spinlock_t *lock; /* of the tuple */
 
-	if (!describe(tn, skb, ct, state, &birth))
-		return NF_ACCEPT;
+	if (ft_key_from_tuple(&birth.key, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL), nf_ct_zone(ct)->id))
+		birth.word = FT_FLOW_ORIG_HI;
+	if (!describe(tn, skb, ct, state, &birth.key, birth.word, &birth))
+		return feed(tn, skb, ct, false);
 	birth.hash = ft_key_hash(&birth.key, ft_table_secret(tn->table));
 
 	lock = ft_unique_lock(birth.hash);
@@ -311,11 +302,12 @@ static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struc
 	unsigned int verdict = NF_ACCEPT;
 	struct ft_unique_pair pair;
 	struct ft_birth birth = {};
+	bool adoptable = true;
 
-	if (!describe(tn, skb, ct, state, &birth))
+	if (!ft_nat_birth(&birth, tn, ct) ||
+	    !describe(tn, skb, ct, state, &birth.answer, !(birth.word & FT_FLOW_REPLY_HI), &birth))
 		return keep_translated(tn, skb, ct, state);
-	ft_nat_birth(&birth, tn, ct);
-	if (!ft_unique_try(tn, ct, &pair)) {
+	if (!ft_unique_try(tn, birth.hash, &birth.answer, birth.second, &pair)) {
 		if (ft_nat_twin(tn, &birth) == FT_NAT_TWIN_SAME) {
 			/* Two queries of one socket, on two CPUs: the other one was faster. */
 			let_go(tn, skb, &birth, state);
@@ -324,9 +316,9 @@ static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struc
 		if (!ft_unique_translated(tn, skb, ct, state, &pair))
 			return NF_DROP;
 		/* NAT has chosen again. */
-		ft_nat_birth(&birth, tn, ct);
+		adoptable = ft_nat_birth(&birth, tn, ct);
 	}
-	if (ft_unique_adoptable(ct))
+	if (adoptable && ft_unique_adoptable(ct))
 		answer = ft_flow_admit(tn, &birth);
 	switch (answer) {
 	case FT_ADMIT_OK:
@@ -361,10 +353,8 @@ static unsigned int confirm_first(struct ft_net *tn, struct sk_buff *skb, struct
 
 	if (state->hook == NF_INET_LOCAL_IN && ct->status & IPS_DST_NAT)
 		ft_consumers_redirected(tn, ct);
-	if (ft_mode_adopting(tn, state->pf) && !(ft_carrier_notes(ct) & FT_NOTE_STAYS) &&
-	    !ft_mode_stays(tn, state, ct) &&
-	    (translated ? ft_nat_adoptable(tn, state, ct) : ft_mode_adoptable(ct)) &&
-	    has_its_tuple(skb, state, ct)) {
+	if (!(ft_carrier_notes(ct) & FT_NOTE_STAYS) && ft_mode_adopts(tn, state, ct) &&
+	    (translated ? ft_nat_adoptable(tn, state, ct) : ft_mode_adoptable(ct))) {
 		local_bh_disable();
 		verdict = translated ? adopt_translated(tn, skb, ct, state) :
 				       adopt(tn, skb, ct, state);

@@ -122,25 +122,43 @@ static bool has_other_reply(const struct nf_conn *ct)
 	       !nf_ct_tuple_equal(&reply, nf_ct_tuple(ct, IP_CT_DIR_REPLY));
 }
 
+/* As ft_mode_adopting(), and nobody wants all flows in nf_conntrack. */
+static bool may_adopt(struct ft_net *tn, u8 pf)
+{
+	u32 adopt = ft_setting(&tn->set, ADOPT);
+
+	if (adopt == FT_ADOPT_NEVER)
+		return false;
+	switch (ft_consumers_need(tn, pf)) {
+	case FT_NEED_ALL:
+		return false;
+	case FT_NEED_NOTHING:
+		return adopt == FT_ADOPT_ALWAYS;
+	default:
+		return true;
+	}
+}
+
 /**
- * ft_mode_stays() - must nf_conntrack keep a new flow, whatever it is?
- * @tn: namespace, adopting
+ * ft_mode_adopts() - may a flow that nf_conntrack has seen first become ours?
+ * @tn: namespace
  * @state: where its first packet is
  * @ct: its entry, unconfirmed
  *
  * Context: RCU read side.
- * Return: true if somebody will look for it in nf_conntrack's table.
+ * Return: false if no flow is adopted, or if somebody will look for this one in
+ * nf_conntrack's table.
  */
-bool ft_mode_stays(struct ft_net *tn, const struct nf_hook_state *state,
-		   const struct nf_conn *ct)
+bool ft_mode_adopts(struct ft_net *tn, const struct nf_hook_state *state,
+		    const struct nf_conn *ct)
 {
 	u8 l4proto = nf_ct_protonum(ct);
 
-	if (ft_consumers_need(tn, state->pf) == FT_NEED_ALL)
-		return true;
-	return state->hook == NF_INET_LOCAL_IN &&
-	       (l4proto == IPPROTO_TCP || l4proto == IPPROTO_SCTP) &&
-	       ft_consumers_redirect(tn, state->pf, ct);
+	if (!may_adopt(tn, state->pf))
+		return false;
+	return state->hook != NF_INET_LOCAL_IN ||
+	       (l4proto != IPPROTO_TCP && l4proto != IPPROTO_SCTP) ||
+	       !ft_consumers_redirect(tn, state->pf, ct);
 }
 
 /**

@@ -20,8 +20,8 @@ bool ft_mode_adopting(struct ft_net *tn, u8 pf);
 bool ft_mode_conntrack_used(const struct ft_net *tn);
 bool ft_mode_in_conntrack(const struct ft_net *tn, const struct sk_buff *skb,
 			  u8 pf, u16 zone);
-bool ft_mode_stays(struct ft_net *tn, const struct nf_hook_state *state,
-		   const struct nf_conn *ct);
+bool ft_mode_adopts(struct ft_net *tn, const struct nf_hook_state *state,
+		    const struct nf_conn *ct);
 bool ft_mode_plain(const struct nf_conn *ct);
 bool ft_mode_adoptable(const struct nf_conn *ct);
 bool ft_mode_template_plain(const struct nf_conn *tmpl);

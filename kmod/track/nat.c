@@ -2,7 +2,6 @@
 #include <linux/in.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
-#include <linux/string.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 #include <net/netfilter/nf_nat.h>
@@ -78,22 +77,17 @@ static bool key_set(struct ft_key *key, const struct nf_conn *ct, enum ip_conntr
 }
 
 /* A flow of two equal keys, or one between equal ends, has no directions to tell apart. */
-static bool has_directions(const struct nf_conn *ct)
+static bool has_directions(const struct ft_birth *birth, const struct nf_conn *ct)
 {
-	struct ft_key orig, reply;
 	unsigned int end;
 
-	key_set(&orig, ct, IP_CT_DIR_ORIGINAL);
-	key_set(&reply, ct, IP_CT_DIR_REPLY);
-	if (!memcmp(&orig, &reply, sizeof(orig)))
-		return false;
 	for (end = 0; end < 2; end++) {
 		const struct nf_conntrack_tuple *tuple = nf_ct_tuple(ct, end);
 
 		if (nf_inet_addr_cmp(&tuple->src.u3, &tuple->dst.u3))
 			return false;
 	}
-	return true;
+	return !ft_key_equal(&birth->key, &birth->answer);
 }
 
 /**
@@ -112,18 +106,19 @@ bool ft_nat_adoptable(const struct ft_net *tn, const struct nf_hook_state *state
 	return ct->status & IPS_NAT_MASK && is_allowed(tn, ct->status) &&
 	       !ft_consumers_origin(tn->net) &&
 	       nf_ct_protonum(ct) != IPPROTO_GRE && !is_asked_for(state, ct) &&
-	       ft_mode_plain(ct) && is_by_nat_alone(ct) && has_directions(ct);
+	       ft_mode_plain(ct) && is_by_nat_alone(ct);
 }
 
 /**
  * ft_nat_birth() - a flow to be, as nf_nat translates it
- * @birth: its keys, their hash, and bits of its word are set
+ * @birth: its keys, their hashes, and bits of its word are set
  * @tn: namespace
  * @ct: its unconfirmed entry, which ft_nat_adoptable() is true of
  *
  * Context: RCU read side.
+ * Return: false if its two directions can't be told apart: it is not to be adopted.
  */
-void ft_nat_birth(struct ft_birth *birth, const struct ft_net *tn, const struct nf_conn *ct)
+bool ft_nat_birth(struct ft_birth *birth, const struct ft_net *tn, const struct nf_conn *ct)
 {
 	const struct nf_conn_nat *nat = nfct_nat(ct);
 
@@ -137,11 +132,13 @@ void ft_nat_birth(struct ft_birth *birth, const struct ft_net *tn, const struct 
 	if (ct->status & IPS_DST_NAT)
 		birth->word |= FT_FLOW_DNAT;
 	birth->hash = ft_key_hash(&birth->key, ft_table_secret(tn->table));
+	birth->second = ft_key_hash(&birth->answer, ft_table_secret(tn->table));
 	birth->masq = 0;
 #if IS_ENABLED(CONFIG_NF_NAT_MASQUERADE)
 	if (nat)
 		birth->masq = nat->masq_index;
 #endif
+	return has_directions(birth, ct);
 }
 
 /**
@@ -169,7 +166,7 @@ enum ft_nat_twin ft_nat_twin(const struct ft_net *tn, const struct ft_birth *bir
 		twin = FT_NAT_TWIN_OTHER;
 		if (word & FT_FLOW_NAT && dir == FT_DIR_ORIG) {
 			ft_flow_answer_key(flow, &answer);
-			if (!memcmp(&answer, &birth->answer, sizeof(answer)))
+			if (ft_key_equal(&answer, &birth->answer))
 				twin = FT_NAT_TWIN_SAME;
 		}
 	}

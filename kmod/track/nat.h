@@ -32,7 +32,7 @@ enum ft_nat_twin {
 
 bool ft_nat_adoptable(const struct ft_net *tn, const struct nf_hook_state *state,
 		      const struct nf_conn *ct);
-void ft_nat_birth(struct ft_birth *birth, const struct ft_net *tn, const struct nf_conn *ct);
+bool ft_nat_birth(struct ft_birth *birth, const struct ft_net *tn, const struct nf_conn *ct);
 bool ft_nat_taken(const struct ft_net *tn, const struct ft_birth *birth);
 enum ft_nat_twin ft_nat_twin(const struct ft_net *tn, const struct ft_birth *birth);
 

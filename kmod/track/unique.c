@@ -174,25 +174,35 @@ static u64 key_of(const struct ft_net *tn, const struct nf_conn *ct,
 /**
  * ft_unique_try() - take the locks of a translated flow
  * @tn: namespace
- * @ct: its unconfirmed entry
+ * @orig: ft_key_hash() of its first key
+ * @answer: its second key
+ * @reply: ft_key_hash() of that
  * @pair: filled if they are held
  *
  * Context: RCU read side, BH disabled.
  * Return: false if a flow of ours has the same answers: no lock is held then.
  */
-bool ft_unique_try(const struct ft_net *tn, const struct nf_conn *ct, struct ft_unique_pair *pair)
+bool ft_unique_try(const struct ft_net *tn, u64 orig, const struct ft_key *answer, u64 reply,
+		   struct ft_unique_pair *pair)
 {
-	struct ft_key key;
-	u64 orig, reply;
 	u32 index;
 
-	orig = key_of(tn, ct, IP_CT_DIR_ORIGINAL, &key);
-	reply = key_of(tn, ct, IP_CT_DIR_REPLY, &key);
 	lock_pair(pair, orig, reply);
-	if (likely(!ft_table_lookup(tn->table, &key, reply, &index)))
+	if (likely(!ft_table_lookup(tn->table, answer, reply, &index)))
 		return true;
 	ft_unique_release(pair);
 	return false;
+}
+
+static bool try_entry(const struct ft_net *tn, const struct nf_conn *ct,
+		      struct ft_unique_pair *pair)
+{
+	struct ft_key key;
+	u64 orig, reply;
+
+	orig = key_of(tn, ct, IP_CT_DIR_ORIGINAL, &key);
+	reply = key_of(tn, ct, IP_CT_DIR_REPLY, &key);
+	return ft_unique_try(tn, orig, &key, reply, pair);
 }
 
 /* Tuples and status, IPS_*, of the flow of ours in the way of @ct, if that is translated. */
@@ -328,7 +338,7 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 			break;
 		if (nf_ct_tuple_equal(&was, nf_ct_tuple(ct, IP_CT_DIR_REPLY)))
 			break;
-		locked = ft_unique_try(tn, ct, pair);
+		locked = try_entry(tn, ct, pair);
 	}
 	while (n--)
 		unblock(blockers[n]);
@@ -354,7 +364,7 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 bool ft_unique_translated(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 			  const struct nf_hook_state *state, struct ft_unique_pair *pair)
 {
-	if (ft_unique_try(tn, ct, pair) || choose_again(tn, skb, ct, state, pair))
+	if (try_entry(tn, ct, pair) || choose_again(tn, skb, ct, state, pair))
 		return true;
 	ft_stat_inc(tn, NAT_PORTS_FULL);
 	return false;

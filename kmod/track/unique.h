@@ -43,7 +43,8 @@ bool ft_unique_in_conntrack(struct net *net,
 bool ft_unique_adoptable(const struct nf_conn *ct);
 bool ft_unique_addable(const struct ft_net *tn, const struct ft_key *key,
 		       bool orig_hi);
-bool ft_unique_try(const struct ft_net *tn, const struct nf_conn *ct, struct ft_unique_pair *pair);
+bool ft_unique_try(const struct ft_net *tn, u64 orig, const struct ft_key *answer, u64 reply,
+		   struct ft_unique_pair *pair);
 bool ft_unique_translated(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 			  const struct nf_hook_state *state, struct ft_unique_pair *pair);
 void ft_unique_release(const struct ft_unique_pair *pair);
