@@ -210,16 +210,19 @@ void ft_carrier_aim(struct ft_carrier *carrier, const struct ft_key *key,
 static noinline_for_stack unsigned long aim_translated(struct ft_carrier *carrier,
 						       const struct ft_view *view)
 {
+	bool orig_hi = view->word & FT_FLOW_ORIG_HI;
 	struct nf_conn *ct = &carrier->ct;
 	unsigned long status = 0;
 
-	ft_carrier_tuple(&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple, view->key,
-			 view->word & FT_FLOW_ORIG_HI, false);
+	if (carrier->aim != (orig_hi ? FT_AIM_HI : FT_AIM_LO)) {
+		ft_carrier_tuple(&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple, view->key, orig_hi,
+				 false);
+#ifdef CONFIG_NF_CONNTRACK_ZONES
+		nf_ct_zone_init(&ct->zone, view->key->zone, NF_CT_DEFAULT_ZONE_DIR, 0);
+#endif
+	}
 	ft_carrier_tuple(&ct->tuplehash[IP_CT_DIR_REPLY].tuple, view->answer,
 			 view->word & FT_FLOW_REPLY_HI, true);
-#ifdef CONFIG_NF_CONNTRACK_ZONES
-	nf_ct_zone_init(&ct->zone, view->key->zone, NF_CT_DEFAULT_ZONE_DIR, 0);
-#endif
 	carrier->aim = FT_AIM_NONE;
 	carrier->masq = view->masq;
 	if (view->word & FT_FLOW_SNAT)

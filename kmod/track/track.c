@@ -40,8 +40,7 @@
  * @gen: its generation
  * @hash: hash of the packet's key
  * @view: what to publish
- * @orig: of a translated flow: its key
- * @answer: likewise, the second one
+ * @other: of a translated flow: the key that the packet does not have
  */
 struct found {
 	struct ft_carrier *carrier;
@@ -50,8 +49,7 @@ struct found {
 	u32 gen;
 	u64 hash;
 	struct ft_view view;
-	struct ft_key orig;
-	struct ft_key answer;
+	struct ft_key other;
 };
 
 static unsigned int drop_uncarried(struct ft_net *tn)
@@ -100,16 +98,24 @@ static unsigned int publish_found(struct ft_net *tn, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-/* A packet has one of the keys of a translated flow; all it publishes is of both. */
-static noinline_for_stack void view_translated(struct found *found)
+/* A packet has one of the keys of a translated flow; what it publishes is of both. */
+static noinline_for_stack void view_translated(struct found *found, const struct ft_key *key)
 {
 	const struct ft_flow *flow = found->flow;
+	const struct ft_nat *nat = ft_flow_nat(flow, key->family);
 
-	ft_flow_key(flow, &found->orig);
-	ft_flow_answer_key(flow, &found->answer);
-	found->view.key = &found->orig;
-	found->view.answer = &found->answer;
-	found->view.masq = ft_flow_nat(flow, found->orig.family)->masq;
+	found->view.masq = READ_ONCE(nat->masq);
+	if (ft_flow_named(flow, key)) {
+		ft_nat_key(flow, nat, &found->other);
+		found->view.answer = &found->other;
+		return;
+	}
+	ft_flow_key(flow, &found->other);
+	found->view.key = &found->other;
+	found->view.answer = key;
+	/* The carrier was aimed with the second key. */
+	if (likely(found->carrier))
+		found->carrier->aim = FT_AIM_NONE;
 }
 
 static void view_flow(struct found *found, const struct ft_net *tn,
@@ -120,7 +126,7 @@ static void view_flow(struct found *found, const struct ft_net *tn,
 
 	view->key = key;
 	if (unlikely(word & FT_FLOW_NAT))
-		view_translated(found);
+		view_translated(found, key);
 	view->word = word;
 	view->left = max(ft_flow_left(flow, now), 0);
 	view->mark = READ_ONCE(flow->mark);
