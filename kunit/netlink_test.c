@@ -594,6 +594,69 @@ static void setting_short(struct sk_buff *skb)
 	nla_put_u8(skb, FLOWTRACK_A_SETTINGS_ACCT, 1);
 }
 
+static void put_answer(struct sk_buff *skb, u32 src, u32 dst, u16 sport, u16 dport)
+{
+	struct nlattr *nest = nla_nest_start(skb, A(REPLY));
+
+	nla_put_be32(skb, T(SRC4), htonl(src));
+	nla_put_be32(skb, T(DST4), htonl(dst));
+	nla_put_be16(skb, T(SPORT), htons(sport));
+	nla_put_be16(skb, T(DPORT), htons(dport));
+	nla_nest_end(skb, nest);
+}
+
+static void half_answer(struct sk_buff *skb)
+{
+	struct nlattr *nest;
+
+	udp(skb);
+	nest = nla_nest_start(skb, A(REPLY));
+	nla_put_be32(skb, T(SRC4), htonl(2));
+	nla_nest_end(skb, nest);
+}
+
+static void icmp_answer(struct sk_buff *skb)
+{
+	struct nlattr *nest;
+	u8 dir;
+
+	for (dir = 0; dir < 2; dir++) {
+		nest = nla_nest_start(skb, dir ? A(REPLY) : A(ORIG));
+		nla_put_be32(skb, T(SRC4), htonl(dir ? 2 : 1));
+		nla_put_be32(skb, T(DST4), htonl(dir ? 9 : 2));
+		nla_put_be16(skb, T(ICMP_ID), htons(1));
+		/* An echo request, and the answer to one for a timestamp. */
+		nla_put_u8(skb, T(ICMP_TYPE), dir ? ICMP_TIMESTAMPREPLY : ICMP_ECHO);
+		nla_nest_end(skb, nest);
+	}
+	put_u8(skb, A(L4PROTO), IPPROTO_ICMP);
+}
+
+static void to_itself(struct sk_buff *skb)
+{
+	udp(skb);
+	put_answer(skb, 9, 9, 4, 3);
+}
+
+static void masq_alone(struct sk_buff *skb)
+{
+	udp(skb);
+	nla_put_string(skb, A(MASQ), "lo");
+}
+
+static void masq_nowhere(struct sk_buff *skb)
+{
+	udp(skb);
+	put_answer(skb, 2, 9, 4, 3);
+	nla_put_string(skb, A(MASQ), "no-such-device");
+}
+
+static void long_device(struct sk_buff *skb)
+{
+	udp(skb);
+	nla_put_string(skb, A(MASQ), "more-than-fifteen");
+}
+
 static const struct refusal {
 	u8 cmd;
 	void (*put)(struct sk_buff *skb);
@@ -643,6 +706,16 @@ static const struct refusal {
 	  "the protocol is not SCTP" },
 	{ FLOWTRACK_CMD_FLOW_ADD, future, -EINVAL, A(START), 0,
 	  "starts in the future" },
+	{ FLOWTRACK_CMD_FLOW_ADD, half_answer, -EINVAL, 0, T(DST4),
+	  "no destination address" },
+	{ FLOWTRACK_CMD_FLOW_ADD, icmp_answer, -EINVAL, A(REPLY), 0,
+	  "not the answer to this request" },
+	{ FLOWTRACK_CMD_FLOW_ADD, to_itself, -EINVAL, A(REPLY), 0,
+	  "its directions cannot be told apart" },
+	{ FLOWTRACK_CMD_FLOW_ADD, masq_alone, -EINVAL, A(MASQ), 0,
+	  "the flow has its own source" },
+	{ FLOWTRACK_CMD_FLOW_ADD, masq_nowhere, -EINVAL, A(MASQ), 0, "no such device" },
+	{ FLOWTRACK_CMD_FLOW_ADD, long_device, -EINVAL, A(MASQ), 0, NULL },
 	{ FLOWTRACK_CMD_FLOW_ADD, long_mark, -EINVAL, A(MARK), 0, NULL },
 	{ FLOWTRACK_CMD_FLOW_ADD, attribute_beyond, -EINVAL, 0, 0, NULL },
 	{ FLOWTRACK_CMD_FLOW_GET, nothing, -EINVAL, 0, A(ID),
@@ -746,6 +819,67 @@ static void defaults(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, tb[A(START)]);
 	KUNIT_EXPECT_LT(test, nla_get_u64(tb[A(START)]), ktime_get_real_ns() -
 			3599ULL * NSEC_PER_SEC);
+	ft_talk_flush(talk);
+}
+
+/* A flow that is translated: shown as it was entered, and neither of its tuples is free. */
+static void mapping(struct kunit *test)
+{
+	/* Answers as the tuple has it; other addresses and ports; other ports only. */
+	static const struct {
+		u32 src, dst;
+		u16 sport, dport;
+		bool masq;
+	} cases[] = {
+		{ 2, 1, 4, 3, false },
+		{ 2, 9, 4, 7, true },
+		{ 8, 1, 6, 3, false },
+		{ 8, 9, 6, 7, true },
+		{ 2, 1, 4, 7, false },
+	};
+	struct ft_talk *talk = ft_talk_open(test);
+	struct nlattr *tb[FLOWTRACK_A_FLOW_MAX + 1], *t[FLOWTRACK_A_TUPLE_MAX + 1];
+	struct sk_buff *skb;
+	struct ft_ack ack;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		ft_talk_flush(talk);
+		skb = ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_ADD, NLM_F_ACK);
+		udp(skb);
+		put_answer(skb, cases[i].src, cases[i].dst, cases[i].sport, cases[i].dport);
+		if (cases[i].masq)
+			nla_put_string(skb, A(MASQ), "lo");
+		ft_talk(talk, &ack);
+		KUNIT_ASSERT_EQ_MSG(test, ack.err, 0, "case %u: %s", i, ack.msg);
+		/* By the other tuple. */
+		skb = ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_GET, 0);
+		ft_talk_tuple4(skb, IPPROTO_UDP, cases[i].src, cases[i].dst, cases[i].sport,
+			       cases[i].dport);
+		ft_talk_parse(talk, ft_talk(talk, &ack), tb, FLOWTRACK_A_FLOW_MAX);
+		nla_parse_nested(t, FLOWTRACK_A_TUPLE_MAX, tb[A(REPLY)], NULL, NULL);
+		KUNIT_EXPECT_EQ(test, nla_get_be32(t[T(SRC4)]), htonl(cases[i].src));
+		KUNIT_EXPECT_EQ(test, nla_get_be32(t[T(DST4)]), htonl(cases[i].dst));
+		KUNIT_EXPECT_EQ(test, nla_get_be16(t[T(SPORT)]), htons(cases[i].sport));
+		KUNIT_EXPECT_EQ(test, nla_get_be16(t[T(DPORT)]), htons(cases[i].dport));
+		nla_parse_nested(t, FLOWTRACK_A_TUPLE_MAX, tb[A(ORIG)], NULL, NULL);
+		KUNIT_EXPECT_EQ(test, nla_get_be32(t[T(DST4)]), htonl(2));
+		KUNIT_EXPECT_EQ(test, !!tb[A(MASQ)], cases[i].masq);
+		if (tb[A(MASQ)])
+			KUNIT_EXPECT_STREQ(test, nla_data(tb[A(MASQ)]), "lo");
+
+		/* Again; and another flow that would have the same answers. */
+		skb = ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_ADD, NLM_F_ACK);
+		udp(skb);
+		ft_talk(talk, &ack);
+		KUNIT_EXPECT_EQ(test, ack.err, -EEXIST);
+		skb = ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_ADD, NLM_F_ACK);
+		ft_talk_tuple4(skb, IPPROTO_UDP, 5, 6, 7, 8);
+		put_answer(skb, cases[i].src, cases[i].dst, cases[i].sport, cases[i].dport);
+		ft_talk(talk, &ack);
+		KUNIT_EXPECT_EQ(test, ack.err, -EEXIST);
+		KUNIT_EXPECT_EQ(test, atomic_read(&ft_pernet(&init_net)->count), 1);
+	}
 	ft_talk_flush(talk);
 }
 
@@ -1201,6 +1335,7 @@ static struct kunit_case netlink_cases[] = {
 	KUNIT_CASE(samples_round),
 	KUNIT_CASE(refused),
 	KUNIT_CASE(defaults),
+	KUNIT_CASE(mapping),
 	KUNIT_CASE(full),
 	KUNIT_CASE(dumps),
 	KUNIT_CASE(dump_interrupted),

@@ -5,10 +5,12 @@
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
+#include <linux/netdevice.h>
 #include <linux/netlink.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/timekeeping.h>
 #include <net/genetlink.h>
+#include <net/ipv6.h>
 #include <net/netlink.h>
 
 #include "base/extack.h"
@@ -145,6 +147,82 @@ static int read_start(struct genl_info *info, struct ft_birth *birth)
 	return 0;
 }
 
+/* Addresses and ports of one end of a flow in each of its keys: are they the same? */
+static bool same_end(const struct ft_key *a, unsigned int i, const struct ft_key *b,
+		     unsigned int j)
+{
+	if (ft_l4_has_ports(a->l4proto) && a->port[i] != b->port[j])
+		return false;
+	return a->family == NFPROTO_IPV4 ? a->addr4[i] == b->addr4[j] :
+					   ipv6_addr_equal(&a->addr6[i], &b->addr6[j]);
+}
+
+static bool same_addresses(const struct ft_key *key)
+{
+	return key->family == NFPROTO_IPV4 ? key->addr4[0] == key->addr4[1] :
+					     ipv6_addr_equal(&key->addr6[0], &key->addr6[1]);
+}
+
+/* Which end do its answers have another one of? Return: FT_FLOW_SNAT, FT_FLOW_DNAT. */
+static u32 mapping_of(const struct ft_key *key, bool orig_hi, const struct ft_key *answer,
+		      bool reply_hi)
+{
+	u32 word = 0;
+
+	if (!same_end(key, orig_hi, answer, !reply_hi))
+		word |= FT_FLOW_SNAT;
+	if (!same_end(key, !orig_hi, answer, reply_hi))
+		word |= FT_FLOW_DNAT;
+	/* The id of ICMP is of both ends: either way nf_nat changes it. */
+	if (!word && !ft_l4_has_ports(key->l4proto) && key->port[0] != answer->port[0])
+		word = FT_FLOW_SNAT;
+	return word;
+}
+
+static int read_masq(struct genl_info *info, const struct ft_net *tn, struct ft_birth *birth)
+{
+	struct nlattr *attr = info->attrs[A(MASQ)];
+	const struct net_device *dev;
+
+	if (!attr)
+		return 0;
+	if (!(birth->word & FT_FLOW_SNAT))
+		return FT_NETLINK_BAD(info->extack, attr, "the flow has its own source");
+	rcu_read_lock();
+	dev = dev_get_by_name_rcu(tn->net, nla_data(attr));
+	if (dev)
+		birth->masq = dev->ifindex;
+	rcu_read_unlock();
+	return birth->masq ? 0 : FT_NETLINK_BAD(info->extack, attr, "no such device");
+}
+
+/* How the flow is translated, if it is. */
+static int read_mapping(struct genl_info *info, const struct ft_net *tn, struct ft_birth *birth)
+{
+	struct nlattr *attr = info->attrs[A(REPLY)];
+	const bool orig_hi = birth->word & FT_FLOW_ORIG_HI;
+	bool reply_hi;
+	u32 mapping;
+	int err;
+
+	if (!attr)
+		return read_masq(info, tn, birth);
+	if (birth->key.l4proto == IPPROTO_GRE)
+		return FT_NETLINK_BAD(info->extack, attr, "translated GRE is nf_conntrack's");
+	err = ft_netlink_get_answer(info, &birth->key, &birth->answer, &reply_hi);
+	if (err)
+		return err;
+	mapping = mapping_of(&birth->key, orig_hi, &birth->answer, reply_hi);
+	if (!mapping)
+		return read_masq(info, tn, birth);
+	if (ft_key_equal(&birth->key, &birth->answer) || same_addresses(&birth->key) ||
+	    same_addresses(&birth->answer))
+		return FT_NETLINK_BAD(info->extack, attr, "its directions cannot be told apart");
+	birth->word |= mapping | (reply_hi ? FT_FLOW_REPLY_HI : 0);
+	birth->second = ft_key_hash(&birth->answer, ft_table_secret(tn->table));
+	return read_masq(info, tn, birth);
+}
+
 /* Everything about the flow. */
 static int read_birth(struct genl_info *info, struct ft_net *tn,
 		      struct ft_birth *birth)
@@ -164,13 +242,43 @@ static int read_birth(struct genl_info *info, struct ft_net *tn,
 	birth->exempt = true;
 	if (info->attrs[A(MARK)])
 		birth->mark = nla_get_u32(info->attrs[A(MARK)]);
-	return read_state(info, birth) ?:
+	return read_mapping(info, tn, birth) ?:
+	       read_state(info, birth) ?:
 	       read_timeout(info, tn, birth) ?:
 	       ft_proto_from_nlattr(info->attrs, birth->key.l4proto,
 				    &birth->proto, info->extack) ?:
 	       read_counters(info, birth, FT_DIR_ORIG) ?:
 	       read_counters(info, birth, FT_DIR_REPLY) ?:
 	       read_start(info, birth);
+}
+
+/* Context: BH disabled, RCU read side. */
+static enum ft_admission admit_plain(struct ft_net *tn, const struct ft_birth *birth)
+{
+	const bool orig_hi = birth->word & FT_FLOW_ORIG_HI;
+	enum ft_admission admission = FT_ADMIT_CLASH;
+	spinlock_t *lock; /* of the tuple */
+
+	lock = ft_unique_lock(birth->hash);
+	if (ft_unique_addable(tn, &birth->key, orig_hi, &birth->key, !orig_hi))
+		admission = ft_flow_admit(tn, birth);
+	ft_unique_unlock(lock);
+	return admission;
+}
+
+/* Likewise. */
+static enum ft_admission admit_translated(struct ft_net *tn, const struct ft_birth *birth)
+{
+	enum ft_admission admission = FT_ADMIT_CLASH;
+	struct ft_unique_pair pair;
+
+	if (!ft_unique_try(tn, birth->hash, &birth->answer, birth->second, &pair))
+		return FT_ADMIT_CLASH;
+	if (ft_unique_addable(tn, &birth->key, birth->word & FT_FLOW_ORIG_HI, &birth->answer,
+			      birth->word & FT_FLOW_REPLY_HI))
+		admission = ft_flow_admit(tn, birth);
+	ft_unique_release(&pair);
+	return admission;
 }
 
 /**
@@ -185,9 +293,8 @@ static int read_birth(struct genl_info *info, struct ft_net *tn,
 int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ft_net *tn = ft_netlink_net(info);
-	enum ft_admission admission = FT_ADMIT_CLASH;
+	enum ft_admission admission;
 	struct ft_birth birth;
-	spinlock_t *lock; /* of the tuple */
 	int err;
 
 	err = read_birth(info, tn, &birth);
@@ -196,10 +303,8 @@ int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info)
 
 	rcu_read_lock();
 	local_bh_disable();
-	lock = ft_unique_lock(birth.hash);
-	if (ft_unique_addable(tn, &birth.key, birth.word & FT_FLOW_ORIG_HI))
-		admission = ft_flow_admit(tn, &birth);
-	ft_unique_unlock(lock);
+	admission = birth.word & FT_FLOW_NAT ? admit_translated(tn, &birth) :
+					       admit_plain(tn, &birth);
 	local_bh_enable();
 	rcu_read_unlock();
 

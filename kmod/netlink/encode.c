@@ -5,6 +5,7 @@
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
+#include <linux/netdevice.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/timekeeping.h>
 #include <net/netlink.h>
@@ -36,6 +37,7 @@ size_t ft_netlink_flow_size(void)
 
 	return u64_size +		/* id */
 	       7 * small +		/* family to class without nests, tracker */
+	       nla_total_size(IFNAMSIZ) + /* masq */
 	       2 * tuple + 2 * counters + ft_proto_nlattr_size() +
 	       3 * u32_size +		/* status, timeout, mark */
 	       3 * u64_size +		/* age, start, stop */
@@ -145,6 +147,22 @@ int ft_netlink_put_head(struct sk_buff *skb, const struct ft_flow6 *copy,
 	return 0;
 }
 
+/* The device whose address a flow has borrowed; of one that is gone, nothing. */
+static int put_masq(struct sk_buff *skb, const struct ft_net *tn, const struct ft_flow6 *copy)
+{
+	const struct net_device *dev;
+	int err = 0;
+
+	if (likely(!(atomic_read(&copy->f.word) & FT_FLOW_NAT) || !copy->nat.masq))
+		return 0;
+	rcu_read_lock();
+	dev = dev_get_by_index_rcu(tn->net, copy->nat.masq);
+	if (dev)
+		err = nla_put_string(skb, A(MASQ), dev->name);
+	rcu_read_unlock();
+	return err;
+}
+
 static noinline_for_stack int put_own_head(struct sk_buff *skb, const struct ft_flow6 *copy,
 					   u64 id)
 {
@@ -171,6 +189,7 @@ int ft_netlink_put_flow(struct sk_buff *skb, const struct ft_net *tn,
 	const struct ft_flow *flow = &copy->f;
 
 	if (put_own_head(skb, copy, (u64)flow->gen << 32 | index) ||
+	    put_masq(skb, tn, copy) ||
 	    put_times(skb, tn, flow) ||
 	    ft_proto_to_nlattr(skb, flow->key.l4proto, &flow->proto) ||
 	    (counted(tn, flow) && ft_netlink_put_counters(skb, flow)))

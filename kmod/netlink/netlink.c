@@ -49,6 +49,7 @@ static const struct nla_policy add_policy[] = {
 	[A(L4PROTO)] = { .type = NLA_U8 },
 	[A(ZONE)] = { .type = NLA_U16 },
 	[A(ORIG)] = NLA_POLICY_NESTED(ft_tuple_policy),
+	[A(REPLY)] = NLA_POLICY_NESTED(ft_tuple_policy),
 	[A(STATE)] = { .type = NLA_U8 },
 	[A(STATUS)] = NLA_POLICY_MASK(NLA_U32, FLOWTRACK_STATUS_SEEN_REPLY |
 					       FLOWTRACK_STATUS_ASSURED),
@@ -57,6 +58,7 @@ static const struct nla_policy add_policy[] = {
 	[A(COUNTERS_ORIG)] = NLA_POLICY_NESTED(ft_counters_policy),
 	[A(COUNTERS_REPLY)] = NLA_POLICY_NESTED(ft_counters_policy),
 	[A(START)] = { .type = NLA_U64 },
+	[A(MASQ)] = { .type = NLA_NUL_STRING, .len = IFNAMSIZ - 1 },
 	FT_PROTO_NLATTR_POLICY
 };
 

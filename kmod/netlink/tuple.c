@@ -279,6 +279,37 @@ static int check_icmp_family(struct nlattr *attr, u8 family,
 			      "ICMP goes with IPv4 and ICMPv6 with IPv6");
 }
 
+/* Begin to read a tuple. */
+static int request_init(struct request *req, const struct genl_info *info,
+			const struct nlattr *nest)
+{
+	req->extack = info->extack;
+	req->nest = nest;
+	return nla_parse_nested(req->tb, FLOWTRACK_A_TUPLE_MAX, nest, ft_tuple_policy,
+				info->extack);
+}
+
+/* The key of a tuple of which the addresses have been read. */
+static int read_key(const struct request *req, u8 family, u8 l4proto, u16 zone,
+		    const union nf_inet_addr *addr, bool opens, struct ft_key *key, bool *from_hi)
+{
+	__be16 port[2];
+	int err;
+
+	err = read_protocol(req, family, l4proto, opens, port);
+	if (err)
+		return err;
+	if (l4proto == IPPROTO_GRE) {
+		*from_hi = ft_key_set(key, family, l4proto, zone, &addr[0], &addr[1], 0, 0);
+		key->port[0] = port[0];
+		key->port[1] = port[1];
+	} else {
+		*from_hi = ft_key_set(key, family, l4proto, zone, &addr[0], &addr[1],
+				      port[0], port[1]);
+	}
+	return 0;
+}
+
 /**
  * ft_netlink_get_key() - the flow that a request's tuple names
  * @info: the request: family (may be missing), l4proto, zone, orig
@@ -293,22 +324,18 @@ static int check_icmp_family(struct nlattr *attr, u8 family,
 int ft_netlink_get_key(const struct genl_info *info, struct ft_key *key,
 		       bool *from_hi, bool opens)
 {
-	struct request req = { .extack = info->extack };
 	struct nlattr **attrs = info->attrs;
 	union nf_inet_addr addr[2];
+	struct request req;
 	struct nlattr *attr;
 	u8 family, l4proto;
-	__be16 port[2];
-	u16 zone;
 	int err;
 
 	attr = attrs[FLOWTRACK_A_FLOW_ORIG];
 	if (!attr)
 		return FT_NETLINK_MISSING(info->extack, NULL,
 					  FLOWTRACK_A_FLOW_ORIG, "no tuple");
-	req.nest = attr;
-	err = nla_parse_nested(req.tb, FLOWTRACK_A_TUPLE_MAX, attr,
-			       ft_tuple_policy, info->extack);
+	err = request_init(&req, info, attr);
 	if (err)
 		return err;
 	attr = attrs[FLOWTRACK_A_FLOW_FAMILY];
@@ -329,22 +356,38 @@ int ft_netlink_get_key(const struct genl_info *info, struct ft_key *key,
 					  "no protocol");
 	l4proto = nla_get_u8(attr);
 	err = check_icmp_family(attr, family, info->extack);
-	if (!err)
-		err = read_protocol(&req, family, l4proto, opens, port);
 	if (err)
 		return err;
-
 	attr = attrs[FLOWTRACK_A_FLOW_ZONE];
-	zone = attr ? nla_get_u16(attr) : 0;
-	if (l4proto == IPPROTO_GRE) {
-		*from_hi = ft_key_set(key, family, l4proto, zone, &addr[0], &addr[1], 0, 0);
-		key->port[0] = port[0];
-		key->port[1] = port[1];
-	} else {
-		*from_hi = ft_key_set(key, family, l4proto, zone, &addr[0], &addr[1],
-				      port[0], port[1]);
-	}
-	return 0;
+	return read_key(&req, family, l4proto, attr ? nla_get_u16(attr) : 0, addr, opens, key,
+			from_hi);
+}
+
+/**
+ * ft_netlink_get_answer() - what the answers to a flow are like
+ * @info: the request: reply
+ * @first: the flow's key, from ft_netlink_get_key()
+ * @key: filled: the key of its answers, which is another one if it is translated
+ * @from_hi: set to whether the tuple's sender is the upper endpoint of @key
+ *
+ * Context: any.
+ * Return: as ft_netlink_get_key().
+ */
+int ft_netlink_get_answer(const struct genl_info *info, const struct ft_key *first,
+			  struct ft_key *key, bool *from_hi)
+{
+	const struct nlattr *nest = info->attrs[FLOWTRACK_A_FLOW_REPLY];
+	union nf_inet_addr addr[2];
+	u8 family = first->family;
+	struct request req;
+	int err;
+
+	err = request_init(&req, info, nest) ?: read_addresses(&req, &family, addr) ?:
+	      read_key(&req, family, first->l4proto, first->zone, addr, false, key, from_hi);
+	if (err || !is_icmp(first->l4proto) ||
+	    (*from_hi && key->port[1] == first->port[1]))
+		return err;
+	return FT_NETLINK_BAD(info->extack, nest, "not the answer to this request");
 }
 
 /**

@@ -21,6 +21,8 @@ int ft_netlink_put_tuple(struct sk_buff *skb, unsigned int attr,
 			 const struct ft_flow6 *copy, enum ft_dir dir);
 int ft_netlink_get_key(const struct genl_info *info, struct ft_key *key,
 		       bool *from_hi, bool opens);
+int ft_netlink_get_answer(const struct genl_info *info, const struct ft_key *first,
+			  struct ft_key *key, bool *from_hi);
 const struct ft_flow6 *ft_netlink_answers(const struct ft_flow6 *copy, struct ft_flow6 *reply);
 
 #endif /* _FT_NETLINK_TUPLE_H */

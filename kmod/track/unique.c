@@ -116,25 +116,25 @@ EXPORT_SYMBOL_NS_GPL(ft_unique_adoptable, FT_SYMBOL_NS);
  * ft_unique_addable() - has nf_conntrack no entry with the tuples of a flow?
  * @tn: namespace
  * @key: of a flow that no packet opened
- * @orig_hi: the upper endpoint is the initiator
+ * @orig_hi: the upper endpoint of @key is the initiator
+ * @answer: the key of its answers: @key, unless it is translated
+ * @reply_hi: the upper endpoint of @answer answers
  *
- * Context: RCU read side, lock of the flow held.
+ * Context: RCU read side, locks of the flow held.
  * Return: true if the flow may become ours.
  */
-bool ft_unique_addable(const struct ft_net *tn, const struct ft_key *key,
-		       bool orig_hi)
+bool ft_unique_addable(const struct ft_net *tn, const struct ft_key *key, bool orig_hi,
+		       const struct ft_key *answer, bool reply_hi)
 {
 	struct nf_conntrack_tuple tuple;
 	struct nf_conntrack_zone zone;
-	unsigned int reply;
 
 	nf_ct_zone_init(&zone, key->zone, NF_CT_DEFAULT_ZONE_DIR, 0);
-	for (reply = 0; reply < 2; reply++) {
-		ft_carrier_tuple(&tuple, key, orig_hi ^ reply, reply);
-		if (ft_unique_in_conntrack(tn->net, &zone, &tuple))
-			return false;
-	}
-	return true;
+	ft_carrier_tuple(&tuple, key, orig_hi, false);
+	if (ft_unique_in_conntrack(tn->net, &zone, &tuple))
+		return false;
+	ft_carrier_tuple(&tuple, answer, reply_hi, true);
+	return !ft_unique_in_conntrack(tn->net, &zone, &tuple);
 }
 
 /* Take the locks of both tuples of a translated flow; of a lower address first. */

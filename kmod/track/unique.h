@@ -41,8 +41,8 @@ bool ft_unique_in_conntrack(struct net *net,
 			    const struct nf_conntrack_zone *zone,
 			    const struct nf_conntrack_tuple *tuple);
 bool ft_unique_adoptable(const struct nf_conn *ct);
-bool ft_unique_addable(const struct ft_net *tn, const struct ft_key *key,
-		       bool orig_hi);
+bool ft_unique_addable(const struct ft_net *tn, const struct ft_key *key, bool orig_hi,
+		       const struct ft_key *answer, bool reply_hi);
 bool ft_unique_try(const struct ft_net *tn, u64 orig, const struct ft_key *answer, u64 reply,
 		   struct ft_unique_pair *pair);
 bool ft_unique_translated(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,

@@ -118,8 +118,7 @@ struct restored {
 
 int restore_table(struct nl *nl, FILE *file, const char *name, unsigned int how,
 		  struct restored *sum);
-int save_table(struct nl *nl, const struct options *opts, const struct filter *f,
-	       __u64 *left_out);
+int save_table(struct nl *nl, const struct options *opts, const struct filter *f);
 int count_flows(struct nl *nl, const struct filter *f, __u64 *count);
 int list_flows(struct nl *nl, const struct filter *f, struct printer *p);
 int delete_flows(const struct options *opts, const struct filter *f);

@@ -56,7 +56,6 @@ struct place {
  * @list: all namespaces
  * @place: the same, by index
  * @path: where tables are saved
- * @left_out: translated flows, which restore cannot enter
  * @sum: what became of the flows
  * @start: when packets were held up first
  * @away: milliseconds for which they were
@@ -75,7 +74,6 @@ struct reload {
 	struct netns_list list;
 	struct place *place;
 	char path[PATH_MAX];
-	__u64 left_out;
 	struct restored sum;
 	struct timespec start;
 	unsigned int away;
@@ -91,7 +89,6 @@ static int save_one(struct reload *r, unsigned int i)
 {
 	static const struct options opts = { .settings = true };
 	char path[PATH_MAX + 16], own[] = "own", *word = own;
-	__u64 left_out = 0;
 	struct filter own_flows;
 	static struct nl nl;
 	int fd, code;
@@ -105,11 +102,10 @@ static int save_one(struct reload *r, unsigned int i)
 	if (!code)
 		code = nl_open(&nl, NULL);
 	if (!code)
-		code = save_table(&nl, &opts, &own_flows, &left_out);
+		code = save_table(&nl, &opts, &own_flows);
 	nl_close(&nl);
 	close(fd);
 	out_init(&std, STDOUT_FILENO);
-	r->left_out += left_out;
 	/* It changed its size meanwhile: that is over when nothing is entered any more. */
 	return code == EXIT_INTERRUPTED ? EXIT_REFUSED : code;
 }
@@ -279,10 +275,6 @@ static int swap_frozen(struct reload *r)
 	code = freeze_all(r);
 	if (!code)
 		code = save_all(r, true);
-	if (!code && r->left_out && !r->force)
-		code = err_set(EXIT_REFUSED,
-			       "%llu translated flows cannot be restored: --force loses them",
-			       r->left_out);
 	if (!code)
 		code = swap(r);
 	/* What was wrong with the new module is the news, whatever follows. */

@@ -66,12 +66,10 @@ static int tell_guarded(struct nl *nl, const struct filter *f)
  * @nl: socket
  * @opts: options
  * @f: which flows
- * @left_out: set to how many are translated: restore could not enter them
  *
  * Return: an exit code.
  */
-int save_table(struct nl *nl, const struct options *opts, const struct filter *f,
-	       __u64 *left_out)
+int save_table(struct nl *nl, const struct options *opts, const struct filter *f)
 {
 	static struct out head;
 	struct printer p;
@@ -87,13 +85,11 @@ int save_table(struct nl *nl, const struct options *opts, const struct filter *f
 	}
 	if (!code)
 		code = list_flows(nl, f, &p);
-	*left_out = p.translated;
 	return code;
 }
 
 int cmd_save(const struct options *opts, int argc, char **argv)
 {
-	__u64 left_out = 0;
 	static struct nl nl;
 	struct filter f;
 	int code;
@@ -109,11 +105,7 @@ int cmd_save(const struct options *opts, int argc, char **argv)
 	code = nl_open(&nl, opts->netns);
 	if (code)
 		return code;
-	code = save_table(&nl, opts, &f, &left_out);
-	if (!code && left_out)
-		warn("%llu translated flow%s match%s, and %s left out: restore cannot enter %s",
-		     left_out, left_out == 1 ? "" : "s", left_out == 1 ? "es" : "",
-		     left_out == 1 ? "is" : "are", left_out == 1 ? "it" : "them");
+	code = save_table(&nl, opts, &f);
 	if (!code)
 		code = tell_guarded(&nl, &f);
 	nl_close(&nl);

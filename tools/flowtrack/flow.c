@@ -153,6 +153,16 @@ static bool get_u32(const struct nlattr *a, __u64 *v)
 	return true;
 }
 
+static bool get_name(const struct nlattr *a, char name[FLOW_DEVICE_SIZE])
+{
+	int len = len_of(a);
+
+	if (len < 1 || len > FLOW_DEVICE_SIZE)
+		return false;
+	memcpy(name, data_of(a), len);
+	return !name[len - 1];
+}
+
 /* Attributes of one direction. Return: -1: it is none; 0: malformed; 1. */
 static int parse_direction(const struct nlattr *a, unsigned int type, struct flow *f)
 {
@@ -210,6 +220,8 @@ static int parse_attr(const struct nlattr *a, unsigned int type, struct flow *f)
 		return GET(a, f->reason);
 	case FLOWTRACK_A_FLOW_TRACKER:
 		return GET(a, f->tracker);
+	case FLOWTRACK_A_FLOW_MASQ:
+		return get_name(a, f->masq);
 	default:
 		return parse_direction(a, type, f);
 	}
@@ -300,8 +312,8 @@ static void put_tcp(struct nlmsghdr *nlh, unsigned int type,
  * @nlh: request, with room for 512 bytes
  * @f: flow
  *
- * What follows from the rest (class, age, the reply tuple) is left out: the
- * kernel refuses it.
+ * What follows from the rest is left out: class and age, which the kernel refuses, and
+ * the reply tuple of a flow that is not translated.
  */
 void flow_put(struct nlmsghdr *nlh, const struct flow *f)
 {
@@ -315,6 +327,10 @@ void flow_put(struct nlmsghdr *nlh, const struct flow *f)
 		mnl_attr_put_u16(nlh, FLOWTRACK_A_FLOW_ZONE, f->zone);
 	if (flow_has(f, FLOWTRACK_A_FLOW_ORIG))
 		put_tuple(nlh, FLOWTRACK_A_FLOW_ORIG, f, &f->tuple[ORIG]);
+	if (flow_has(f, FLOWTRACK_A_FLOW_REPLY) && flow_translated(f))
+		put_tuple(nlh, FLOWTRACK_A_FLOW_REPLY, f, &f->tuple[REPLY]);
+	if (flow_has(f, FLOWTRACK_A_FLOW_MASQ))
+		mnl_attr_put_strz(nlh, FLOWTRACK_A_FLOW_MASQ, f->masq);
 	if (flow_has(f, FLOWTRACK_A_FLOW_STATE))
 		mnl_attr_put_u8(nlh, FLOWTRACK_A_FLOW_STATE, f->state);
 	if (flow_has(f, FLOWTRACK_A_FLOW_STATUS))

@@ -13,6 +13,8 @@
 
 struct nlmsghdr;
 
+#define FLOW_DEVICE_SIZE	16	/* IFNAMSIZ */
+
 /* Directions, and the index of everything that a flow has twice. */
 enum { ORIG, REPLY };
 
@@ -74,6 +76,7 @@ struct flow_tcp {
  * @bytes: by direction
  * @tcp: by direction
  * @vtag: by direction
+ * @masq: name of the device whose address it has borrowed
  */
 struct flow {
 	__u32 has;
@@ -96,6 +99,7 @@ struct flow {
 	__u64 bytes[2];
 	struct flow_tcp tcp[2];
 	__be32 vtag[2];
+	char masq[FLOW_DEVICE_SIZE];
 };
 
 #define FLOW_BIT(name)		(1U << FLOWTRACK_A_FLOW_##name)
@@ -118,6 +122,7 @@ void flow_invert(const struct flow *f, struct flow_tuple *reply);
 extern const struct names flow_keys, tuple_keys;
 
 int flow_words(struct flow *f, int argc, char **argv, __u8 family, int which);
+char *flow_answers(char *p, const struct flow *f);
 char *flow_line(char *p, const struct flow *f);
 
 #endif /* FT_FLOW_H */

@@ -18,7 +18,8 @@ enum key {
 	KEY_ICMPID, KEY_TYPE, KEY_CODE, KEY_KEY, KEY_ZONE, KEY_ID,
 	KEY_STATE, KEY_STATUS, KEY_TIMEOUT, KEY_MARK, KEY_PACKETS, KEY_BYTES,
 	KEY_REPLY_PACKETS, KEY_REPLY_BYTES, KEY_TCP, KEY_REPLY_TCP, KEY_VTAG,
-	KEY_REPLY_VTAG, KEY_START,
+	KEY_REPLY_VTAG, KEY_START, KEY_REPLY_SRC, KEY_REPLY_DST, KEY_REPLY_SPORT,
+	KEY_REPLY_DPORT, KEY_REPLY_ICMPID, KEY_MASQ,
 	/* protocols, for the suggestion of a close word only */
 	KEY_PROTOS,
 };
@@ -50,6 +51,12 @@ static const char * const keys[] = {
 	[KEY_VTAG] = "vtag",
 	[KEY_REPLY_VTAG] = "reply-vtag",
 	[KEY_START] = "start",
+	[KEY_REPLY_SRC] = "reply-src",
+	[KEY_REPLY_DST] = "reply-dst",
+	[KEY_REPLY_SPORT] = "reply-sport",
+	[KEY_REPLY_DPORT] = "reply-dport",
+	[KEY_REPLY_ICMPID] = "reply-icmpid",
+	[KEY_MASQ] = "masq",
 	[KEY_PROTOS] = "tcp", "udp", "udplite", "icmp", "icmpv6", "sctp", "gre",
 };
 
@@ -64,15 +71,17 @@ const struct names flow_keys = { keys, N_KEYS }, tuple_keys = { keys, KEY_ID + 1
  * @seen: bits by enum key
  * @family: of the addresses; 0: none yet
  * @state: to be looked up when the protocol is known
- * @port: likewise
+ * @port: likewise, by direction
  */
 struct reading {
 	struct flow *f;
-	__u32 seen;
+	__u64 seen;
 	__u8 family;
 	const char *state;
-	const char *port[2];
+	const char *port[2][2];
 };
+
+#define KEY_BIT(key)	(1ULL << (key))
 
 static bool saw(const struct reading *r, enum key key)
 {
@@ -150,7 +159,9 @@ static int read_proto(struct reading *r, struct words *w, enum key key, const ch
 
 static int read_addr(struct reading *r, struct words *w, enum key key, const char *value)
 {
-	struct flow_tuple *t = &r->f->tuple[ORIG];
+	bool reply = key == KEY_REPLY_SRC || key == KEY_REPLY_DST;
+	bool src = key == KEY_SRC || key == KEY_REPLY_SRC;
+	struct flow_tuple *t = &r->f->tuple[reply];
 	struct addr addr;
 
 	if (!parse_addr(value, &addr))
@@ -159,24 +170,25 @@ static int read_addr(struct reading *r, struct words *w, enum key key, const cha
 		return err_set(EXIT_USAGE, "'%s %s' is not %s", w->key, value,
 			       r->family == AF_INET ? "IPv4" : "IPv6");
 	r->family = addr.family;
-	memcpy(key == KEY_SRC ? t->src : t->dst, addr.b, addr.family == AF_INET ? 4 : 16);
+	memcpy(src ? t->src : t->dst, addr.b, addr.family == AF_INET ? 4 : 16);
 	return EXIT_OK;
 }
 
 /* Names of services depend on the protocol: read_ports() looks them up. */
 static int read_port(struct reading *r, struct words *w, enum key key, const char *value)
 {
+	bool reply = key == KEY_REPLY_SPORT || key == KEY_REPLY_DPORT;
+
 	(void)w;
-	r->port[key == KEY_DPORT] = value;
+	r->port[reply][key == KEY_DPORT || key == KEY_REPLY_DPORT] = value;
 	return EXIT_OK;
 }
 
 static int read_icmpid(struct reading *r, struct words *w, enum key key, const char *value)
 {
-	struct flow_tuple *t = &r->f->tuple[ORIG];
+	struct flow_tuple *t = &r->f->tuple[key == KEY_REPLY_ICMPID];
 	__u64 v;
 
-	(void)key;
 	if (!parse_u64(value, 65535, &v))
 		return words_bad(w, value, "0 to 65535");
 	t->icmp_id = htons(v);
@@ -315,6 +327,16 @@ static int read_start(struct reading *r, struct words *w, enum key key, const ch
 	return EXIT_OK;
 }
 
+static int read_masq(struct reading *r, struct words *w, enum key key, const char *value)
+{
+	(void)key;
+	if (!*value || strlen(value) >= sizeof(r->f->masq))
+		return words_bad(w, value, "the name of a device");
+	strcpy(r->f->masq, value);
+	r->f->has |= FLOW_BIT(MASQ);
+	return EXIT_OK;
+}
+
 /* What reads the value of a word; the first two have none. */
 static int (* const readers[KEY_PROTOS])(struct reading *r, struct words *w, enum key key,
 					 const char *value) = {
@@ -342,6 +364,12 @@ static int (* const readers[KEY_PROTOS])(struct reading *r, struct words *w, enu
 	[KEY_VTAG] = read_vtag,
 	[KEY_REPLY_VTAG] = read_vtag,
 	[KEY_START] = read_start,
+	[KEY_REPLY_SRC] = read_addr,
+	[KEY_REPLY_DST] = read_addr,
+	[KEY_REPLY_SPORT] = read_port,
+	[KEY_REPLY_DPORT] = read_port,
+	[KEY_REPLY_ICMPID] = read_icmpid,
+	[KEY_MASQ] = read_masq,
 };
 
 static int read_word(struct reading *r, struct words *w, int which)
@@ -366,7 +394,7 @@ static int read_word(struct reading *r, struct words *w, int which)
 	}
 	if (saw(r, key))
 		return words_twice(w);
-	r->seen |= 1U << key;
+	r->seen |= KEY_BIT(key);
 	if (proto >= 0 || key == KEY_IPV4 || key == KEY_IPV6) {
 		__u8 family = key == KEY_IPV4 ? AF_INET : AF_INET6;
 
@@ -389,22 +417,21 @@ static int read_word(struct reading *r, struct words *w, int which)
 	return readers[key](r, w, key, value);
 }
 
-static int read_ports(struct reading *r)
+static int read_ports(struct reading *r, int dir)
 {
-	struct flow_tuple *t = &r->f->tuple[ORIG];
+	const char * const *key = &keys[dir == ORIG ? KEY_SPORT : KEY_REPLY_SPORT];
+	struct flow_tuple *t = &r->f->tuple[dir];
 	__u16 min, max;
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		if (!r->port[i])
+		if (!r->port[dir][i])
 			return err_set(EXIT_USAGE, "%s needs '%s'",
-				       proto_name(r->f->l4proto),
-				       keys[KEY_SPORT + i]);
-		if (!parse_ports(r->port[i], r->f->l4proto, &min, &max) ||
+				       proto_name(r->f->l4proto), key[i]);
+		if (!parse_ports(r->port[dir][i], r->f->l4proto, &min, &max) ||
 		    min != max)
 			return err_set(EXIT_USAGE, "bad value '%s' of '%s': expected "
-				       PORT_WANTED, r->port[i],
-				       keys[KEY_SPORT + i]);
+				       PORT_WANTED, r->port[dir][i], key[i]);
 		if (i)
 			t->dport = htons(min);
 		else
@@ -414,12 +441,12 @@ static int read_ports(struct reading *r)
 	return EXIT_OK;
 }
 
-static int misplaced(const struct reading *r, __u32 wanted, const char *what)
+static int misplaced(const struct reading *r, __u64 wanted, const char *what)
 {
 	int key;
 
 	for (key = 0; key < KEY_PROTOS; key++)
-		if (r->seen & wanted & 1U << key)
+		if (r->seen & wanted & KEY_BIT(key))
 			return err_set(EXIT_USAGE, "'%s' is a word for %s only",
 				       keys[key], what);
 	return EXIT_OK;
@@ -442,7 +469,37 @@ static int find_state(struct reading *r)
 	return EXIT_OK;
 }
 
-#define KEYS2(a, b)	(1U << KEY_##a | 1U << KEY_##b)
+#define KEYS2(a, b)	(KEY_BIT(KEY_##a) | KEY_BIT(KEY_##b))
+
+/* The answers to a translated flow: all of their tuple, or nothing. */
+static int complete_reply(struct reading *r)
+{
+	const __u64 any = KEYS2(REPLY_SRC, REPLY_DST) | KEYS2(REPLY_SPORT, REPLY_DPORT) |
+			  KEYS2(REPLY_ICMPID, MASQ);
+	struct flow_tuple *reply = &r->f->tuple[REPLY];
+	struct flow *f = r->f;
+	struct flow_tuple want;
+
+	if (!(r->seen & any))
+		return EXIT_OK;
+	if (!saw(r, KEY_REPLY_SRC) || !saw(r, KEY_REPLY_DST))
+		return err_set(EXIT_USAGE, "'%s' is missing",
+			       saw(r, KEY_REPLY_SRC) ? "reply-dst" : "reply-src");
+	flow_invert(f, &want);
+	reply->has = want.has;
+	f->has |= FLOW_BIT(REPLY);
+	if (proto_is_icmp(f->l4proto)) {
+		if (!saw(r, KEY_REPLY_ICMPID))
+			reply->icmp_id = want.icmp_id;
+		reply->icmp_type = want.icmp_type;
+		reply->icmp_code = want.icmp_code;
+	} else if (saw(r, KEY_REPLY_ICMPID)) {
+		return misplaced(r, KEY_BIT(KEY_REPLY_ICMPID), "icmp and icmpv6");
+	}
+	if (proto_has_ports(f->l4proto))
+		return read_ports(r, REPLY);
+	return misplaced(r, KEYS2(REPLY_SPORT, REPLY_DPORT), "tcp, udp, udplite and sctp");
+}
 
 /* Whether the words together name one flow. */
 static int complete(struct reading *r)
@@ -475,22 +532,24 @@ static int complete(struct reading *r)
 			t->icmp_type = f->family == AF_INET ? 8 : 128;
 		t->has |= TUPLE_BIT(ICMP_TYPE) | TUPLE_BIT(ICMP_CODE);
 	} else {
-		err = misplaced(r, KEYS2(ICMPID, TYPE) | 1U << KEY_CODE,
+		err = misplaced(r, KEYS2(ICMPID, TYPE) | KEY_BIT(KEY_CODE),
 				"icmp and icmpv6");
 	}
 	if (!err && proto_has_ports(f->l4proto))
-		err = read_ports(r);
+		err = read_ports(r, ORIG);
 	else if (!err)
 		err = misplaced(r, KEYS2(SPORT, DPORT),
 				"tcp, udp, udplite and sctp");
 	if (!err && f->l4proto == IPPROTO_GRE)
 		t->has |= TUPLE_BIT(GRE_KEY);
 	else if (!err)
-		err = misplaced(r, 1U << KEY_KEY, "gre");
+		err = misplaced(r, KEY_BIT(KEY_KEY), "gre");
 	if (!err && f->l4proto != IPPROTO_TCP)
 		err = misplaced(r, KEYS2(TCP, REPLY_TCP), "tcp");
 	if (!err && f->l4proto != IPPROTO_SCTP)
 		err = misplaced(r, KEYS2(VTAG, REPLY_VTAG), "sctp");
+	if (!err)
+		err = complete_reply(r);
 	return err || !r->state ? err : find_state(r);
 }
 
@@ -518,7 +577,7 @@ int flow_words(struct flow *f, int argc, char **argv, __u8 family, int which)
 			return err;
 	}
 	if (saw(&r, KEY_ID)) {
-		if (r.seen != 1U << KEY_ID)
+		if (r.seen != KEY_BIT(KEY_ID))
 			return err_set(EXIT_USAGE,
 				       "'id' names a flow alone: no other word goes with it");
 		return EXIT_OK;
@@ -602,6 +661,41 @@ static char *put_tuple(char *p, const struct flow *f)
 }
 
 /**
+ * flow_answers() - write what the answers to a translated flow are like
+ * @p: room for OUT_LINE bytes, less what is there already
+ * @f: flow
+ *
+ * Return: behind what was written: words, each with a blank before it, or nothing.
+ */
+char *flow_answers(char *p, const struct flow *f)
+{
+	const struct flow_tuple *t = &f->tuple[REPLY];
+	bool v4 = t->has & TUPLE_BIT(SRC4);
+
+	if (!flow_has(f, FLOWTRACK_A_FLOW_REPLY) || !flow_translated(f))
+		return p;
+	p = put_lit(p, " reply-src=");
+	p = v4 ? put_ip4(p, t->src) : put_ip6(p, t->src);
+	p = put_lit(p, " reply-dst=");
+	p = v4 ? put_ip4(p, t->dst) : put_ip6(p, t->dst);
+	if (t->has & TUPLE_BIT(SPORT)) {
+		p = put_lit(p, " reply-sport=");
+		p = put_u64(p, ntohs(t->sport));
+		p = put_lit(p, " reply-dport=");
+		p = put_u64(p, ntohs(t->dport));
+	}
+	if (t->has & TUPLE_BIT(ICMP_ID)) {
+		p = put_lit(p, " reply-icmpid=");
+		p = put_u64(p, ntohs(t->icmp_id));
+	}
+	if (flow_has(f, FLOWTRACK_A_FLOW_MASQ)) {
+		p = put_lit(p, " masq=");
+		p = put_str(p, f->masq);
+	}
+	return p;
+}
+
+/**
  * flow_line() - write a flow as a line of a saved table
  * @p: room for OUT_LINE bytes
  * @f: flow
@@ -623,6 +717,7 @@ char *flow_line(char *p, const struct flow *f)
 		p = put_u64(p, f->l4proto);
 	}
 	p = put_tuple(p, f);
+	p = flow_answers(p, f);
 	if (flow_has(f, FLOWTRACK_A_FLOW_ZONE) && f->zone) {
 		p = put_lit(p, " zone=");
 		p = put_u64(p, f->zone);

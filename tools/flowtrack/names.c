@@ -407,6 +407,7 @@ static const char * const flow_attr[] = {
 	[FLOWTRACK_A_FLOW_FILTER] = "filter",
 	[FLOWTRACK_A_FLOW_DELETED] = "deleted",
 	[FLOWTRACK_A_FLOW_TRACKER] = "tracker",
+	[FLOWTRACK_A_FLOW_MASQ] = "masq",
 };
 
 #define ATTRS(table)	{ .name = (table), .n = ARRAY_SIZE(table) }

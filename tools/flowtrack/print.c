@@ -99,32 +99,6 @@ static char *print_tuple(char *p, const struct flow *f, bool columns)
 	return p;
 }
 
-/* Answers that come from, or go to, somewhere else: NAT. */
-static char *print_reply(char *p, const struct flow *f)
-{
-	const struct flow_tuple *t = &f->tuple[REPLY];
-	size_t len = t->has & TUPLE_BIT(SRC4) ? 4 : 16;
-
-	if (!flow_translated(f))
-		return p;
-	p = put_lit(p, "reply-src=");
-	p = len == 4 ? put_ip4(p, t->src) : put_ip6(p, t->src);
-	p = put_lit(p, " reply-dst=");
-	p = len == 4 ? put_ip4(p, t->dst) : put_ip6(p, t->dst);
-	if (t->has & TUPLE_BIT(SPORT)) {
-		p = put_lit(p, " reply-sport=");
-		p = put_u64(p, ntohs(t->sport));
-		p = put_lit(p, " reply-dport=");
-		p = put_u64(p, ntohs(t->dport));
-	}
-	if (t->has & TUPLE_BIT(ICMP_ID)) {
-		p = put_lit(p, " reply-icmpid=");
-		p = put_u64(p, ntohs(t->icmp_id));
-	}
-	*p++ = ' ';
-	return p;
-}
-
 static char *print_counters(char *p, const struct flow *f)
 {
 	p = put_lit(p, "[packets=");
@@ -227,11 +201,9 @@ char *print_flow(char *p, const struct flow *f, bool columns, bool color)
 		p = put_u64(p, f->zone);
 		*p++ = ' ';
 	}
-	/* Own flows have no NAT. */
-	if (flow_has(f, FLOWTRACK_A_FLOW_TRACKER) &&
-	    f->tracker != FLOWTRACK_TRACKER_OWN &&
-	    flow_has(f, FLOWTRACK_A_FLOW_REPLY))
-		p = print_reply(p, f);
+	/* Behind the blank that ends the field before, there is none to begin with. */
+	p = flow_answers(p - 1, f);
+	*p++ = ' ';
 	if (flow_has(f, FLOWTRACK_A_FLOW_TRACKER)) {
 		p = put_lit(p, "tracker=");
 		p = put_word(p, &tracker_names, f->tracker);
@@ -254,7 +226,6 @@ void printer_init(struct printer *p, struct out *o, const struct options *opts)
 	p->windows = false;
 	p->head = "";
 	p->flows = 0;
-	p->translated = 0;
 }
 
 void printer_begin(struct printer *p)
@@ -300,10 +271,6 @@ int printer_flow(struct printer *pr, struct flow *f)
 		p = json_flow(p, f, pr->windows);
 		break;
 	case PRINT_SAVE:
-		if (flow_has(f, FLOWTRACK_A_FLOW_REPLY) && flow_translated(f)) {
-			pr->translated++;
-			return 0;
-		}
 		if (!flow_has(f, FLOWTRACK_A_FLOW_START))
 			guess_start(f);
 		p = flow_line(p, f);
@@ -349,7 +316,6 @@ bool printer_restart(void *data)
 		return false;
 	p->o->len = 0;
 	p->flows = 0;
-	p->translated = 0;
 	printer_begin(p);
 	return true;
 }

@@ -29,7 +29,6 @@ enum print_form {
  * @windows: JSON shows TCP windows as well
  * @head: what a saved table begins with
  * @flows: how many were printed
- * @translated: how many were not, since restore could not enter them
  * @flow: the current one
  */
 struct printer {
@@ -39,7 +38,6 @@ struct printer {
 	bool windows;
 	const char *head;
 	__u64 flows;
-	__u64 translated;
 	struct flow flow;
 };
 

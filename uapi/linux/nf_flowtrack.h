@@ -196,6 +196,7 @@ enum {
 	FLOWTRACK_A_FLOW_DELETED,	/* u32: how many flows a flow-del ended */
 	FLOWTRACK_A_FLOW_PAD,
 	FLOWTRACK_A_FLOW_TRACKER,	/* u8: enum flowtrack_tracker, one of them */
+	FLOWTRACK_A_FLOW_MASQ,		/* string: device whose address it has borrowed */
 
 	__FLOWTRACK_A_FLOW_MAX,
 	FLOWTRACK_A_FLOW_MAX = (__FLOWTRACK_A_FLOW_MAX - 1)

@@ -98,7 +98,7 @@ static void only_what_add_takes(void)
 			FLOW_BIT(COUNTERS_ORIG) | FLOW_BIT(COUNTERS_REPLY) |
 			FLOW_BIT(START) | FLOW_BIT(TCP_ORIG) |
 			FLOW_BIT(TCP_REPLY) | FLOW_BIT(VTAG_ORIG) |
-			FLOW_BIT(VTAG_REPLY);
+			FLOW_BIT(VTAG_REPLY) | FLOW_BIT(MASQ);
 	const struct nlattr *a;
 	struct nlmsghdr *nlh;
 	char buf[2048] ALIGNED;
@@ -109,6 +109,17 @@ static void only_what_add_takes(void)
 	nlh = mnl_nlmsg_put_header(buf);
 	flow_put(nlh, &f);
 	EXPECT(nlh->nlmsg_len <= 512);
+	mnl_attr_for_each(a, nlh, 0)
+		EXPECT(allowed >> mnl_attr_get_type(a) & 1);
+
+	/* The longest: a translated one over IPv6. */
+	f.family = AF_INET6;
+	f.tuple[REPLY].dport++;
+	strcpy(f.masq, "fifteen-letters");
+	nlh = mnl_nlmsg_put_header(buf);
+	flow_put(nlh, &f);
+	EXPECT(nlh->nlmsg_len <= 512);
+	allowed |= FLOW_BIT(REPLY);
 	mnl_attr_for_each(a, nlh, 0)
 		EXPECT(allowed >> mnl_attr_get_type(a) & 1);
 }

@@ -90,6 +90,20 @@ static void bad_flows(void)
 		{ "tcp start 1.", "bad value", WORDS_STATE },
 		{ "tcp mark", "'mark' needs a value", WORDS_STATE },
 		{ "tcp mark 1 mark 2", "'mark' contradicts", WORDS_STATE },
+		{ "udp src 1.1.1.1 dst 2.2.2.2 sport 1 dport 2 reply-src 2.2.2.2",
+		  "'reply-dst' is missing", WORDS_STATE },
+		{ "udp src 1.1.1.1 dst 2.2.2.2 sport 1 dport 2 reply-src 2.2.2.2 "
+		  "reply-dst 3.3.3.3",
+		  "udp needs 'reply-sport'", WORDS_STATE },
+		{ "proto 89 src 1.1.1.1 dst 2.2.2.2 reply-src 2.2.2.2 "
+		  "reply-dst 3.3.3.3 reply-dport 1",
+		  "'reply-dport' is a word for tcp", WORDS_STATE },
+		{ "udp src 1.1.1.1 dst 2.2.2.2 sport 1 dport 2 reply-src ::2",
+		  "'reply-src ::2' is not IPv4",
+		  WORDS_STATE },
+		{ "udp src 1.1.1.1 dst 2.2.2.2 sport 1 dport 2 masq eth0", "'reply-src' is missing",
+		  WORDS_STATE },
+		{ "udp masq a-name-of-sixteen", "the name of a device", WORDS_STATE },
 	};
 	struct flow f;
 	size_t i;
@@ -133,6 +147,9 @@ static void round_trip(const struct flow *f, const char *want)
 	EXPECT(!memcmp(g.vtag, f->vtag, sizeof(g.vtag)));
 	EXPECT(!memcmp(&g.tuple[ORIG], &f->tuple[ORIG],
 		       sizeof(g.tuple[ORIG])));
+	if (flow_has(f, FLOWTRACK_A_FLOW_REPLY) && flow_translated(f))
+		EXPECT(!memcmp(&g.tuple[REPLY], &f->tuple[REPLY], sizeof(g.tuple[REPLY])));
+	EXPECT_STR(g.masq, f->masq);
 }
 
 #define SAVED_TUPLE							\
@@ -186,11 +203,46 @@ static void save_and_restore(void)
 	f.tuple[ORIG].sport = 0;
 	f.tuple[ORIG].dport = 0;
 	f.tuple[ORIG].gre_key = htonl(0x10);
+	flow_invert(&f, &f.tuple[REPLY]);
 	round_trip(&f, NULL);
 
 	f.l4proto = 89;
 	f.tuple[ORIG].has = TUPLE_BIT(SRC4) | TUPLE_BIT(DST4);
 	f.tuple[ORIG].gre_key = 0;
+	flow_invert(&f, &f.tuple[REPLY]);
+	round_trip(&f, NULL);
+}
+
+#define SAVED_ANSWERS							\
+	"reply-src=10.0.1.2 reply-dst=192.0.2.1 reply-sport=443 reply-dport=1024 masq=eth0 zone=5 "
+#define SAVED_BORROWED							\
+	"tcp src=10.0.0.2 dst=10.0.1.2 sport=4242 dport=443 " SAVED_ANSWERS SAVED_STATE
+
+/* What answers to a translated flow are like is in its line, of others it is not. */
+static void saved_mapping(void)
+{
+	static const char outer[] = { (char)192, 0, 2, 1 };
+	struct flow f;
+
+	sample_tcp(&f, 0);
+	f.has &= ~(FLOW_BIT(TCP_ORIG) | FLOW_BIT(TCP_REPLY) | FLOW_BIT(COUNTERS_ORIG) |
+		   FLOW_BIT(COUNTERS_REPLY));
+	memset(f.tcp, 0, sizeof(f.tcp));
+	memset(f.packets, 0, sizeof(f.packets));
+	memset(f.bytes, 0, sizeof(f.bytes));
+	f.has |= FLOW_BIT(REPLY) | FLOW_BIT(MASQ) | FLOW_BIT(START);
+	f.start = 1700000000000000000ULL;
+	strcpy(f.masq, "eth0");
+	flow_invert(&f, &f.tuple[REPLY]);
+	memcpy(f.tuple[REPLY].dst, outer, sizeof(outer));
+	f.tuple[REPLY].dport = htons(1024);
+	round_trip(&f, SAVED_BORROWED "start=1700000000.000000000");
+
+	sample_icmp6(&f);
+	f.has |= FLOW_BIT(REPLY);
+	flow_invert(&f, &f.tuple[REPLY]);
+	round_trip(&f, SAVED_PING " state=unreplied status=none timeout=29.001");
+	f.tuple[REPLY].icmp_id = htons(78);
 	round_trip(&f, NULL);
 }
 
@@ -198,5 +250,6 @@ const struct test words_tests[] = {
 	{ "tuples", tuples },
 	{ "bad flows are refused with a reason", bad_flows },
 	{ "a line of save is read back as it was", save_and_restore },
+	{ "a translated flow is saved with what answers to it are like", saved_mapping },
 	{ NULL, NULL },
 };

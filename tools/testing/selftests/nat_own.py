@@ -4,6 +4,7 @@
 nf_conntrack's table. The same cases pass without the module."""
 
 import os
+import re
 import socket
 import struct
 
@@ -432,6 +433,52 @@ table ip nat {
         rig.send("c", ip(c, s, TCP, tcp(c, s, 1800, 5050, "S", 100), 1))
         equal([addresses(p) for p in rig.back], [(s, c, 5050, 1800)], "SYN/ACK")
         equal((int(rig.r.sysctl("count")), rig.r.conntrack_count()), (0, 1), "flows here and in nf_conntrack")
+
+
+@case("save and restore: translated flows go on with their mapping", only="flowtrack")
+def _(rig):
+    fresh(rig, BOTH)
+    c, s, rc, rs = Rig.C[4], Rig.S[4], Rig.RC[4], Rig.RS[4]
+    # Another client has the port already: what the flow gets nobody can guess.
+    go(rig, "c", u(4, C2[4], s, 1950, 53), (rs, s, 1950, 53), "the other client's query")
+    out = rig.send("c", u(4, c, s, 1950, 53))
+    port = addresses(out[0])[2]
+    check(port != 1950, "two clients have one port")
+    go(rig, "s", u(4, s, rs, 53, port), (s, c, 53, 1950), "answer")
+    go(rig, "c", u(6, Rig.C[6], Rig.S[6], 1950, 53), (Rig.RS[6], Rig.S[6], 1950, 53), "IPv6 query")
+    go(rig, "c", ip(c, s, ICMP, echo(c, s, 9), 1), (rs, s), "echo request")
+    go(rig, "c", ip(c, s, TCP, tcp(c, s, 1951, 80, "S", 100), 1), (rs, s, 1951, 80), "SYN")
+    go(rig, "s", ip(s, rs, TCP, tcp(s, rs, 80, 1951, "SA", 500, 101), 1), (s, c, 80, 1951), "SYN/ACK")
+    go(rig, "c", u(4, c, rc, 1952, 5000), (rs, s, 1952, 6000), "query, with another source and destination")
+    own(rig, 6)
+    before = rig.r.tool_json("list")
+    saved = rig.r.tool("save")[1]
+    equal(saved.count(" masq=rs"), 6, "flows that have borrowed an address")
+    rig.r.tool("flush")
+    equal(parse_json(rig.r.tool("-j", "restore", text=saved)[1]), {"restored": 6, "existing": 0, "failed": 0}, "restore")
+    after = rig.r.tool_json("list")
+    tuples = [sorted(repr((f["proto"], f["orig"], f["reply"])) for f in flows) for flows in (before, after)]
+    equal(tuples[1], tuples[0], "tuples")
+    go(rig, "s", u(4, s, rs, 53, port), (s, c, 53, 1950), "answer after the restore")
+    go(rig, "c", u(4, c, s, 1950, 53), (rs, s, port, 53), "query after the restore")
+    go(rig, "s", u(6, Rig.S[6], Rig.RS[6], 53, 1950), (Rig.S[6], Rig.C[6], 53, 1950), "IPv6 answer")
+    go(rig, "s", ip(s, rs, ICMP, echo(s, rs, 9, reply=True), 1), (s, c), "echo reply")
+    go(rig, "c", ip(c, s, TCP, tcp(c, s, 1951, 80, "A", 101, 501), 1), (rs, s, 1951, 80), "ACK")
+    go(rig, "s", u(4, s, rs, 6000, 1952), (rc, c, 5000, 1952), "answer, with another source and destination")
+    own(rig, 6)
+    equal(rig.r.tool("restore", text=saved, ok=False)[0], 2, "restored once more: exit status")
+    # A device that is not there, and a flow that has not borrowed its address.
+    for what, line in (("no such device", saved.replace("masq=rs", "masq=nowhere")),
+                       ("its own source", re.sub(r"reply-dst=10\.\S+ reply-sport=53 reply-dport=\d+",
+                                                 "reply-dst=10.9.1.2 reply-sport=54 reply-dport=1950", saved))):
+        rig.r.tool("flush")
+        check(what in rig.r.tool("restore", text=line, ok=False)[2], f"restore does not say {what}")
+    # They end with the address, as those that packets opened.
+    rig.r.tool("flush")
+    rig.r.tool("restore", text=saved)
+    rig.r.ip("addr del 10.9.2.1/24 dev rs")
+    busywait(10, lambda: int(rig.r.sysctl("count")) == 1, "flows with a borrowed address end")
+    rig.r.ip("addr add 10.9.2.1/24 dev rs")
 
 
 @case("nf_nat goes: translated flows end", only="flowtrack")
