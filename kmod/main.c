@@ -391,9 +391,12 @@ static int __init ft_init(void)
 	if (err)
 		goto err_shadow;
 	ft_carrier_init();
-	err = ft_dropped_init();
+	err = ft_ahead_init();
 	if (err)
 		goto err_mode;
+	err = ft_dropped_init();
+	if (err)
+		goto err_ahead;
 	err = register_pernet_subsys(&ft_net_ops);
 	if (err)
 		goto err_dropped;
@@ -403,7 +406,7 @@ static int __init ft_init(void)
 	err = ft_netlink_init();
 	if (err)
 		goto err_nat_end;
-	ft_ahead_init();
+	ft_ahead_start();
 	ft_enable_init();
 	ft_loaded = true;
 	return 0;
@@ -415,6 +418,8 @@ err_pernet:
 err_dropped:
 	ft_dropped_exit();
 	ft_carrier_exit();
+err_ahead:
+	ft_ahead_exit();
 err_mode:
 	ft_consumers_exit();
 err_shadow:
@@ -430,12 +435,13 @@ static void __exit ft_exit(void)
 {
 	ft_loaded = false;
 	ft_enable_exit();
-	ft_ahead_exit();
+	ft_ahead_stop();
 	ft_netlink_exit();
 	ft_nat_end_exit();
 	unregister_pernet_subsys(&ft_net_ops);
 	ft_dropped_exit();
 	ft_carrier_exit();
+	ft_ahead_exit();
 	ft_consumers_exit();
 	ft_shadow_cache_exit();
 	ft_table_cache_exit();

@@ -30,8 +30,10 @@
  * comes back now and then to see.
  */
 #include <linux/build_bug.h>
+#include <linux/cache.h>
 #include <linux/cpumask.h>
 #include <linux/if_ether.h>
+#include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
@@ -89,11 +91,15 @@ struct ring {
 	unsigned long useful;
 	unsigned long skb[RING];
 	struct ft_ahead ahead[RING];
-};
+} ____cacheline_aligned;
 
 static_assert(RING <= U8_MAX);
 
-static DEFINE_PER_CPU_ALIGNED(struct ring, rings);
+/*
+ * Not static per-CPU data: all modules share 8 KiB for that, and one that finds no room
+ * there can't be loaded. Set before the first packet is tracked.
+ */
+static struct ring __percpu *rings __ro_after_init;
 
 static int receive(struct sk_buff *skb, struct net_device *dev, struct packet_type *type,
 		   struct net_device *orig_dev);
@@ -177,7 +183,7 @@ static bool is_tracked(const struct ft_net *tn, const struct sk_buff *skb, u8 fa
 
 static void look(struct ft_net *tn, const struct sk_buff *skb, u8 family)
 {
-	struct ring *ring = this_cpu_ptr(&rings);
+	struct ring *ring = this_cpu_ptr(rings);
 	struct ft_ahead *ahead;
 	enum ft_invalid reason;
 
@@ -232,7 +238,7 @@ static int receive(struct sk_buff *skb, struct net_device *dev, struct packet_ty
 const struct ft_ahead *ft_ahead_take(const struct ft_net *tn, const struct sk_buff *skb,
 				     u8 family, u16 zone)
 {
-	struct ring *ring = this_cpu_ptr(&rings);
+	struct ring *ring = this_cpu_ptr(rings);
 	const struct ft_ahead *ahead;
 	unsigned int i, end;
 
@@ -322,8 +328,8 @@ void ft_ahead_adapt(void)
 
 	mutex_lock(&ahead_lock);
 	for_each_possible_cpu(cpu) {
-		seen += READ_ONCE(per_cpu(rings.seen, cpu));
-		useful += READ_ONCE(per_cpu(rings.useful, cpu));
+		seen += READ_ONCE(per_cpu_ptr(rings, cpu)->seen);
+		useful += READ_ONCE(per_cpu_ptr(rings, cpu)->useful);
 	}
 	now_seen = seen - worth.seen;
 	now_useful = useful - worth.useful;
@@ -352,22 +358,44 @@ static void set_ready(bool value)
 }
 
 /**
- * ft_ahead_init() - begin to look ahead
+ * ft_ahead_start() - begin to look ahead
  *
  * Context: may sleep; every namespace has its struct ft_net, also those that come later.
  */
-void ft_ahead_init(void)
+void ft_ahead_start(void)
 {
 	set_ready(true);
 }
 
 /**
- * ft_ahead_exit() - look ahead no more
+ * ft_ahead_stop() - look ahead no more
  *
  * Context: may sleep; waits until no packet is looked at. Before the namespaces lose what
  * flowtrack keeps for them.
  */
-void ft_ahead_exit(void)
+void ft_ahead_stop(void)
 {
 	set_ready(false);
+}
+
+/**
+ * ft_ahead_init() - prepare to look ahead
+ *
+ * Context: may sleep; before anything is tracked.
+ * Return: 0 or -ENOMEM.
+ */
+int __init ft_ahead_init(void)
+{
+	rings = alloc_percpu(struct ring);
+	return rings ? 0 : -ENOMEM;
+}
+
+/**
+ * ft_ahead_exit() - undo ft_ahead_init()
+ *
+ * Context: may sleep; nothing is tracked any more.
+ */
+void ft_ahead_exit(void)
+{
+	free_percpu(rings);
 }

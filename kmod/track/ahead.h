@@ -31,7 +31,9 @@ void ft_ahead_set(struct ft_net *tn);
 const struct ft_ahead *ft_ahead_take(const struct ft_net *tn, const struct sk_buff *skb,
 				     u8 family, u16 zone);
 void ft_ahead_adapt(void);
-void ft_ahead_init(void);
+void ft_ahead_start(void);
+void ft_ahead_stop(void);
+int ft_ahead_init(void);
 void ft_ahead_exit(void);
 
 #endif /* _FT_TRACK_AHEAD_H */

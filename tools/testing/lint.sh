@@ -58,10 +58,19 @@ build_warnings() {
 	}
 }
 
+# All modules share 8 KiB (PERCPU_MODULE_RESERVE) for this: one that finds no room there can't be loaded.
+static_percpu() {
+	readelf -SW "$1" | sed -n 's/^ *\[ *[0-9]*\] *\.data\.\.percpu/percpu/p' |
+		awk -v module="${1##*/}" '$5 !~ /^0*$/ { print module ": static per-CPU data, 0x" $5 " bytes: use alloc_percpu()" }'
+}
+
 # judge_products DIRECTORY: the layout of structures, and which object uses which.
 judge_products() {
-	local out
+	local out module
 	tools/testing/layout.py "$1/nf_flowtrack.ko"
+	for module in "$1"/nf_*.ko; do
+		static_percpu "$module"
+	done
 	out=$(tools/testing/docs/check_layers.py "$1" 2>&1) || printf '%s\n' "$out"
 }
 
