@@ -145,6 +145,63 @@ def _(net):
         equal(len(text.splitlines()), 1, f"connections with the label: {text}")
 
 
+def known_by(flow):
+    """What a connection is known by, from the tool's list or from conntrack -L."""
+    return (flow["family"] if isinstance(flow["family"], int) else int(flow["family"][-1]), flow["proto"],
+            *(flow["orig"][k] for k in ("src", "dst", "sport", "dport")))
+
+
+@case("flowtrack list and conntrack -L: the same connections, each of them once, as many as they count")
+def _(net):
+    with Talks(net) as talks, net.r:
+        sources = talks.sources()
+        theirs = [known_by(f) for f in conntrack_flows()]
+        ours = [known_by(f) for f in parse_json(run(TOOL, "-j", "list")[1])]
+        counts = int(run("conntrack", "-C")[1]), int(run(TOOL, "count")[1].split()[0])
+    equal(len(set(theirs)), EACH, f"connections in conntrack -L: {theirs}")
+    equal(sorted(ours), sorted(theirs), "connections")
+    equal({(k[4], k[5]) for k in ours}, {(port, KINDS[key[0]]) for key, port in sources.items()}, "ports")
+    equal(counts, (EACH, EACH), "conntrack -C and flowtrack count")
+
+
+@case("conntrack -G, -U and -E: one connection of each kind is shown, changed, and told of from its beginning to its end")
+def _(net):
+    net.reset(RULES)
+    p = net.r.popen("conntrack", "-E", "-o", "id,timestamp")
+    busywait(20, lambda: any(int(line.split()[3], 16) for line in net.r.read("/proc/net/netlink").splitlines()[1:]
+                             if line.split()[1] == "12"), "conntrack -E listens")
+    with Talks(net) as talks:
+        sources = talks.sources()
+        for (kind, family, proto), sport in sources.items():
+            one = ("-p", proto, "-s", Net.C[family], "-d", Net.S[family], "--sport", str(sport),
+                   "--dport", str(KINDS[kind]))
+            conntrack(net, "-U", *one, "-m", str(sport))
+            out = conntrack(net, "-G", *one)[1]
+            check(out.count("\n") == 1 and f"mark={sport} " in out, f"{kind} {proto} IPv{family}: {out}")
+        conntrack(net, "-F")
+        os.set_blocking(p.stdout.fileno(), False)
+        text = ""
+
+        def ends():
+            nonlocal text
+            try:
+                text += os.read(p.stdout.fileno(), 1 << 20).decode()
+            except BlockingIOError:
+                pass
+            return text.count("[DESTROY]") >= EACH
+        busywait(20, ends, "the ends are told")
+    p.terminate()
+    p.wait()
+    for (kind, family, proto), sport in sources.items():
+        lines = [line for line in text.splitlines() if re.search(rf" src={re.escape(Net.C[family])} .*?sport={sport} ", line)]
+        kinds = [re.search(r"\[([A-Z]+)\]", line)[1] for line in lines]
+        what = f"{kind} {proto} IPv{family}: {lines}"
+        check(kinds[0] == "NEW" and "UPDATE" in kinds and "DESTROY" in kinds, what)
+        check(any("[UPDATE]" in line and f"mark={sport} " in line for line in lines), what)
+        # Until it ends: what comes later opens another one.
+        equal(len({re.search(r"id=(\d+)", line)[1] for line in lines[:kinds.index("DESTROY") + 1]}), 1, f"ids of {what}")
+
+
 @case("conntrack -D -s, as fail2ban has it: a banned host is cut off at once, and no other one")
 def _(net):
     with open(f"{SERVERS}/etc/fail2ban/action.d/ufw.conf") as f:
