@@ -42,7 +42,7 @@ static u32 max_by_memory(void)
 }
 
 /* The size that a table of so many buckets has. 0 is automatic. */
-static u32 round_buckets(u32 buckets)
+static u32 buckets_of(u32 buckets)
 {
 	return buckets ? roundup_pow_of_two(buckets) : 0;
 }
@@ -62,7 +62,7 @@ void ft_settings_init(struct ft_net *tn)
 		v[i] = ft_setting_descs[i].def;
 	v[A(ENABLE)] = ft_params.enable;
 	v[A(MAX_FLOWS)] = ft_params.max ?: max_by_memory();
-	v[A(BUCKETS)] = round_buckets(ft_params.hashsize);
+	v[A(BUCKETS)] = buckets_of(ft_params.hashsize);
 	v[A(FULL_POLICY)] = ft_params.full_policy;
 	ft_follow_init(&tn->follow, &tn->set, tn->net);
 }
@@ -118,7 +118,7 @@ static int check_memory(struct ft_net *tn, u32 buckets,
 static int apply_buckets(struct ft_net *tn, u32 value,
 			 struct netlink_ext_ack *extack)
 {
-	u32 buckets = round_buckets(value);
+	u32 buckets = buckets_of(value);
 	int err;
 
 	if (!buckets) {

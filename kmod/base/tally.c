@@ -131,7 +131,7 @@ void ft_tally_add(struct ft_tally *tally, const struct ft_tally_key *key)
 }
 
 /* By key if both were met as often: the order is the same each time. */
-static int compare(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b)
 {
 	const struct ft_tally_entry *one = a, *two = b;
 
@@ -148,5 +148,5 @@ static int compare(const void *a, const void *b)
  */
 void ft_tally_sort(struct ft_tally *tally)
 {
-	sort(tally->entry, tally->n, sizeof(tally->entry[0]), compare, NULL);
+	sort(tally->entry, tally->n, sizeof(tally->entry[0]), compare_entries, NULL);
 }

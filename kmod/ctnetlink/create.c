@@ -84,8 +84,8 @@ bool ft_ctnl_birth_own(struct ft_net *tn, const struct nlattr * const cda[],
 /* What a stream is worth to UDP begins two seconds after its first packet. */
 #define AGE_ENOUGH	(60 * HZ)
 
-static int read_birth(struct ft_birth *to, struct ft_stand_in *stand_in, struct ft_net *tn,
-		      const struct nlattr * const cda[], const struct ft_ctnl_birth *birth)
+static int read_own_birth(struct ft_birth *to, struct ft_stand_in *stand_in, struct ft_net *tn,
+			  const struct nlattr * const cda[], const struct ft_ctnl_birth *birth)
 {
 	const struct nf_conntrack_tuple *orig = &birth->tuple[IP_CT_DIR_ORIGINAL];
 	struct nf_conn *ct = &stand_in->ct;
@@ -134,7 +134,7 @@ int ft_ctnl_create_own(struct ft_net *tn, const struct nlattr * const cda[],
 	spinlock_t *lock; /* of the tuple, see unique.h */
 	int err;
 
-	err = read_birth(&flow, &stand_in, tn, cda, birth);
+	err = read_own_birth(&flow, &stand_in, tn, cda, birth);
 	if (err)
 		return err;
 	rcu_read_lock();

@@ -118,8 +118,8 @@ static void collect(struct expired *expired)
 }
 
 /* Is it to be shown? */
-static bool wanted(const struct message *msg, const struct nf_conntrack_tuple_hash *h,
-		   struct expired *expired)
+static bool is_shown(const struct message *msg, const struct nf_conntrack_tuple_hash *h,
+		     struct expired *expired)
 {
 	struct nf_conn *ct = nf_ct_tuplehash_to_ctrack(h);
 
@@ -140,7 +140,7 @@ static void fill_bucket(struct message *msg, struct expired *expired)
 	struct nf_conn *ct;
 
 	hlist_nulls_for_each_entry(h, n, &nf_conntrack_hash[dump->bucket], hnnode) {
-		if (!wanted(msg, h, expired))
+		if (!is_shown(msg, h, expired))
 			continue;
 		ct = nf_ct_tuplehash_to_ctrack(h);
 		if (dump->last && dump->last != last_id(ct))
@@ -222,7 +222,7 @@ static int put_own(struct ft_flow *flow, u32 index, void *arg)
 }
 
 /* Return: false at the end. */
-static bool walk_own(struct message *msg)
+static bool walk_own_flows(struct message *msg)
 {
 	bool more;
 
@@ -247,7 +247,7 @@ static int dump_connections(struct sk_buff *skb, struct netlink_callback *cb)
 	while (!msg.full) {
 		if (!msg.dump->own)
 			walk_conntrack(&msg);
-		else if (!walk_own(&msg))
+		else if (!walk_own_flows(&msg))
 			break;
 		if (fatal_signal_pending(current))
 			return -EINTR;

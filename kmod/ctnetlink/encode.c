@@ -121,7 +121,7 @@ static int put_tuples(struct sk_buff *skb, const struct nf_conn *ct)
 	       put_zone(skb, CTA_ZONE, zone, NF_CT_DEFAULT_ZONE_DIR);
 }
 
-static int put_status(struct sk_buff *skb, const struct nf_conn *ct)
+static int put_ct_status(struct sk_buff *skb, const struct nf_conn *ct)
 {
 	return nla_put_be32(skb, CTA_STATUS, htonl(READ_ONCE(ct->status)));
 }
@@ -351,7 +351,7 @@ static int put_info(struct sk_buff *skb, struct nf_conn *ct, __be32 id)
 {
 	int err;
 
-	err = put_status(skb, ct) ?:
+	err = put_ct_status(skb, ct) ?:
 	      put_mark(skb, ct, true) ?:
 	      put_secctx(skb, ct) ?:
 	      nla_put_be32(skb, CTA_ID, id) ?:
@@ -423,7 +423,7 @@ int ft_ctnl_put_queued(struct sk_buff *skb, struct nf_conn *ct, __be32 id)
 
 	err = put_tuples(skb, ct) ?:
 	      nla_put_be32(skb, CTA_ID, id) ?:
-	      put_status(skb, ct) ?:
+	      put_ct_status(skb, ct) ?:
 	      put_timeout(skb, ct, false) ?:
 	      put_protoinfo(skb, ct, false) ?:
 	      put_counters(skb, ct, false) ?:
@@ -544,7 +544,7 @@ int ft_ctnl_put_event(struct sk_buff *skb, const struct ft_ctnl_head *head, stru
 		return -EMSGSIZE;
 	err = put_tuples(skb, ct) ?:
 	      nla_put_be32(skb, CTA_ID, id) ?:
-	      put_status(skb, ct);
+	      put_ct_status(skb, ct);
 	if (!err)
 		err = events & BIT(IPCT_DESTROY) ? put_end(skb, ct) :
 						   put_change(skb, ct, events);

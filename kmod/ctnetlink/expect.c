@@ -40,7 +40,7 @@ static const struct nla_policy nat_policy[CTA_EXPECT_NAT_MAX + 1] = {
 	[CTA_EXPECT_NAT_TUPLE]	= { .type = NLA_NESTED },
 };
 
-static __be32 id_of(const struct nf_conntrack_expect *exp)
+static __be32 expect_id(const struct nf_conntrack_expect *exp)
 {
 	static siphash_aligned_key_t seed;
 	u64 tuple;
@@ -92,7 +92,7 @@ static int put_nat(struct sk_buff *skb, const struct nf_conntrack_expect *exp)
 }
 
 /* RCU read side. */
-static int put_helper(struct sk_buff *skb, const struct nf_conntrack_expect *exp)
+static int expect_put_helper(struct sk_buff *skb, const struct nf_conntrack_expect *exp)
 {
 	const struct nf_conntrack_helper *helper = rcu_dereference(exp->helper);
 	const struct nf_ct_helper_expectfn *fn;
@@ -121,10 +121,10 @@ static int put_expect(struct sk_buff *skb, const struct ft_ctnl_head *head,
 	    ft_ctnl_put_tuple(skb, CTA_EXPECT_MASTER, ft_compat_expect_master(exp)) ||
 	    put_nat(skb, exp) ||
 	    nla_put_be32(skb, CTA_EXPECT_TIMEOUT, htonl(max(left, 0))) ||
-	    nla_put_be32(skb, CTA_EXPECT_ID, id_of(exp)) ||
+	    nla_put_be32(skb, CTA_EXPECT_ID, expect_id(exp)) ||
 	    nla_put_be32(skb, CTA_EXPECT_FLAGS, htonl(exp->flags & NF_CT_EXPECT_MASK)) ||
 	    nla_put_be32(skb, CTA_EXPECT_CLASS, htonl(exp->class)) ||
-	    put_helper(skb, exp)) {
+	    expect_put_helper(skb, exp)) {
 		nlmsg_cancel(skb, nlh);
 		return -EMSGSIZE;
 	}
@@ -144,7 +144,7 @@ static struct ft_ctnl_head answer_head(const struct sk_buff *skb, const struct n
 /**
  * struct dump - a dump between two messages; lives in netlink_callback.ctx
  * @master: connection whose expectations are shown, referenced; NULL: all
- * @last: the expectation that did not fit, as last_id() has it; 0: none
+ * @last: the expectation that did not fit, as expect_last_id() has it; 0: none
  * @bucket: the bucket that is next
  * @done: all of @master's were shown
  */
@@ -155,14 +155,14 @@ struct dump {
 	bool done;
 };
 
-static struct dump *dump_of(struct netlink_callback *cb)
+static struct dump *expect_dump_of(struct netlink_callback *cb)
 {
 	return (struct dump *)cb->ctx;
 }
 
-static unsigned long last_id(const struct nf_conntrack_expect *exp)
+static unsigned long expect_last_id(const struct nf_conntrack_expect *exp)
 {
-	return (__force u32)id_of(exp) ?: 1;
+	return (__force u32)expect_id(exp) ?: 1;
 }
 
 /* Return: false: it does not fit. */
@@ -171,16 +171,16 @@ static bool show(struct sk_buff *skb, struct netlink_callback *cb,
 {
 	const struct nfgenmsg *nfmsg = nlmsg_data(cb->nlh);
 	struct ft_ctnl_head head = answer_head(cb->skb, cb->nlh);
-	struct dump *dump = dump_of(cb);
+	struct dump *dump = expect_dump_of(cb);
 
 	if (nfmsg->nfgen_family && exp->tuple.src.l3num != nfmsg->nfgen_family)
 		return true;
-	if (dump->last && dump->last != last_id(exp))
+	if (dump->last && dump->last != expect_last_id(exp))
 		return true;
 	dump->last = 0;
 	if (!put_expect(skb, &head, exp))
 		return true;
-	dump->last = last_id(exp);
+	dump->last = expect_last_id(exp);
 	return false;
 }
 
@@ -189,7 +189,7 @@ static bool show_bucket(struct sk_buff *skb, struct netlink_callback *cb)
 	const struct net *net = sock_net(skb->sk);
 	struct nf_conntrack_expect *exp;
 
-	hlist_for_each_entry_rcu(exp, &nf_ct_expect_hash[dump_of(cb)->bucket], hnode) {
+	hlist_for_each_entry_rcu(exp, &nf_ct_expect_hash[expect_dump_of(cb)->bucket], hnode) {
 		if (!nf_ct_exp_is_expired(exp) && net_eq(nf_ct_exp_net(exp), net) &&
 		    !show(skb, cb, exp))
 			return false;
@@ -199,7 +199,7 @@ static bool show_bucket(struct sk_buff *skb, struct netlink_callback *cb)
 
 static bool show_master(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	struct nf_conn_help *help = nfct_help(dump_of(cb)->master);
+	struct nf_conn_help *help = nfct_help(expect_dump_of(cb)->master);
 	struct nf_conntrack_expect *exp;
 
 	if (!help)
@@ -215,7 +215,7 @@ static bool show_master(struct sk_buff *skb, struct netlink_callback *cb)
 static bool show_list(struct sk_buff *skb, struct netlink_callback *cb,
 		      bool (*list)(struct sk_buff *skb, struct netlink_callback *cb))
 {
-	struct dump *dump = dump_of(cb);
+	struct dump *dump = expect_dump_of(cb);
 	bool complete;
 
 	complete = list(skb, cb);
@@ -228,7 +228,7 @@ static bool show_list(struct sk_buff *skb, struct netlink_callback *cb,
 
 static int dump_expectations(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	struct dump *dump = dump_of(cb);
+	struct dump *dump = expect_dump_of(cb);
 
 	rcu_read_lock();
 	if (dump->master && !dump->done)
@@ -240,9 +240,9 @@ static int dump_expectations(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len;
 }
 
-static int dump_start(struct netlink_callback *cb)
+static int expect_dump_start(struct netlink_callback *cb)
 {
-	struct dump *dump = dump_of(cb);
+	struct dump *dump = expect_dump_of(cb);
 
 	BUILD_BUG_ON(sizeof(*dump) > sizeof(cb->ctx));
 	memset(dump, 0, sizeof(*dump));
@@ -252,9 +252,9 @@ static int dump_start(struct netlink_callback *cb)
 	return 0;
 }
 
-static int dump_done(struct netlink_callback *cb)
+static int expect_dump_done(struct netlink_callback *cb)
 {
-	nf_ct_put(dump_of(cb)->master);
+	nf_ct_put(expect_dump_of(cb)->master);
 	return 0;
 }
 
@@ -283,9 +283,9 @@ static int begin_dump(struct sk_buff *skb, const struct nfnl_info *info,
 		      const struct nlattr * const cda[])
 {
 	struct netlink_dump_control control = {
-		.start = dump_start,
+		.start = expect_dump_start,
 		.dump = dump_expectations,
-		.done = dump_done,
+		.done = expect_dump_done,
 	};
 	struct nf_conntrack_tuple_hash *found;
 	struct nf_conntrack_tuple tuple;
@@ -318,7 +318,7 @@ static struct nf_conntrack_expect *find_get(struct net *net, const struct nf_con
 {
 	struct nf_conntrack_expect *exp = nf_ct_expect_find_get(net, zone, tuple);
 
-	if (exp && id && nla_get_be32(id) != id_of(exp)) {
+	if (exp && id && nla_get_be32(id) != expect_id(exp)) {
 		nf_ct_expect_put(exp);
 		return NULL;
 	}
@@ -505,9 +505,9 @@ static struct nf_conntrack_expect *make(const struct nlattr * const cda[], struc
 	return exp;
 }
 
-static int enter(struct sk_buff *skb, const struct nfnl_info *info,
-		 const struct nlattr * const cda[], const struct nf_conntrack_zone *zone,
-		 const struct nf_conntrack_tuple *tuple)
+static int expect_enter(struct sk_buff *skb, const struct nfnl_info *info,
+			const struct nlattr * const cda[], const struct nf_conntrack_zone *zone,
+			const struct nf_conntrack_tuple *tuple)
 {
 	u8 family = info->nfmsg->nfgen_family;
 	struct nf_conntrack_tuple mask, master_tuple;
@@ -570,7 +570,7 @@ int ft_ctnl_expect_new(struct sk_buff *skb, const struct nfnl_info *info,
 			   ntohl(nla_get_be32(cda[CTA_EXPECT_TIMEOUT])) * HZ);
 	spin_unlock_bh(&nf_conntrack_expect_lock);
 	if (err == -ENOENT && info->nlh->nlmsg_flags & NLM_F_CREATE)
-		return enter(skb, info, cda, &zone, &tuple);
+		return expect_enter(skb, info, cda, &zone, &tuple);
 	return err;
 }
 
@@ -616,8 +616,8 @@ int ft_ctnl_expect_attach(const struct nlattr *attr, struct nf_conn *ct, u32 por
 	return err;
 }
 
-static int put_cpu_stats(struct sk_buff *skb, const struct ft_ctnl_head *head, unsigned int cpu,
-			 const struct ip_conntrack_stat *st)
+static int expect_put_cpu_stats(struct sk_buff *skb, const struct ft_ctnl_head *head,
+				unsigned int cpu, const struct ip_conntrack_stat *st)
 {
 	/* Of the other subsystem: so nf_conntrack_netlink says, and programs know it. */
 	struct nlmsghdr *nlh = ft_ctnl_msg_put(skb, head, NFNL_SUBSYS_CTNETLINK, AF_UNSPEC, cpu);
@@ -634,12 +634,12 @@ static int put_cpu_stats(struct sk_buff *skb, const struct ft_ctnl_head *head, u
 	return 0;
 }
 
-static int dump_cpus(struct sk_buff *skb, struct netlink_callback *cb)
+static int expect_dump_cpus(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct ft_ctnl_head head = ft_ctnl_head_of(cb->skb, cb->nlh);
 
 	head.type = IPCTNL_MSG_EXP_GET_STATS_CPU;
-	return ft_ctnl_dump_cpus(skb, cb, head, put_cpu_stats);
+	return ft_ctnl_dump_cpus(skb, cb, head, expect_put_cpu_stats);
 }
 
 /**
@@ -653,7 +653,7 @@ static int dump_cpus(struct sk_buff *skb, struct netlink_callback *cb)
 int ft_ctnl_expect_get_stats_cpu(struct sk_buff *skb, const struct nfnl_info *info,
 				 const struct nlattr * const cda[])
 {
-	struct netlink_dump_control control = { .dump = dump_cpus };
+	struct netlink_dump_control control = { .dump = expect_dump_cpus };
 
 	if (!(info->nlh->nlmsg_flags & NLM_F_DUMP))
 		return 0;

@@ -16,7 +16,7 @@ static const struct nla_policy filter_policy[CTA_FILTER_MAX + 1] = {
 	[CTA_FILTER_REPLY_FLAGS]	= NLA_POLICY_MASK(NLA_U32, FT_CTNL_PARTS_ALL),
 };
 
-static int parse_mark(struct ft_ctnl_value *mark, const struct nlattr * const cda[])
+static int parse_mark_mask(struct ft_ctnl_value *mark, const struct nlattr * const cda[])
 {
 	if (!cda[CTA_MARK])
 		return cda[CTA_MARK_MASK] ? -EINVAL : 0;
@@ -85,7 +85,7 @@ struct ft_ctnl_filter *ft_ctnl_filter_create(const struct nlattr * const cda[], 
 		return ERR_PTR(-ENOMEM);
 	filter->family = family;
 	filter->has_zone = cda[CTA_ZONE];
-	err = parse_mark(&filter->mark, cda) ?:
+	err = parse_mark_mask(&filter->mark, cda) ?:
 	      parse_status(&filter->status, cda) ?:
 	      ft_ctnl_parse_zone(cda[CTA_ZONE], &filter->zone);
 	if (!err && cda[CTA_FILTER])
@@ -97,7 +97,7 @@ struct ft_ctnl_filter *ft_ctnl_filter_create(const struct nlattr * const cda[], 
 	return filter;
 }
 
-static bool match_address(const union nf_inet_addr *a, const union nf_inet_addr *b, u8 family)
+static bool is_address(const union nf_inet_addr *a, const union nf_inet_addr *b, u8 family)
 {
 	return family == NFPROTO_IPV6 ? ipv6_addr_equal(&a->in6, &b->in6) : a->ip == b->ip;
 }
@@ -134,9 +134,9 @@ static bool match_tuple(const struct nf_conntrack_tuple *want,
 {
 	u8 family = want->src.l3num;
 
-	if (parts & FT_CTNL_PART_IP_SRC && !match_address(&want->src.u3, &tuple->src.u3, family))
+	if (parts & FT_CTNL_PART_IP_SRC && !is_address(&want->src.u3, &tuple->src.u3, family))
 		return false;
-	if (parts & FT_CTNL_PART_IP_DST && !match_address(&want->dst.u3, &tuple->dst.u3, family))
+	if (parts & FT_CTNL_PART_IP_DST && !is_address(&want->dst.u3, &tuple->dst.u3, family))
 		return false;
 	if (parts & FT_CTNL_PART_PROTO && want->dst.protonum != tuple->dst.protonum)
 		return false;

@@ -24,8 +24,8 @@ static int put_conntrack(struct sk_buff *answer, const struct ft_ctnl_head *head
 	return err;
 }
 
-static int put_own(struct sk_buff *answer, const struct ft_ctnl_head *head,
-		   const struct ft_net *tn, const struct ft_own *own)
+static int answer_own(struct sk_buff *answer, const struct ft_ctnl_head *head,
+		      const struct ft_net *tn, const struct ft_own *own)
 {
 	struct ft_stand_in stand_in;
 
@@ -50,7 +50,7 @@ static int answer_one(struct sk_buff *answer, const struct ft_ctnl_head *head, s
 		return put_conntrack(answer, head, found);
 	rcu_read_lock();
 	if (ft_own_find(tn, zone, tuple, &own))
-		err = put_own(answer, head, tn, &own);
+		err = answer_own(answer, head, tn, &own);
 	rcu_read_unlock();
 	return err;
 }

@@ -17,7 +17,7 @@
 
 /**
  * struct dump - a dump between two messages; lives in netlink_callback.ctx
- * @last: the entry that did not fit, as last_id() has it; 0: none
+ * @last: the entry that did not fit, as dying_last_id() has it; 0: none
  * @done: all of nf_conntrack's have been shown
  * @own: where it stands in ours
  */
@@ -29,7 +29,7 @@ struct dump {
 
 #ifdef CONFIG_NF_CONNTRACK_EVENTS
 
-static unsigned long last_id(const struct nf_conn *ct)
+static unsigned long dying_last_id(const struct nf_conn *ct)
 {
 	return nf_ct_get_id(ct) ?: 1;
 }
@@ -49,11 +49,11 @@ static bool show_dying(struct sk_buff *skb, struct netlink_callback *cb,
 		ct = nf_ct_tuplehash_to_ctrack(h);
 		if (nfmsg->nfgen_family && nf_ct_l3num(ct) != nfmsg->nfgen_family)
 			continue;
-		if (dump->last && dump->last != last_id(ct))
+		if (dump->last && dump->last != dying_last_id(ct))
 			continue;
 		dump->last = 0;
 		if (ft_ctnl_put_ct(skb, &head, ct, ft_ctnl_ct_id(ct), true)) {
-			dump->last = last_id(ct);
+			dump->last = dying_last_id(ct);
 			return false;
 		}
 	}

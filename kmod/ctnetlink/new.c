@@ -68,8 +68,8 @@ static bool answers_own(const struct ft_net *tn, const struct ft_ctnl_birth *bir
 	return found;
 }
 
-static int enter(struct sk_buff *skb, const struct nfnl_info *info,
-		 const struct nlattr * const cda[], const struct ft_ctnl_birth *birth)
+static int enter_either(struct sk_buff *skb, const struct nfnl_info *info,
+			const struct nlattr * const cda[], const struct ft_ctnl_birth *birth)
 {
 	struct ft_net *tn = ft_pernet(info->net);
 	int err;
@@ -141,5 +141,5 @@ int ft_ctnl_new(struct sk_buff *skb, const struct nfnl_info *info,
 	if (found)
 		return change_conntrack(skb, info, cda, found);
 	err = change_own(skb, info, cda, &birth, tuple);
-	return err <= 0 ? err : enter(skb, info, cda, &birth);
+	return err <= 0 ? err : enter_either(skb, info, cda, &birth);
 }

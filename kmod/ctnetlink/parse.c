@@ -52,7 +52,7 @@ static const struct nla_policy tuple_policy[CTA_TUPLE_MAX + 1] = {
 	[CTA_TUPLE_ZONE]	= { .type = NLA_U16 },
 };
 
-static int parse_address(const struct nlattr *attr, u8 family, union nf_inet_addr *addr)
+static int parse_ip_address(const struct nlattr *attr, u8 family, union nf_inet_addr *addr)
 {
 	if (!attr)
 		return -EINVAL;
@@ -71,11 +71,11 @@ static int parse_ip(const struct nlattr *attr, struct nf_conntrack_tuple *tuple,
 
 	err = nla_parse_nested_deprecated(tb, CTA_IP_MAX, attr, ip_policy, NULL);
 	if (!err && parts & FT_CTNL_PART_IP_SRC)
-		err = parse_address(tb[v4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC], tuple->src.l3num,
-				    &tuple->src.u3);
+		err = parse_ip_address(tb[v4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC], tuple->src.l3num,
+				       &tuple->src.u3);
 	if (!err && parts & FT_CTNL_PART_IP_DST)
-		err = parse_address(tb[v4 ? CTA_IP_V4_DST : CTA_IP_V6_DST], tuple->src.l3num,
-				    &tuple->dst.u3);
+		err = parse_ip_address(tb[v4 ? CTA_IP_V4_DST : CTA_IP_V6_DST], tuple->src.l3num,
+				       &tuple->dst.u3);
 	return err;
 }
 

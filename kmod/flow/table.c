@@ -1315,7 +1315,7 @@ static int visit_bucket(struct visit *visit, struct array *array, u32 b)
 	return 0;
 }
 
-static int walk(struct visit *visit, struct ft_cursor *cursor)
+static int walk_buckets(struct visit *visit, struct ft_cursor *cursor)
 {
 	struct array *array = rcu_dereference(visit->table->cur);
 	int more = 0;
@@ -1365,7 +1365,7 @@ int ft_table_walk(const struct ft_table *table, struct ft_cursor *cursor,
 		.budget = buckets,
 	};
 
-	return walk(&visit, cursor);
+	return walk_buckets(&visit, cursor);
 }
 EXPORT_SYMBOL_NS_GPL(ft_table_walk, FT_SYMBOL_NS);
 
@@ -1440,7 +1440,7 @@ int ft_table_expired(const struct ft_table *table, struct ft_cursor *cursor,
 		.census = census,
 	};
 
-	return walk(&visit, cursor);
+	return walk_buckets(&visit, cursor);
 }
 
 static void array_destroy(struct array *array)

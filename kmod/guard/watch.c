@@ -57,7 +57,7 @@ static bool wanted(const struct ft_net *tn)
 }
 
 /* Is there room, under a limit of @max? */
-static bool has_room(const struct ft_net *tn, u32 max)
+static bool has_calmed(const struct ft_net *tn, u32 max)
 {
 	u64 count = nf_conntrack_count(tn->net);
 
@@ -137,7 +137,7 @@ static void guard_work(struct work_struct *work)
 		ft_guard_wake(tn);
 	if (is_awake(tn)) {
 		look(tn);
-		if (!wanted(tn) && has_room(tn, max))
+		if (!wanted(tn) && has_calmed(tn, max))
 			rest(tn, max);
 	}
 	if (!is_awake(tn) && ft_shadow_count(&tn->guard.shadows))

@@ -58,8 +58,8 @@ struct count {
 };
 
 /* What a flow is counted as; FLOWTRACK_COUNT_BY_SOURCE: a struct ft_source. */
-static void key_of(struct ft_tally_key *key, const struct count *count,
-		   const struct ft_flow6 *copy)
+static void tally_key_of(struct ft_tally_key *key, const struct count *count,
+			 const struct ft_flow6 *copy)
 {
 	u32 word = atomic_read(&copy->f.word);
 	struct ft_source source;
@@ -97,7 +97,7 @@ static void count_copy(const struct ft_flow6 *copy, void *arg)
 	struct count *count = arg;
 	struct ft_tally_key key;
 
-	key_of(&key, count, copy);
+	tally_key_of(&key, count, copy);
 	ft_tally_add(count->tally, &key);
 }
 
@@ -142,7 +142,8 @@ static int count_again(struct count *count)
 	return err;
 }
 
-static int put_key(struct sk_buff *skb, const struct count *count, const struct ft_tally_key *key)
+static int put_tally_key(struct sk_buff *skb, const struct count *count,
+			 const struct ft_tally_key *key)
 {
 	struct ft_source source;
 	struct nlattr *nest;
@@ -186,7 +187,7 @@ static int put_count(struct sk_buff *skb, const struct count *count, u32 limit)
 	for (i = 0; i < min(limit, tally->n); i++) {
 		nest = nla_nest_start(skb, A(ENTRY));
 		if (!nest || nla_put_u32(skb, E(FLOWS), tally->entry[i].n) ||
-		    put_key(skb, count, &tally->entry[i].key))
+		    put_tally_key(skb, count, &tally->entry[i].key))
 			return -EMSGSIZE;
 		nla_nest_end(skb, nest);
 	}

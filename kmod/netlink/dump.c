@@ -73,7 +73,7 @@ struct message {
 	bool full;
 };
 
-static struct dump *dump_of(struct netlink_callback *cb)
+static struct dump *flow_dump_of(struct netlink_callback *cb)
 {
 	return (struct dump *)cb->ctx;
 }
@@ -102,7 +102,7 @@ static int check_request(struct nlattr **attrs, struct netlink_ext_ack *extack)
  */
 int ft_netlink_flow_dump_start(struct netlink_callback *cb)
 {
-	struct dump *dump = dump_of(cb);
+	struct dump *dump = flow_dump_of(cb);
 
 	BUILD_BUG_ON(sizeof(*dump) > sizeof(cb->ctx));
 	memset(dump, 0, sizeof(*dump));
@@ -120,7 +120,7 @@ static int begin(struct ft_net *tn, struct netlink_callback *cb)
 {
 	struct nlattr **attrs = genl_info_dump(cb)->attrs;
 	struct nlattr *nest = attrs[FLOWTRACK_A_FLOW_FILTER];
-	struct dump *dump = dump_of(cb);
+	struct dump *dump = flow_dump_of(cb);
 	int err;
 
 	err = check_request(attrs, cb->extack);
@@ -152,7 +152,7 @@ static int begin(struct ft_net *tn, struct netlink_callback *cb)
  */
 int ft_netlink_flow_dump_done(struct netlink_callback *cb)
 {
-	struct dump *dump = dump_of(cb);
+	struct dump *dump = flow_dump_of(cb);
 
 	if (dump->filter)
 		ft_filter_free(dump->filter);
@@ -274,7 +274,7 @@ static void walk_guarded(struct message *msg, struct dump *dump)
 int ft_netlink_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct ft_net *tn = ft_pernet(sock_net(cb->skb->sk));
-	struct dump *dump = dump_of(cb);
+	struct dump *dump = flow_dump_of(cb);
 	struct message msg = {
 		.skb = skb,
 		.cb = cb,

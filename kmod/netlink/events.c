@@ -14,8 +14,8 @@
 #include "netlink/events.h"
 #include "netlink/family.h"
 
-static int put_end(struct sk_buff *skb, const struct ft_net *tn,
-		   enum flowtrack_reason reason)
+static int put_reason(struct sk_buff *skb, const struct ft_net *tn,
+		      enum flowtrack_reason reason)
 {
 	int err = nla_put_u8(skb, FLOWTRACK_A_FLOW_REASON, reason);
 
@@ -25,9 +25,9 @@ static int put_end(struct sk_buff *skb, const struct ft_net *tn,
 				 ktime_get_real_ns(), FLOWTRACK_A_FLOW_PAD);
 }
 
-static int put_event(struct sk_buff *skb, const struct ft_net *tn,
-		     unsigned int cmd, const struct ft_flow6 *copy, u32 index,
-		     enum flowtrack_reason reason)
+static int put_flow_event(struct sk_buff *skb, const struct ft_net *tn,
+			  unsigned int cmd, const struct ft_flow6 *copy, u32 index,
+			  enum flowtrack_reason reason)
 {
 	void *hdr = genlmsg_put(skb, 0, 0, &ft_genl_family, 0, cmd);
 	int err;
@@ -36,7 +36,7 @@ static int put_event(struct sk_buff *skb, const struct ft_net *tn,
 		return -EMSGSIZE;
 	err = ft_netlink_put_flow(skb, tn, copy, index);
 	if (!err && cmd == FLOWTRACK_CMD_FLOW_DESTROY_NTF)
-		err = put_end(skb, tn, reason);
+		err = put_reason(skb, tn, reason);
 	genlmsg_end(skb, hdr);
 	return err;
 }
@@ -59,6 +59,6 @@ int ft_events_flow(struct ft_net *tn, unsigned int cmd,
 	struct sk_buff *skb = genlmsg_new(ft_netlink_flow_size(), GFP_ATOMIC);
 
 	ft_genl_multicast(tn, FT_MCGRP_EVENTS, skb, skb ?
-			  put_event(skb, tn, cmd, copy, index, reason) : 0);
+			  put_flow_event(skb, tn, cmd, copy, index, reason) : 0);
 	return 0;
 }

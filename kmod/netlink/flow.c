@@ -76,6 +76,17 @@ static int find_key(struct ft_net *tn, struct genl_info *info,
 	return ft_flow_matches(found->flow, key) ? 0 : not_found(info);
 }
 
+/*
+ * The flow by whichever of the two the request has; @key: the tuple's. Context: RCU read
+ * side, as long as @found is used.
+ */
+static int find_named(struct ft_net *tn, struct genl_info *info,
+		      const struct ft_key *key, struct found *found)
+{
+	return info->attrs[A(ID)] ? find_id(tn, info, found) :
+				    find_key(tn, info, key, found);
+}
+
 /* Exactly one way to say which flow is meant. */
 static int check_selector(struct genl_info *info, bool filter_ok)
 {
@@ -183,8 +194,7 @@ int ft_netlink_flow_get(struct sk_buff *skb, struct genl_info *info)
 		return err;
 
 	rcu_read_lock();
-	err = info->attrs[A(ID)] ? find_id(tn, info, &found) :
-				   find_key(tn, info, &key, &found);
+	err = find_named(tn, info, &key, &found);
 	if (!err && !ft_netlink_snapshot(found.flow, found.gen, &copy))
 		err = not_found(info);
 	rcu_read_unlock();
@@ -272,8 +282,7 @@ static int del_one(struct genl_info *info)
 		return err;
 
 	rcu_read_lock();
-	err = info->attrs[A(ID)] ? find_id(tn, info, &found) :
-				   find_key(tn, info, &key, &found);
+	err = find_named(tn, info, &key, &found);
 	if (!err) {
 		local_bh_disable();
 		if (!ft_flow_end(tn, found.flow, found.index, found.gen,

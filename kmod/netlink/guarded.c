@@ -57,7 +57,7 @@ static bool has_age(const struct nf_conn *ct, u64 *age)
 	return true;
 }
 
-static void set_counters(struct ft_flow *flow, const struct nf_conn_acct *acct)
+static void set_guarded_counters(struct ft_flow *flow, const struct nf_conn_acct *acct)
 {
 	unsigned int dir;
 
@@ -77,7 +77,7 @@ static void describe_guarded(struct ft_flow6 *copy, const struct nf_conn *ct)
 		ft_proto_conntrack_word(ct));
 	copy->f.mark = READ_ONCE(ct->mark);
 	if (acct)
-		set_counters(&copy->f, acct);
+		set_guarded_counters(&copy->f, acct);
 }
 
 /**
@@ -102,12 +102,12 @@ bool ft_netlink_guarded_match(const struct ft_filter *filter,
 }
 
 /* As ctnetlink's users see it: that sends it without a byte order. */
-static u64 id_of(const struct nf_conn *ct)
+static u64 guarded_id(const struct nf_conn *ct)
 {
 	return be32_to_cpu((__force __be32)nf_ct_get_id(ct));
 }
 
-static int put_times(struct sk_buff *skb, const struct nf_conn *ct)
+static int put_guarded_times(struct sk_buff *skb, const struct nf_conn *ct)
 {
 	int err = nla_put_u32(skb, A(TIMEOUT),
 			      jiffies_to_msecs(nf_ct_expires(ct)));
@@ -139,9 +139,9 @@ int ft_netlink_put_guarded(struct sk_buff *skb, const struct nf_conn *ct)
 
 	describe_guarded(&copy, ct);
 	set_key(&reply, nf_ct_tuple(ct, IP_CT_DIR_REPLY), 0, 0);
-	if (ft_netlink_put_head(skb, &copy, &reply, id_of(ct),
+	if (ft_netlink_put_head(skb, &copy, &reply, guarded_id(ct),
 				FLOWTRACK_TRACKER_GUARDED) ||
-	    put_times(skb, ct) ||
+	    put_guarded_times(skb, ct) ||
 	    (nf_conn_acct_find(ct) && ft_netlink_put_counters(skb, &copy.f)))
 		return -EMSGSIZE;
 	return 0;
@@ -219,7 +219,7 @@ out:
  * Calls @fn for every shadow. A resize may show one twice; with @once that ends
  * the walk. Return: 0; -EINTR; -EAGAIN: there was a resize.
  */
-static int walk_shadows(struct ft_net *tn, ft_shadow_fn fn, void *arg, bool once)
+static int each_shadow(struct ft_net *tn, ft_shadow_fn fn, void *arg, bool once)
 {
 	struct ft_shadow_cursor cursor = {};
 	int more;
@@ -242,7 +242,7 @@ static int walk_shadows(struct ft_net *tn, ft_shadow_fn fn, void *arg, bool once
 /**
  * struct wanted - the guarded flow that an id names
  * @tn: namespace
- * @id: as id_of() has it
+ * @id: as guarded_id() has it
  * @ct: its entry, referenced; NULL: not met yet
  * @twice: another flow has the id, too
  */
@@ -262,11 +262,11 @@ static int find_wanted(struct ft_shadow *shadow, void *arg)
 	ct = ft_guard_real(wanted->tn, &key);
 	if (!ct)
 		return 0;
-	if (id_of(ct) == wanted->id && !wanted->ct) {
+	if (guarded_id(ct) == wanted->id && !wanted->ct) {
 		wanted->ct = ct;
 		return 0;
 	}
-	if (id_of(ct) == wanted->id && ct != wanted->ct)
+	if (guarded_id(ct) == wanted->id && ct != wanted->ct)
 		wanted->twice = true;
 	nf_ct_put(ct);
 	return 0;
@@ -289,7 +289,7 @@ int ft_netlink_guarded_by_id(struct ft_net *tn, u64 id, struct nf_conn **found)
 	struct wanted wanted = { .tn = tn, .id = id };
 	int err;
 
-	err = walk_shadows(tn, find_wanted, &wanted, false);
+	err = each_shadow(tn, find_wanted, &wanted, false);
 	if (!err && !wanted.ct)
 		err = -ENOENT;
 	if (!err && wanted.twice)
@@ -329,7 +329,7 @@ struct selection {
 	u32 ended;
 };
 
-static int end_selected(struct ft_shadow *shadow, void *arg)
+static int end_selected_guarded(struct ft_shadow *shadow, void *arg)
 {
 	struct ft_shadow_key key = shadow->key;
 	struct selection *sel = arg;
@@ -359,7 +359,7 @@ int ft_netlink_guarded_del(struct ft_net *tn, const struct ft_filter *filter,
 	struct selection sel = { .tn = tn, .filter = filter };
 	int err;
 
-	err = walk_shadows(tn, end_selected, &sel, false);
+	err = each_shadow(tn, end_selected_guarded, &sel, false);
 	*ended += sel.ended;
 	return err;
 }
@@ -411,5 +411,5 @@ int ft_netlink_guarded_each(struct ft_net *tn, const struct ft_filter *filter,
 {
 	struct each each = { .tn = tn, .filter = filter, .fn = fn, .arg = arg };
 
-	return walk_shadows(tn, visit_guarded, &each, true);
+	return each_shadow(tn, visit_guarded, &each, true);
 }

@@ -76,8 +76,8 @@ static int put_first(struct sk_buff *skb, const struct ft_net *tn,
 					FT_TOP_ORDER_OWN : FT_TOP_ORDER_GUARDED);
 }
 
-static int put_event(struct sk_buff *skb, const struct ft_net *tn,
-		     const struct ft_watermark_event *event)
+static int put_pressure_event(struct sk_buff *skb, const struct ft_net *tn,
+			      const struct ft_watermark_event *event)
 {
 	void *hdr = genlmsg_put(skb, 0, 0, &ft_genl_family, 0,
 				FLOWTRACK_CMD_PRESSURE_NTF);
@@ -122,5 +122,5 @@ void ft_netlink_pressure(struct ft_net *tn,
 	struct sk_buff *skb = genlmsg_new(EVENT_SIZE, GFP_ATOMIC);
 
 	ft_genl_multicast(tn, FT_MCGRP_PRESSURE, skb,
-			  skb ? put_event(skb, tn, event) : 0);
+			  skb ? put_pressure_event(skb, tn, event) : 0);
 }

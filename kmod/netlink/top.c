@@ -46,8 +46,8 @@ int ft_netlink_put_host(struct sk_buff *skb, const struct ft_source *host, u8 pr
 	return err ?: nla_put_u8(skb, E(PREFIX), prefix);
 }
 
-static int put_key(struct sk_buff *skb, const struct ft_top_report *report,
-		   const struct ft_top_key *key, u8 kind)
+static int put_top_key(struct sk_buff *skb, const struct ft_top_report *report,
+		       const struct ft_top_key *key, u8 kind)
 {
 	bool v4 = key->host.family == NFPROTO_IPV4;
 
@@ -104,7 +104,7 @@ int ft_netlink_put_top_entry(struct sk_buff *skb, unsigned int attr,
 	}
 	/* Rounded, parts may come to more than the whole. */
 	part = whole ? min_t(u64, div64_u64(part * 1000, whole), 1000) : 0;
-	if (!nest || put_key(skb, report, &entry->key, kind) ||
+	if (!nest || put_top_key(skb, report, &entry->key, kind) ||
 	    nla_put_u32(skb, E(FLOWS), flows) ||
 	    (report->window && nla_put_u32(skb, E(RATE), entry->rate)) ||
 	    nla_put_u32(skb, E(SHARE), part) ||

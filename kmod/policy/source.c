@@ -522,7 +522,7 @@ static void sweep_work(struct work_struct *work)
 }
 
 /* Are sources counted with these settings? */
-static bool wanted(const struct ft_settings *set)
+static bool sources_wanted(const struct ft_settings *set)
 {
 	return ft_setting(set, SRC_MAX) || ft_setting(set, SRC_RATE);
 }
@@ -563,7 +563,7 @@ int ft_source_prepare(struct ft_net *tn, const struct ft_settings *set,
 
 	lockdep_assert_held(&tn->settings_lock);
 	*next = NULL;
-	if (!wanted(set) ||
+	if (!sources_wanted(set) ||
 	    (old && old->prefix.v4 == prefix.v4 &&
 	     old->prefix.v6 == prefix.v6 && fits(old, buckets)))
 		return 0;
@@ -690,7 +690,7 @@ bool ft_source_apply(struct ft_net *tn, struct ft_source_table *next)
 	lockdep_assert_held(&tn->settings_lock);
 	WRITE_ONCE(tn->sources.tolerance, tolerance);
 	WRITE_ONCE(tn->sources.interval, interval);
-	if (!next && (!old || wanted(&tn->set))) {
+	if (!next && (!old || sources_wanted(&tn->set))) {
 		if (old && changed)
 			cut_dues(old, tolerance);
 		return false;

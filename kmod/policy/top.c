@@ -389,8 +389,8 @@ static void note_all_births(struct ft_top_rings *rings, struct survey *survey)
 	report->rate = div_u64((u64)born * MSEC_PER_SEC, report->window);
 }
 
-static void key_of(struct ft_top_key *key, const struct birth *birth,
-		   enum flowtrack_top_kind kind, struct ft_source_prefix prefix)
+static void top_key_of(struct ft_top_key *key, const struct birth *birth,
+		       enum flowtrack_top_kind kind, struct ft_source_prefix prefix)
 {
 	memset(key, 0, sizeof(*key));
 	switch (kind) {
@@ -443,7 +443,7 @@ static void count_kind(struct survey *survey, enum flowtrack_top_kind kind)
 	survey->counts = 0;
 	memset(survey->slot, 0, sizeof(survey->slot));
 	for (i = 0; i < survey->n; i++) {
-		key_of(&key, &survey->note[i], kind, survey->report->prefix);
+		top_key_of(&key, &survey->note[i], kind, survey->report->prefix);
 		count = count_of(survey, &key);
 		if (i < survey->own)
 			count->own++;

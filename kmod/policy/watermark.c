@@ -85,7 +85,7 @@ unsigned int ft_watermark_help(const struct ft_census *census, u32 share,
 }
 
 /* A few counters of all CPUs; what is asked for each second is one of them. */
-static u64 counted(const struct ft_net *tn, unsigned int attr)
+static u64 stat_total(const struct ft_net *tn, unsigned int attr)
 {
 	u64 sum = 0;
 	int cpu;
@@ -105,15 +105,15 @@ static void read_work(const struct ft_net *tn, enum flowtrack_tracker table,
 	unsigned int i;
 
 	*work = (struct ft_watermark_work){
-		.dropped = counted(tn, own ? FLOWTRACK_A_STATS_FULL_DROP :
+		.dropped = stat_total(tn, own ? FLOWTRACK_A_STATS_FULL_DROP :
 					     FLOWTRACK_A_STATS_GUARD_DROP),
-		.passed = counted(tn, own ? FLOWTRACK_A_STATS_FULL_PASS :
+		.passed = stat_total(tn, own ? FLOWTRACK_A_STATS_FULL_PASS :
 					    FLOWTRACK_A_STATS_GUARD_PASS),
-		.refused = counted(tn, FLOWTRACK_A_STATS_SRC_MAX_REFUSED) +
-			   counted(tn, FLOWTRACK_A_STATS_SRC_RATE_REFUSED),
+		.refused = stat_total(tn, FLOWTRACK_A_STATS_SRC_MAX_REFUSED) +
+			   stat_total(tn, FLOWTRACK_A_STATS_SRC_RATE_REFUSED),
 	};
 	for (i = 0; i < FT_CLASSES; i++)
-		work->evicted += counted(tn, evicted + i);
+		work->evicted += stat_total(tn, evicted + i);
 }
 
 /* Keep two marks, so that the older one is more than a second old. */
@@ -131,14 +131,14 @@ static void count_births(struct ft_net *tn)
 		w->when[0] = w->when[1];
 		w->born[0] = w->born[1];
 		w->when[1] = jiffies;
-		w->born[1] = counted(tn, FLOWTRACK_A_STATS_INSERT);
+		w->born[1] = stat_total(tn, FLOWTRACK_A_STATS_INSERT);
 	}
 }
 
 static u32 births_per_second(const struct ft_net *tn)
 {
 	const struct ft_watermark *w = &tn->watermark;
-	u64 born = counted(tn, FLOWTRACK_A_STATS_INSERT) - w->born[0];
+	u64 born = stat_total(tn, FLOWTRACK_A_STATS_INSERT) - w->born[0];
 	/* A burst into an empty table is what came in the last second. */
 	unsigned long window = max(jiffies - w->when[0], (unsigned long)HZ);
 
@@ -253,7 +253,8 @@ static void log_event(struct ft_net *tn, struct ft_watermark *w,
 		ft_watermark_sysctl(event, sysctl, sizeof(sysctl)));
 }
 
-static void tell(struct ft_net *tn, struct ft_watermark *w, struct ft_watermark_event *event)
+static void tell_crossing(struct ft_net *tn, struct ft_watermark *w,
+			  struct ft_watermark_event *event)
 {
 	unsigned int order = event->table == FLOWTRACK_TRACKER_OWN ? FT_TOP_ORDER_OWN :
 								     FT_TOP_ORDER_GUARDED;
@@ -287,7 +288,7 @@ static void tell(struct ft_net *tn, struct ft_watermark *w, struct ft_watermark_
 }
 
 /* Was one of the two crossed? Then it is told. */
-static void look(struct ft_net *tn, struct ft_watermark *w, struct ft_watermark_event *event)
+static void check_marks(struct ft_net *tn, struct ft_watermark *w, struct ft_watermark_event *event)
 {
 	u32 low = ft_setting(&tn->set, WATERMARK_LOW);
 	u32 high = ft_setting(&tn->set, WATERMARK_HIGH);
@@ -298,12 +299,12 @@ static void look(struct ft_net *tn, struct ft_watermark *w, struct ft_watermark_
 	case FT_CROSSING_HIGH:
 		w->above = true;
 		event->level = FLOWTRACK_LEVEL_HIGH;
-		tell(tn, w, event);
+		tell_crossing(tn, w, event);
 		break;
 	case FT_CROSSING_LOW:
 		w->above = false;
 		event->level = FLOWTRACK_LEVEL_LOW;
-		tell(tn, w, event);
+		tell_crossing(tn, w, event);
 		break;
 	}
 	if (!low || !high)
@@ -381,7 +382,7 @@ void ft_watermark_update(struct ft_net *tn, const struct ft_census *census)
 		WRITE_ONCE(w->census.n[i], census->n[i]);
 	count_births(tn);
 	event.rate = births_per_second(tn);
-	look(tn, w, &event);
+	check_marks(tn, w, &event);
 	w->running = atomic_read(&tn->count);
 	WRITE_ONCE(w->tripped, false);
 	/*
@@ -413,5 +414,5 @@ void ft_watermark_conntrack(struct ft_net *tn, struct ft_watermark *w, u32 count
 		event.count = 0;
 		event.room = 1;
 	}
-	look(tn, w, &event);
+	check_marks(tn, w, &event);
 }

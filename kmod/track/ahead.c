@@ -181,7 +181,7 @@ static bool is_tracked(const struct ft_net *tn, const struct sk_buff *skb, u8 fa
 	return READ_ONCE(tn->ahead) & bit && skb->pkt_type != PACKET_OTHERHOST && !skb->_nfct;
 }
 
-static void look(struct ft_net *tn, const struct sk_buff *skb, u8 family)
+static void look_ahead_at(struct ft_net *tn, const struct sk_buff *skb, u8 family)
 {
 	struct ring *ring = this_cpu_ptr(rings);
 	struct ft_ahead *ahead;
@@ -216,7 +216,7 @@ static int receive(struct sk_buff *skb, struct net_device *dev, struct packet_ty
 	struct ft_net *tn = ft_pernet(dev_net(dev));
 
 	if (is_tracked(tn, skb, family))
-		look(tn, skb, family);
+		look_ahead_at(tn, skb, family);
 	consume_skb(skb);
 	return NET_RX_SUCCESS;
 }
