@@ -489,6 +489,26 @@ static enum ft_invalid sctp_learn(const struct sk_buff *skb,
 	return FT_INVALID_NONE;
 }
 
+/* @first: the packet may open a flow: @sctp is zero. Only after ACCEPT or KEEP @sctp counts. */
+static enum ft_verdict sctp_step(const struct sk_buff *skb, const struct ft_pkt *pkt,
+				 struct ft_step *step, struct ft_sctp *sctp, bool first)
+{
+	enum ft_invalid reason;
+	__be32 tag;
+	u32 seen;
+
+	if (!read_tag(skb, pkt, &tag) || !survey(skb, pkt, &seen))
+		return sctp_refuse(step, FT_INVALID_SCTP_HEADER);
+	if (first) {
+		if (seen & NOT_FIRST)
+			return sctp_refuse(step, FT_INVALID_SCTP_STATE);
+		reason = sctp_learn(skb, pkt, tag, sctp);
+		if (reason)
+			return sctp_refuse(step, reason);
+	}
+	return sctp_run(skb, pkt, seen, tag, step, sctp);
+}
+
 /**
  * ft_sctp_new() - first packet of a flow
  * @skb: the packet
@@ -502,22 +522,10 @@ static enum ft_invalid sctp_learn(const struct sk_buff *skb,
 enum ft_verdict ft_sctp_new(const struct sk_buff *skb, const struct ft_pkt *pkt,
 			    struct ft_step *step, union ft_proto_state *state)
 {
+	struct ft_sctp sctp = {};
 	enum ft_verdict verdict;
-	enum ft_invalid reason;
-	struct ft_sctp sctp;
-	__be32 tag;
-	u32 seen;
 
-	if (!read_tag(skb, pkt, &tag) || !survey(skb, pkt, &seen))
-		return sctp_refuse(step, FT_INVALID_SCTP_HEADER);
-	if (seen & NOT_FIRST)
-		return sctp_refuse(step, FT_INVALID_SCTP_STATE);
-
-	memset(&sctp, 0, sizeof(sctp));
-	reason = sctp_learn(skb, pkt, tag, &sctp);
-	if (reason)
-		return sctp_refuse(step, reason);
-	verdict = sctp_run(skb, pkt, seen, tag, step, &sctp);
+	verdict = sctp_step(skb, pkt, step, &sctp, true);
 	if (verdict != FT_VERDICT_ACCEPT)
 		return verdict;
 	memset(state, 0, sizeof(*state));
@@ -540,16 +548,10 @@ enum ft_verdict ft_sctp_packet(const struct sk_buff *skb,
 			       const struct ft_pkt *pkt, struct ft_step *step,
 			       union ft_proto_state *state)
 {
+	struct ft_sctp sctp = state->sctp;
 	enum ft_verdict verdict;
-	struct ft_sctp sctp;
-	__be32 tag;
-	u32 seen;
 
-	if (!read_tag(skb, pkt, &tag) || !survey(skb, pkt, &seen))
-		return sctp_refuse(step, FT_INVALID_SCTP_HEADER);
-
-	sctp = state->sctp;
-	verdict = sctp_run(skb, pkt, seen, tag, step, &sctp);
+	verdict = sctp_step(skb, pkt, step, &sctp, false);
 	if (verdict != FT_VERDICT_INVALID)
 		state->sctp = sctp;
 	return verdict;
