@@ -51,6 +51,17 @@ struct ft_stress {
 	atomic_t missed, unseen, early, twins, left;
 };
 
+/* Filters of a table that do not say what they must. */
+static inline u32 ft_stress_stale(struct ft_table *table)
+{
+	u32 stale;
+
+	rcu_read_lock();
+	stale = ft_table_filters_stale(table);
+	rcu_read_unlock();
+	return stale;
+}
+
 static inline void ft_stress_key(struct ft_key *key, u32 i)
 {
 	union nf_inet_addr src = {}, dst = {};

@@ -259,4 +259,15 @@ static inline u32 ft_talk_flush(struct ft_talk *talk)
 	return nla_get_u32(tb[FLOWTRACK_A_FLOW_DELETED]);
 }
 
+/* One of the counters that stats-get has. */
+static inline u64 ft_talk_gauge(struct ft_talk *talk, unsigned int attr)
+{
+	struct nlattr *tb[FLOWTRACK_A_STATS_MAX + 1];
+	struct ft_ack ack;
+
+	ft_talk_begin(talk, FLOWTRACK_CMD_STATS_GET, 0);
+	ft_talk_parse(talk, ft_talk(talk, &ack), tb, FLOWTRACK_A_STATS_MAX);
+	return nla_get_u64(tb[attr]);
+}
+
 #endif /* _FT_TALK_H */

@@ -162,16 +162,6 @@ static void look_at_conntrack(struct ft_net *tn)
 	flush_delayed_work(&tn->guard.work);
 }
 
-static u64 gauge(struct ft_talk *talk, unsigned int attr)
-{
-	struct nlattr *tb[FLOWTRACK_A_STATS_MAX + 1];
-	struct ft_ack ack;
-
-	ft_talk_begin(talk, FLOWTRACK_CMD_STATS_GET, 0);
-	ft_talk_parse(talk, ft_talk(talk, &ack), tb, FLOWTRACK_A_STATS_MAX);
-	return nla_get_u64(tb[attr]);
-}
-
 /* nf_conntrack's table fills: what with, and which of its sysctls helps. */
 static void conntrack(struct kunit *test)
 {
@@ -212,11 +202,11 @@ static void conntrack(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nla_get_u32(top[FLOWTRACK_A_TOP_ENTRY_SHARE]), 1000);
 	KUNIT_EXPECT_STREQ(test, nla_data(tb[A(SYSCTL)]), "nf_conntrack_udp_timeout");
 
-	KUNIT_EXPECT_EQ(test, gauge(ctl, FLOWTRACK_A_STATS_GUARDED), 18);
-	KUNIT_EXPECT_EQ(test, gauge(ctl, FLOWTRACK_A_STATS_GUARDED_EMBRYONIC), 18);
-	KUNIT_EXPECT_EQ(test, gauge(ctl, FLOWTRACK_A_STATS_CONNTRACK), 18);
-	KUNIT_EXPECT_EQ(test, gauge(ctl, FLOWTRACK_A_STATS_CONNTRACK_MAX), 20);
-	KUNIT_EXPECT_EQ(test, gauge(ctl, FLOWTRACK_A_STATS_CONNTRACK_FILL), 900);
+	KUNIT_EXPECT_EQ(test, ft_talk_gauge(ctl, FLOWTRACK_A_STATS_GUARDED), 18);
+	KUNIT_EXPECT_EQ(test, ft_talk_gauge(ctl, FLOWTRACK_A_STATS_GUARDED_EMBRYONIC), 18);
+	KUNIT_EXPECT_EQ(test, ft_talk_gauge(ctl, FLOWTRACK_A_STATS_CONNTRACK), 18);
+	KUNIT_EXPECT_EQ(test, ft_talk_gauge(ctl, FLOWTRACK_A_STATS_CONNTRACK_MAX), 20);
+	KUNIT_EXPECT_EQ(test, ft_talk_gauge(ctl, FLOWTRACK_A_STATS_CONNTRACK_FILL), 900);
 
 	/* A larger limit is room again; and it is told also when nothing is left. */
 	nf_conntrack_max = 200;

@@ -1166,19 +1166,9 @@ static void statistics_by_cpu(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cpus, num_possible_cpus());
 }
 
-static u64 gauge(struct ft_talk *talk, unsigned int attr)
-{
-	struct nlattr *tb[FLOWTRACK_A_STATS_MAX + 1];
-	struct ft_ack ack;
-
-	ft_talk_begin(talk, FLOWTRACK_CMD_STATS_GET, 0);
-	ft_talk_parse(talk, ft_talk(talk, &ack), tb, FLOWTRACK_A_STATS_MAX);
-	return nla_get_u64(tb[attr]);
-}
-
 static u64 reserved_used(struct ft_talk *talk)
 {
-	return gauge(talk, FLOWTRACK_A_STATS_RESERVED_USED);
+	return ft_talk_gauge(talk, FLOWTRACK_A_STATS_RESERVED_USED);
 }
 
 /* What there is now, and how full that is. */
@@ -1197,17 +1187,17 @@ static void level(struct kunit *test)
 	v[FLOWTRACK_A_SETTINGS_RESERVED] = 4;
 	ft_net_scan_soon(tn);
 	flush_delayed_work(&tn->gc_work);
-	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_FLOWS), 8);
-	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_FLOWS_MAX), 16);
-	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_FLOWS_FILL), 500);
-	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_FLOWS_EMBRYONIC), 8);
-	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_FLOWS_ASSURED), 0);
-	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_CONNTRACK_MAX), nf_conntrack_max);
+	KUNIT_EXPECT_EQ(test, ft_talk_gauge(talk, FLOWTRACK_A_STATS_FLOWS), 8);
+	KUNIT_EXPECT_EQ(test, ft_talk_gauge(talk, FLOWTRACK_A_STATS_FLOWS_MAX), 16);
+	KUNIT_EXPECT_EQ(test, ft_talk_gauge(talk, FLOWTRACK_A_STATS_FLOWS_FILL), 500);
+	KUNIT_EXPECT_EQ(test, ft_talk_gauge(talk, FLOWTRACK_A_STATS_FLOWS_EMBRYONIC), 8);
+	KUNIT_EXPECT_EQ(test, ft_talk_gauge(talk, FLOWTRACK_A_STATS_FLOWS_ASSURED), 0);
+	KUNIT_EXPECT_EQ(test, ft_talk_gauge(talk, FLOWTRACK_A_STATS_CONNTRACK_MAX), nf_conntrack_max);
 	v[FLOWTRACK_A_SETTINGS_RESERVED] = 0;
 	v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = max;
 	ft_talk_flush(talk);
 	/* Nobody has counted the classes since: an empty table has none. */
-	KUNIT_EXPECT_EQ(test, gauge(talk, FLOWTRACK_A_STATS_FLOWS_EMBRYONIC), 0);
+	KUNIT_EXPECT_EQ(test, ft_talk_gauge(talk, FLOWTRACK_A_STATS_FLOWS_EMBRYONIC), 0);
 }
 
 /* How many of the reserved entries are taken now. */

@@ -122,16 +122,6 @@ static bool leave(struct ft_table *table, u32 n)
 	return left;
 }
 
-static u32 filters_stale(struct ft_table *table)
-{
-	u32 stale;
-
-	rcu_read_lock();
-	stale = ft_table_filters_stale(table);
-	rcu_read_unlock();
-	return stale;
-}
-
 static int count_one(struct ft_flow *flow, u32 index, void *arg)
 {
 	u8 *seen = arg;
@@ -162,7 +152,7 @@ static void found_by_both(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, owner(table, i + FLOWS), NONE);
 		KUNIT_EXPECT_EQ(test, enter(table, i + FLOWS, NONE, HZ * 600), 0);
 	}
-	KUNIT_EXPECT_EQ(test, filters_stale(table), 0);
+	KUNIT_EXPECT_EQ(test, ft_stress_stale(table), 0);
 }
 
 static void faults_off(void *unused)
@@ -195,7 +185,7 @@ static void all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, enter(table, i, second, HZ * 600), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, owner(table, i), NONE);
 	KUNIT_EXPECT_EQ(test, owner(table, second), NONE);
-	KUNIT_EXPECT_EQ(test, filters_stale(table), 0);
+	KUNIT_EXPECT_EQ(test, ft_stress_stale(table), 0);
 	WRITE_ONCE(ft_faults, 0);
 	KUNIT_EXPECT_EQ(test, enter(table, i, second, HZ * 600), 0);
 	KUNIT_EXPECT_EQ(test, owner(table, second), i);
@@ -346,7 +336,7 @@ static void random_twin(struct kunit *test)
 		}
 		if (round % 4000 == 0) {
 			KUNIT_ASSERT_EQ(test, ft_table_resize(table, sizes[round / 4000 % 8]), 0);
-			KUNIT_ASSERT_EQ(test, filters_stale(table), 0);
+			KUNIT_ASSERT_EQ(test, ft_stress_stale(table), 0);
 			for (n = 0; n < 2 * FLOWS; n++)
 				KUNIT_ASSERT_EQ_MSG(test, owner(table, n), has[n], "key %u", n);
 		}
