@@ -195,7 +195,7 @@ static void age(struct ft_net *tn, u32 i, u32 left)
 	rcu_read_unlock();
 }
 
-/* Who completes a handshake leaves its loan to the next one, at once. */
+/* A flow that completes its handshake leaves its loan to the next one, at once. */
 static void handshakes_pay_back(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 400);
@@ -226,7 +226,7 @@ static void handshakes_pay_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&tn->loan.lent), 0);
 }
 
-/* One idle flow in twenty: whoever was found by any of the searches goes. */
+/* One idle flow in twenty: the one that any of the searches found goes. */
 static void policy_evict_found(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 400);
@@ -476,7 +476,7 @@ static void resize_backs_off(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tn->resize_again, 0);
 }
 
-/* Whom a packet has refreshed since it was found expired, or was chosen, stays. */
+/* A flow that a packet refreshed after it was found expired, or chosen, stays. */
 static void refreshed_stays(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 10);

@@ -287,7 +287,7 @@ static void not_worth_it(struct kunit *test)
 	/* Not even those of a CPU that does not doze. */
 	for (i = 0; i < 200; i++)
 		KUNIT_ASSERT_EQ(test, receive(test, NFPROTO_IPV4, LIST), 0);
-	/* Whoever wants it gets it. */
+	/* A namespace that wants it gets it. */
 	set(test, FT_LOOKAHEAD_ON);
 	KUNIT_EXPECT_EQ(test, receive(test, NFPROTO_IPV4, LIST), LIST);
 }

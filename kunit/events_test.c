@@ -178,7 +178,7 @@ static void changed_by_a_packet(struct kunit *test)
 	ft_talk_flush(ctl);
 }
 
-/* A listener who does not read: counted if he asked for it. */
+/* A listener that does not read: counted if it asked for that. */
 static void loss(struct kunit *test)
 {
 	struct ft_net *tn = ft_pernet(&init_net);

@@ -151,7 +151,7 @@ static void kill_by_generation(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ft_flow_kill(again, gen));
 }
 
-/* Who decided by the deadline loses against a packet that moved it meanwhile. */
+/* An end that was decided by the deadline loses against a packet that moved it meanwhile. */
 static void kill_idle(struct kunit *test)
 {
 	struct ft_arena *arena = arena_new(test, sizeof(struct ft_flow));

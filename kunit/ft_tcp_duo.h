@@ -24,7 +24,7 @@
 /* Longer than any timeout: what is still there was not touched. */
 #define FT_TCP_FAR		(S32_MAX / 2)
 
-/* What is sent: by one of two hosts, whoever of them opens the flow. */
+/* What one of two hosts sends, whichever of them opens the flow. */
 struct ft_tcp_packet {
 	u8 side;
 	u8 flags;

@@ -308,7 +308,7 @@ static void calm(struct kunit *test)
 	ft_ct_drop(test, known);
 }
 
-/* Who looks sees all, whatever room there is; and so does a limit by source. */
+/* A listing sees all, whatever room there is; and so does a limit by source. */
 static void shown(struct kunit *test)
 {
 	struct ft_net *tn = guard_net(test);

@@ -198,7 +198,7 @@ static void makes_room(struct kunit *test)
 	u32 cpus = num_online_cpus(), i;
 	struct nf_conn *ct;
 
-	/* Who ends first is made first: then idle for longest, too, if a tick comes. */
+	/* The entry that ends first is made first: then idle for longest, too, if a tick comes. */
 	for (i = 10; i-- > 0;) {
 		ct = ft_ct_udp(test, i, i < 7 ? ASSURED : 0, (60 - i) * HZ);
 		ft_ct_feed(tn, ct);
@@ -255,7 +255,7 @@ static void looks_again(struct kunit *test)
 	ft_ct_end_all();
 }
 
-/* A place that a gone entry left is found, whoever ended it. */
+/* A place that a gone entry left is found, whatever ended the entry. */
 static void gone_already(struct kunit *test)
 {
 	struct ft_net *tn = guard_net(test);
@@ -442,7 +442,7 @@ static void hopeless(struct kunit *test)
 	ft_ct_end_all();
 }
 
-/* Who had an answer goes, too, whichever of the samples had it. */
+/* An answered entry goes, too, whichever of the samples had it. */
 static void spare(struct kunit *test)
 {
 	struct ft_net *tn = guard_net(test);
@@ -468,7 +468,7 @@ static void spare_hopeless(struct kunit *test)
 	ft_ct_end_all();
 }
 
-/* A flood turns the table over within a second: who is older goes first even so. */
+/* A flood turns the table over within a second: the older entry goes first even so. */
 static void young(struct kunit *test)
 {
 	struct ft_net *tn = guard_net(test);
@@ -573,7 +573,7 @@ static bool is_heavy(struct ft_net *tn, __be32 who)
 	return heavy;
 }
 
-/* Who holds too much gives, though it is in use; others do not. */
+/* A source that holds too much gives, though it is in use; others do not. */
 static void heavy(struct kunit *test)
 {
 	const struct ft_guard_newcomer somebody = {

@@ -258,7 +258,7 @@ static void icmp_error_is_related(struct kunit *test)
 	/* A router on the way may say it, too. */
 	KUNIT_EXPECT_EQ(test, pass(test, port_unreachable(test, ROUTER, CLIENT, 1)),
 			IP_CT_RELATED_REPLY);
-	/* About no flow, or to somebody whom it does not concern: INVALID. */
+	/* About no flow, or to a host that it does not concern: INVALID. */
 	KUNIT_EXPECT_EQ(test, pass(test, port_unreachable(test, SERVER, CLIENT, 2)),
 			IP_CT_NUMBER);
 	KUNIT_EXPECT_EQ(test, pass(test, port_unreachable(test, SERVER, ROUTER, 1)),

@@ -60,7 +60,7 @@ static void counted_late(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&loan.lent), 0);
 }
 
-/* Against a twin that remembers each place and who holds it. */
+/* Against a twin that remembers the holder of each place. */
 static void random_loans(struct kunit *test)
 {
 	u32 seed = get_random_u32(), others = 0, own = 0, i, room = 2000;

@@ -458,7 +458,7 @@ static u32 del_reply(struct ft_talk *talk, u32 addr, u8 prefix, u16 port)
 	return nla_get_u32(tb[A(DELETED)]);
 }
 
-/* Who it is to the world outside: the address and port that answers go to. */
+/* What the world outside sees of a flow: the address and port that answers go to. */
 static void by_reply(struct kunit *test)
 {
 	struct ft_talk *talk = begin(test);
@@ -578,7 +578,7 @@ static void deletes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ack.bad, i);
 }
 
-/* Who holds most counts all flows, and says how many are guarded. */
+/* The list of sources counts all flows, and says how many are guarded. */
 static void top(struct kunit *test)
 {
 	struct nlattr *tb[FLOWTRACK_A_TOP_MAX + 1];
@@ -612,7 +612,7 @@ static void top(struct kunit *test)
 			30);
 	KUNIT_EXPECT_EQ(test, nla_get_u32(entry[FLOWTRACK_A_TOP_ENTRY_SHARE]),
 			1000);
-	/* The next one who asks gets a new report. */
+	/* The next request gets a new report. */
 	rcu_read_lock();
 	report = rcu_dereference(ft_pernet(&init_net)->top.report);
 	report->when = jiffies - HZ;

@@ -100,7 +100,7 @@ static void up_and_down(struct kunit *test)
 	struct ft_talk *talk = listen(test);
 	unsigned int i;
 
-	/* Of those it says nothing: it is not they who fill this table. */
+	/* Of those it says nothing: they do not fill this table. */
 	guarded(test, true);
 	fill(test, ctl, 1, 18);
 	KUNIT_EXPECT_FALSE(test, ft_talk_recv(talk));
@@ -225,7 +225,7 @@ static void conntrack(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ft_talk_recv(talk));
 }
 
-/* A listener who does not read, and nobody who listens. */
+/* A listener that does not read, and none at all. */
 static void loss(struct kunit *test)
 {
 	struct ft_watermark_event event = {

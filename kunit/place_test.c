@@ -72,7 +72,7 @@ static void shares(struct kunit *test)
 	n_init = take_all(init, false);
 	KUNIT_EXPECT_EQ(test, n_init, TOTAL / 2);
 
-	/* Somebody's place is free for who has a share left. */
+	/* Somebody's place is free for a tenant that has a share left. */
 	give(a1, 1);
 	KUNIT_EXPECT_EQ(test, take_all(a2, false), 1);
 	give(b, 1);
@@ -88,7 +88,7 @@ static void shares(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&bob.flows), 0);
 }
 
-/* Four who conspire leave as much to root's namespaces. */
+/* Four tenants that conspire leave as much to root's namespaces. */
 static void tenants_together(struct kunit *test)
 {
 	struct ft_tenant tenant[6] = {};

@@ -359,7 +359,7 @@ static void forged_flood(struct kunit *test)
 }
 
 /*
- * Idle connections hold all; everybody who comes is a client. The searches
+ * Idle connections hold all; each newcomer is a client. The searches
  * read a third of this table, so that some closed connections are overlooked at
  * any time, and as many idle ones went in their stead: once, not for each
  * newcomer.

@@ -112,7 +112,7 @@ static const struct decide_case decide_cases[] = {
 	  FT_DECISION_EVICT, 1 },
 	{ "what a slot says of expiry is hearsay", EVICT, DROP, &first_packet,
 	  { C(ASSURED, 0, -9, 0) }, 1, FT_DECISION_DROP },
-	{ "who has gone can't be evicted", EVICT, DROP, &first_packet,
+	{ "a flow that has gone can't be evicted", EVICT, DROP, &first_packet,
 	  { C(CLOSING, 0, 0, GONE) }, 1, FT_DECISION_DROP },
 	{ "unanswered flows of a heavy source before others'", EVICT, DROP,
 	  &first_packet,
@@ -189,7 +189,7 @@ static bool may_go(const struct ft_candidate *c, const struct ft_newcomer *who)
 
 /*
  * Every combination of class, idle time, time left, knowledge, source,
- * and newcomer: who may go is who has a rank.
+ * and newcomer: a candidate may go exactly if it has a rank.
  */
 static void rank_exhaustive(struct kunit *test)
 {

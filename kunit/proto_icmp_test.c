@@ -117,7 +117,7 @@ static void exchange(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		u8 family = cases[i].family;
-		/* Who asks has the higher address, the lower one, the same. */
+		/* The requester has the higher address, the lower one, the same. */
 		u8 src = 1 + i % 3, dst = 2;
 
 		timeout = (100 + (family == V4 ?

@@ -233,7 +233,7 @@ static void life(struct kunit *test)
 	}
 }
 
-/* Who is on the path of neither guesses no tag. */
+/* A host on the path of neither guesses no tag. */
 static void wrong_tags(struct kunit *test)
 {
 	static const u8 plain[] = {
@@ -561,7 +561,7 @@ static void transitions(struct kunit *test)
  * @vtag: tags, host byte order
  * @init: an INIT is open, by direction
  * @failed: a HEARTBEAT had a wrong tag
- * @last_dir: who sent it
+ * @last_dir: its direction
  * @seen_reply: likewise
  * @assured: likewise
  * @there: the flow exists

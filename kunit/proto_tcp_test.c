@@ -167,7 +167,7 @@ static const struct script scripts[] = {
 		{ A, F_SYN, 0, 0, 0, OPENS(ST_SS) },
 		/* Not an answer to that SYN. */
 		{ B, F_RST | F_ACK, 0, 700, 0, BAD(ST_SS, ACK_OVER), RAW_SEQ },
-		/* Given up by who asked. */
+		/* Given up by the host that asked. */
 		{ A, F_RST, 1, 0, 0, ENDS },
 	} },
 	{ "the other side knows an old connection", {}, SCRATCH, {
@@ -351,7 +351,7 @@ static const struct script scripts[] = {
 	{ "RST right after data", {}, OPENED, {
 		{ B, F_ACK, 1, 1, 100, GOES(ST_ES), ASSURED | T_UNACKED },
 		{ B, F_RST, 101, 0, 0, GOES(ST_CL), ASSURED },
-		/* Only who was aborted may begin again. */
+		/* Only an aborted connection may begin again. */
 		{ A, F_SYN, 5000, 0, 0, STAYS(ST_CL), ASSURED },
 	} },
 	{ "RST, then the next connection", {}, OPENED, {
@@ -550,7 +550,7 @@ static int rule(int state, bool initiator, int kind)
 			return over ? REOPENS : KEPT;
 		return state == ST_TW ? REOPENS : WRONG;
 	case FT_TCP_KIND_SYN_ACK:
-		/* One who asked does not answer, unless both did ask. */
+		/* A host that asked does not answer, unless both did ask. */
 		if (initiator)
 			return state == ST_S2 || state == ST_SR ? ST_SR : WRONG;
 		return opening ? ST_SR : KEPT;

@@ -227,7 +227,7 @@ static void idle(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_shadow_idle(embryonic.word, last - 1), 0);
 }
 
-/* How a source counts a flow outlives packets, and goes to who drops it. */
+/* How a source counts a flow outlives packets, and the caller that drops it is told. */
 static void sources(struct kunit *test)
 {
 	const u32 mark[2] = { BIT(3), BIT(4) };
@@ -241,7 +241,7 @@ static void sources(struct kunit *test)
 	shadow = ft_shadow_find(shadows, &key);
 	ft_shadow_packet(shadow, ASSURED, 9 * HZ, 9 * HZ);
 	ft_shadow_update(shadow, CLOSING, 99 * HZ, 99 * HZ);
-	/* A second one of the same flow is counted by who brought it. */
+	/* A second one of the same flow is counted by the caller that brought it. */
 	KUNIT_EXPECT_EQ(test, ft_shadow_add(shadows, &key, CLOSING | mark[1],
 					    99 * HZ, 99 * HZ), -EEXIST);
 	KUNIT_EXPECT_EQ(test, shadow->word & FT_SHADOW_SOURCE, mark[0]);
@@ -315,7 +315,7 @@ static u32 number_of(const struct ft_shadow *shadow)
 }
 
 /*
- * A sample has as many as were asked for, from anywhere: who samples often
+ * A sample has as many as were asked for, from anywhere: a caller that samples often
  * enough sees every flow, and none twice in one sample.
  */
 static void samples(struct kunit *test)

@@ -375,7 +375,7 @@ static void rate(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count) - before, ok);
 	KUNIT_EXPECT_LE(test, ok, 5 + ns / 10000000 + 1);
 	KUNIT_EXPECT_GE(test, ok + 1, least);
-	/* Who was slowed down by a slower rate is not for long. */
+	/* A source that a slower rate slowed down is not slow for long. */
 	msleep(20);
 	KUNIT_EXPECT_EQ(test, open_from(tn, 1, 10), FT_ADMIT_OK);
 	/* With its rate forgiven, and no flow, a source is forgotten. */
@@ -415,7 +415,7 @@ static void no_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, open_from(tn, 1, 1), FT_ADMIT_OK);
 	set(test, tn, S(SRC_MAX), 5);
 	ft_faults = FT_FAULT_SOURCE;
-	/* Who is known needs no memory. */
+	/* A known source needs no memory. */
 	KUNIT_EXPECT_EQ(test, open_from(tn, 1, 2), FT_ADMIT_OK);
 	KUNIT_EXPECT_EQ(test, open_from(tn, 2, 2), FT_ADMIT_DROP);
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, ST(NOMEM)), 1);
@@ -494,7 +494,7 @@ static void race_with(struct kunit *test, bool recount)
 			    24 + get_random_u32() % 9);
 		msleep(20);
 	}
-	/* Who comes while flows are counted may be one too many. */
+	/* A flow that comes while flows are counted may be one too many. */
 	if (!recount)
 		KUNIT_EXPECT_EQ(test, atomic_read(&race.over), 0);
 	KUNIT_EXPECT_GT(test, atomic_read(&race.opened), 1000);

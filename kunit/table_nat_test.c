@@ -283,7 +283,7 @@ static void seen_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, census.n[FLOWTRACK_CLASS_CLOSING], 0);
 }
 
-/* Random operations, with a resize now and then, against who should have which key. */
+/* Random operations, with a resize now and then, against a list of each flow's keys. */
 static void random_twin(struct kunit *test)
 {
 	static const u32 sizes[] = { 64, 128, 512, 1024, 4096, 256, 64, 2048 };

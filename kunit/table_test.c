@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The table against a naive twin (a plain array of who is in), with resizes in
+ * The table against a naive twin (a plain array of what is in), with resizes in
  * the middle of everything.
  */
 #include <kunit/test.h>
@@ -396,7 +396,7 @@ static void resize_too_small(struct kunit *test)
 
 #define TWIN	6000
 
-/* Random operations, with a resize now and then, against who should be in. */
+/* Random operations, with a resize now and then, against what should be in. */
 static void random_twin(struct kunit *test)
 {
 	static const u32 sizes[] = { 64, 128, 512, 1024, 4096, 256, 64, 2048 };

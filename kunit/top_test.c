@@ -216,7 +216,7 @@ static u32 zipf(struct rnd_state *rnd, u32 n)
 	return prandom_u32_state(rnd) % (v + 1);
 }
 
-/* Who is greedy in nf_conntrack, and for what. */
+/* Which source is greedy in nf_conntrack, and for what. */
 #define GREEDY		7u
 #define GREEDY_PORT	9u
 
@@ -648,7 +648,7 @@ static void rates(struct kunit *test)
 				  (int)(600000 / report->window)), 1);
 	KUNIT_EXPECT_LE(test, abs((int)list->entry[1].rate -
 				  (int)(200000 / report->window)), 1);
-	/* Who holds most opened none. */
+	/* The source that holds most opened none. */
 	KUNIT_EXPECT_EQ(test, report->list[SOURCE][FLOWS].n, 3);
 	KUNIT_EXPECT_EQ(test, report->list[SERVICE][RATE].n, 2);
 	KUNIT_EXPECT_EQ(test, report->list[DEST][RATE].n, 1);
@@ -752,7 +752,7 @@ static void rings_end(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 100);
 
-	/* Who has no use for rates does not make the packet path pay for them. */
+	/* A reader that has no use for rates does not make the packet path pay for them. */
 	KUNIT_EXPECT_EQ(test, ft_top_sample(tn), 0);
 	KUNIT_EXPECT_NOT_NULL(test, rcu_dereference_raw(tn->top.report));
 	KUNIT_EXPECT_NULL(test, rcu_dereference_raw(tn->top.rings));
@@ -821,7 +821,7 @@ static void heavy_sources(struct kunit *test)
 	u32 i;
 
 	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_POLICY] = FLOWTRACK_POLICY_DROP;
-	/* Who tells of the watermark wants to know, too. */
+	/* A message about a watermark needs the answer, too. */
 	tn->set.v[FLOWTRACK_A_SETTINGS_WATERMARK_HIGH] = 0;
 	for (i = 0; i < 1000; i++) {
 		o.sport = i;
@@ -829,7 +829,7 @@ static void heavy_sources(struct kunit *test)
 		o.source = i % 5 == 1 ? 100 + i : i % 5;
 		KUNIT_ASSERT_EQ(test, open_flow(tn, &o), FT_ADMIT_OK);
 	}
-	/* Who fills nf_conntrack's table is not heavy in this one. */
+	/* A source that fills nf_conntrack's table is not heavy in this one. */
 	for (i = 0; i < 3000; i++) {
 		o.sport = i;
 		o.v6 = false;

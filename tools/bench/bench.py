@@ -543,7 +543,7 @@ class Bench:
         if self.wanted("expiry-told/udp4"):
             self.told(flows)
         if self.wanted(*FULL_KEPT):
-            # Who has been idle for a minute may be evicted.
+            # A flow that has been idle for a minute may be evicted.
             self.settle("udp4", flows)
             self.full_kept(flows)
         if self.wanted("flush/udp4"):

@@ -271,7 +271,7 @@ static void receive(struct lane *lane, unsigned int n)
 	}
 }
 
-/* Whoever frees or takes up a packet takes its conntrack away: a part of the cost. */
+/* The code that frees or takes up a packet takes its conntrack away: a part of the cost. */
 static u64 send_batch(const struct site *site, struct lane *lane,
 		      unsigned int n)
 {
@@ -295,7 +295,7 @@ static u64 send_batch(const struct site *site, struct lane *lane,
 	return ns;
 }
 
-/* Packets that did not come out were freed by whoever dropped them. */
+/* Packets that did not come out were freed where they were dropped. */
 static bool replace_lost(struct lane *lane, unsigned int n)
 {
 	lane->accepted += lane->back;
@@ -342,7 +342,7 @@ static void lane_run(struct lane *lane)
 		n = min_t(u64, run->packets - lane->done, BENCH_BATCH);
 		for (i = 0; i < n; i++) {
 			lane->batch[i]->dev = site->dev;
-			/* Whoever drops it must not free it; a receiver would copy it. */
+			/* A drop must not free it; a receiver would copy it. */
 			refcount_set(&lane->batch[i]->users, run->receive ? 1 : 2);
 			bench_skb_set(lane->batch[i], run,
 				      run->first + bench_pick(run, lane->done + i),

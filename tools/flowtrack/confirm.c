@@ -3,7 +3,7 @@
  * Settings on trial. A process of its own waits for the time to be up, so that
  * the terminal and the session that made the change may die of it. A file has
  * the settings of before, as show prints them; while it is there the trial goes
- * on. Who removes it, with the lock held, has decided: the confirmation, or the
+ * on. The one that removes it, with the lock held, has decided: the confirmation, or the
  * process that takes the settings back.
  */
 #include <errno.h>

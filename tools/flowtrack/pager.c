@@ -31,7 +31,7 @@ bool pager_wanted(const struct out *o, size_t lines)
 }
 
 /*
- * Whoever may run just this program with another user's rights shall not get a
+ * A user who may run just this program with another user's rights shall not get a
  * shell from the pager.
  */
 static bool with_foreign_rights(void)

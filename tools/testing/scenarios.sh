@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The scenarios: what happens to whom when a table fills, with nf_conntrack alone and with nf_flowtrack, on the stock
+# The scenarios: which clients are served when a table fills, with nf_conntrack alone and with nf_flowtrack, on stock
 # kernels in QEMU. Each file of scenarios/ is one; it has the number that nf_flowtrack must reach.
 #
 #   scenarios.sh [--update] [-k VERSION] [NAME...]

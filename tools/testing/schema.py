@@ -22,7 +22,7 @@ def load():
 
 
 def strict(node):
-    """The same schema, but for what may be added: whoever adds a member adds it to the schema."""
+    """The same schema, but for what may be added: a member that is added is added to the schema, too."""
     if isinstance(node, list):
         return [strict(value) for value in node]
     if not isinstance(node, dict):

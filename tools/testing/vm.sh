@@ -227,8 +227,8 @@ killed_by_emulator() {
 		END { exit !found }' "$1"
 }
 
-# Who changes the kernel's text waits for each other CPU to have seen it. On a busy host an emulated CPU may never answer,
-# and the kernel says so: a stall, in text_poke(). If a function of ours is in any of the traces, that may be what keeps
+# A CPU that changes the kernel's text waits for each other CPU to have seen it. On a busy host an emulated CPU may
+# never answer, and the kernel says so: a stall, in text_poke(). If a function of ours is in any of the traces, that may be what keeps
 # the other one, and the hang is ours.
 hung_in_emulator() {
 	[[ $(accel) = *thread=multi ]] && awk '

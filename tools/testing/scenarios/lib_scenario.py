@@ -227,7 +227,7 @@ class Clients:
         self.process.stdin.flush()
 
     def phase(self, name, seconds):
-        """New clients for so long; whoever came has been served or has given up at the end."""
+        """New clients for so long; at the end each of them has been served or has given up."""
         self.say("phase " + name)
         time.sleep(seconds)
         self.off()
@@ -368,7 +368,7 @@ class Play:
         return flowtrack_stats(machine) if self.flowtrack else conntrack_stats(machine)
 
     def measure(self, net, phase, seconds, floods, clients, full_within=8):
-        """New clients while a flood goes on: the figures of what happened to whom.
+        """New clients while a flood goes on: the figures of what happened to which clients.
 
         floods(): starts them, and returns {name: (process, packets it must send)}.
         """
@@ -462,7 +462,7 @@ class Checks:
                  slow and f"the machine is too slow: past all tables it took up to {control['ms_max']} ms")
 
     def bystanders(self, figures, phase):
-        """The numbers to reach, for all who have nothing to do with the flood."""
+        """The numbers to reach, for all clients that have nothing to do with the flood."""
         self.streams(figures)
         self.web(figures, phase)
         self.logins(figures, phase)

@@ -60,7 +60,7 @@ def _():
     net.forget()
     with Talk(net.c, net.r, "10.9.1.1", 3128, to=(Net.S[4], 80)) as talk:
         talk.alive()
-        equal(talk.peer[0], Net.C[4], "whom the proxy sees")
+        equal(talk.peer[0], Net.C[4], "the client that the proxy sees")
     with Talk(net.c, net.s, Net.S[4], 81) as talk:
         talk.alive()
     net.where((0, 1), "redirected", odport=80)
@@ -124,10 +124,10 @@ table inet filter {
     for family in FAMILIES:
         with Talk(net.c, net.s, Net.S[family], 80) as talk:
             talk.alive()
-            equal(talk.peer[0], Net.RS[family], "whom the server sees")
+            equal(talk.peer[0], Net.RS[family], "the client that the server sees")
         with Talk(net.c, net.s, Net.S[family], 81) as talk:
             talk.alive()
-            equal(talk.peer[0], Net.C[family], "whom the server sees")
+            equal(talk.peer[0], Net.C[family], "the client that the server sees")
     net.where((0, 2), "masqueraded", odport=80)
     net.where((2, 0), "not translated", odport=81)
     equal(net.counters()["invalid"], 0, "packets that were invalid")

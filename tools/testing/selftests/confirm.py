@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Settings on trial: they go back by themselves, whatever became of who set them, unless they are confirmed."""
+"""Settings on trial: unless confirmed, they go back by themselves, whatever became of the process that set them."""
 
 import os
 import pty

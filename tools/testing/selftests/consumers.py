@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Who reads nf_conntrack's table beside the hooks finds there what it finds without flowtrack, with no mark, no setting,
-and the ruleset unchanged: ct count and connlimit, flowtables, synproxy, tc's ctinfo and connmark, a bridge that tracks,
+"""A reader of nf_conntrack's table beside the hooks finds there what it finds without flowtrack, with no mark, no
+setting, and the ruleset unchanged: ct count and connlimit, flowtables, synproxy, tc's ctinfo and connmark, a bridge that tracks,
 labels, SO_ORIGINAL_DST. And what has gone needs nothing any more."""
 # TIMEOUT: 240
 

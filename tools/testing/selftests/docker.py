@@ -77,7 +77,7 @@ def _(net):
     net.forget()
     with Talk(net.c, net.web, WEB, 80, to=(Net.RC[4], 8080)) as talk:
         talk.alive()
-        equal(talk.peer[0], Net.C[4], "whom the container sees")
+        equal(talk.peer[0], Net.C[4], "the client that the container sees")
     with Talk(net.r, net.web, WEB, 80, to=(Net.RS[4], 8080)) as talk:
         talk.alive()
     net.where((0, 2), "connections", odport=8080)
@@ -89,7 +89,7 @@ def _(net):
     for proto in ("tcp", "udp"):
         with Talk(net.app, net.s, Net.S[4], 443, proto=proto) as talk:
             talk.alive()
-            equal(talk.peer[0], Net.RS[4], "whom the world sees")
+            equal(talk.peer[0], Net.RS[4], "the client that the world sees")
     net.app.run("ping", "-q", "-c", "1", "-W", "10", Net.S[4])
     net.where((0, 3), "connections")
 
@@ -112,7 +112,7 @@ def _(net):
     net.forget()
     with Talk(net.other, net.web, WEB, 80) as talk:
         talk.alive()
-        equal(talk.peer[0], OTHER, "whom the container sees")
+        equal(talk.peer[0], OTHER, "the client that the container sees")
     with Talk(net.web, net.r, "172.17.0.1", 53, proto="udp") as talk:
         talk.alive()
     net.where((2, 0), "connections")

@@ -29,7 +29,7 @@ table inet filter {
 	}
 }
 """
-# The ruleset of a router that takes up no connection in the middle: who is lost is lost.
+# The ruleset of a router that takes up no connection in the middle: a lost connection is lost.
 ROUTER = MASQUERADE + """
 table inet filter {
 	chain forward {

@@ -253,7 +253,7 @@ def _(site):
     site.traffic = Traffic(site)
     equal(len(site.traffic.streams), TOTAL, "connections")
     none_lost(site, site.a)
-    # From now on nobody is let in whom a gateway does not know.
+    # From now on a gateway lets in only what it knows.
     for gateway in (site.a, site.b):
         gateway.ns.nft("flush chain inet fw forward\nadd rule inet fw forward ct state established,related accept")
     busywait(60, lambda: site.b.knows() >= TOTAL, "B knows all connections")

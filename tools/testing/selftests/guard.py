@@ -66,7 +66,7 @@ def both(net):
 
 
 def watched(net):
-    """While there is room shadows are kept for those only who look at them, for ten seconds."""
+    """While there is room, shadows are kept only for requests that look at them, for ten seconds."""
     net.r.tool("list", "guarded")
 
 
@@ -246,7 +246,7 @@ def _(net):
     equal(full_lines(net), [], "lines")
 
 
-@case("reserved entries: no flow may be evicted, but who has the mark gets through the NAT", only="flowtrack")
+@case("reserved entries: no flow may be evicted, but a client that has the mark gets through the NAT", only="flowtrack")
 def _(net):
     fresh(net, full_policy="drop", reserved=10, reserved_mark=0x22, reserved_mask=0xff)
     net.r.nft("table inet admin { chain pre { type filter hook prerouting priority raw; tcp dport 22 "
@@ -424,7 +424,7 @@ def _(net):
     equal(tool("get", "tcp", *words)["id"], flow["id"], "flow by the tuple of its answers")
     line = [x for x in net.r.tool("-o", "list")[1].splitlines() if f" sport={sport} dport={dport} " in x]
     check(len(line) == 1 and f" reply-dst={Net.RS[4]} " in line[0] and " tracker=guarded " in line[0], str(line))
-    # Who inside is that, as the world outside sees it?
+    # Which host inside is that, as the world outside sees it?
     outside = ("reply-dst", Net.RS[4], "reply-dport", str(far[0].peer[1]))
     equal([f["id"] for f in tool("list", "tcp", *outside)], [flow["id"]], "flow by where its answers go")
     equal(int(net.r.tool("count", "tcp", "reply-src", Net.S[4], "reply-sport", str(dport), *outside)[1]), 1, "count")
@@ -570,7 +570,7 @@ def _(net):
     # Where they are sent to, whatever NAT makes of it.
     equal([(s["address"], s["flows"], s["guarded"]) for s in top["destination"]],
           [(Net.S[4], 126, 126), (Net.S[6], 30, 30), (Net.RC[4], 24, 0)], "destinations")
-    # Who opens most: births of both kinds.
+    # The source that opens most: births of both kinds.
     end = time.monotonic() + 20
     while True:
         ask(greedy, Net.S[4], 53, 12)

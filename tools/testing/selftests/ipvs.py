@@ -56,7 +56,7 @@ def serve(net, family, how, listen_at=None):
                 except TimeoutError:
                     continue
                 with peer:
-                    equal(seen, Net.C[family], "whom the real server sees")
+                    equal(seen, Net.C[family], "the client that the real server sees")
                     peer.settimeout(10)
                     for _ in range(5):
                         sock.sendall(b"question")

@@ -72,7 +72,7 @@ def setup():
 
 
 def call(net, client, addr, port):
-    """(which pod answered, whom it saw)"""
+    """(which pod answered, the client that it saw)"""
     with connect(client, addr, port) as sock:
         ready = select.select(list(net.servers.values()), [], [], 10)[0]
         check(ready, f"no pod was called at {addr}:{port}")
@@ -87,7 +87,7 @@ def call(net, client, addr, port):
 
 
 def both(net, client, addr, port):
-    """Call until both pods have answered; {pod: whom it saw}, calls"""
+    """Call until both pods have answered; {pod: the client that it saw}, calls"""
     answers = {}
     for n in range(1, 31):
         name, seen = call(net, client, addr, port)
@@ -101,7 +101,7 @@ def both(net, client, addr, port):
 def _(net):
     net.forget()
     answers, n = both(net, net.pods["a"], CLUSTER, 80)
-    equal(answers, {"a": "10.9.3.1", "b": PODS["a"]}, "whom the pods see")
+    equal(answers, {"a": "10.9.3.1", "b": PODS["a"]}, "the clients that the pods see")
     net.where((0, n), "calls")
 
 
@@ -117,14 +117,14 @@ def _(net):
 def _(net):
     net.forget()
     answers, n = both(net, net.c, Net.RC[4], 30080)
-    equal(answers, {"a": "10.9.3.1", "b": "10.9.4.1"}, "whom the pods see")
+    equal(answers, {"a": "10.9.3.1", "b": "10.9.4.1"}, "the clients that the pods see")
     net.where((0, n), "calls")
 
 
 @case("pod to pod, and pod to the world: nothing to translate, flowtrack's")
 def _(net):
     net.forget()
-    equal(call(net, net.pods["a"], PODS["b"], ENDPOINT), ("b", PODS["a"]), "who answered, whom it saw")
+    equal(call(net, net.pods["a"], PODS["b"], ENDPOINT), ("b", PODS["a"]), "which pod answered, the client that it saw")
     with Talk(net.pods["b"], net.s, Net.S[4], 443) as talk:
         talk.alive()
     net.where((2, 0), "connections")

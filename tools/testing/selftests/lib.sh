@@ -227,7 +227,7 @@ start() {
 	started=$!
 }
 
-# listening PID PROTOCOL(t|u) PORT: on IPv6 in the namespace of a process. Without starting a program: whoever waits
+# listening PID PROTOCOL(t|u) PORT: on IPv6 in the namespace of a process. Without starting a program: a test that waits
 # must not take the processor from the server.
 listening() {
 	local port address state

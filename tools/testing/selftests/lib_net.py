@@ -104,7 +104,7 @@ class Net:
                      for flows in (ours, theirs))
 
     def where(self, wanted, what, **want):
-        """Who tracks the flows: (here, in nf_conntrack). Without flowtrack all are nf_conntrack's."""
+        """Where the flows are: (here, in nf_conntrack). Without flowtrack all are nf_conntrack's."""
         try:
             equal(self.tracked(**want), wanted if FLOWTRACK else (0, sum(wanted)),
                   f"{what}: flows here and in nf_conntrack")
@@ -113,7 +113,7 @@ class Net:
 
 
 def listening(ns, proto, port):
-    """Is there a socket that waits for whoever comes?"""
+    """Is there a socket that waits for any client?"""
     state = "0A" if proto == "tcp" else "07"
     for path in (f"/proc/thread-self/net/{proto}", f"/proc/thread-self/net/{proto}6"):
         with ns, open(path) as f:
@@ -159,7 +159,7 @@ def connect(ns, addr, port, proto="tcp", timeout=10, source=None):
 class Talk:
     """A connection that stays: open, between two sockets of this process. The server answers what it hears.
 
-    peer: whom the server sees; local: what it was called by.
+    peer: the client that the server sees; local: what it was called by.
     """
 
     all = []
@@ -201,7 +201,7 @@ class Talk:
                 equal(self.read(self.near, size), data, "what the client heard")
             else:
                 heard, peer = self.listener.recvfrom(65536)
-                equal((heard, peer[:2]), (data, self.peer), "what the server heard, from whom")
+                equal((heard, peer[:2]), (data, self.peer), "what the server heard, from where")
                 self.listener.sendto(data, self.peer)
                 equal(self.near.recv(65536), data, "what the client heard")
         except OSError as e:

@@ -56,7 +56,7 @@ def _(net):
     all_alive(old, "with NAT")
     new = talks(net, 81)
     all_alive(old + new, "old and new")
-    equal([t.peer[0] for t in old + new], [Net.C[4], Net.C[6], Net.RS[4], Net.RS[6]], "whom the server sees")
+    equal([t.peer[0] for t in old + new], [Net.C[4], Net.C[6], Net.RS[4], Net.RS[6]], "the client that the server sees")
     net.where((2, 0), "old", odport=80)
     net.where((0, 2), "new", odport=81)
 
@@ -68,7 +68,7 @@ def _(net):
     net.r.nft("flush chain inet nat post")
     new = talks(net, 81)
     all_alive(old + new, "without the rule")
-    equal([t.peer[0] for t in old + new], [Net.RS[4], Net.RS[6], Net.C[4], Net.C[6]], "whom the server sees")
+    equal([t.peer[0] for t in old + new], [Net.RS[4], Net.RS[6], Net.C[4], Net.C[6]], "the client that the server sees")
     net.where((0, 2), "old", odport=80)
     net.where((2, 0), "new", odport=81)
 
@@ -96,7 +96,7 @@ def _(net):
     for command in ("iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy"):
         net.r.run(command, "-t", "nat", "-D", "POSTROUTING", "-o", "rs", "-j", "MASQUERADE")
     all_alive(old + new, "without the rules")
-    equal([t.peer[0] for t in old + new], [Net.C[4], Net.C[6], Net.RS[4], Net.RS[6]], "whom the server sees")
+    equal([t.peer[0] for t in old + new], [Net.C[4], Net.C[6], Net.RS[4], Net.RS[6]], "the client that the server sees")
 
 
 @case("NAT is unloaded: untranslated connections go on")

@@ -47,7 +47,7 @@ def make(ns, family, proto, addr):
 
 
 class Echo:
-    """A server that says what it heard, to whom it was from."""
+    """A server that says what it heard, to the client that sent it."""
 
     def __init__(self, ns, family, port, protocols=("tcp", "udp")):
         self.socks = {proto: make(ns, family, proto, (Net.S[family], port)) for proto in protocols}

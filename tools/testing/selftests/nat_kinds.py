@@ -100,7 +100,7 @@ def setup():
 
 
 def kinds(net, f):
-    """(what, client, server, where it listens, what the client calls, whom the server sees)"""
+    """(what, client, server, where it listens, what the client calls, the client that the server sees)"""
     c, s, r = net.c, net.s, net.r
     return (("masquerade", c, s, (Net.S[f], 1001), None, Net.RS[f]),
             ("snat", c, s, (Net.S[f], 1002), None, EXTRA[f]),
@@ -156,7 +156,7 @@ for name in BACKENDS:
     backend_cases(name)
 
 
-@case("ping through masquerade: the answer comes back to who asked")
+@case("ping through masquerade: the answer comes back to the host that asked")
 def _(net):
     net.reset("table inet nat {\n\tchain post {\n\t\ttype nat hook postrouting priority 100\n\t\toif rs masquerade\n\t}\n}")
     for f in FAMILIES:

@@ -57,7 +57,7 @@ def state(packet):
 
 
 def good_checksums(packet):
-    """Whoever receives the packet would take it."""
+    """A receiver of the packet would take it."""
     proto, l4 = l4_of(packet)
     if packet[0] >> 4 == 4 and checksum(packet[:(packet[0] & 15) * 4]):
         return False

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What gives way when the table fills: idle flows, in what order, and what is kept for whom."""
+"""What gives way when the table fills: idle flows, in what order, and which places are kept."""
 
 from lib import *
 

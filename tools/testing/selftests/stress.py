@@ -87,7 +87,7 @@ def _(seen):
           f"not longer than {quantile(big['sections'], 0.5)}")
     check(big["big_lookups"] > 1000 and sum(big["sections"]) > BIG["buckets"], f"results: {big}")
     equal(big["big_missed"], 0, f"results: {big}")
-    # Moving it takes seconds here: whoever had to wait for all of it would wait longer than that, on a slow machine as well.
+    # Moving it takes seconds here: a thread that had to wait for all of it would wait for longer, on a slow machine as well.
     check(big["big_gap_us"] < min(500000 * SLOW, 1000 * (big["big_up_ms"] + big["big_down_ms"]) / 2), f"results: {big}")
 
 

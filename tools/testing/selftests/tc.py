@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Who asks for conntracks behind POST_ROUTING without a need for nf_conntrack's table: the flow classifier of tc, which
-is what a shaper tells hosts behind NAT by, and cake. And who cannot ask: rules of the netdev family."""
+"""What asks for conntracks behind POST_ROUTING and does not need nf_conntrack's table: the flow classifier of tc, which
+is what a shaper tells hosts behind NAT by, and cake. And what cannot ask: rules of the netdev family."""
 
 import re
 

@@ -184,7 +184,7 @@ def kernel_memory():
         return next(int(line.split()[1]) for line in f if line.startswith("kernel "))
 
 
-@case("memory: flows are charged to the control group of who made the namespace", only="flowtrack")
+@case("memory: flows are charged to the control group of the process that made the namespace", only="flowtrack")
 def _():
     fresh("total_max=400000", "max=40000")
     write("/sys/fs/cgroup/cgroup.subtree_control", "+memory")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Each processor opens and ends flows of two sources as fast as it can; a source
- * may have one. Who is granted one raises a count, and lowers it before the flow
+ * may have one. A thread that is granted one raises a count, and lowers it before the flow
  * ends: a count above one is a limit that was not kept. A source is forgotten
  * with its only flow, so that records come and go all the time, too.
  */

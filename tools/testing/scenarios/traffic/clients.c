@@ -575,7 +575,7 @@ static void obey(const char *line)
 	} else if (!strcmp(line, "off")) {
 		if (phase >= 0)
 			phases[phase].end = now();
-		/* Who has begun may end. */
+		/* A connection that has begun may end. */
 		phase = -1;
 		while (has_time_limit())
 			turn_round(10);

@@ -49,7 +49,7 @@ void catch_signals(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 
-	/* No SA_RESTART: whoever waits is to wake up. */
+	/* No SA_RESTART: a thread that waits is to wake up. */
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
@@ -59,7 +59,7 @@ void many_files(void)
 {
 	struct rlimit limit = { MANY_FILES, MANY_FILES };
 
-	/* Who is not root gets what there is. */
+	/* Without root's rights the process gets what there is. */
 	if (setrlimit(RLIMIT_NOFILE, &limit) &&
 	    !getrlimit(RLIMIT_NOFILE, &limit)) {
 		limit.rlim_cur = limit.rlim_max;
