@@ -5,6 +5,7 @@
 
 #include "ft_kunit.h"
 #include "track/enable.h"
+#include "track/family.h"
 #include "track/hooks.h"
 
 #define BOTH	(FT_HOOKS_IPV4 | FT_HOOKS_IPV6)

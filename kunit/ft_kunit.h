@@ -16,6 +16,7 @@
 #include <net/checksum.h>
 #include <net/ip.h>
 
+#include "base/limits.h"
 #include "control.h"
 #include "guard/watch.h"
 #include "main.h"

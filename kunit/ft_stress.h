@@ -51,6 +51,7 @@ struct ft_stress {
 	atomic_t missed, unseen, early, twins, left;
 };
 
+#ifdef CONFIG_NF_FLOWTRACK_KUNIT
 /* Filters of a table that do not say what they must. */
 static inline u32 ft_stress_stale(struct ft_table *table)
 {
@@ -61,6 +62,7 @@ static inline u32 ft_stress_stale(struct ft_table *table)
 	rcu_read_unlock();
 	return stale;
 }
+#endif
 
 static inline void ft_stress_key(struct ft_key *key, u32 i)
 {

@@ -1192,7 +1192,8 @@ static void level(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_talk_gauge(talk, FLOWTRACK_A_STATS_FLOWS_FILL), 500);
 	KUNIT_EXPECT_EQ(test, ft_talk_gauge(talk, FLOWTRACK_A_STATS_FLOWS_EMBRYONIC), 8);
 	KUNIT_EXPECT_EQ(test, ft_talk_gauge(talk, FLOWTRACK_A_STATS_FLOWS_ASSURED), 0);
-	KUNIT_EXPECT_EQ(test, ft_talk_gauge(talk, FLOWTRACK_A_STATS_CONNTRACK_MAX), nf_conntrack_max);
+	KUNIT_EXPECT_EQ(test, ft_talk_gauge(talk, FLOWTRACK_A_STATS_CONNTRACK_MAX),
+			nf_conntrack_max);
 	v[FLOWTRACK_A_SETTINGS_RESERVED] = 0;
 	v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = max;
 	ft_talk_flush(talk);

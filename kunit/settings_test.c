@@ -2,6 +2,7 @@
 #include <linux/netlink.h>
 #include <linux/prandom.h>
 
+#include "base/limits.h"
 #include "ft_kunit.h"
 #include "track/hooks.h"
 

@@ -13,6 +13,7 @@
 #include <linux/workqueue.h>
 
 #include "base/fault_inject.h"
+#include "base/limits.h"
 #include "ft_stress.h"
 #include "flow/table.h"
 

@@ -12,8 +12,6 @@
 #include <linux/nf_flowtrack.h>
 #include <linux/types.h>
 
-#include "base/limits.h"
-
 struct ft_net;
 struct netlink_ext_ack;
 

@@ -29,7 +29,6 @@
 #include <linux/nf_flowtrack.h>
 #include <linux/types.h>
 
-#include "base/limits.h"
 #include "flow/flow.h"
 
 #define FT_SLOTS		7		/* slots in a bucket line */

@@ -5,8 +5,6 @@
 #ifndef _FT_TRACK_HOOKS_H
 #define _FT_TRACK_HOOKS_H
 
-#include "track/family.h"
-
 struct ft_net;
 
 int ft_hooks_init(struct ft_net *tn);

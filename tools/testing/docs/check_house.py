@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The house itself: the map in architecture.rst against the files that there are, headers that are used and not included,
-functions that are too long, and circles among the tool's files."""
+"""The house itself: the map in architecture.rst against the files that there are; headers that are used and not included, or
+included and not used; functions that are too long, or of one name in two files; the places where CONTRIBUTING.md says
+that a change begins; and circles among the tool's files."""
 
 import collections
 import glob
@@ -11,6 +12,7 @@ import re
 from common import check, code, finish, read
 
 DOC = "Documentation/architecture.rst"
+GUIDE = "Documentation/CONTRIBUTING.md"
 LONGEST = 80
 
 
@@ -79,6 +81,47 @@ def check_includes():
     check("kmod includes what it calls", problems if len(declared) > 300 else problems + [f"only {len(declared)} declared"])
 
 
+def defined(name):
+    """What a header of ours gives to those that include it."""
+    text = code(name)
+    patterns = (r"^#define (\w+)", r"\b(?:struct|enum|union) (\w+) {", r"^(?!\s|#)[\w \t*]*?\b(\w+)\s*\(", r"^\t(FT_\w+)\b",
+                r"\bextern [^;]*?\b(\w+)(?:\[[^;]*)?;", r"\btypedef [^;]*\(\*(\w+)\)")
+    return {word for p in patterns for word in re.findall(p, text, re.M)}
+
+
+def check_needless():
+    """trace.h defines its functions by macros of the kernel's."""
+    headers = {os.path.relpath(h, "kmod"): defined(h) for h in files("*.h", "kmod") if not h.endswith("/trace.h")}
+    problems = []
+    for name in files("*.[ch]", "kmod"):
+        words = set(re.findall(r"\w+", re.sub(r"^#include.*", "", code(name), flags=re.M)))
+        own = os.path.relpath(name, "kmod")[:-2] + ".h"
+        problems += [f"{name}: nothing of {h} is used" for h in sorted(included(name)) if h != own and h in headers
+                     and not headers[h] & words]
+    check("kmod includes nothing that it does not use", problems if len(headers) > 60 else problems + [f"only {len(headers)} headers"])
+
+
+def check_names():
+    """A backtrace, a tracer and grep know a static function by its name alone."""
+    homes = collections.defaultdict(list)
+    for name in files("*.c", "kmod"):
+        for f in set(re.findall(r"^(?:static )(?!inline)[\w \t*]*?\b(\w+)\([^;{]*?\)(?:\s+__\w+\(\w+\))?\n\{", code(name), re.M)):
+            homes[f].append(name)
+    problems = [f"{f}(): in {' and '.join(found)}" for f, found in sorted(homes.items()) if len(found) > 1]
+    check("no two static functions of kmod have one name", problems if len(homes) > 500 else problems + [f"only {len(homes)} found"])
+
+
+def check_errands():
+    """The table of CONTRIBUTING.md: each function stands in one of the files of its row."""
+    rows = re.findall(r"^\| [^|`]+\| (`kmod/[^|]+)\| ([^|]+)\|$", read(GUIDE), re.M)
+    problems = []
+    for files_, functions_ in rows:
+        text = "\n".join(code(f) if os.path.exists(f) else "" for f in re.findall(r"`(\S+?)`", files_))
+        problems += [f"{f}() is not in {files_.strip()}" for f in re.findall(r"`(\w+)\(\)`", functions_)
+                     if not re.search(rf"^(?!\s|static|#)[\w \t*]*\b{f}\([^;{{]*?\)\n\{{", text, re.M)]
+    check(f"what {GUIDE} says where to begin at is there", problems if len(rows) >= 10 else problems + [f"only {len(rows)} rows"])
+
+
 def circle(edges):
     """A way from a file back to it, or []."""
     state = {}
@@ -126,6 +169,9 @@ def main():
         check(f"{DOC} has every file of {root}/", mapped(root))
     check_length()
     check_includes()
+    check_needless()
+    check_names()
+    check_errands()
     check_tool_circles()
     finish()
 

@@ -16,6 +16,7 @@
 #include <linux/prandom.h>
 #include <linux/timekeeping.h>
 
+#include "base/limits.h"
 #include "big.h"
 #include "clock.h"
 #include "ft_stress.h"

@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "base/limits.h"
 #include "net.h"
 #include "policy/source.h"
 #include "sources.h"
