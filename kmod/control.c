@@ -27,8 +27,8 @@
 #define A(name)		FLOWTRACK_A_SETTINGS_##name
 
 /*
- * As nf_conntrack_max, see nf_conntrack_init_start(): an administrator's idea
- * of how many flows a machine takes holds on.
+ * As nf_conntrack_max, see nf_conntrack_init_start(): an administrator knows that number
+ * for a machine.
  */
 static u32 max_by_memory(void)
 {
@@ -97,7 +97,7 @@ u32 ft_settings_get(struct ft_net *tn, unsigned int attr)
 	}
 }
 
-/* What the table would refuse anyway, but with the reason. */
+/* The table would refuse it, too, but without the reason. */
 static int check_memory(struct ft_net *tn, u32 buckets,
 			struct netlink_ext_ack *extack)
 {
@@ -165,7 +165,7 @@ static u32 will_be(const struct ft_net *tn, const struct ft_settings *wanted,
 	return which & BIT_ULL(attr) ? wanted->v[attr] : tn->set.v[attr];
 }
 
-/* What each may be depends on the other; 0 is off. */
+/* The range of each of the two depends on the other one; 0 is off. */
 static int check_pairs(const struct ft_net *tn,
 		       const struct ft_settings *wanted, u64 which,
 		       unsigned int *bad, struct netlink_ext_ack *extack)
@@ -250,7 +250,7 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 	if (err)
 		return err;
 
-	/* What can fail comes first: the rest can't. */
+	/* Steps that can fail come first. */
 	*bad = A(SRC_MAX);
 	err = prepare_sources(tn, wanted, which, &sources);
 	if (err) {
@@ -291,7 +291,7 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 	return 0;
 
 err_buckets:
-	/* As before, if the memory is still there; else bigger than before. */
+	/* Give the table its former size, if there is the memory; else it stays larger. */
 	if (which & BIT_ULL(A(BUCKETS)))
 		apply_buckets(tn, buckets, NULL);
 err_sources:
@@ -368,7 +368,7 @@ int ft_settings_set(struct ft_net *tn, unsigned int attr, u32 value,
 	unsigned int bad;
 	int err;
 
-	/* Nothing that does not exist has a bit. */
+	/* A setting that does not exist has no bit. */
 	err = ft_settings_check(tn, attr, value, extack);
 	if (err)
 		return err;

@@ -344,7 +344,7 @@ static void __net_exit ft_net_exit(struct net *net)
 	struct ft_net *tn = ft_pernet(net);
 
 	ft_hooks_exit(tn);
-	/* What its timers store goes into the table. */
+	/* Its timers store marks into the table: so the table goes later. */
 	ft_pool_net_exit(tn);
 	/* Its work gives back what sources count; top looks at its shadows. */
 	ft_guard_stop(tn);

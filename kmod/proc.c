@@ -111,7 +111,7 @@ static void *at_cpu(loff_t *pos)
 		if (!cpu_possible(cpu))
 			continue;
 		*pos = cpu + 1;
-		/* Of no meaning but its number: not NULL, not the token. */
+		/* Only the number means something: neither NULL nor the token. */
 		return (void *)(cpu + 2UL);
 	}
 	return NULL;

@@ -109,7 +109,10 @@ static bool is_same(const struct ft_follow_seen *seen, const struct net *net)
 	       !memcmp(&seen->proto, &net->ct.nf_ct_proto, sizeof(seen->proto));
 }
 
-/* What has changed since it was seen, and those of @anyway. */
+/*
+ * The settings that have changed since they were last seen, and those of
+ * @anyway.
+ */
 static void take(struct ft_follow *follow, struct ft_settings *set,
 		 const struct ft_follow_seen *now, u64 anyway)
 {

@@ -42,7 +42,7 @@ void ft_notify_unregister(const struct ft_notifier *n)
 		RCU_INIT_POINTER(family_notifier, NULL);
 	else
 		RCU_INIT_POINTER(ctnetlink_notifier, NULL);
-	/* Each CPU that saw the listener there has sent what it had. */
+	/* Each CPU that saw the notifier has finished its message. */
 	synchronize_net();
 }
 EXPORT_SYMBOL_NS_GPL(ft_notify_unregister, FT_SYMBOL_NS);

@@ -41,7 +41,10 @@ static struct workqueue_struct *tenants_wq;
 /* Nanoseconds of rest that are due; touched by the work of tenants_wq only. */
 static u64 rest_due;
 
-/* A tenant may have made others inside of the first, and be another user in them. */
+/*
+ * A tenant may have made further user namespaces inside the first one, and be another user
+ * in them.
+ */
 static kuid_t owner_of(const struct user_namespace *user_ns)
 {
 	while (user_ns->parent != &init_user_ns)

@@ -36,7 +36,7 @@ bool ft_tenant_may_log(const struct net *net);
 struct mem_cgroup *ft_tenant_charge(struct mem_cgroup *memcg);
 void ft_tenant_uncharge(struct mem_cgroup *memcg, struct mem_cgroup *outer);
 
-/* What is allocated for a namespace: is anybody charged? */
+/* Allocation flags for a namespace's memory: is a control group charged for it? */
 static inline gfp_t ft_tenant_gfp(const struct mem_cgroup *memcg, gfp_t gfp)
 {
 	return memcg ? gfp | __GFP_ACCOUNT : gfp;

@@ -201,7 +201,7 @@ static bool set_word(struct ft_shadow *shadow, u32 bits, u32 seen)
 	u32 old = READ_ONCE(shadow->word);
 	u32 word = bits | (seen & FT_SHADOW_SEEN) | (old & FT_SHADOW_SOURCE);
 
-	/* If another one was faster, that is as good. */
+	/* If another CPU was faster, the result is the same. */
 	return old != word && cmpxchg(&shadow->word, old, word) == old &&
 	       ft_shadow_class(old) == FLOWTRACK_CLASS_EMBRYONIC &&
 	       ft_shadow_class(word) == FLOWTRACK_CLASS_ASSURED;

@@ -1137,7 +1137,7 @@ static bool visit_expired(struct ft_flow *flow, u64 *p, u64 slot)
 	if (ft_flow_left(flow, ft_now()) <= 0)
 		return true;
 	renewed = slot_make(slot_index(slot), slot_tag(slot), slot_hint(flow));
-	/* The CPU that changed the slot meanwhile knows better. */
+	/* Another CPU has changed the slot meanwhile, and what it wrote is newer. */
 	if (renewed != slot)
 		cmpxchg64(p, slot, renewed);
 	return false;
@@ -1199,7 +1199,7 @@ static void bucket_trim(struct visit *visit, struct array *array,
 	if (last == bucket || !line_empty(last))
 		return;
 	do {
-		/* No memory to free memory: the next scan may have some. */
+		/* There is no memory for the list of lines to free: the next scan tries again. */
 		if (!visit->trash)
 			visit->trash = kzalloc(sizeof(*visit->trash),
 					       GFP_ATOMIC | __GFP_NOWARN);
@@ -1507,7 +1507,7 @@ static struct array *array_create(u32 buckets, gfp_t gfp)
 	struct array *array;
 	u64 need, have;
 
-	/* Before anything is allocated: others must not be squeezed out. */
+	/* This is checked before anything is allocated: other users of memory must not suffer. */
 	if (ft_should_fail(FT_FAULT_ARRAY) || !ft_table_fits(buckets, &need, &have))
 		return NULL;
 	array = kzalloc(sizeof(*array), gfp);
@@ -1706,7 +1706,7 @@ static void spare_fill(struct spare *spare, unsigned int n)
 	struct bucket *line;
 
 	while (spare->n < n) {
-		/* 64 bytes: not worth a way out of a half-done resize. */
+		/* An allocation of 64 bytes: not worth a way out of a half-done resize. */
 		line = kmem_cache_alloc(line_cache, GFP_KERNEL | __GFP_NOFAIL);
 		line->head = (unsigned long)spare->line;
 		spare->line = line;

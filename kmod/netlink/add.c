@@ -63,7 +63,7 @@ static int check_state(struct genl_info *info, u8 l4proto, u8 state, bool replie
 		return FT_NETLINK_BAD(info->extack, info->attrs[A(STATE)],
 				      "the protocol has no such state");
 	if (ft_l4_stateful(l4proto)) {
-		/* NONE is where a first packet comes from, no flow is there. */
+		/* NONE is the state before the first packet: no flow is in it. */
 		if (!state)
 			return FT_NETLINK_BAD(info->extack, info->attrs[A(STATE)],
 					      "no flow is in state none");
@@ -139,7 +139,7 @@ static int read_start(struct genl_info *info, struct ft_birth *birth)
 					      "starts in the future");
 		age = now - start;
 	}
-	/* May be before the boot, and then wraps: only differences count. */
+	/* A start before the boot wraps around: only differences count. */
 	birth->born = ktime_get_boottime_ns() - age;
 	if (!ft_l4_stateful(birth->key.l4proto))
 		birth->proto.stream.since = ft_now() -

@@ -115,7 +115,7 @@ static u32 sequence(const struct ft_net *tn)
 	return ft_table_generation(tn->table) | BIT(31);
 }
 
-/* What is wanted? Before the first message. */
+/* Read the request, before the first message. */
 static int begin(struct ft_net *tn, struct netlink_callback *cb)
 {
 	struct nlattr **attrs = genl_info_dump(cb)->attrs;
@@ -130,7 +130,7 @@ static int begin(struct ft_net *tn, struct netlink_callback *cb)
 		dump->filter = kmalloc(sizeof(*dump->filter), GFP_KERNEL);
 		if (!dump->filter)
 			return -ENOMEM;
-		/* On error, too, it is freed by done. */
+		/* The callback done frees it, on error, too. */
 		err = ft_filter_parse(dump->filter, nest, cb->extack);
 		if (err)
 			return err;

@@ -99,7 +99,7 @@ static int put_times(struct sk_buff *skb, const struct ft_net *tn,
 {
 	s32 left = max(ft_flow_left(flow, ft_now()), 0);
 	u64 now = ktime_get_boottime_ns();
-	/* Born on another CPU a moment ago: no age yet. */
+	/* Another CPU has entered the flow a moment ago: it has no age yet. */
 	u64 age = max_t(s64, now - flow->born, 0);
 	int err;
 

@@ -33,7 +33,7 @@ static const struct {
 	[FT_FILTER_EITHER] = { A(HOST), A(HOST_PREFIX), A(PORT_MIN), A(PORT_MAX) },
 };
 
-/* Those of parts are other bits than ft_filter.given has. */
+/* The bits of parts are other ones than those of ft_filter.given. */
 static_assert(A(PORT_MAX) < 32);
 
 static int check_address(const struct nlattr *attr,
@@ -288,7 +288,7 @@ static int parse_part(struct ft_filter *filter, const struct nlattr *nest, u8 li
 				      "the tracker is that of the whole filter");
 	part->list = list;
 	err = parse_terms(part, tb, nest, extack);
-	/* Whatever it is an exception from, nothing would be left. */
+	/* An exception that every flow matches would leave nothing. */
 	if (!err && !part->given)
 		return FT_NETLINK_BAD(extack, nest, "every flow matches this part");
 	return err;
@@ -447,7 +447,7 @@ static bool match_terms(const struct ft_filter *filter, const struct ft_flow6 *c
 	unsigned int orig = !!(word & FT_FLOW_ORIG_HI);
 	unsigned int back = reply ? !!(atomic_read(&reply->f.word) & FT_FLOW_ORIG_HI) : !orig;
 	u32 given = filter->given;
-	/* Born on another CPU a moment ago: no age yet. */
+	/* Another CPU has entered the flow a moment ago: it has no age yet. */
 	u64 age = max_t(s64, now - copy->f.born, 0);
 
 	if (given & GIVEN(L4PROTO) && copy->f.key.l4proto != filter->l4proto)

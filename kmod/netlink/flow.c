@@ -69,8 +69,8 @@ static int find_key(struct ft_net *tn, struct genl_info *info,
 		return not_found(info);
 	found->gen = READ_ONCE(found->flow->gen);
 	/*
-	 * If that is the generation of a successor, the key is its key, too:
-	 * looked at again after the generation was read.
+	 * If that is the generation of a successor, the key is the successor's, too. So the
+	 * key is compared again after the generation was read.
 	 */
 	smp_rmb();
 	return ft_flow_matches(found->flow, key) ? 0 : not_found(info);
@@ -315,7 +315,7 @@ int ft_netlink_flow_del(struct sk_buff *skb, struct genl_info *info)
 	err = check_selector(info, true);
 	if (err)
 		return err;
-	/* First, so that nothing ends that can't be told. */
+	/* Allocate the reply first: no flow shall end if the answer can't say so. */
 	msg = ft_netlink_reply(info, nla_total_size(sizeof(u32)), &hdr);
 	if (!msg)
 		return -ENOMEM;

@@ -231,7 +231,10 @@ static int each_shadow(struct ft_net *tn, ft_shadow_fn fn, void *arg, bool once)
 		rcu_read_unlock();
 		if (more == -EAGAIN && once)
 			return more;
-		/* Being resized, maybe by what is dropped here: go again. */
+		/*
+		 * The hash table is being resized, maybe because of shadows dropped here:
+		 * begin again.
+		 */
 		if (more == -EAGAIN)
 			schedule_timeout_killable(1);
 		cond_resched();

@@ -23,7 +23,7 @@
 #include "policy/adaptive.h"
 #include "policy/top.h"
 
-/* This is not counted, but true of the whole namespace now. */
+/* No counters, but numbers of the whole namespace as it is now. */
 static bool is_gauge(unsigned int attr)
 {
 	return (attr >= FLOWTRACK_A_STATS_ADAPTIVE_CLOSING &&
@@ -43,7 +43,7 @@ static void read_classes(struct ft_net *tn, struct ft_stats *stats)
 	struct ft_census guarded = {};
 	unsigned int i;
 
-	/* Without memory for it nothing is known of the classes. */
+	/* Without memory for a sample the classes are not known. */
 	if (stats->v[FLOWTRACK_A_STATS_GUARDED] && !ft_top_sample(tn)) {
 		rcu_read_lock();
 		ft_top_census(&rcu_dereference(tn->top.report)->guarded, &guarded);

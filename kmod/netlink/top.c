@@ -102,7 +102,7 @@ int ft_netlink_put_top_entry(struct sk_buff *skb, unsigned int attr,
 		part = flows;
 		whole = (u64)report->own.total + report->guarded.total;
 	}
-	/* Rounded, parts may come to more than the whole. */
+	/* Rounded parts may add up to more than the whole. */
 	part = whole ? min_t(u64, div64_u64(part * 1000, whole), 1000) : 0;
 	if (!nest || put_top_key(skb, report, &entry->key, kind) ||
 	    nla_put_u32(skb, E(FLOWS), flows) ||

@@ -79,7 +79,7 @@ void ft_loan_update(struct ft_loan *loan, u32 lent, u32 unanswered, u32 room)
 	int now = atomic_read(&loan->lent);
 
 	WRITE_ONCE(loan->limit, share - min(share, others));
-	/* Some may have been paid back since it was counted. */
+	/* Some loans may have been paid back since the count. */
 	do {
 		if (!gone)
 			break;

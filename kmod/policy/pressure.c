@@ -32,7 +32,7 @@ static enum ft_rank rank_answered(const struct ft_newcomer *newcomer,
 	    candidate->idle > ft_adaptive_floor(candidate->class))
 		return candidate->class == FLOWTRACK_CLASS_REPLIED ?
 		       FT_RANK_IDLE_REPLIED : FT_RANK_IDLE_ASSURED;
-	/* Restored, adopted, or picked up: it comes with more than a promise. */
+	/* The newcomer was restored, adopted, or picked up: it was answered before. */
 	if (candidate->class == FLOWTRACK_CLASS_REPLIED && !newcomer->heavy &&
 	    newcomer->class > FLOWTRACK_CLASS_EMBRYONIC)
 		return FT_RANK_REPLIED;
@@ -59,7 +59,10 @@ enum ft_rank ft_pressure_rank(const struct ft_newcomer *newcomer,
 
 	if (candidate->flags & FT_CANDIDATE_GONE)
 		return FT_RANK_NEVER;
-	/* A slot says that nobody looked for long, not that it has expired. */
+	/*
+	 * A passed hint in a slot says only that no scan has come by, not that the flow has
+	 * expired.
+	 */
 	if (known && candidate->left <= 0)
 		return FT_RANK_EXPIRED;
 	if (candidate->class == FLOWTRACK_CLASS_CLOSING)

@@ -337,7 +337,7 @@ static void give_back(struct ft_net *tn, const struct ft_key *key, u32 word,
 	if (likely(!(word & FT_FLOW_SOURCE)))
 		return;
 	table = rcu_dereference(tn->sources.table);
-	/* Counted by a table that is gone: nothing is left to give back. */
+	/* A table that is gone had counted the flow: there is nothing to give back. */
 	if (table && (word & FT_FLOW_SOURCE) == table->mark)
 		release(tn, table, key, word, unused);
 }
@@ -513,7 +513,7 @@ static void sweep_work(struct work_struct *work)
 		rcu_read_unlock();
 		cond_resched();
 	} while (table);
-	/* Those that are left may hold no flow whose end would start it. */
+	/* The sources that are left may hold no flow whose end would start the sweep. */
 	if (ft_source_count(tn) && READ_ONCE(tn->sources.interval) &&
 	    !READ_ONCE(tn->dying))
 		queue_delayed_work(tn->wq, &tn->sources.sweep,
@@ -643,7 +643,7 @@ static void recount_all(struct ft_net *tn, struct ft_source_table *table)
 	}
 }
 
-/* Nobody is held up for longer than the new rate would. */
+/* No source is held up for longer than by the new rate. */
 static void cut_dues(struct ft_source_table *table, u64 tolerance)
 {
 	struct hlist_bl_node *node;

@@ -375,7 +375,7 @@ static void note_all_births(struct ft_top_rings *rings, struct survey *survey)
 	u32 born = 0;
 	int cpu;
 
-	/* Of less than half a second no rate is told. */
+	/* Less than half a second gives no rate. */
 	if (time_before(jiffies, since + HZ / 2))
 		return;
 	report->window = jiffies_to_msecs(jiffies - since);
@@ -491,7 +491,7 @@ static void list_add_entry(struct ft_top_list *list,
 	list->entry[i] = *entry;
 }
 
-/* Of a part's flows, if so many are among those that were looked at. */
+/* How many of a part's flows are of a kind, if @n of the sampled ones are. */
 static u32 estimate(u32 n, const struct ft_top_part *part)
 {
 	return n ? div_u64((u64)n * part->total, part->sampled) : 0;

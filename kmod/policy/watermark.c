@@ -95,7 +95,7 @@ static u64 stat_total(const struct ft_net *tn, unsigned int attr)
 	return sum;
 }
 
-/* Sources are limited over both tables: what is refused is told with either. */
+/* A source's limit holds for both tables: so messages about either say how many were refused. */
 static void read_work(const struct ft_net *tn, enum flowtrack_tracker table,
 		      struct ft_watermark_work *work)
 {
@@ -139,7 +139,7 @@ static u32 births_per_second(const struct ft_net *tn)
 {
 	const struct ft_watermark *w = &tn->watermark;
 	u64 born = stat_total(tn, FLOWTRACK_A_STATS_INSERT) - w->born[0];
-	/* A burst into an empty table is what came in the last second. */
+	/* All that a burst brought into an empty table came in the last second. */
 	unsigned long window = max(jiffies - w->when[0], (unsigned long)HZ);
 
 	return min_t(u64, div64_ul(born * HZ, window), U32_MAX);
@@ -287,7 +287,7 @@ static void tell_crossing(struct ft_net *tn, struct ft_watermark *w,
 	rcu_read_unlock();
 }
 
-/* Was one of the two crossed? Then it is told. */
+/* If the level has crossed one of the two marks, tell the listeners. */
 static void check_marks(struct ft_net *tn, struct ft_watermark *w, struct ft_watermark_event *event)
 {
 	u32 low = ft_setting(&tn->set, WATERMARK_LOW);
@@ -409,7 +409,7 @@ void ft_watermark_conntrack(struct ft_net *tn, struct ft_watermark *w, u32 count
 		.room = room,
 	};
 
-	/* Without a limit it is never full. */
+	/* A table without a limit is never full. */
 	if (!room) {
 		event.count = 0;
 		event.room = 1;

@@ -53,7 +53,7 @@ static void tell_of_new(struct ft_net *tn, struct ft_flow *flow, u32 index)
 		ft_flow_untold(flow, copy.f.gen, FT_FLOW_UNTOLD_NEW);
 }
 
-/* Mostly nobody listens: then no copy is even cleared. */
+/* Mostly no program listens: then no copy is even cleared. */
 static void announce(struct ft_net *tn, struct ft_flow *flow, u32 index)
 {
 	if (ft_notify_wanted(tn) || trace_nf_flowtrack_new_enabled())
@@ -70,7 +70,7 @@ static void follow_count(struct ft_net *tn)
 		return;
 	if (ft_table_wanted(tn->table, count) == ft_table_buckets(tn->table))
 		return;
-	/* Memory was short a moment ago: not for each new flow again. */
+	/* Memory was short a moment ago: do not try again with each new flow. */
 	if (likely(!again) || time_after_eq(jiffies, again))
 		queue_work(tn->wq, &tn->resize_work);
 }
@@ -94,7 +94,7 @@ void ft_flow_admit_soon(const struct ft_net *tn, u64 hash)
 	ft_table_prefetch(tn->table, hash + 3);
 }
 
-/* The table has reached its high watermark, and nobody was told. */
+/* The table has reached its high watermark, and no message about that was sent. */
 static void watch_level(struct ft_net *tn)
 {
 	if (unlikely((u32)atomic_read(&tn->count) >=
@@ -102,7 +102,7 @@ static void watch_level(struct ft_net *tn)
 		ft_watermark_trip(tn);
 }
 
-/* Enter a flow that its source may have; @word: birth.word, and its mark. */
+/* Enter a flow that its source may have. @word: birth.word, and how the source counts it. */
 static enum ft_admission enter(struct ft_net *tn, const struct ft_birth *birth,
 			       u32 word)
 {
@@ -112,7 +112,7 @@ static enum ft_admission enter(struct ft_net *tn, const struct ft_birth *birth,
 	int err;
 
 	if (!ft_place_take(tn, birth->reserved)) {
-		/* A retransmission of what is in already needs no room. */
+		/* A retransmission of a first packet whose flow is in already needs no room. */
 		if (ft_table_lookup(tn->table, &birth->key, birth->hash, &index)) {
 			ft_stat_inc(tn, CLASH);
 			return FT_ADMIT_CLASH;
@@ -168,7 +168,7 @@ static enum ft_admission refuse_source(struct ft_net *tn,
 {
 	u32 index;
 
-	/* A retransmission of what is in already is no more flow. */
+	/* A retransmission of a first packet whose flow is in already opens no second flow. */
 	if (ft_table_lookup(tn->table, &birth->key, birth->hash, &index)) {
 		ft_stat_inc(tn, CLASH);
 		return FT_ADMIT_CLASH;

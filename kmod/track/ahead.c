@@ -51,14 +51,14 @@
 
 /* Packets remembered; NAPI's weight. */
 #define RING		64
-/* Packets between stage 1 and stage 2: what a line takes to come in. */
+/* Packets between stage 1 and stage 2: as many as pass while a line comes in. */
 #define DEPTH		4
 /* Packets of the ring that one is compared with: those in between were dropped. */
 #define LOOKS		8
 /* Packets that came alone after which a CPU stops to look, and for how many. */
 #define ALONE_MAX	64
 #define DOZE		1024
-/* Packets in half a second from which it matters what they cost. */
+/* Packets in half a second: with fewer, their cost does not matter. */
 #define BUSY		512
 /* One packet of so many in a list is worth looking at all. */
 #define WORTH		16
@@ -166,7 +166,7 @@ static void restart(struct ring *ring)
 	if (ring->in <= 1)
 		ring->alone += ring->alone < ALONE_MAX;
 	else
-		/* None of them came to ft_track(): others will not, either. */
+		/* None of the last list came to ft_track(): this one will not, either. */
 		ring->alone = ring->out ? 0 : ALONE_MAX;
 	ring->in = 0;
 	ring->mid = 0;

@@ -33,8 +33,8 @@ static struct ft_carrier *carrier_make(struct ft_net *tn, gfp_t gfp)
 	if (ft_should_fail(FT_FAULT_CARRIER))
 		return NULL;
 	/*
-	 * Not nf_ct_tmpl_alloc(): what is freed with @ct shall be the whole.
-	 * Aligned for the bits of ctinfo: every size this large is.
+	 * Not nf_ct_tmpl_alloc(): freeing @ct must free all of the carrier. Every
+	 * allocation of this size is aligned for the bits of ctinfo.
 	 */
 	carrier = kzalloc(sizeof(*carrier), gfp);
 	if (!carrier)
@@ -91,10 +91,7 @@ struct ft_carrier *ft_carrier_create(struct ft_net *tn)
 void ft_carrier_release(struct ft_carrier *carrier)
 {
 	set_bit(IPS_TEMPLATE_BIT, &carrier->ct.status);
-	/*
-	 * The CPU that puts the last reference sees the bit: nf_ct_put()
-	 * releases.
-	 */
+	/* The CPU that puts the last reference sees the bit: nf_ct_put() has release semantics. */
 	nf_ct_put(&carrier->ct);
 }
 
@@ -166,7 +163,7 @@ void ft_carrier_tuple(struct nf_conntrack_tuple *tuple, const struct ft_key *key
 }
 EXPORT_SYMBOL_NS_GPL(ft_carrier_tuple, FT_SYMBOL_NS);
 
-/* What a flow has counted; nothing, once accounting is off again. */
+/* The counters of a flow; zero, once accounting is off again. */
 static void fill_counters(struct ft_carrier *carrier, const struct ft_view *view)
 {
 	struct nf_conn_acct *acct = nf_conn_acct_find(&carrier->ct);
@@ -352,7 +349,7 @@ void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier)
 	unsigned int what = 0;
 	bool closed, nearer;
 
-	/* Once is enough, also where clones share it. */
+	/* Storing once is enough, also where clones share the carrier. */
 	closed = carrier->l4proto == IPPROTO_TCP &&
 		 READ_ONCE(carrier->ct.proto.tcp.state) ==
 		 FLOWTRACK_TCP_STATE_CLOSE &&

@@ -44,7 +44,7 @@ static u64 born_now(const struct ft_net *tn)
 						 ktime_get_coarse_boottime_ns();
 }
 
-/* From now on a carrier is of the flow that its packet has opened. */
+/* The carrier's packet has opened a flow: from now on the carrier is that flow's. */
 static void follow(const struct ft_net *tn, struct ft_carrier *carrier,
 		   const struct ft_birth *birth)
 {
@@ -61,8 +61,8 @@ static void follow(const struct ft_net *tn, struct ft_carrier *carrier,
 }
 
 /*
- * A first packet asks for a place for its flow. One that is refused goes on
- * asking: clones of it, which share the carrier, are refused, too.
+ * A first packet asks for a place for its flow. If it is refused, the carrier stays
+ * pending: so clones of the packet, which share the carrier, are refused, too.
  */
 static noinline_for_stack unsigned int
 confirm_new(struct ft_net *tn, const struct sk_buff *skb,
@@ -75,13 +75,13 @@ confirm_new(struct ft_net *tn, const struct sk_buff *skb,
 	birth->born = born_now(tn);
 	if (ft_mark_reserved(&tn->set, skb->mark))
 		birth->reserved = true;
-	/* Opened by this machine itself: no source to be limited. */
+	/* This machine opens the flow itself: no source has to be limited. */
 	birth->exempt = !skb->skb_iif;
 	local_bh_disable();
 	switch (ft_flow_admit(tn, birth)) {
 	case FT_ADMIT_OK:
 	case FT_ADMIT_CLASH:
-		/* More rules may be to come, on lo, or for a clone. */
+		/* The packet may meet more rules, on lo, or as a clone. */
 		if (comes_back(state) ||
 		    refcount_read(&carrier->ct.ct_general.use) > 2)
 			follow(tn, carrier, birth);
@@ -140,7 +140,7 @@ static unsigned int confirm_carrier(struct ft_net *tn, struct sk_buff *skb,
 	return verdict;
 }
 
-/* A packet whose flow is ours now, and that comes in again through lo. */
+/* A packet that comes in again through lo, and whose flow is ours by now. */
 static noinline_for_stack bool carry_on(struct ft_net *tn, struct sk_buff *skb,
 					const struct ft_birth *birth)
 {
@@ -180,7 +180,10 @@ static unsigned int feed(struct ft_net *tn, struct sk_buff *skb, struct nf_conn 
 	case FT_GUARD_DROP:
 		return NF_DROP;
 	case FT_GUARD_PASS:
-		/* The unconfirmed nf_conn goes, and with it its place. */
+		/*
+		 * The unconfirmed nf_conn is freed, and its place in nf_conntrack's count
+		 * with it.
+		 */
 		ft_carrier_detach(skb);
 		break;
 	case FT_GUARD_GO:
@@ -211,7 +214,7 @@ static unsigned int keep_translated(struct ft_net *tn, struct sk_buff *skb, stru
 }
 
 /*
- * What a flow is to be, but for its keys, from its first packet.
+ * All that a flow is to be, except for its keys, from its first packet.
  *
  * That must still be what its conntrack was made from, or what NAT has made of it: have
  * @key, and come from the upper endpoint if @opens_hi. A rule may have rewritten it,
@@ -271,7 +274,7 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 
 	lock = ft_unique_lock(birth.hash);
 	if (!ft_unique_adoptable(ct) || ft_nat_taken(tn, &birth)) {
-		/* A translated flow was faster: this one is to be translated. */
+		/* A translated flow took the tuple first: this flow has to be translated, too. */
 		ft_unique_unlock(lock);
 		if (ft_consumers_nat(tn->net, state->pf))
 			return keep_translated(tn, skb, ct, state);
@@ -309,7 +312,7 @@ static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struc
 		return keep_translated(tn, skb, ct, state);
 	if (!ft_unique_try(tn, birth.hash, &birth.answer, birth.second, &pair)) {
 		if (ft_nat_twin(tn, &birth) == FT_NAT_TWIN_SAME) {
-			/* Two queries of one socket, on two CPUs: the other one was faster. */
+			/* Two queries of one socket, on two CPUs: the other CPU was faster. */
 			let_go(tn, skb, &birth, state);
 			return NF_ACCEPT;
 		}
@@ -402,12 +405,12 @@ unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 
 	if (nf_ct_is_template(ct))
 		return NF_ACCEPT;
-	/* Nothing to be known of it, as long as there is room. */
+	/* As long as there is room, nothing of the flow has to be known. */
 	if (nf_ct_is_confirmed(ct))
 		return ft_guard_calm(&tn->guard) ? NF_ACCEPT : feed(tn, skb, ct, false);
 	if (ctinfo == IP_CT_NEW)
 		return confirm_first(tn, skb, ct, state);
-	/* What "reject" answers does not confirm what it carries. */
+	/* A packet that "reject" made does not confirm the conntrack that it carries. */
 	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
 		return NF_ACCEPT;
 	return ct->status & IPS_NAT_MASK ? keep_translated(tn, skb, ct, state) :

@@ -86,9 +86,9 @@ static struct consumer consumers[] = {
 	{ "act_ctinfo",		IN_USE,		FT_NEED_ALL },
 	{ "act_ipt",		IN_USE,		FT_NEED_ALL },
 	{ "em_ipt",		IN_USE,		FT_NEED_ALL },
-	/* Looks up, and enters, what crosses its bridges. */
+	/* Looks up, and enters, the flows of packets that cross its bridges. */
 	{ "openvswitch",	LOADED,		FT_NEED_ALL },
-	/* Tracks what is bridged, with entries of its own for what is not. */
+	/* Tracks bridged packets by entries of its own. */
 	{ "nf_conntrack_bridge", BRIDGE_HOOKS,	FT_NEED_ALL },
 	/* Keep SELinux labels in the entry. */
 	{ "xt_CONNSECMARK",	IN_USE,		FT_NEED_ALL },
@@ -300,10 +300,10 @@ static void look_at_tables(const struct nf_hook_entries *entries,
 		if (ops[i]->hook_ops_type != NF_HOOK_OP_NF_TABLES)
 			continue;
 		table = ((const struct nft_chain *)ops[i]->priv)->table;
-		/* What is added has a handle, what is removed is used no more. */
+		/* An added object takes a handle from hgenerator; a removed one lowers use. */
 		*state = hash_long(*state + (unsigned long)table +
 				   READ_ONCE(table->hgenerator), BITS_PER_LONG);
-		/* Not just added: the lowest bits are not compared. */
+		/* Hashed, not just added: the lowest bits of the sum are not compared. */
 		*state = hash_long(*state + READ_ONCE(table->use),
 				   BITS_PER_LONG);
 		if (need)

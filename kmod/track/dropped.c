@@ -27,12 +27,17 @@ static void FT_KFREE_SKB_PROBE(packet_dropped)
 	carrier = ft_carrier_of(container_of(nfct, struct nf_conn, ct_general));
 	if (!carrier || !ft_carrier_written(carrier))
 		return;
-	/* The locks of flows are not for interrupts: sweep() will see to it. */
+	/*
+	 * Locks of flows must not be taken in an interrupt: sweep() will store
+	 * the mark.
+	 */
 	if (in_hardirq() || irqs_disabled())
 		return;
 	rcu_read_lock();
 	local_bh_disable();
-	/* Its namespace may be gone; until then it waits for us to be done. */
+	/*
+	 * The namespace may be gone. If it is not, it waits until this is done.
+	 */
 	tn = ft_pool_net(carrier);
 	if (tn)
 		ft_carrier_settle(tn, carrier);

@@ -26,7 +26,10 @@
 #include "track/family.h"
 #include "track/hooks.h"
 
-/* Tracking begins, and ends, within a second: what is seen twice is so. */
+/*
+ * Tracking begins, and ends, within a second: a change counts once it was seen
+ * twice.
+ */
 #define LOOK_PERIOD	(HZ / 2)
 
 /*

@@ -89,8 +89,8 @@ static void look_at_victim(const struct ft_net *tn, struct ft_candidate *candida
 }
 
 /*
- * Look at some candidates; the misses overlap, in turn they would add up. Those
- * that nobody answered were brought in by ft_table_sample().
+ * Look at some candidates together: so the cache misses overlap, and do not add up.
+ * ft_table_sample() has brought in those without an answer.
  */
 static void look_all(const void *arg, struct ft_candidate *candidates,
 		     unsigned int n)
@@ -107,7 +107,7 @@ static void look_all(const void *arg, struct ft_candidate *candidates,
 }
 
 /*
- * End the flow that a slot named, if it still is what was seen of it. Its place
+ * End the flow that a slot named, if it has not changed since the slot was read. Its place
  * is the caller's then.
  */
 static bool end_victim(struct ft_net *tn, const struct ft_candidate *victim,
@@ -164,7 +164,7 @@ static bool end_victim_for(struct ft_net *tn, struct ft_newcomer *newcomer,
 	bool lent = ft_pressure_borrows(newcomer, rank);
 
 	if (lent && !ft_loan_take(&tn->loan)) {
-		/* Other CPUs took the loans: among its like, then. */
+		/* Other CPUs took the loans: then the newcomer evicts only flows like itself. */
 		newcomer->idle = false;
 		newcomer->fair = newcomer->heavy;
 		return false;
@@ -237,7 +237,7 @@ static enum ft_decision search_victim(struct ft_net *tn,
 			     ft_top_any_heavy(tn) &&
 			     ft_top_heavy(tn, &birth->key, birth->word),
 			     ft_loan_open(&tn->loan), ft_adaptive_on(&tn->set));
-	/* After max was lowered, two go for one that comes. */
+	/* After max was lowered, two flows are evicted for each newcomer. */
 	one_more = atomic_read(&tn->count) > ft_setting(&tn->set, MAX_FLOWS);
 	for (tries = 0; tries < EVICT_TRIES; tries++) {
 		n = ft_table_sample(tn->table, ror64(birth->hash, tries * 13),
@@ -256,7 +256,7 @@ static enum ft_decision search_victim(struct ft_net *tn,
 			if (spare_rank == FT_RANK_NEVER ||
 			    tries < EVICT_SEARCHES)
 				continue;
-			/* Then the victim of an earlier search. */
+			/* Take the victim of an earlier search. */
 			decision = FT_DECISION_EVICT;
 			victim = spare;
 			rank = spare_rank;

@@ -138,7 +138,7 @@ static void gc_work(struct work_struct *work)
 	    ft_table_wanted(tn->table, atomic_read(&tn->count)) !=
 	    ft_table_buckets(tn->table))
 		queue_work(tn->wq, &tn->resize_work);
-	/* An empty namespace costs nothing: the next flow starts it again. */
+	/* An empty namespace costs nothing: the next flow starts the worker again. */
 	if (atomic_read(&tn->count)) {
 		ft_net_scan_soon(tn);
 	} else {

@@ -27,7 +27,7 @@
 #include "track/hooks.h"
 #include "track/track.h"
 
-/* A mark that was set in raw: rules may set another one from here on. */
+/* Note a mark that was set in raw: rules may set another one from here on. */
 static void note_mark(const struct ft_net *tn, const struct sk_buff *skb,
 		      struct nf_conn *ct)
 {

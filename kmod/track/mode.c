@@ -113,7 +113,7 @@ static bool has_labels(const struct nf_conn *ct)
 #endif
 }
 
-/* IPVS expects answers from somewhere else, and sets no bit of the status. */
+/* IPVS expects the answers from another address, and sets no bit of the status. */
 static bool has_other_reply(const struct nf_conn *ct)
 {
 	struct nf_conntrack_tuple reply;

@@ -49,7 +49,7 @@ static bool take_place(atomic_t *count, u32 limit)
 	return true;
 }
 
-/* Take a place of what the machine has for namespaces as this one. */
+/* Take a place of the share that the machine has for this kind of namespace. */
 static bool take_share(struct ft_net *tn)
 {
 	if (net_eq(tn->net, &init_net))
@@ -83,8 +83,9 @@ static void give_share(struct ft_net *tn)
 }
 
 /*
- * Take one of the places of all namespaces. The machine's own admin gets in
- * however much the others hold; theirs do not, or the sum had no bound.
+ * Take one of the places of all namespaces. A reserved packet of the initial
+ * namespace gets in however many places the others hold. Reserved packets of
+ * other namespaces do not, or the sum would have no bound.
  */
 static bool take_total(struct ft_net *tn, bool reserved, bool *kept)
 {

@@ -40,7 +40,7 @@
 #define POOL_MAX	4096
 /* Carriers that are away looked at before one is made. */
 #define POOL_LOOKS	4
-/* Found busy so often, it is held. */
+/* A carrier that was found busy so often is held. */
 #define POOL_PATIENCE	4
 /* Carriers that one sweep looks at in each list, and frees. */
 #define SWEEP_MAX	64
@@ -84,7 +84,7 @@ struct ft_pool {
 static DEFINE_XARRAY_ALLOC1(homes);
 static u32 next_home;
 
-/* Found busy again: look at the others first. */
+/* The carrier was found busy again: look at the others first. */
 static void carrier_busy(struct ft_pool *pool, struct ft_carrier *carrier)
 {
 	if (carrier->busy < POOL_PATIENCE)
@@ -167,7 +167,7 @@ static noinline_for_stack struct ft_carrier *pool_next(struct ft_pool *pool)
 	return carrier;
 }
 
-/* Free what was spare all the time, half of it each time. */
+/* Free half of the carriers that were spare all the time. */
 static void pool_shrink(struct ft_pool *pool)
 {
 	unsigned int n = min((pool->idle + 1) / 2, SWEEP_MAX);
@@ -195,8 +195,8 @@ static void sweep_elsewhere(struct ft_pool *pool)
 }
 
 /*
- * Take back what packets have let go of meanwhile. As long as there is something
- * to wait for it runs again; what is held for good is looked at once a second.
+ * Take back carriers that packets have let go of meanwhile. The sweep runs again as long as
+ * a packet has a carrier; carriers that are held for long are looked at once a second.
  */
 static void pool_sweep(struct timer_list *timer)
 {

@@ -194,7 +194,7 @@ static bool step_steady(struct ft_net *tn, const struct ft_pkt *pkt,
 	    steady_needs_lock(tn, flow, step))
 		return false;
 	view_flow(found, tn, &pkt->key, step->word, step->now);
-	/* All that is published was read before what follows. */
+	/* All that is published was read before the generation is read again. */
 	smp_rmb();
 	if (!ft_flow_matches(flow, &pkt->key))
 		return false;
@@ -210,7 +210,10 @@ static u64 first_hash(const struct ft_net *tn, const struct found *found, u32 wo
 
 	if (likely(!(word & FT_FLOW_NAT)))
 		return found->hash;
-	/* Of another flow by now: its slot is not in the bucket, or is brought up to date. */
+	/*
+	 * The flow is another one by now: its slot is not in the bucket any more, or is
+	 * brought up to date.
+	 */
 	ft_flow_key(found->flow, &key);
 	return ft_key_hash(&key, ft_table_secret(tn->table));
 }
@@ -321,7 +324,7 @@ static unsigned int track_new(struct ft_net *tn, struct sk_buff *skb,
 	birth->hash = found->hash;
 	birth->word = step->word | (pkt->opens_hi ? FT_FLOW_ORIG_HI : 0);
 	birth->timeout = step->timeout;
-	/* Also if a rule sets another mark later. */
+	/* This holds even if a rule sets another mark later. */
 	birth->reserved = ft_mark_reserved(&tn->set, skb->mark);
 	view.acct = ft_setting(&tn->set, ACCT);
 	birth->packets[FT_DIR_ORIG] = view.acct;
@@ -347,7 +350,7 @@ static unsigned int track_new(struct ft_net *tn, struct sk_buff *skb,
 }
 
 /*
- * Adopting: a packet that met no flow of ours is nf_conntrack's, if that has
+ * Adopting: a packet that met no flow of ours goes on to nf_conntrack, if nf_conntrack has
  * room for it or knows its flow.
  */
 static noinline_for_stack unsigned int leave(struct ft_net *tn,
@@ -364,7 +367,7 @@ static noinline_for_stack unsigned int leave(struct ft_net *tn,
 	nf_ct_zone_init(&zone, pkt->key.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
 	if (likely(ft_guard_open(tn, skb, state->pf, &zone, &newcomer)))
 		goto leave;
-	/* What opens no flow evicts none. */
+	/* A packet that may open no flow must evict none. */
 	step->word = 0;
 	step->dir = FT_DIR_ORIG;
 	if (ft_proto_new(skb, pkt, step, &proto) != FT_VERDICT_ACCEPT)
@@ -407,7 +410,7 @@ static bool quoted_dir(const struct ft_flow *flow, u32 word, const struct ft_pkt
 	return true;
 }
 
-/* An ICMP error: RELATED to the flow it is about, or INVALID. */
+/* An ICMP error: RELATED to the flow that it is about, or INVALID. */
 static noinline_for_stack unsigned int
 track_error(struct ft_net *tn, struct sk_buff *skb,
 	    const struct nf_hook_state *state, const struct ft_pkt *pkt)
@@ -560,7 +563,7 @@ miss:
 	return track_new(tn, skb, state, pkt, &found, &step, true);
 }
 
-/* A socket with IP_NODEFRAG sends fragments: nobody tracks them. */
+/* A socket with IP_NODEFRAG sends fragments: neither flowtrack nor nf_conntrack tracks them. */
 static bool is_fragment(const struct sk_buff *skb,
 			const struct nf_hook_state *state)
 {
@@ -568,7 +571,7 @@ static bool is_fragment(const struct sk_buff *skb,
 	       state->pf == NFPROTO_IPV4 && ip_is_fragment(ip_hdr(skb));
 }
 
-/* What is left to nf_conntrack, whatever flow it is of. */
+/* Is a packet left to nf_conntrack, whichever flow it belongs to? */
 static noinline_for_stack unsigned int
 bypassed(struct ft_net *tn, struct sk_buff *skb,
 	 const struct nf_hook_state *state,
@@ -601,7 +604,7 @@ replace(struct ft_net *tn, struct sk_buff *skb, const struct ft_carrier *old,
 	unsigned int verdict = NF_ACCEPT;
 	struct ft_carrier *carrier;
 
-	/* Held by another namespace, which has no say in this one. */
+	/* A carrier of another namespace says nothing in this one. */
 	if (old->home != tn->home)
 		return NF_ACCEPT;
 	local_bh_disable();
@@ -664,7 +667,7 @@ unsigned int ft_track(void *priv, struct sk_buff *skb,
 	    (tmpl && !ft_mode_template_plain(tmpl)))
 		return bypassed(tn, skb, state, zone);
 
-	/* Carriers and locks of flows belong to a CPU for the moment. */
+	/* A CPU has its carriers, and the locks of flows, with BH disabled. */
 	local_bh_disable();
 	if (state->hook == NF_INET_PRE_ROUTING) {
 		ahead = ft_ahead_take(tn, skb, state->pf, zone->id);
