@@ -59,7 +59,7 @@ int ft_ctnl_parse_help(const struct nlattr *attr, const char **name, struct nlat
 	return 0;
 }
 
-/* A helper is taken away. */
+/* Take the helper away from a connection. */
 static int drop_helper(struct nf_conn *ct, struct nf_conn_help *help)
 {
 	if (help && rcu_access_pointer(help->helper)) {
@@ -69,7 +69,7 @@ static int drop_helper(struct nf_conn *ct, struct nf_conn_help *help)
 	return 0;
 }
 
-/* Of a connection that another one's helper expected: only to what it is. */
+/* The helper of an expected connection may only be set to the one that it has. */
 static int same_helper(const struct nf_conn_help *help, const char *name)
 {
 	const struct nf_conntrack_helper *helper;
@@ -84,7 +84,7 @@ static int keep_helper(struct nf_conn *ct, const struct nf_conn_help *help, cons
 	struct nf_conntrack_helper *helper;
 
 	helper = __nf_conntrack_helper_find(name, nf_ct_l3num(ct), nf_ct_protonum(ct));
-	/* None can be given to a connection that has begun. */
+	/* A connection that has begun can't be given a helper. */
 	if (!helper || !help)
 		return -EOPNOTSUPP;
 	if (rcu_access_pointer(help->helper) != helper)

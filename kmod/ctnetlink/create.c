@@ -33,7 +33,7 @@
 #include "track/mode.h"
 #include "track/unique.h"
 
-/* What only nf_conntrack can keep. */
+/* Does a request name anything that only nf_conntrack can keep? */
 static bool needs_conntrack(const struct nlattr * const cda[])
 {
 	return cda[CTA_NAT_SRC] || cda[CTA_NAT_DST] || cda[CTA_HELP] || cda[CTA_TUPLE_MASTER] ||
@@ -81,7 +81,7 @@ bool ft_ctnl_birth_own(struct ft_net *tn, const struct nlattr * const cda[],
 	return own;
 }
 
-/* What a stream is worth to UDP begins two seconds after its first packet. */
+/* UDP counts a flow as a stream from two seconds after its first packet on. */
 #define AGE_ENOUGH	(60 * HZ)
 
 static int read_own_birth(struct ft_birth *to, struct ft_stand_in *stand_in, struct ft_net *tn,
@@ -155,7 +155,7 @@ int ft_ctnl_create_own(struct ft_net *tn, const struct nlattr * const cda[],
 	}
 }
 
-/* The request is worked on from its beginning once the module is there. */
+/* When the module is there, the request begins anew. */
 static int load_helper(const char *name, const struct nf_conn *ct)
 	__must_hold(RCU)
 {
@@ -192,7 +192,7 @@ static int give_helper(struct nf_conn *ct, const struct nlattr *attr)
 		return -ENOMEM;
 	if (ft_compat_helper_lives(helper) && helper->from_nlattr)
 		helper->from_nlattr(info, ct);
-	/* None is assigned to it any more. */
+	/* With this bit no rule assigns another helper. */
 	ct->status |= IPS_HELPER;
 	if (!ft_compat_helper_get(helper))
 		return -ENOENT;

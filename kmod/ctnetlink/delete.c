@@ -55,7 +55,7 @@ static int flush_conntrack(struct nf_conn *ct, void *data)
 static int flush(struct sk_buff *skb, const struct nfnl_info *info,
 		 const struct nlattr * const cda[])
 {
-	/* Old programs leave a family there that they do not mean. */
+	/* Old programs send a family that they do not mean. */
 	bool meant = info->nfmsg->version || cda[CTA_FILTER];
 	u8 family = meant ? info->nfmsg->nfgen_family : NFPROTO_UNSPEC;
 	struct ft_ctnl_filter *filter = ft_ctnl_filter_create(cda, family);

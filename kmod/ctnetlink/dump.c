@@ -117,7 +117,7 @@ static void collect(struct expired *expired)
 	}
 }
 
-/* Is it to be shown? */
+/* Shall an entry be shown? */
 static bool is_shown(const struct message *msg, const struct nf_conntrack_tuple_hash *h,
 		     struct expired *expired)
 {
@@ -173,7 +173,7 @@ static bool walk_bucket(struct message *msg)
 	in = dump->bucket < nf_conntrack_htable_size;
 	if (in)
 		fill_bucket(msg, &expired);
-	/* The entry to go on with has ended: what is behind it is not known any more. */
+	/* The entry to go on with has ended, so its place is not known: begin the bucket again. */
 	if (in && dump->last && !msg->full) {
 		dump->last = 0;
 		fill_bucket(msg, &expired);

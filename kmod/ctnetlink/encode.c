@@ -72,7 +72,7 @@ static int put_l4(struct sk_buff *skb, const struct nf_conntrack_tuple *tuple)
 	return err;
 }
 
-/* Of a direction: that of a connection alone, @dir, has a zone of its own. */
+/* The zone, if it belongs to what @attr is about: @dir, one direction or both. */
 static int put_zone(struct sk_buff *skb, int attr, const struct nf_conntrack_zone *zone, int dir)
 {
 	if (zone->id == NF_CT_DEFAULT_ZONE_ID || zone->dir != dir)
@@ -126,7 +126,7 @@ static int put_ct_status(struct sk_buff *skb, const struct nf_conn *ct)
 	return nla_put_be32(skb, CTA_STATUS, htonl(READ_ONCE(ct->status)));
 }
 
-/* Seconds; of an entry that is in no table yet it is a duration. */
+/* In seconds. Until an entry is in a table, its timeout is a duration. */
 static int put_timeout(struct sk_buff *skb, const struct nf_conn *ct, bool skip_zero)
 {
 	long timeout;

@@ -66,7 +66,7 @@ void ft_ctnl_act_end(void)
 
 #ifdef CONFIG_NF_CONNTRACK_EVENTS
 
-/* A packet on top of the request is another matter. */
+/* A packet that interrupts the request is not the program's doing. */
 static const struct actor *current_actor(void)
 {
 	if (READ_ONCE(actor.task) != current || in_serving_softirq() || in_hardirq())
@@ -74,7 +74,7 @@ static const struct actor *current_actor(void)
 	return &actor;
 }
 
-/* Of an entry of nf_conntrack. */
+/* Something happened to an entry of nf_conntrack. */
 static int conntrack_event(unsigned int events, const struct nf_ct_event *item)
 {
 	struct ft_ctnl_event event = {
@@ -95,7 +95,7 @@ static struct nf_ct_event_notifier conntrack_notifier = {
 	.exp_event = ft_ctnl_expect_event,
 };
 
-/* What nf_conntrack would say of it. A request's change may be any. */
+/* The events that nf_conntrack would report. A request may have changed anything. */
 static unsigned int events_of(unsigned int cmd, const struct ft_flow6 *copy, bool by_request)
 {
 	unsigned int events = 0;

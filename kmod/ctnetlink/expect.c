@@ -64,7 +64,7 @@ static int put_mask(struct sk_buff *skb, const struct nf_conntrack_expect *exp)
 	return ft_ctnl_put_tuple(skb, CTA_EXPECT_MASK, &mask);
 }
 
-/* Where NAT is to send what comes. */
+/* Where NAT is to send the expected connection. */
 static int put_nat(struct sk_buff *skb, const struct nf_conntrack_expect *exp)
 {
 #if IS_ENABLED(CONFIG_NF_NAT)
@@ -211,7 +211,7 @@ static bool show_master(struct sk_buff *skb, struct netlink_callback *cb)
 	return true;
 }
 
-/* A list, and once more from its beginning where the one to go on with has ended. */
+/* Show a list. If the expectation to go on with has ended, begin the list again. */
 static bool show_list(struct sk_buff *skb, struct netlink_callback *cb,
 		      bool (*list)(struct sk_buff *skb, struct netlink_callback *cb))
 {
@@ -302,7 +302,7 @@ static int begin_dump(struct sk_buff *skb, const struct nfnl_info *info,
 	if (!found)
 		return no_master(info->net, &zone, &tuple, 0);
 	master = nf_ct_tuplehash_to_ctrack(found);
-	/* Not even an end of a dump is sent for one that expects nothing. */
+	/* For a connection that expects nothing, not even the end of a dump is sent. */
 	if (nfct_help(master)) {
 		control.data = master;
 		err = netlink_dump_start(info->sk, skb, info->nlh, &control);
@@ -464,7 +464,7 @@ static int read_optional(struct nf_conntrack_expect *exp, const struct nlattr * 
 	return cda[CTA_EXPECT_NAT] ? parse_nat(cda[CTA_EXPECT_NAT], exp, family) : 0;
 }
 
-/* RCU read side. @assign: the helper of what comes, or NULL. */
+/* RCU read side. @assign: the helper of the expected connection, or NULL. */
 static struct nf_conntrack_expect *make(const struct nlattr * const cda[], struct nf_conn *master,
 					struct nf_conntrack_helper *assign,
 					const struct nf_conntrack_tuple *tuple,
@@ -619,7 +619,10 @@ int ft_ctnl_expect_attach(const struct nlattr *attr, struct nf_conn *ct, u32 por
 static int expect_put_cpu_stats(struct sk_buff *skb, const struct ft_ctnl_head *head,
 				unsigned int cpu, const struct ip_conntrack_stat *st)
 {
-	/* Of the other subsystem: so nf_conntrack_netlink says, and programs know it. */
+	/*
+	 * The number of the other subsystem is no slip: nf_conntrack_netlink sends it, and
+	 * programs expect it.
+	 */
 	struct nlmsghdr *nlh = ft_ctnl_msg_put(skb, head, NFNL_SUBSYS_CTNETLINK, AF_UNSPEC, cpu);
 
 	if (!nlh)

@@ -34,7 +34,7 @@ static int parse_status(struct ft_ctnl_value *status, const struct nlattr * cons
 	status->val = ntohl(nla_get_be32(cda[CTA_STATUS]));
 	status->mask = cda[CTA_STATUS_MASK] ? ntohl(nla_get_be32(cda[CTA_STATUS_MASK])) :
 					      status->val;
-	/* Would mean all connections, or none. */
+	/* An empty mask would mean all connections, or none. */
 	return status->mask ? 0 : -EINVAL;
 }
 

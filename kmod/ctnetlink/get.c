@@ -32,7 +32,7 @@ static int answer_own(struct sk_buff *answer, const struct ft_ctnl_head *head,
 	if (head->type == IPCTNL_MSG_CT_GET_CTRZERO)
 		ft_own_zero(own);
 	ft_stand_in_set(&stand_in, tn, &own->copy);
-	/* As nf_conntrack's: the table's reference, and that of the reader. */
+	/* As of an entry of nf_conntrack: the table has a reference, and the reader has one. */
 	refcount_set(&stand_in.ct.ct_general.use, 2);
 	return ft_ctnl_put_ct(answer, head, &stand_in.ct,
 			      ft_stand_in_id(tn, &own->copy, own->index), true);

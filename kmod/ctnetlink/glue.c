@@ -36,7 +36,7 @@ static bool find_flow(const struct ft_net *tn, const struct ft_carrier *carrier,
 	       own->copy.f.gen == carrier->gen;
 }
 
-/* A packet that opens a flow: that is entered when the packet has been accepted. */
+/* The packet opens a flow, which is entered when the ruleset has accepted the packet. */
 static __be32 set_pending(struct ft_stand_in *stand_in, const struct ft_net *tn,
 			  const struct ft_birth *birth)
 {
@@ -50,13 +50,13 @@ static __be32 set_pending(struct ft_stand_in *stand_in, const struct ft_net *tn,
 	copy.f.proto = birth->proto;
 	copy.f.born = ktime_get_boottime_ns();
 	ft_stand_in_set(stand_in, tn, &copy);
-	/* Of an entry that is in no table it is a duration. */
+	/* Until an entry is in a table, its timeout is a duration. */
 	stand_in->ct.status &= ~IPS_CONFIRMED;
 	stand_in->ct.timeout = birth->timeout;
 	return (__force __be32)siphash_1u64(birth->hash, ft_table_secret(tn->table));
 }
 
-/* What a carrier says itself, of a flow that has ended. */
+/* The flow has ended: take what the carrier says of it. */
 static __be32 set_ended(struct ft_stand_in *stand_in, const struct ft_net *tn,
 			const struct ft_carrier *carrier)
 {
@@ -92,7 +92,7 @@ static __be32 set_carrier(struct ft_stand_in *stand_in, const struct ft_carrier 
 		id = set_ended(stand_in, tn, carrier);
 	}
 #ifdef CONFIG_NF_CONNTRACK_MARK
-	/* A rule may have written it, and nobody has stored it yet. */
+	/* A rule may have written a mark that is not stored in the flow yet. */
 	stand_in->ct.mark = READ_ONCE(carrier->ct.mark);
 #endif
 	return id;
@@ -126,7 +126,7 @@ static int build(struct sk_buff *skb, struct nf_conn *ct, enum ip_conntrack_info
 	return err || nla_put_be32(skb, info_attr, htonl(ctinfo)) ? -ENOSPC : 0;
 }
 
-/* The mark goes with the packet, which brings it to the flow; so do those of rules. */
+/* The mark stays with the packet, which brings it to the flow, as it does with marks of rules. */
 static int change_carrier(struct ft_carrier *carrier, const struct nlattr * const cda[])
 {
 	const struct nlattr *timeout[CTA_MAX + 1] = { [CTA_TIMEOUT] = cda[CTA_TIMEOUT] };

@@ -34,7 +34,7 @@ static unsigned long dying_last_id(const struct nf_conn *ct)
 	return nf_ct_get_id(ct) ?: 1;
 }
 
-/* Under the list's lock: with it, extensions stay. Return: false: one does not fit. */
+/* Context: the list's lock, under which extensions stay. Return: false: an entry does not fit. */
 static bool show_dying(struct sk_buff *skb, struct netlink_callback *cb,
 		       const struct nf_conntrack_net_ecache *ecache)
 {

@@ -127,7 +127,7 @@ static void __exit ft_ctnl_exit(void)
 	ft_ctnl_events_exit();
 	nfnetlink_subsys_unregister(&expect_subsys);
 	nfnetlink_subsys_unregister(&subsys);
-	/* No packet is in the glue any more, no request in a callback. */
+	/* Wait until no packet is in the glue any more, and no request in a callback. */
 	synchronize_rcu();
 }
 

@@ -56,7 +56,7 @@ static int enter_conntrack(struct sk_buff *skb, const struct nfnl_info *info,
 	return 0;
 }
 
-/* What is translated may answer to the packets of a flow of ours. */
+/* Would a translated connection get the answers to a flow of ours? */
 static bool answers_own(const struct ft_net *tn, const struct ft_ctnl_birth *birth)
 {
 	struct ft_own own;

@@ -65,7 +65,7 @@ bool ft_own_find(const struct ft_net *tn, const struct nf_conntrack_zone *zone,
 			       &index);
 	if (!flow || !ft_own_snapshot(own, flow, index))
 		return false;
-	/* Another flow may have its place by now. */
+	/* Another flow may be in its place by now. */
 	return ft_copy_matches(&own->copy, &key) && is_direction(&own->copy, &key, from_hi);
 }
 
@@ -111,7 +111,7 @@ static int read_change(struct change *change, const struct ft_net *tn, const str
 	struct ft_stand_in stand_in;
 	int err = 0;
 
-	/* Only new connections are given those, and they are nf_conntrack's then. */
+	/* Only a new connection can be given these, and it is nf_conntrack's then. */
 	if (cda[CTA_NAT_SRC] || cda[CTA_NAT_DST] || cda[CTA_TUPLE_MASTER])
 		return -EOPNOTSUPP;
 	if (cda[CTA_TIMEOUT] && atomic_read(&own->copy.f.word) & FT_FLOW_FIXED)
@@ -157,7 +157,7 @@ static u32 store_change(struct ft_flow *flow, u32 word, const struct change *cha
 		store_protocol(flow, change);
 		state = ft_word_state(change->word);
 	}
-	/* Of other protocols the state is what the status says. */
+	/* Of protocols without states the status says all. */
 	if (cda[CTA_STATUS] && !ft_l4_stateful(flow->key.l4proto))
 		state = max(state, ft_word_state(change->word));
 	if (cda[CTA_MARK])

@@ -36,7 +36,7 @@ static void set_tuples(struct nf_conn *ct, const struct ft_key *key, bool orig_h
 		ft_carrier_tuple(&ct->tuplehash[dir].tuple, key, orig_hi != dir, dir);
 }
 
-/* Both manglings are done, whichever there were: as nf_conntrack's entries have it. */
+/* Both bits NAT_DONE are set, whichever translation there is: as in nf_conntrack's entries. */
 static void set_translated(struct nf_conn *ct, const struct ft_flow6 *copy, u32 word)
 {
 	struct ft_key answer;
@@ -123,7 +123,7 @@ void ft_stand_in_clear(struct ft_stand_in *stand_in, const struct ft_net *tn)
 	memset(stand_in, 0, sizeof(*stand_in));
 	((struct nf_ct_ext *)stand_in->ext)->len = sizeof(struct nf_ct_ext);
 	refcount_set(&stand_in->ct.ct_general.use, 1);
-	/* The state of TCP is read and written under it. */
+	/* TCP's state is read and written under this lock. */
 	spin_lock_init(&stand_in->ct.lock);
 	write_pnet(&stand_in->ct.ct_net, tn->net);
 }

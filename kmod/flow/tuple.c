@@ -91,9 +91,9 @@ static int order(struct ft_key *key, bool ports)
 }
 
 /*
- * Where a socket talks to itself nothing tells the directions apart. The first
- * packet opens the flow, and all others answer: so a TCP socket gets through its
- * simultaneous open, and datagrams do not stay NEW, as with nf_conntrack.
+ * When a socket talks to itself, nothing tells the directions apart. The first packet opens
+ * the flow, and all others count as answers. So, as with nf_conntrack, a TCP socket gets
+ * through its simultaneous open, and datagrams do not stay NEW.
  */
 static void order_pkt(struct ft_pkt *pkt, bool ports)
 {
@@ -333,7 +333,7 @@ static noinline_for_stack enum ft_parse
 read_icmp(const struct sk_buff *skb, struct ft_pkt *pkt,
 	  enum ft_invalid *reason)
 {
-	/* What is read of it is the same in ICMP and ICMPv6. */
+	/* The fields that are read are the same in ICMP and ICMPv6. */
 	const struct icmphdr *icmph;
 	struct icmphdr buf;
 	u8 request;
