@@ -182,7 +182,7 @@ bool ft_undelivered_show(struct sk_buff *skb, const struct ft_ctnl_head *head,
 	return fits;
 }
 
-static int __net_init net_init(struct net *net)
+static int __net_init undelivered_net_init(struct net *net)
 {
 	struct undelivered *undelivered = undelivered_of(net);
 
@@ -194,7 +194,7 @@ static int __net_init net_init(struct net *net)
 }
 
 /* The namespace's last flows end after this. */
-static void __net_exit net_exit(struct net *net)
+static void __net_exit undelivered_net_exit(struct net *net)
 {
 	struct undelivered *undelivered = undelivered_of(net);
 	struct end *end, *next;
@@ -208,8 +208,8 @@ static void __net_exit net_exit(struct net *net)
 }
 
 static struct pernet_operations net_ops = {
-	.init = net_init,
-	.exit = net_exit,
+	.init = undelivered_net_init,
+	.exit = undelivered_net_exit,
 	.id = &net_id,
 	.size = sizeof(struct undelivered),
 };

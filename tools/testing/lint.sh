@@ -106,7 +106,7 @@ check_gcc_sparse_newest() { foreign newest C=2 CF=-D__CHECK_ENDIAN__; }
 check_gcc_arm64_newest() { foreign newest-arm64; }
 check_gcc_sparse_sid() { foreign sid C=2 CF=-D__CHECK_ENDIAN__; }
 
-# Who builds for a kernel that has ctnetlink built in is told that the second module is left out; for others nothing is said.
+# A build for a kernel that has ctnetlink built in says that the second module is left out; other builds do not.
 check_built_in() {
 	local value said headers
 	headers=/usr/src/linux-headers-$(kernel_release 6.12 | sed 's/-amd64//')-common
