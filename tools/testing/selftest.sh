@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The system tests: one guest per kernel, in it every selftests/*.sh and *.py, one after the other; on the newest kernel
-# some of them (NEWEST), when those are through. The guests of the others run
-# side by side: one takes four fifths of a CPU. Where both want more, a test that measures time may fail for want of it:
+# some of them (NEWEST), when the first of the other guests is through. Two guests run side by side: one takes four
+# fifths of a CPU. Where both want more, a test that measures time may fail for want of it:
 # a few that failed run once more, in a guest that has the machine for itself, and that says so. Only what the kernel
 # complained of in the first run still counts. A guest that its emulator killed is another matter: the rest of the tests
 # run in one whose CPUs take turns.
@@ -275,10 +275,14 @@ again_alone() {
 
 judge_guest() {
 	local version=$1 status=$2
+	local judging=("${options[@]}")
 	shift 2
+	# --all is about the kernels that run all tests.
+	[ "$version" != newest ] || [ ${#newest[@]} -eq 0 ] ||
+		mapfile -t judging < <(printf '%s\n' "${options[@]}" | grep -vxF -e --all -e '')
 	[ "$status" -eq 0 ] || note "the $version guest ended with status $status"
 	judge selftest --kernel "$version" --expected "$TESTS/expected" --console "$LOGS/vm-$version-console.log" \
-		"${options[@]}" "$LOGS/${TESTS##*/}-$version" "$@" || true
+		"${judging[@]}" "$LOGS/${TESTS##*/}-$version" "$@" || true
 	passed=$((passed + judged[0])) failed=$((failed + judged[1])) skipped=$((skipped + judged[2]))
 	[ "$status" -eq 0 ] || failed=$((failed + 1))
 }
@@ -326,49 +330,67 @@ FT_FOREIGN=$(foreign_programs 2>"$LOGS/foreign-build.log") || {
 FT_CONNTRACK_TOOLS=$(conntrack_tools 2>"$LOGS/conntrack-tools.log") || FT_CONNTRACK_TOOLS=
 export FT_YNL FT_SERVERS FT_FOREIGN FT_CONNTRACK_TOOLS
 warm_files >"$LOGS/warm" || true
+# tests_of KERNEL: the names, one a line.
+tests_of() {
+	if [ "$1" = newest ] && [ ${#newest[@]} -gt 0 ]; then
+		printf '%s\n' "${newest[@]}"
+	else
+		printf '%s\n' "${names[@]}"
+	fi
+}
+
+start_guest() {
+	local tests
+	mapfile -t tests < <(tests_of "$1")
+	run_guest "$1" "${tests[@]}" &
+	guests[$!]=$1
+}
+
 declare -A modules guests ended
+passed=0 failed=0 skipped=0
 for kernel in "${kernels[@]}"; do
 	prepare "$kernel"
 done
 for kernel in "${kernels[@]}"; do
-	run_guest "$kernel" "${names[@]}" &
-	guests[$kernel]=$!
+	start_guest "$kernel"
 done
-passed=0 failed=0 skipped=0
-for kernel in "${kernels[@]}"; do
-	status=0
-	wait "${guests[$kernel]}" || status=$?
-	ended[$kernel]=$status
-done
-for kernel in "${kernels[@]}"; do
-	if [ "${ended[$kernel]}" -eq $EMULATOR_FAULT ]; then
-		status=0
-		go_on_elsewhere "$kernel" "${names[@]}" || status=$?
-		ended[$kernel]=$status
-	fi
-done
-for kernel in "${kernels[@]}"; do
-	if [ ${#kernels[@]} -gt 1 ] && [ "${ended[$kernel]}" -eq 0 ]; then
-		again_alone "$kernel" "${names[@]}"
-	fi
-	judge_guest "$kernel" "${ended[$kernel]}" "${names[@]}"
-done
+# The newest takes the place of the first that is through. What it needs is built meanwhile, with what they leave.
+later=()
 if [ ${#newest[@]} -gt 0 ]; then
-	status=0
-	if ! (kernel_release newest) >/dev/null; then
-		echo "# the newest kernel's packages cannot be had: not tested on it"
-		skipped=$((skipped + ${#newest[@]}))
+	if (kernel_release newest) >/dev/null; then
+		later=(newest)
+		(renice -n 19 $BASHPID && prepare newest) >/dev/null 2>&1 &
+		preparing=$!
 	else
-		prepare newest
-		run_guest newest "${newest[@]}" || status=$?
-		if [ $status -eq $EMULATOR_FAULT ]; then
-			status=0
-			go_on_elsewhere newest "${newest[@]}" || status=$?
-		fi
-		# --all is about the kernels that run all tests.
-		mapfile -t options < <(printf '%s\n' "${options[@]}" | grep -vxF -e --all -e '')
-		judge_guest newest $status "${newest[@]}"
+		echo "# the newest kernel's packages cannot be had: not tested on it"
+		skipped=${#newest[@]}
 	fi
 fi
+while [ ${#guests[@]} -gt 0 ]; do
+	status=0
+	wait -n -p pid "${!guests[@]}" || status=$?
+	ended[${guests[$pid]}]=$status
+	unset "guests[$pid]"
+	for kernel in "${later[@]}"; do
+		# Again, for what it says if it cannot be.
+		wait "$preparing" || true
+		prepare "$kernel"
+		start_guest "$kernel"
+		kernels+=("$kernel")
+	done
+	later=()
+done
+for kernel in "${kernels[@]}"; do
+	mapfile -t tests < <(tests_of "$kernel")
+	if [ "${ended[$kernel]}" -eq $EMULATOR_FAULT ]; then
+		status=0
+		go_on_elsewhere "$kernel" "${tests[@]}" || status=$?
+		ended[$kernel]=$status
+	fi
+	if [ ${#kernels[@]} -gt 1 ] && [ "${ended[$kernel]}" -eq 0 ]; then
+		again_alone "$kernel" "${tests[@]}"
+	fi
+	judge_guest "$kernel" "${ended[$kernel]}" "${tests[@]}"
+done
 report_counts $passed $failed $skipped
 [ $failed -eq 0 ] && [ $((passed + skipped)) -gt 0 ]
