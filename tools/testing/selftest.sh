@@ -363,7 +363,7 @@ if [ ${#newest[@]} -gt 0 ]; then
 		preparing=$!
 	else
 		echo "# the newest kernel's packages cannot be had: not tested on it"
-		skipped=${#newest[@]}
+		skipped=$((skipped + ${#newest[@]}))
 	fi
 fi
 while [ ${#guests[@]} -gt 0 ]; do
