@@ -214,6 +214,8 @@ int ft_net_flows_init(struct ft_net *tn, u32 buckets)
 	ft_loan_init(&tn->loan);
 	ratelimit_state_init(&tn->full_log, 10 * HZ, 1);
 	ratelimit_set_flags(&tn->full_log, RATELIMIT_MSG_ON_RELEASE);
+	ratelimit_state_init(&tn->ports_log, 10 * HZ, 1);
+	ratelimit_set_flags(&tn->ports_log, RATELIMIT_MSG_ON_RELEASE);
 	tn->table = ft_table_create(buckets);
 	if (IS_ERR(tn->table))
 		return PTR_ERR(tn->table);

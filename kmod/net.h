@@ -73,6 +73,7 @@ struct ft_pool;
  * @top: sources that hold most flows, see top.c
  * @watermark: tells that the table fills, see watermark.c
  * @full_log: limits the message about the own full table
+ * @ports_log: limits the message about ports of NAT's that are all in use
  * @guard: of the flows that stay in nf_conntrack
  * @nat_end: translated flows that are to end
  * @consumers: readers of nf_conntrack's table, which need flows to stay there
@@ -111,6 +112,7 @@ struct ft_net {
 	struct ft_top top;
 	struct ft_watermark watermark;
 	struct ratelimit_state full_log;
+	struct ratelimit_state ports_log;
 	struct ft_guard guard;
 	struct ft_nat_end nat_end;
 	struct ft_consumers consumers;

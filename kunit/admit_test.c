@@ -2,6 +2,7 @@
 /* How flows are admitted, evicted, and ended: admit.c, evict.c, end.c, place.c. */
 #include "base/fault_inject.h"
 #include "ft_kunit.h"
+#include "track/evict.h"
 
 #define CLOSING		FLOWTRACK_CLASS_CLOSING
 #define EMBRYONIC	FLOWTRACK_CLASS_EMBRYONIC
@@ -526,7 +527,56 @@ static void flush_ends_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 0);
 }
 
+static u32 index_of(struct ft_net *tn, u32 i)
+{
+	u32 index = FT_INDEX_NONE;
+	struct ft_birth birth;
+
+	ft_kunit_birth(tn, &birth, i, 0, 0);
+	rcu_read_lock();
+	ft_table_lookup(tn->table, &birth.key, birth.hash, &index);
+	rcu_read_unlock();
+	return index;
+}
+
+/* One of these, whatever else there is: the least valuable, and of its like the most idle. */
+static void evict_among_some(struct kunit *test)
+{
+	static const int order[] = { 3, 2, 4, -1 };
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	u32 indices[5];
+	unsigned int i;
+	int victim;
+
+	ft_kunit_admit(tn, 0, ASSURED, 180 * HZ);
+	ft_kunit_admit(tn, 1, REPLIED, 30 * HZ);
+	ft_kunit_admit(tn, 2, EMBRYONIC, 10 * HZ);
+	ft_kunit_admit(tn, 3, CLOSING, 30 * HZ);
+	ft_kunit_admit(tn, 4, EMBRYONIC, 20 * HZ);
+	/* Not asked for. */
+	ft_kunit_admit(tn, 5, CLOSING, 5 * HZ);
+	for (i = 0; i < ARRAY_SIZE(indices); i++)
+		indices[i] = index_of(tn, i);
+
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADAPTIVE_START] = 100;
+	set_policy(tn, FLOWTRACK_POLICY_DROP, FLOWTRACK_POLICY_DROP);
+	rcu_read_lock();
+	local_bh_disable();
+	KUNIT_EXPECT_EQ(test, ft_evict_among(tn, indices, ARRAY_SIZE(indices)), -1);
+	set_policy(tn, FLOWTRACK_POLICY_EVICT, FLOWTRACK_POLICY_DROP);
+	for (i = 0; i < ARRAY_SIZE(order); i++) {
+		victim = ft_evict_among(tn, indices, ARRAY_SIZE(indices));
+		KUNIT_EXPECT_EQ_MSG(test, victim, order[i], "victim %u", i);
+	}
+	local_bh_enable();
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 3);
+	for (i = 0; i < 6; i++)
+		KUNIT_EXPECT_EQ_MSG(test, ft_kunit_has(tn, i), i < 2 || i == 5, "flow %u", i);
+}
+
 static struct kunit_case admit_cases[] = {
+	KUNIT_CASE(evict_among_some),
 	KUNIT_CASE(admit_up_to_max),
 	KUNIT_CASE(admit_clash),
 	KUNIT_CASE(policy_pass),

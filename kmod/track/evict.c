@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/atomic.h>
 #include <linux/bitops.h>
+#include <linux/export.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/percpu.h>
 #include <linux/prefetch.h>
@@ -325,3 +326,39 @@ enum ft_admission ft_evict_for(struct ft_net *tn, const struct ft_birth *birth)
 		ft_stat_inc(tn, FULL_NOBODY);
 	return refuse_newcomer(tn, birth, decision);
 }
+
+/**
+ * ft_evict_among() - one of some flows gives way
+ * @tn: namespace
+ * @indices: of the flows
+ * @n: how many, FT_EVICT_AMONG at most
+ *
+ * The newcomer is one that nobody has answered. It needs what the flow has, not its
+ * place, which is given back.
+ *
+ * Context: BH disabled, RCU read side.
+ * Return: which of them has ended, the least valuable one; -1: none may, or the policy
+ * is to evict nobody.
+ */
+int ft_evict_among(struct ft_net *tn, const u32 *indices, unsigned int n)
+{
+	struct ft_candidate candidates[FT_EVICT_AMONG] __uninitialized;
+	u32 policy = ft_setting(&tn->set, FULL_POLICY);
+	struct ft_newcomer newcomer;
+	unsigned int i, victim;
+	enum ft_rank rank;
+
+	for (i = 0; i < n; i++)
+		candidates[i] = (struct ft_candidate){ .index = indices[i] };
+	look_all(tn, candidates, n);
+	ft_pressure_newcomer(&newcomer, FLOWTRACK_CLASS_EMBRYONIC, false,
+			     ft_loan_open(&tn->loan), ft_adaptive_on(&tn->set));
+	if (ft_pressure_decide(policy, policy, &newcomer, candidates, n, &victim, &rank) !=
+	    FT_DECISION_EVICT ||
+	    !end_victim_for(tn, &newcomer, &candidates[victim], rank))
+		return -1;
+	count_rank(tn, rank);
+	ft_place_give(tn);
+	return victim;
+}
+EXPORT_SYMBOL_NS_GPL(ft_evict_among, FT_SYMBOL_NS);

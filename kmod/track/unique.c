@@ -2,17 +2,21 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/netfilter.h>
+#include <linux/printk.h>
+#include <linux/ratelimit.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "base/stats.h"
+#include "base/tenant.h"
 #include "flow/flow.h"
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "net.h"
 #include "track/carrier.h"
 #include "track/consumers.h"
+#include "track/evict.h"
 #include "track/unique.h"
 
 #define LOCKS		256
@@ -205,20 +209,32 @@ static bool try_entry(const struct ft_net *tn, const struct nf_conn *ct,
 	return ft_unique_try(tn, orig, &key, reply, pair);
 }
 
+/**
+ * struct blocked - what NAT has chosen, and is not to choose again
+ * @entry: keeps it from that, see block()
+ * @index: the flow of ours that has it; FT_INDEX_NONE: it is not translated
+ */
+struct blocked {
+	struct nf_conn *entry;
+	u32 index;
+};
+
 /* Tuples and status, IPS_*, of the flow of ours in the way of @ct, if that is translated. */
 static bool translated_tuples(const struct ft_net *tn, const struct nf_conn *ct,
 			      struct nf_conntrack_tuple *orig, struct nf_conntrack_tuple *reply,
-			      unsigned long *status)
+			      unsigned long *status, u32 *index)
 {
 	struct ft_key key, answer;
 	struct ft_flow *flow;
-	u32 index, word;
 	u64 hash;
+	u32 word;
 
 	hash = key_of(tn, ct, IP_CT_DIR_REPLY, &key);
-	flow = ft_table_lookup(tn->table, &key, hash, &index);
-	if (!flow || !(index & FT_INDEX_NAT) || !ft_flow_lock_key(flow, &key))
+	flow = ft_table_lookup(tn->table, &key, hash, index);
+	if (!flow || !(*index & FT_INDEX_NAT) || !ft_flow_lock_key(flow, &key)) {
+		*index = FT_INDEX_NONE;
 		return false;
+	}
 	word = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
 	ft_flow_key(flow, &key);
 	ft_flow_answer_key(flow, &answer);
@@ -237,14 +253,14 @@ static bool translated_tuples(const struct ft_net *tn, const struct nf_conn *ct,
  * thinks that it is the same flow, and of one that begins as @ct is answered, and is
  * not translated, that both sides have opened one flow at the same time.
  */
-static int block(const struct ft_net *tn, struct nf_conn *ct, struct nf_conn **blocker)
+static int block(const struct ft_net *tn, struct nf_conn *ct, struct blocked *blocked)
 {
 	struct nf_conntrack_tuple orig, reply = *nf_ct_tuple(ct, IP_CT_DIR_REPLY);
 	unsigned long status = 0;
 	struct nf_conn *new;
 	int err;
 
-	if (!translated_tuples(tn, ct, &orig, &reply, &status) &&
+	if (!translated_tuples(tn, ct, &orig, &reply, &status, &blocked->index) &&
 	    !nf_ct_invert_tuple(&orig, &reply))
 		return -EINVAL;
 	new = nf_conntrack_alloc(nf_ct_net(ct), nf_ct_zone(ct), &orig, &reply,
@@ -257,7 +273,7 @@ static int block(const struct ft_net *tn, struct nf_conn *ct, struct nf_conn **b
 	if (err)
 		nf_conntrack_free(new);
 	else
-		*blocker = new;
+		blocked->entry = new;
 	return err;
 }
 
@@ -309,18 +325,83 @@ static bool translate_again(struct sk_buff *skb, struct nf_conn *ct,
 	       entry->hook(entry->priv, skb, state) == NF_ACCEPT;
 }
 
+/* The packet leaves as if NAT had chosen that. */
+static bool translate_as(struct sk_buff *skb, struct nf_conn *ct,
+			 const struct nf_hook_state *state,
+			 const struct nf_conntrack_tuple *reply)
+{
+	const struct nf_hook_entry *entry;
+
+	entry = ft_consumers_nat_hook(state->net, state->pf, state->hook);
+	if (!entry)
+		return false;
+	/*
+	 * It stays in the list of its source. Another CPU that reads half of each tuple
+	 * looks whether what it has read is in its range, and free.
+	 */
+	ct->tuplehash[IP_CT_DIR_REPLY].tuple = *reply;
+	ct->status |= IPS_SRC_NAT;
+	return entry->hook(entry->priv, skb, state) == NF_ACCEPT;
+}
+
+static void log_ports_full(struct ft_net *tn, const struct nf_conn *ct, const char *done)
+{
+	const struct nf_conntrack_tuple *reply = nf_ct_tuple(ct, IP_CT_DIR_REPLY);
+
+	if (!ft_l4_has_ports(nf_ct_protonum(ct)) || !ft_tenant_may_log(tn->net) ||
+	    !__ratelimit(&tn->ports_log))
+		return;
+	if (nf_ct_l3num(ct) == NFPROTO_IPV4)
+		pr_warn("nf_flowtrack: netns %u: NAT has no port of %pI4 left towards %pI4, protocol %u, port %u: %s\n",
+			tn->net->ns.inum, &reply->dst.u3.ip, &reply->src.u3.ip, nf_ct_protonum(ct),
+			ntohs(reply->src.u.all), done);
+	else
+		pr_warn("nf_flowtrack: netns %u: NAT has no port of %pI6c left towards %pI6c, protocol %u, port %u: %s\n",
+			tn->net->ns.inum, &reply->dst.u3.in6, &reply->src.u3.in6,
+			nf_ct_protonum(ct), ntohs(reply->src.u.all), done);
+}
+
+/*
+ * All that NAT may choose is taken: one of the flows that have it gives way, the least
+ * valuable, and @ct gets what that had. Return: false if none may.
+ */
+static noinline_for_stack bool evict_one(struct ft_net *tn, struct sk_buff *skb,
+					 struct nf_conn *ct, const struct nf_hook_state *state,
+					 struct blocked *blocked, unsigned int n)
+{
+	u32 indices[FT_EVICT_AMONG], of[FT_EVICT_AMONG];
+	unsigned int i, flows = 0;
+	int victim;
+
+	if (!(ct->status & IPS_SRC_NAT_DONE))
+		return false;
+	for (i = 0; i < n && flows < FT_EVICT_AMONG; i++) {
+		if (blocked[i].index == FT_INDEX_NONE)
+			continue;
+		of[flows] = i;
+		indices[flows++] = blocked[i].index;
+	}
+	victim = flows ? ft_evict_among(tn, indices, flows) : -1;
+	if (victim < 0)
+		return false;
+	ft_stat_inc(tn, NAT_EVICT);
+	return translate_as(skb, ct, state,
+			    nf_ct_tuple(blocked[of[victim]].entry, IP_CT_DIR_REPLY));
+}
+
 /*
  * A flow of ours answers to the same packets: NAT shall choose another tuple. If
- * it can't, the packet is dropped, as when nf_conntrack itself meets two flows
- * with the same answers: of protocols without ports, say.
+ * it can't, one of ours gives way. If none may, the packet is dropped, as when
+ * nf_conntrack itself meets two flows with the same answers: of protocols without
+ * ports, say.
  */
 static noinline_for_stack bool
 choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 	     const struct nf_hook_state *state, struct ft_unique_pair *pair)
 {
-	struct nf_conn *blockers[TRIES];
-	struct nf_conntrack_tuple was;
 	unsigned int i, n = 0, in_vain = 0;
+	struct blocked blocked[TRIES];
+	struct nf_conntrack_tuple was;
 	bool locked = false;
 	int err;
 
@@ -329,7 +410,7 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 		return false;
 	for (i = 0; i < TRIES && !locked; i++) {
 		was = *nf_ct_tuple(ct, IP_CT_DIR_REPLY);
-		err = block(tn, ct, &blockers[n]);
+		err = block(tn, ct, &blocked[n]);
 		if (!err)
 			n++;
 		else if (err != -EEXIST || ++in_vain > TRIES_IN_VAIN)
@@ -340,8 +421,13 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 			break;
 		locked = try_entry(tn, ct, pair);
 	}
+	if (!locked) {
+		locked = evict_one(tn, skb, ct, state, blocked, n) && try_entry(tn, ct, pair);
+		log_ports_full(tn, ct, locked ? "a less valuable connection was evicted" :
+						"a new connection was dropped");
+	}
 	while (n--)
-		unblock(blockers[n]);
+		unblock(blocked[n].entry);
 	return locked;
 }
 

@@ -55,6 +55,7 @@ static const struct {
 	{ "carrier_grown", "Carriers allocated." },
 	{ "carrier_none", "Packets dropped for want of a carrier." },
 	{ "nat_ports_full", "New connections dropped, since NAT had no port left for them." },
+	{ "nat_evict", "Flows evicted for a new one that needed their port." },
 	{ "resize", "Resizes of the table." },
 	{ "event_lost", "Notifications that were not delivered." },
 	{ "lookahead", "Packets whose flow was looked for before they were tracked." },

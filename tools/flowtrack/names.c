@@ -133,6 +133,7 @@ static const char * const stats[] = {
 	[FLOWTRACK_A_STATS_CARRIER_GROWN] = "carrier_grown",
 	[FLOWTRACK_A_STATS_CARRIER_NONE] = "carrier_none",
 	[FLOWTRACK_A_STATS_NAT_PORTS_FULL] = "nat_ports_full",
+	[FLOWTRACK_A_STATS_NAT_EVICT] = "nat_evict",
 	[FLOWTRACK_A_STATS_RESIZE] = "resize",
 	[FLOWTRACK_A_STATS_EVENT_LOST] = "event_lost",
 	[FLOWTRACK_A_STATS_EVICT_EXPIRED] = "evict_expired",

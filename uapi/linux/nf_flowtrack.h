@@ -282,6 +282,7 @@ enum {
 	FLOWTRACK_A_STATS_CARRIER_GROWN, /* carriers allocated */
 	FLOWTRACK_A_STATS_CARRIER_NONE,	/* packets dropped for want of one */
 	FLOWTRACK_A_STATS_NAT_PORTS_FULL, /* new ones dropped: NAT had no tuple left */
+	FLOWTRACK_A_STATS_NAT_EVICT,	/* evicted for the tuple that NAT gave them */
 	FLOWTRACK_A_STATS_RESIZE,	/* table resizes */
 	FLOWTRACK_A_STATS_EVENT_LOST,	/* notifications not delivered */
 	FLOWTRACK_A_STATS_PAD,

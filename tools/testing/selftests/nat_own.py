@@ -197,30 +197,67 @@ def _(rig):
     own(rig, 16)
 
 
-@case("a range of ports that is used up: the next client is dropped, and counted")
-def _(rig):
-    fresh(rig, nft_stamps() + """
+FOUR_PORTS = nft_stamps() + """
 table ip nat {
 	chain post {
 		type nat hook postrouting priority 100
 		oif rs udp dport 53 masquerade to :2000-2003
 	}
-}""")
+}"""
+
+
+def use_four_ports(rig):
+    """Four clients, who have all of the ports. Return: which one each has."""
+    fresh(rig, FOUR_PORTS)
     s, rs = Rig.S[4], Rig.RS[4]
-    before = rig.r.tool_json("stats") if FLOWTRACK else {}
-    ports = set()
+    ports = []
     for n in range(4):
+        rig.r.ip(f"neigh replace 10.9.1.{n + 20} lladdr {':'.join(f'{b:02x}' for b in rig.macs['cr'])} nud permanent dev rc")
         out = rig.send("c", u(4, f"10.9.1.{n + 20}", s, 4100, 53))
         equal([addresses(p)[:2] for p in out], [(rs, s)], f"query of client {n}")
-        ports.add(addresses(out[0])[2])
-    equal(ports, {2000, 2001, 2002, 2003}, "ports")
+        ports.append(addresses(out[0])[2])
+    equal(set(ports), {2000, 2001, 2002, 2003}, "ports")
+    return ports
+
+
+@case("a range of ports that is used up, all answered: the next client is dropped, and counted")
+def _(rig):
+    before = rig.r.tool_json("stats") if FLOWTRACK else {}
+    s, rs = Rig.S[4], Rig.RS[4]
+    for n, port in enumerate(use_four_ports(rig)):
+        go(rig, "s", u(4, s, rs, 53, port), (s, f"10.9.1.{n + 20}", 53, 4100), f"answer to client {n}")
     equal(rig.send("c", u(4, "10.9.1.30", s, 4100, 53)), [], "queries of one client too many")
     if FLOWTRACK:
-        equal(rig.r.tool_json("stats")["nat_ports_full"] - before["nat_ports_full"], 1, "dropped for want of a port")
+        after = rig.r.tool_json("stats")
+        equal((after["nat_ports_full"] - before["nat_ports_full"], after["nat_evict"] - before["nat_evict"]), (1, 0),
+              "dropped for want of a port, and evicted")
+        check("NAT has no port of 10.9.2.1 left towards 10.9.2.2" in run("dmesg")[1], "nothing in the log")
     # Towards another server each port is free.
     rig.r.ip(f"neigh replace 10.9.2.9 lladdr {':'.join(f'{b:02x}' for b in rig.macs['sr'])} nud permanent dev rs")
     equal(len(rig.send("c", u(4, "10.9.1.30", "10.9.2.9", 4100, 53))), 1, "queries to another server")
     own(rig, 5)
+
+
+@case("a range of ports that is used up, one of them unanswered: that one gives way", only="flowtrack")
+def _(rig):
+    before = rig.r.tool_json("stats")
+    s, rs = Rig.S[4], Rig.RS[4]
+    ports = use_four_ports(rig)
+    for n in (0, 1, 3):
+        go(rig, "s", u(4, s, rs, 53, ports[n]), (s, f"10.9.1.{n + 20}", 53, 4100), f"answer to client {n}")
+    go(rig, "c", u(4, "10.9.1.30", s, 4100, 53), (rs, s, ports[2], 53), "query of the fifth client")
+    own(rig, 4)
+    after = rig.r.tool_json("stats")
+    equal((after["nat_ports_full"] - before["nat_ports_full"], after["nat_evict"] - before["nat_evict"]), (0, 1),
+          "dropped for want of a port, and evicted")
+    rig.r.ip(f"neigh replace 10.9.1.30 lladdr {':'.join(f'{b:02x}' for b in rig.macs['cr'])} nud permanent dev rc")
+    go(rig, "s", u(4, s, rs, 53, ports[2]), (s, "10.9.1.30", 53, 4100), "answer to the fifth client")
+    go(rig, "c", u(4, "10.9.1.30", s, 4100, 53), (rs, s, ports[2], 53), "second query of the fifth client")
+    for n in (0, 1, 3):
+        go(rig, "c", u(4, f"10.9.1.{n + 20}", s, 4100, 53), (rs, s, ports[n], 53), f"second query of client {n}")
+    # All have had an answer now: the one that has lost its port gets none.
+    equal(rig.send("c", u(4, "10.9.1.22", s, 4100, 53)), [], "queries of the client that gave way")
+    own(rig, 4)
 
 
 @case("a socket of the router's with the port of a masqueraded flow: neither hears the other")
