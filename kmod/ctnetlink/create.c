@@ -140,7 +140,8 @@ int ft_ctnl_create_own(struct ft_net *tn, const struct nlattr * const cda[],
 	rcu_read_lock();
 	local_bh_disable();
 	lock = ft_unique_lock(flow.hash);
-	if (ft_unique_adoptable(&stand_in.ct))
+	if (ft_unique_addable(tn, &flow.key, flow.word & FT_FLOW_ORIG_HI, &flow.key,
+			      !(flow.word & FT_FLOW_ORIG_HI)))
 		admission = ft_flow_admit(tn, &flow);
 	ft_unique_unlock(lock);
 	local_bh_enable();

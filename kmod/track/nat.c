@@ -133,6 +133,9 @@ bool ft_nat_birth(struct ft_birth *birth, const struct ft_net *tn, const struct 
 		birth->word |= FT_FLOW_DNAT;
 	birth->hash = ft_key_hash(&birth->key, ft_table_secret(tn->table));
 	birth->second = ft_key_hash(&birth->answer, ft_table_secret(tn->table));
+	/* They come in while the packet is looked at. */
+	ft_table_prefetch(tn->table, birth->hash);
+	ft_table_prefetch(tn->table, birth->second);
 	birth->masq = 0;
 #if IS_ENABLED(CONFIG_NF_NAT_MASQUERADE)
 	if (nat)

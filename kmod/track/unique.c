@@ -97,9 +97,11 @@ bool ft_unique_in_conntrack(struct net *net,
 
 /**
  * ft_unique_adoptable() - has nf_conntrack no entry that answers to a flow?
- * @ct: the flow, unconfirmed
+ * @ct: the flow, unconfirmed, and counted as an entry of its namespace
  *
- * nf_nat has looked already; a translated flow may have been entered since.
+ * nf_nat has looked already; a translated flow may have been entered since. If @ct is
+ * the namespace's only entry there is none: an entry is counted when it is made, and
+ * one that is made from now on is entered under the lock of the flow, or seen by NAT.
  *
  * Context: RCU read side, lock of the flow held.
  * Return: true if the flow may become ours.
@@ -109,12 +111,13 @@ bool ft_unique_adoptable(const struct nf_conn *ct)
 	const struct nf_conntrack_zone *zone = nf_ct_zone(ct);
 	struct net *net = nf_ct_net(ct);
 
+	if (nf_conntrack_count(net) <= 1)
+		return true;
 	return !ft_unique_in_conntrack(net, zone,
 				       nf_ct_tuple(ct, IP_CT_DIR_REPLY)) &&
 	       !ft_unique_in_conntrack(net, zone,
 				       nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));
 }
-EXPORT_SYMBOL_NS_GPL(ft_unique_adoptable, FT_SYMBOL_NS);
 
 /**
  * ft_unique_addable() - has nf_conntrack no entry with the tuples of a flow?
@@ -140,6 +143,7 @@ bool ft_unique_addable(const struct ft_net *tn, const struct ft_key *key, bool o
 	ft_carrier_tuple(&tuple, answer, reply_hi, true);
 	return !ft_unique_in_conntrack(tn->net, &zone, &tuple);
 }
+EXPORT_SYMBOL_NS_GPL(ft_unique_addable, FT_SYMBOL_NS);
 
 /* Take the locks of both tuples of a translated flow; of a lower address first. */
 static void lock_pair(struct ft_unique_pair *pair, u64 a, u64 b)
