@@ -319,6 +319,131 @@ def _(rig):
         equal(addresses(l4_of(back[0])[1][8:]), (c, s, 1200, 53), "what it quotes")
 
 
+@case("path MTU: a host outside, and the router, say what is too big")
+def _(rig):
+    fresh(rig)
+    for family in FAMILIES:
+        c, s, rs, proto = Rig.C[family], Rig.S[family], Rig.RS[family], ECHO[family]
+        out = go(rig, "c", u(family, c, s, 1210, 53), (rs, s, 1210, 53), "query")
+        error = icmp4(3, 4, 1300, out) if family == 4 else icmp6(s, rs, 2, 0, 1300, out)
+        p = go(rig, "s", ip(s, rs, proto, error, 1), (s, c), "error from outside")
+        equal((l4_of(p)[1][0], struct.unpack("!I", l4_of(p)[1][4:8])[0]), (3 if family == 4 else 2, 1300), "type and MTU")
+        equal(addresses(l4_of(p)[1][8:]), (c, s, 1210, 53), "what it quotes")
+    rig.r.ip("link set rs mtu 1300")
+    try:
+        for family in FAMILIES:
+            c, s, proto = Rig.C[family], Rig.S[family], ECHO[family]
+            big = ip(c, s, UDP, udp(c, s, 1210, 53, b"x" * 1380), 1, **({"frag": 0x4000} if family == 4 else {}))
+            equal(rig.send("c", big), [], "a packet that is too big")
+            back = [p for p in rig.back if l4_of(p)[0] == proto]
+            equal([addresses(p) for p in back], [(Rig.RC[family], c)], "error of the router")
+            equal(struct.unpack("!I", l4_of(back[0])[1][4:8])[0], 1300, "MTU")
+            equal(addresses(l4_of(back[0])[1][8:]), (c, s, 1210, 53), "what it quotes")
+    finally:
+        rig.r.ip("link set rs mtu 1500")
+
+
+FW4 = nft_stamps() + """
+table inet fw4 {
+	chain forward {
+		type filter hook forward priority filter; policy drop;
+		ct state vmap { established : accept, related : accept }
+		iifname rc jump forward_lan
+		iifname rs jump forward_wan
+	}
+	chain forward_lan {
+		meta nfproto ipv4 oifname rs ct state invalid counter drop
+		oifname rs counter accept
+	}
+	chain forward_wan {
+		ct status dnat accept
+		meta l4proto tcp reject with tcp reset
+		reject with icmpx port-unreachable
+	}
+	chain dstnat {
+		type nat hook prerouting priority dstnat; policy accept;
+		iifname rs jump dstnat_wan
+	}
+	chain dstnat_wan {
+		meta nfproto ipv4 udp dport 8053 counter dnat ip to 10.9.1.2:53
+		meta nfproto ipv4 tcp dport 8080 counter dnat ip to 10.9.1.2:80
+	}
+	chain srcnat {
+		type nat hook postrouting priority srcnat; policy accept;
+		oifname rs jump srcnat_wan
+	}
+	chain srcnat_wan {
+		meta nfproto ipv4 masquerade
+	}
+	chain mangle_forward {
+		type filter hook forward priority mangle; policy accept;
+		oifname rs tcp flags syn / syn,fin,rst tcp option maxseg size set rt mtu
+	}
+}"""
+
+
+@case("a router's ruleset as OpenWrt's fw4 makes it")
+def _(rig):
+    fresh(rig, FW4)
+    c, s, rs = Rig.C[4], Rig.S[4], Rig.RS[4]
+    go(rig, "c", u(4, c, s, 1700, 53), (rs, s, 1700, 53), "query from the LAN")
+    go(rig, "s", u(4, s, rs, 53, 1700), (s, c, 53, 1700), "answer")
+    for flags, side, seq, ack in (("S", "c", 100, 0), ("SA", "s", 500, 101), ("A", "c", 101, 501)):
+        src, dst, ports, out = (c, s, (1701, 80), (rs, s, 1701, 80)) if side == "c" else \
+            (s, rs, (80, 1701), (s, c, 80, 1701))
+        go(rig, side, ip(src, dst, TCP, tcp(src, dst, *ports, flags, seq, ack), 1), out, f"{flags} from {side}")
+    # From outside: a port that is forwarded, and one that is not.
+    go(rig, "s", u(4, s, rs, 1702, 8053), (s, c, 1702, 53), "query from outside")
+    go(rig, "c", u(4, c, s, 53, 1702), (rs, s, 8053, 1702), "its answer")
+    go(rig, "s", ip(s, rs, TCP, tcp(s, rs, 1703, 8080, "S", 100), 1), (s, c, 1703, 80), "SYN from outside")
+    go(rig, "c", ip(c, s, TCP, tcp(c, s, 80, 1703, "SA", 500, 101), 1), (rs, s, 8080, 1703), "its SYN/ACK")
+    equal(rig.send("s", u(4, s, c, 1704, 53)), [], "straight from outside")
+    # IPv6 is not translated.
+    go(rig, "c", u(6, Rig.C[6], Rig.S[6], 1705, 53), (Rig.C[6], Rig.S[6], 1705, 53), "IPv6 query")
+    go(rig, "s", u(6, Rig.S[6], Rig.C[6], 53, 1705), (Rig.S[6], Rig.C[6], 53, 1705), "IPv6 answer")
+    equal(rig.send("s", u(6, Rig.S[6], Rig.C[6], 1706, 53)), [], "straight from outside, IPv6")
+    own(rig, 5)
+
+
+CGNAT = nft_stamps() + """
+table ip cgnat {
+	chain post {
+		type nat hook postrouting priority srcnat; policy accept;
+		oif rs ip saddr vmap { 10.9.1.2 : jump first, 10.9.1.3 : jump second }
+		oif rs snat to 10.9.2.101-10.9.2.103 persistent
+	}
+	chain first {
+		meta l4proto { tcp, udp } snat to 10.9.2.100:1024-2047
+	}
+	chain second {
+		meta l4proto { tcp, udp } snat to 10.9.2.100:2048-3071
+	}
+}"""
+
+
+@case("carrier-grade NAT: a block of ports for each subscriber, and a pool of addresses")
+def _(rig):
+    fresh(rig, CGNAT)
+    c, s = Rig.C[4], Rig.S[4]
+    other, far = "10.9.1.40", "10.9.2.9"
+    rig.r.ip(f"neigh replace {other} lladdr {':'.join(f'{b:02x}' for b in rig.macs['cr'])} nud permanent dev rc",
+             f"neigh replace {far} lladdr {':'.join(f'{b:02x}' for b in rig.macs['sr'])} nud permanent dev rs")
+    for client, block in ((c, range(1024, 2048)), (C2[4], range(2048, 3072))):
+        for sport in (1800, 5000, block[0] + 7):
+            out = rig.send("c", u(4, client, s, sport, 53))
+            equal([addresses(p)[:2] for p in out], [("10.9.2.100", s)], f"query of {client} from {sport}")
+            port = addresses(out[0])[2]
+            check(port in block, f"{client} gets port {port}")
+            equal(port == sport, sport in block, f"a port in the block is kept: {sport}, {port}")
+            go(rig, "s", u(4, s, "10.9.2.100", 53, port), (s, client, 53, sport), f"answer to {client}")
+            go(rig, "c", u(4, client, s, sport, 53), ("10.9.2.100", s, port, 53), f"second query of {client}")
+    out = rig.send("c", u(4, other, s, 1900, 53)) + rig.send("c", u(4, other, far, 1900, 53))
+    equal(len(out), 2, "queries of a client of the pool")
+    equal(len({addresses(p)[0] for p in out}), 1, "its addresses towards two servers")
+    check(addresses(out[0])[0] in ("10.9.2.101", "10.9.2.102", "10.9.2.103"), f"not of the pool: {addresses(out[0])}")
+    own(rig, 8)
+
+
 @case("what rules see of a translated flow: status, and both tuples")
 def _(rig):
     fresh(rig, NAT + """
@@ -385,6 +510,13 @@ def _(rig):
     rig.r.ip(f"addr del {rs}/24 dev rs")
     busywait(10, lambda: count() == 1, "the masqueraded flow ends with its address")
     rig.r.ip(f"addr add {rs}/24 dev rs")
+    fresh(rig)
+    rig.send("c", u(6, Rig.C[6], Rig.S[6], 1500, 53))
+    rig.send("c", u(6, Rig.C[6], Rig.RC[6], 1501, 5000))
+    equal(count(), 2, "IPv6 flows")
+    rig.r.ip(f"addr del {Rig.RS[6]}/64 dev rs")
+    busywait(10, lambda: count() == 1, "the masqueraded IPv6 flow ends with its address")
+    rig.r.ip(f"addr add {Rig.RS[6]}/64 dev rs nodad")
     masqueraded()
     with rig.r:
         set_link("rs", False)
