@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/delay.h>
+
 #include "ft_conntrack.h"
 #include "ft_packet.h"
 #include "guard/guard.h"
@@ -163,6 +165,67 @@ static void forgets(struct kunit *test)
 	sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_FORGOT)), 4);
+}
+
+/* A packet that has nothing new to tell need not look for the shadow. */
+static void noted(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	struct nf_conn *ct = ft_ct_udp(test, 1, 0, 60 * HZ);
+	unsigned long status = ct->status;
+
+	KUNIT_EXPECT_FALSE(test, ft_guard_fed(ct));
+	/* While there is room nothing is known, and so nothing noted. */
+	tn->guard.calm_max = nf_conntrack_max;
+	ft_ct_feed(tn, ct);
+	KUNIT_EXPECT_EQ(test, ct->status, status);
+	tn->guard.calm_max = FT_GUARD_AWAKE;
+	ft_ct_feed(tn, ct);
+	KUNIT_EXPECT_TRUE(test, ft_guard_fed(ct));
+	KUNIT_EXPECT_EQ(test, (u32)ct->status, (u32)status);
+
+	/* It is answered, and goes on: each of that is news, once. */
+	set_bit(IPS_SEEN_REPLY_BIT, &ct->status);
+	KUNIT_EXPECT_FALSE(test, ft_guard_fed(ct));
+	ft_ct_feed(tn, ct);
+	KUNIT_EXPECT_TRUE(test, ft_guard_fed(ct));
+	set_bit(IPS_ASSURED_BIT, &ct->status);
+	KUNIT_EXPECT_FALSE(test, ft_guard_fed(ct));
+	ft_ct_feed(tn, ct);
+	KUNIT_EXPECT_TRUE(test, ft_guard_fed(ct));
+	KUNIT_EXPECT_EQ(test, (u32)ct->status, (u32)status | ASSURED);
+
+	/* And after a while that it still does. */
+	msleep(1200);
+	KUNIT_EXPECT_FALSE(test, ft_guard_fed(ct));
+	ft_ct_feed(tn, ct);
+	KUNIT_EXPECT_TRUE(test, ft_guard_fed(ct));
+	ft_ct_drop(test, ct);
+}
+
+/* States of one class have other timeouts. */
+static void noted_state(struct kunit *test)
+{
+	static const u8 states[] = {
+		TCP_CONNTRACK_ESTABLISHED, TCP_CONNTRACK_FIN_WAIT, TCP_CONNTRACK_CLOSE_WAIT,
+		TCP_CONNTRACK_LAST_ACK, TCP_CONNTRACK_TIME_WAIT, TCP_CONNTRACK_CLOSE,
+	};
+	struct nf_conntrack_tuple orig, reply;
+	struct ft_net *tn = guard_net(test);
+	struct nf_conn *ct;
+	unsigned int i;
+
+	ft_ct_tuple(&orig, 1);
+	orig.dst.protonum = IPPROTO_TCP;
+	nf_ct_invert_tuple(&reply, &orig);
+	ct = ft_ct_entry(test, &orig, &reply, ASSURED, 60 * HZ);
+	for (i = 0; i < ARRAY_SIZE(states); i++) {
+		ct->proto.tcp.state = states[i];
+		KUNIT_EXPECT_FALSE_MSG(test, ft_guard_fed(ct), "state %u", states[i]);
+		ft_ct_feed(tn, ct);
+		KUNIT_EXPECT_TRUE_MSG(test, ft_guard_fed(ct), "state %u", states[i]);
+	}
+	ft_ct_drop(test, ct);
 }
 
 /* An entry that came before us hides nothing. */
@@ -771,6 +834,8 @@ static void switched_off(struct kunit *test)
 static struct kunit_case guard_cases[] = {
 	KUNIT_CASE(words),
 	KUNIT_CASE(forgets),
+	KUNIT_CASE(noted),
+	KUNIT_CASE(noted_state),
 	KUNIT_CASE(others),
 	KUNIT_CASE(makes_room),
 	KUNIT_CASE(looks_again),

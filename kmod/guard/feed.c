@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bitfield.h>
+#include <linux/bits.h>
 #include <linux/bottom_half.h>
 #include <linux/in.h>
+#include <linux/kernel.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/sched.h>
 #include <linux/workqueue.h>
@@ -28,6 +31,62 @@
 /* Buckets between two chances for others to run. */
 #define RECOUNT_SLICE	256
 
+/*
+ * The note: what the shadow was told last, kept in the entry itself. While it holds,
+ * packets need not look for the shadow. It is a shadow's word, but for the lower bits
+ * of the protocol's state, which has the timeout, in the place of FT_SHADOW_SOURCE. 0:
+ * the shadow was told nothing yet.
+ *
+ * nf_conntrack's status is a long whose upper half has no bits: netlink and rules
+ * know 32 of them.
+ */
+#define NOTE_SHIFT	32
+#define NOTE_STATE	FT_SHADOW_SOURCE
+
+static_assert(BITS_PER_LONG == 64);
+static_assert(__IPS_MAX_BIT <= NOTE_SHIFT);
+
+/* What a shadow keeps of an entry whose word is @word. */
+static u32 bits_of(const struct nf_conn *ct, u32 word)
+{
+	return ft_word_class(word) |
+	       (ft_proto_last_ack_due(nf_ct_protonum(ct), word) ? FT_SHADOW_LAST_DUE : 0);
+}
+
+/* What the note says of an entry, but for the time. */
+static u32 note_of(const struct nf_conn *ct)
+{
+	u32 word = ft_proto_conntrack_word(ct);
+
+	return bits_of(ct, word) |
+	       FIELD_PREP(NOTE_STATE, ft_word_state(word) & FIELD_MAX(NOTE_STATE));
+}
+
+/* Note in an entry what its shadow knows, by its word, with what note_of() said. */
+static void note_fed(struct nf_conn *ct, u32 said, u32 word)
+{
+	unsigned long old = READ_ONCE(ct->status);
+	u64 new = said | (word & FT_SHADOW_SEEN);
+
+	/* If nf_conntrack sets a bit meanwhile the next packet notes it. */
+	cmpxchg(&ct->status, old, lower_32_bits(old) | new << NOTE_SHIFT);
+}
+
+/**
+ * ft_guard_fed() - has an earlier packet told the shadow all that this one could?
+ * @ct: the packet's entry, confirmed
+ *
+ * Context: any. Reads what nf_conntrack has read for the packet, and writes nothing.
+ * Return: true if less than FT_SHADOW_STEP has passed and the state is the same.
+ */
+bool ft_guard_fed(const struct nf_conn *ct)
+{
+	u32 noted = (u64)READ_ONCE(ct->status) >> NOTE_SHIFT;
+
+	return noted && (noted & ~FT_SHADOW_SEEN) == note_of(ct) &&
+	       ft_now() - (noted & FT_SHADOW_SEEN) < FT_SHADOW_STEP;
+}
+
 /**
  * ft_guard_bits() - what a shadow keeps of an entry
  * @ct: the entry
@@ -37,10 +96,7 @@
  */
 u32 ft_guard_bits(const struct nf_conn *ct)
 {
-	u32 word = ft_proto_conntrack_word(ct);
-
-	return ft_word_class(word) |
-	       (ft_proto_last_ack_due(nf_ct_protonum(ct), word) ? FT_SHADOW_LAST_DUE : 0);
+	return bits_of(ct, ft_proto_conntrack_word(ct));
 }
 
 /**
@@ -268,17 +324,20 @@ static bool rests(struct ft_net *tn, const struct nf_conn *ct)
  * @ct: its entry, confirmed or about to be
  * @exempt: the limits for sources do not hold for this packet
  *
+ * Of a confirmed entry those need not be told that ft_guard_fed() is true of.
+ *
  * Context: RCU read side.
  * Return: GO; else the flow is new, and its source has too many: PASS, the
  * packet is to go on without the entry; DROP.
  */
-enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
-				   bool exempt)
+enum ft_guard_answer ft_guard_feed(struct ft_net *tn, struct nf_conn *ct, bool exempt)
 {
+	const u32 said = note_of(ct), bits = said & ~NOTE_STATE;
 	enum ft_source_verdict verdict;
 	struct ft_shadow_key key;
 	struct ft_shadow *shadow;
-	u32 bits, source;
+	const u32 now = ft_now();
+	u32 source;
 	int err;
 
 	/* All that comes while there is room is learned when there is not. */
@@ -287,13 +346,13 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
 	if (!ft_setting(&tn->set, GUARD))
 		return FT_GUARD_GO;
 	ft_guard_wake(tn);
-	bits = ft_guard_bits(ct);
 	ft_shadow_key_set(&key, &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple,
 			  nf_ct_zone(ct));
 	shadow = ft_shadow_find(&tn->guard.shadows, &key);
 	if (shadow) {
-		if (ft_shadow_packet(shadow, bits, ft_guard_deadline(ct), ft_now()))
+		if (ft_shadow_packet(shadow, bits, ft_guard_deadline(ct), now))
 			ft_loan_repay(&tn->guard.loan);
+		note_fed(ct, said, READ_ONCE(shadow->word));
 		return FT_GUARD_GO;
 	}
 	/* Deleted, this was the last packet. */
@@ -307,11 +366,13 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
 	if (verdict == FT_SOURCE_MAX || verdict == FT_SOURCE_RATE)
 		return ft_guard_refuse_source(tn);
 	err = ft_shadow_add(&tn->guard.shadows, &key, bits | source,
-			    ft_guard_deadline(ct), ft_now());
+			    ft_guard_deadline(ct), now);
 	if (err)
 		uncount(tn, &key, source);
 	else if (!nf_ct_is_confirmed(ct))
 		born(tn, &key);
+	if (!err)
+		note_fed(ct, said, now);
 	if (verdict == FT_SOURCE_NOMEM || (err && err != -EEXIST))
 		ft_stat_inc(tn, NOMEM);
 	ft_guard_kick(tn);

@@ -14,8 +14,8 @@ struct ft_net;
 struct ft_shadow_key;
 struct nf_conn;
 
-enum ft_guard_answer ft_guard_feed(struct ft_net *tn, const struct nf_conn *ct,
-				   bool exempt);
+bool ft_guard_fed(const struct nf_conn *ct);
+enum ft_guard_answer ft_guard_feed(struct ft_net *tn, struct nf_conn *ct, bool exempt);
 int ft_guard_remember(struct ft_net *tn, const struct nf_conn *ct);
 void ft_guard_recount(struct ft_net *tn);
 enum ft_guard_answer ft_guard_refuse_source(struct ft_net *tn);

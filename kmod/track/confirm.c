@@ -405,9 +405,10 @@ unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 
 	if (nf_ct_is_template(ct))
 		return NF_ACCEPT;
-	/* As long as there is room, nothing of the flow has to be known. */
+	/* As long as there is room, nothing of the flow has to be known; or it is known. */
 	if (nf_ct_is_confirmed(ct))
-		return ft_guard_calm(&tn->guard) ? NF_ACCEPT : feed(tn, skb, ct, false);
+		return ft_guard_calm(&tn->guard) || ft_guard_fed(ct) ?
+			       NF_ACCEPT : feed(tn, skb, ct, false);
 	if (ctinfo == IP_CT_NEW)
 		return confirm_first(tn, skb, ct, state);
 	/* A packet that "reject" made does not confirm the conntrack that it carries. */
