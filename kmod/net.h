@@ -56,6 +56,7 @@ struct ft_pool;
  * @ahead: enum ft_hooks_family: what is looked ahead for, see track/ahead.c; written under
  *	@settings_lock
  * @ahead_always: whether it is worth it or not; likewise
+ * @passed: packets of flows of nf_conntrack pass by, or did within a second
  * @hook_ops: the hooks to register: their priv leads back here
  * @pools: carriers, per CPU, see track/pool.c
  * @home: number of this namespace; carriers have it, and no pointer
@@ -96,6 +97,7 @@ struct ft_net {
 	u8 asked;
 	u8 ahead;
 	bool ahead_always;
+	bool passed;
 	struct nf_hook_ops *hook_ops;
 	struct ft_pool __percpu *pools;
 	u32 home;

@@ -531,6 +531,40 @@ static void adopted_at_confirm(struct kunit *test)
 	nf_ct_netns_put(&init_net, NFPROTO_IPV4);
 }
 
+/*
+ * What is between addresses that no flow of ours is between goes on to nf_conntrack
+ * unparsed. An error is of the flow that it quotes, sent by any host.
+ */
+static void passes_unparsed(struct kunit *test)
+{
+	struct ft_net *tn = ft_pernet(&init_net);
+	struct sk_buff *skb;
+	unsigned int i;
+	u64 passed;
+
+	KUNIT_ASSERT_EQ(test, nf_ct_netns_get(&init_net, NFPROTO_IPV4), 0);
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_ALWAYS;
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, CLIENT, SERVER, 1, 53)), IP_CT_NEW);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 1);
+	/* Its first packet was one of nf_conntrack's. */
+	KUNIT_EXPECT_TRUE(test, tn->passed);
+	for (i = 0; i < 2; i++) {
+		passed = stat(FLOWTRACK_A_STATS_BYPASS);
+		skb = udp_packet(test, ROUTER, SERVER, 1, 53);
+		/* Without a header of UDP it would be INVALID to us. */
+		skb_trim(skb, skb->len - i * sizeof(struct udphdr));
+		KUNIT_EXPECT_TRUE(test, pre(skb));
+		KUNIT_EXPECT_EQ(test, stat(FLOWTRACK_A_STATS_BYPASS), passed + 1);
+		kfree_skb(skb);
+	}
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, SERVER, CLIENT, 53, 1)),
+			IP_CT_ESTABLISHED_REPLY);
+	KUNIT_EXPECT_EQ(test, pass(test, port_unreachable(test, ROUTER, CLIENT, 1)),
+			IP_CT_RELATED_REPLY);
+	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 0);
+	nf_ct_netns_put(&init_net, NFPROTO_IPV4);
+}
+
 /* Direct mode does not take a flow that nf_conntrack has. */
 static void held_by_conntrack(struct kunit *test)
 {
@@ -584,6 +618,7 @@ static struct kunit_case hooks_cases[] = {
 	KUNIT_CASE(clones_fare_alike),
 	KUNIT_CASE(adopted_reserved),
 	KUNIT_CASE(rewritten_stays),
+	KUNIT_CASE(passes_unparsed),
 	{}
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/fault_inject.h"
 #include "ft_stress.h"
+#include "flow/sieve.h"
 #include "flow/table.h"
 
 /* Flows; key number i + FLOWS is a second one, and so may be another's first. */
@@ -283,12 +284,24 @@ static void seen_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, census.n[FLOWTRACK_CLASS_CLOSING], 0);
 }
 
+static bool sieve_has(const struct ft_table *table, u32 n)
+{
+	struct ft_key key;
+	bool has;
+
+	ft_stress_key(&key, n);
+	rcu_read_lock();
+	has = ft_sieve_has(ft_table_sieve(table), ft_sieve_pair(key.addr4[1], key.addr4[0]));
+	rcu_read_unlock();
+	return has;
+}
+
 /* Random operations, with a resize now and then, against a list of each flow's keys. */
 static void random_twin(struct kunit *test)
 {
 	static const u32 sizes[] = { 64, 128, 512, 1024, 4096, 256, 64, 2048 };
 	struct ft_table *table = table_new(test, 64);
-	u32 round, i, second, n;
+	u32 round, i, second, n, passed;
 	u32 *has, *other;
 	struct rnd_state rnd;
 	int want;
@@ -337,8 +350,16 @@ static void random_twin(struct kunit *test)
 		if (round % 4000 == 0) {
 			KUNIT_ASSERT_EQ(test, ft_table_resize(table, sizes[round / 4000 % 8]), 0);
 			KUNIT_ASSERT_EQ(test, ft_stress_stale(table), 0);
-			for (n = 0; n < 2 * FLOWS; n++)
+			/* None, it is told: so it is sure to do it. */
+			ft_table_sieve_renew(table, 0);
+			for (n = 0, passed = 0; n < 2 * FLOWS; n++) {
 				KUNIT_ASSERT_EQ_MSG(test, owner(table, n), has[n], "key %u", n);
+				passed += sieve_has(table, n);
+				KUNIT_ASSERT_TRUE_MSG(test, has[n] == NONE || sieve_has(table, n),
+						      "key %u", n);
+			}
+			/* Half of the keys have no flow. */
+			KUNIT_ASSERT_LT(test, passed, 2 * FLOWS * 3 / 4);
 		}
 	}
 }

@@ -41,6 +41,7 @@
 #include "base/fault_inject.h"
 #include "base/limits.h"
 #include "base/tenant.h"
+#include "flow/sieve.h"
 #include "flow/table.h"
 #include "flow/tuple.h"
 
@@ -134,6 +135,7 @@ struct array {
  * @arenas: of the flows by kind, see arena_of()
  * @memcg: charged for the memory of flows and buckets; NULL: nobody
  * @secret: key of the hash
+ * @sieve: pairs of addresses that there are flows of
  * @resize_lock: one resize at a time; taken by process context
  * @generation: changes when a resize begins and when it ends
  * @seconds: slots for second keys: how many flows are translated
@@ -143,6 +145,7 @@ struct ft_table {
 	struct ft_arena *arenas[ARENAS];
 	struct mem_cgroup *memcg;
 	siphash_aligned_key_t secret;
+	struct ft_sieve sieve;
 	struct mutex resize_lock; /* protects cur (writes), array.next */
 	u32 generation;
 	atomic_t seconds ____cacheline_aligned_in_smp;
@@ -803,6 +806,8 @@ int ft_table_insert(struct ft_table *table, struct ft_flow *flow, u32 index,
 
 	/* Ours alone until it wakes. */
 	ft_flow_key(flow, &key);
+	/* Before the bucket's lock is given back: a reader that finds the flow finds the bit. */
+	ft_sieve_add(&table->sieve, &key);
 	slot = slot_make(index, tag, slot_hint(flow));
 
 again:
@@ -868,6 +873,8 @@ int ft_table_insert_nat(struct ft_table *table, struct ft_flow *flow, u32 index,
 
 	ft_flow_key(flow, &a.key);
 	ft_flow_answer_key(flow, &b.key);
+	ft_sieve_add(&table->sieve, &a.key);
+	ft_sieve_add(&table->sieve, &b.key);
 	a.tag = hash_tag(hash);
 	b.tag = hash_tag(second);
 	a.slot = slot_make(index, a.tag, slot_hint(flow));
@@ -1443,6 +1450,48 @@ int ft_table_expired(const struct ft_table *table, struct ft_cursor *cursor,
 	return walk_buckets(&visit, cursor);
 }
 
+static int sieve_one(struct ft_flow *flow, u32 index, void *arg)
+{
+	struct ft_table *table = arg;
+	struct ft_key key;
+
+	/* If it has ended, and is another one now, that one was added by itself. */
+	ft_flow_key(flow, &key);
+	ft_sieve_add(&table->sieve, &key);
+	if (index & FT_INDEX_NAT) {
+		ft_flow_answer_key(flow, &key);
+		ft_sieve_add(&table->sieve, &key);
+	}
+	return 0;
+}
+
+/**
+ * ft_table_sieve() - which addresses may flows be between?
+ * @table: the table
+ *
+ * Return: what ft_sieve_has() tells that of.
+ */
+const struct ft_sieve *ft_table_sieve(const struct ft_table *table)
+{
+	return &table->sieve;
+}
+
+/**
+ * ft_table_sieve_renew() - let the sieve forget flows that have ended, if they are many
+ * @table: the table
+ * @count: how many flows it has
+ *
+ * Context: may sleep; one at a time.
+ */
+void ft_table_sieve_renew(struct ft_table *table, u32 count)
+{
+	if (!ft_sieve_stale(&table->sieve, count + ft_table_translated(table)))
+		return;
+	ft_sieve_begin(&table->sieve);
+	ft_table_for_each(table, false, sieve_one, table);
+	ft_sieve_end(&table->sieve);
+}
+
 static void array_destroy(struct array *array)
 {
 	struct bucket *line, *next;
@@ -1576,11 +1625,15 @@ struct ft_table *ft_table_create(u32 buckets)
 		goto err_table;
 	if (!arenas_create(table))
 		goto err_array;
+	if (ft_sieve_init(&table->sieve))
+		goto err_arenas;
 	RCU_INIT_POINTER(table->cur, array);
 	get_random_bytes(&table->secret, sizeof(table->secret));
 	mutex_init(&table->resize_lock);
 	return table;
 
+err_arenas:
+	arenas_destroy(table);
 err_array:
 	array_destroy(array);
 err_table:
@@ -1612,6 +1665,7 @@ void ft_table_destroy(struct ft_table *table)
 {
 	array_destroy(rcu_dereference_protected(table->cur, true));
 	arenas_destroy(table);
+	ft_sieve_exit(&table->sieve);
 	kfree(table);
 }
 

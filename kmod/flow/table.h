@@ -35,6 +35,7 @@
 #define FT_CHAIN_MAX		64u		/* lines in a bucket, overflow included */
 #define FT_HINT_MAX_SECONDS	4095		/* the slot's coarse deadline: 13 bits, signed */
 
+struct ft_sieve;
 struct ft_table;
 struct mem_cgroup;
 
@@ -125,6 +126,9 @@ int ft_table_for_each(const struct ft_table *table, bool killable, ft_walk_fn fn
 int ft_table_expired(const struct ft_table *table, struct ft_cursor *cursor,
 		     u32 buckets, ft_walk_fn fn, void *arg,
 		     struct ft_census *census);
+
+const struct ft_sieve *ft_table_sieve(const struct ft_table *table);
+void ft_table_sieve_renew(struct ft_table *table, u32 count);
 
 u32 ft_table_translated(const struct ft_table *table);
 u32 ft_table_buckets(const struct ft_table *table);

@@ -99,6 +99,19 @@ static bool is_error(const struct nf_conntrack_tuple *tuple)
 }
 
 /**
+ * ft_guard_roomy() - may every packet go on to nf_conntrack?
+ * @tn: namespace
+ *
+ * Context: any.
+ * Return: true if nf_conntrack has room, or nobody minds that it has none.
+ */
+bool ft_guard_roomy(const struct ft_net *tn)
+{
+	return ft_guard_calm(&tn->guard) || has_room(tn, false) ||
+	       !ft_setting(&tn->set, GUARD);
+}
+
+/**
  * ft_guard_open() - may a packet go on to nf_conntrack just so?
  * @tn: namespace
  * @skb: the packet, with no entry of ours
@@ -117,8 +130,7 @@ bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 	struct nf_conntrack_tuple tuple;
 	struct ft_shadow_key key;
 
-	if (ft_guard_calm(&tn->guard) || has_room(tn, false) ||
-	    !ft_setting(&tn->set, GUARD))
+	if (ft_guard_roomy(tn))
 		return true;
 	/* What has no tuple gets no entry. */
 	if (!nf_ct_get_tuplepr(skb, skb_network_offset(skb), pf, tn->net,

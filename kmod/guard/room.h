@@ -27,6 +27,7 @@ struct ft_guard_newcomer {
 	bool exempt;
 };
 
+bool ft_guard_roomy(const struct ft_net *tn);
 bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 		   const struct nf_conntrack_zone *zone,
 		   struct ft_guard_newcomer *newcomer);

@@ -44,6 +44,7 @@
 #include "base/invalid.h"
 #include "base/settings.h"
 #include "flow/flow.h"
+#include "flow/sieve.h"
 #include "flow/table.h"
 #include "net.h"
 #include "track/ahead.h"
@@ -178,7 +179,9 @@ static bool is_tracked(const struct ft_net *tn, const struct sk_buff *skb, u8 fa
 {
 	enum ft_hooks_family bit = family == NFPROTO_IPV4 ? FT_HOOKS_IPV4 : FT_HOOKS_IPV6;
 
-	return READ_ONCE(tn->ahead) & bit && skb->pkt_type != PACKET_OTHERHOST && !skb->_nfct;
+	return READ_ONCE(tn->ahead) & bit && skb->pkt_type != PACKET_OTHERHOST && !skb->_nfct &&
+	       (!READ_ONCE(tn->passed) ||
+		ft_sieve_may_have(ft_table_sieve(tn->table), skb, family));
 }
 
 static void look_ahead_at(struct ft_net *tn, const struct sk_buff *skb, u8 family)

@@ -228,6 +228,7 @@ static bool describe(struct ft_net *tn, struct sk_buff *skb, const struct nf_con
 	enum ft_invalid reason = FT_INVALID_NONE;
 	struct ft_pkt pkt;
 
+	ft_net_follow(tn);
 	if (ft_tuple_get(skb, state->pf, nf_ct_zone(ct)->id, &pkt, &reason) != FT_PARSE_OK ||
 	    pkt.opens_hi != opens_hi || !ft_key_equal(&pkt.key, key) ||
 	    ft_proto_new(skb, &pkt, &step, &birth->proto) != FT_VERDICT_ACCEPT)
@@ -356,8 +357,9 @@ static unsigned int confirm_first(struct ft_net *tn, struct sk_buff *skb, struct
 
 	if (state->hook == NF_INET_LOCAL_IN && ct->status & IPS_DST_NAT)
 		ft_consumers_redirected(tn, ct);
-	if (!(ft_carrier_notes(ct) & FT_NOTE_STAYS) && ft_mode_adopts(tn, state, ct) &&
-	    (translated ? ft_nat_adoptable(tn, state, ct) : ft_mode_adoptable(ct))) {
+	if (!(ft_carrier_notes(ct) & FT_NOTE_STAYS) &&
+	    (translated ? ft_nat_adoptable(tn, state, ct) : ft_mode_adoptable(ct)) &&
+	    ft_mode_adopts(tn, state, ct)) {
 		local_bh_disable();
 		verdict = translated ? adopt_translated(tn, skb, ct, state) :
 				       adopt(tn, skb, ct, state);

@@ -222,21 +222,25 @@ void ft_consumers_exit(void)
 	unregister_module_notifier(&module_nb);
 }
 
-/* The hook of this priority that is no chain of nftables, or NULL. */
+/*
+ * The first hook of this priority that is no chain of nftables, or NULL. From behind:
+ * they are in order, and what is looked for is among the last.
+ */
 static const struct nf_hook_entry *
 find_hook(const struct nf_hook_entries *entries, int priority)
 {
+	const struct nf_hook_entry *found = NULL;
 	struct nf_hook_ops **ops;
 	unsigned int i;
 
 	if (!entries)
 		return NULL;
 	ops = nf_hook_entries_get_hook_ops(entries);
-	for (i = 0; i < entries->num_hook_entries; i++)
-		if (ops[i]->priority == priority &&
-		    ops[i]->hook_ops_type != NF_HOOK_OP_NF_TABLES)
-			return &entries->hooks[i];
-	return NULL;
+	for (i = entries->num_hook_entries; i && ops[i - 1]->priority >= priority; i--)
+		if (ops[i - 1]->priority == priority &&
+		    ops[i - 1]->hook_ops_type != NF_HOOK_OP_NF_TABLES)
+			found = &entries->hooks[i - 1];
+	return found;
 }
 
 static bool bridge_tracked(const struct net *net)
@@ -509,3 +513,19 @@ enum ft_need ft_consumers_need(struct ft_net *tn, u8 pf)
 	return need;
 }
 EXPORT_SYMBOL_NS_GPL(ft_consumers_need, FT_SYMBOL_NS);
+
+/**
+ * ft_consumers_any() - is anything needed of nf_conntrack?
+ * @tn: namespace
+ * @pf: NFPROTO_IPV4 or NFPROTO_IPV6
+ *
+ * What is there most often is asked first: packets ask, not only flows.
+ *
+ * Context: RCU read side.
+ * Return: true if ft_consumers_need() is more than nothing.
+ */
+bool ft_consumers_any(struct ft_net *tn, u8 pf)
+{
+	return READ_ONCE(helpers_present) || ft_consumers_nat(tn->net, pf) ||
+	       ft_consumers_need(tn, pf) != FT_NEED_NOTHING;
+}

@@ -53,6 +53,7 @@ struct ft_consumers {
 int ft_consumers_init(void);
 void ft_consumers_exit(void);
 void ft_consumers_look(void);
+bool ft_consumers_any(struct ft_net *tn, u8 pf);
 enum ft_need ft_consumers_need(struct ft_net *tn, u8 pf);
 const struct nf_hook_entry *
 ft_consumers_nat_hook(const struct net *net, u8 pf, unsigned int hook);

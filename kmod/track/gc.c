@@ -138,6 +138,10 @@ static void gc_work(struct work_struct *work)
 	    ft_table_wanted(tn->table, atomic_read(&tn->count)) !=
 	    ft_table_buckets(tn->table))
 		queue_work(tn->wq, &tn->resize_work);
+	if (READ_ONCE(tn->passed) || !atomic_read(&tn->count)) {
+		WRITE_ONCE(tn->passed, false);
+		ft_table_sieve_renew(tn->table, atomic_read(&tn->count));
+	}
 	/* An empty namespace costs nothing: the next flow starts the worker again. */
 	if (atomic_read(&tn->count)) {
 		ft_net_scan_soon(tn);

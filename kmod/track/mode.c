@@ -30,7 +30,7 @@ bool ft_mode_adopting(struct ft_net *tn, u8 pf)
 	case FT_ADOPT_NEVER:
 		return false;
 	default:
-		return ft_consumers_need(tn, pf) != FT_NEED_NOTHING;
+		return ft_consumers_any(tn, pf);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "base/settings.h"
 #include "base/stats.h"
 #include "flow/flow.h"
+#include "flow/sieve.h"
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "guard/guard.h"
@@ -367,6 +368,7 @@ static noinline_for_stack unsigned int leave(struct ft_net *tn,
 	nf_ct_zone_init(&zone, pkt->key.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
 	if (likely(ft_guard_open(tn, skb, state->pf, &zone, &newcomer)))
 		goto leave;
+	ft_net_follow(tn);
 	/* A packet that may open no flow must evict none. */
 	step->word = 0;
 	step->dir = FT_DIR_ORIG;
@@ -382,6 +384,8 @@ static noinline_for_stack unsigned int leave(struct ft_net *tn,
 		break;
 	}
 leave:
+	if (!READ_ONCE(tn->passed))
+		WRITE_ONCE(tn->passed, true);
 	ft_stat_inc(tn, BYPASS);
 	return NF_ACCEPT;
 }
@@ -553,9 +557,9 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 	return publish_invalid(tn, skb, state, pkt->key.l4proto, step.reason);
 
 miss:
-	ft_net_follow(tn);
 	if (ft_mode_adopting(tn, state->pf))
 		return leave(tn, skb, state, pkt, &found, &step);
+	ft_net_follow(tn);
 	if (ft_mode_in_conntrack(tn, skb, state->pf, pkt->key.zone)) {
 		ft_stat_inc(tn, BYPASS);
 		return NF_ACCEPT;
@@ -569,6 +573,17 @@ static bool is_fragment(const struct sk_buff *skb,
 {
 	return state->hook == NF_INET_LOCAL_OUT &&
 	       state->pf == NFPROTO_IPV4 && ip_is_fragment(ip_hdr(skb));
+}
+
+/*
+ * Adopting: is there no flow of ours that a packet might be of, and does nothing keep it
+ * from going on to nf_conntrack? As leave(), but the packet has not been parsed.
+ */
+static bool passes_by(struct ft_net *tn, const struct sk_buff *skb, u8 pf)
+{
+	return READ_ONCE(tn->passed) &&
+	       !ft_sieve_may_have(ft_table_sieve(tn->table), skb, pf) &&
+	       ft_mode_adopting(tn, pf) && ft_guard_roomy(tn);
 }
 
 /* Is a packet left to nf_conntrack, whichever flow it belongs to? */
@@ -658,7 +673,7 @@ unsigned int ft_track(void *priv, struct sk_buff *skb,
 			return NF_ACCEPT;
 		}
 	}
-	if (is_fragment(skb, state)) {
+	if (is_fragment(skb, state) || (!tmpl && passes_by(tn, skb, state->pf))) {
 		ft_stat_inc(tn, BYPASS);
 		return NF_ACCEPT;
 	}

@@ -11,6 +11,7 @@
 #include "base/stats.h"
 #include "base/tenant.h"
 #include "flow/flow.h"
+#include "flow/sieve.h"
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "net.h"
@@ -196,7 +197,10 @@ bool ft_unique_try(const struct ft_net *tn, u64 orig, const struct ft_key *answe
 	u32 index;
 
 	lock_pair(pair, orig, reply);
-	if (likely(!ft_table_lookup(tn->table, answer, reply, &index)))
+	/* A flow of ours that was entered under the lock is in the sieve. */
+	if (likely(!ft_sieve_has(ft_table_sieve(tn->table),
+				 ft_sieve_pair(answer->addr4[0], answer->addr4[1])) ||
+		   !ft_table_lookup(tn->table, answer, reply, &index)))
 		return true;
 	ft_unique_release(pair);
 	return false;
