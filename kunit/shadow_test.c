@@ -21,7 +21,7 @@ static struct ft_shadows *shadows_make(struct kunit *test)
 
 	shadows = kunit_kzalloc(test, sizeof(*shadows), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, shadows);
-	KUNIT_ASSERT_EQ(test, ft_shadows_init(shadows), 0);
+	KUNIT_ASSERT_EQ(test, ft_shadows_init(shadows, NULL), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, shadows_free,
 							shadows), 0);
 	return shadows;

@@ -5,6 +5,7 @@
 #include <net/netfilter/nf_conntrack_tuple.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
+#include "base/tenant.h"
 #include "flow/flow.h"
 #include "flow/shadow.h"
 #include "flow/tuple.h"
@@ -60,11 +61,13 @@ void ft_shadow_cache_exit(void)
 /**
  * ft_shadows_init() - prepare a namespace for shadows
  * @shadows: filled
+ * @memcg: control group to be charged, that outlives it; NULL: nobody
  *
  * Return: 0 or -ENOMEM.
  */
-int ft_shadows_init(struct ft_shadows *shadows)
+int ft_shadows_init(struct ft_shadows *shadows, struct mem_cgroup *memcg)
 {
+	shadows->memcg = memcg;
 	spin_lock_init(&shadows->removal);
 	return rhashtable_init(&shadows->hash, &params);
 }
@@ -158,6 +161,17 @@ struct ft_shadow *ft_shadow_find(struct ft_shadows *shadows,
 	return rhashtable_lookup(&shadows->hash, key, params);
 }
 
+static struct ft_shadow *shadow_alloc(struct ft_shadows *shadows)
+{
+	const gfp_t gfp = ft_tenant_gfp(shadows->memcg, GFP_ATOMIC | __GFP_NOWARN);
+	struct mem_cgroup *outer = ft_tenant_charge(shadows->memcg);
+	struct ft_shadow *shadow;
+
+	shadow = kmem_cache_alloc(cache, gfp);
+	ft_tenant_uncharge(shadows->memcg, outer);
+	return shadow;
+}
+
 /**
  * ft_shadow_add() - remember a flow
  * @shadows: of the namespace
@@ -175,7 +189,7 @@ int ft_shadow_add(struct ft_shadows *shadows, const struct ft_shadow_key *key,
 {
 	struct ft_shadow *shadow, *old;
 
-	shadow = kmem_cache_alloc(cache, GFP_ATOMIC | __GFP_NOWARN);
+	shadow = shadow_alloc(shadows);
 	if (!shadow)
 		return -ENOMEM;
 	shadow->key = *key;

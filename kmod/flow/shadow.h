@@ -25,6 +25,7 @@
 #include <linux/nf_flowtrack.h>
 
 struct ft_key;
+struct mem_cgroup;
 struct nf_conntrack_tuple;
 struct nf_conntrack_zone;
 
@@ -89,11 +90,13 @@ static_assert(sizeof(struct ft_shadow_key) == 40);
 /**
  * struct ft_shadows - the shadows of one namespace
  * @hash: by key
+ * @memcg: charged for the memory of shadows; NULL: nobody
  * @removal: protects the way out: a shadow that was found under it is not
  *	removed by anyone else before it is released
  */
 struct ft_shadows {
 	struct rhashtable hash;
+	struct mem_cgroup *memcg;
 	spinlock_t removal; /* protects removals from hash */
 };
 
@@ -116,7 +119,7 @@ typedef int (*ft_shadow_fn)(struct ft_shadow *shadow, void *arg);
 
 int ft_shadow_cache_init(void);
 void ft_shadow_cache_exit(void);
-int ft_shadows_init(struct ft_shadows *shadows);
+int ft_shadows_init(struct ft_shadows *shadows, struct mem_cgroup *memcg);
 void ft_shadows_exit(struct ft_shadows *shadows);
 
 void ft_shadow_key_set(struct ft_shadow_key *key,

@@ -166,7 +166,7 @@ int ft_guard_init(struct ft_net *tn)
 	struct ft_guard *guard = &tn->guard;
 	int err;
 
-	err = ft_shadows_init(&guard->shadows);
+	err = ft_shadows_init(&guard->shadows, tn->memcg);
 	if (err)
 		return err;
 	INIT_DELAYED_WORK(&guard->work, guard_work);

@@ -35,10 +35,12 @@ def setting(name, value=None):
         return f.read().strip()
 
 
-def open_flows(n, first=10000):
+def open_flows(n, first=10000, mark=0):
     """Datagrams to nobody over the loopback, each from a flow of its own: how many were not refused."""
     sent = 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        if mark:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
         for port in range(first, first + n):
             try:
                 s.sendto(b"x", ("127.0.0.1", port))
@@ -97,13 +99,13 @@ class Tenants:
             self.children.remove(pid)
             check(os.waitpid(pid, 0)[1] == 0, "a tenant's work failed")
 
-    def counts(self):
+    def counts(self, of="count"):
         outer = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         counts = []
         try:
             for fd in self.fds:
                 setns(fd)
-                counts.append(int(setting("count")))
+                counts.append(int(setting(of)))
         finally:
             setns(outer)
             os.close(outer)
@@ -184,27 +186,46 @@ def kernel_memory():
         return next(int(line.split()[1]) for line in f if line.startswith("kernel "))
 
 
-@case("memory: flows are charged to the control group of the process that made the namespace", only="flowtrack")
-def _():
+def charged(fill, of, size):
+    """8000 flows of a tenant, of a size, are charged to the control group that he was in."""
     fresh("total_max=400000", "max=40000")
     write("/sys/fs/cgroup/cgroup.subtree_control", "+memory")
     os.makedirs(CGROUP, exist_ok=True)
     alice = Tenants(ALICE)
 
-    def fill():
-        open_flows(8000)
+    def work():
+        fill(8000)
         signal.pause()
 
-    _, go = alice.child(fill, CGROUP)
+    _, go = alice.child(work, CGROUP)
     time.sleep(2.5)  # The kernel sums its statistics up every two seconds.
     before = kernel_memory()
     os.close(go)
-    busywait(60, lambda: alice.counts() == [8000], "8000 flows")
-    busywait(10, lambda: kernel_memory() - before >= 8000 * 128,
+    busywait(60, lambda: alice.counts(of) == [8000], lambda: f"8000 flows: {alice.counts(of)}")
+    busywait(10, lambda: kernel_memory() - before >= 8000 * size,
              lambda: f"8000 flows charged: {kernel_memory() - before} bytes")
     alice.end()
     busywait(20, lambda: not os.rmdir(CGROUP), "an empty control group")
     unload()
+
+
+@case("memory: flows are charged to the control group of the process that made the namespace", only="flowtrack")
+def _():
+    charged(open_flows, "count", 128)
+
+
+@case("memory: and so is what is remembered of guarded flows", only="flowtrack")
+def _():
+    def guarded(n):
+        run("nft", "add table inet t { chain c { type filter hook output priority 0; ct state new accept; }; }")
+        # A limit for each source counts guarded flows, whatever room there is.
+        setting("src_max", 100000)
+        setting("bypass_mark", 1)
+        setting("bypass_mask", 1)
+        open_flows(n, mark=1)
+
+    # nf_conntrack's own entries are charged to nobody.
+    charged(guarded, "guarded", 64)
 
 
 def kworkers():
