@@ -16,7 +16,7 @@ class Pktgen:
     def __init__(self, ns, dev, mac, dst, dport=9):
         run("modprobe", "-q", "pktgen")
         self.ns, self.dev = ns, dev
-        self.control("kpktgend_0", "rem_device_all", f"add_device {dev}")
+        self.control("kpktgend_0", f"add_device {dev}")
         self.control(dev, "clone_skb 0", "pkt_size 60", f"dst {dst}", f"dst_mac {mac}", "src_min 198.19.0.0",
                      f"src_max 198.19.0.{ADDRESSES - 1}", "udp_src_min 1024", f"udp_src_max {1024 + PORTS}",
                      f"udp_dst_min {dport}", f"udp_dst_max {dport}")
@@ -42,7 +42,10 @@ class Pktgen:
         return took
 
     def end(self):
+        # Its thread does that when it gets to it.
         self.control("kpktgend_0", "rem_device_all")
+        with self.ns:
+            busywait(20, lambda: not os.path.exists(f"/proc/thread-self/net/pktgen/{self.dev}"), "pktgen gives its device back")
 
 
 @contextlib.contextmanager
