@@ -76,12 +76,13 @@ def limit(n):
 
 
 class Burning:
-    """A machine, the router of Net, that tracks by nf_conntrack alone and whose table is full.
+    """A machine, the router of Net, that tracks by nf_conntrack alone and whose table is full: of dead connections, and,
+    if there is a flood, of that.
 
     clients and server are namespaces, addr is what the clients call.
     """
 
-    def __init__(self, ruleset, routes):
+    def __init__(self, ruleset, routes, flood=True):
         if loaded():
             unload()
         # Not ours at first; Net loads it.
@@ -101,9 +102,10 @@ class Burning:
             talk.alive()
         self.die(DEAD)
         self.log = Kmsg()
-        limit(MAX)
-        self.flood = net.c.popen("/usr/bin/python3", "-c", FLOOD, self.addr)
-        busywait(20, lambda: self.full_lines(), "nf_conntrack says that its table is full")
+        limit(MAX if flood else net.r.conntrack_count())
+        self.flood = net.c.popen("/usr/bin/python3", "-c", FLOOD, self.addr) if flood else None
+        busywait(20, lambda: (flood or not self.serve(0.25)) and self.full_lines(),
+                 "nf_conntrack says that its table is full")
 
     def die(self, n):
         """n connections whose client is gone without a word, long ago."""
@@ -150,7 +152,8 @@ class Burning:
                       f"{self.net.r.tool_json('stats') if loaded() else 'alone'}")
 
     def end(self):
-        self.flood.kill()
+        if self.flood:
+            self.flood.kill()
         for talk in list(self.kept):
             talk.close()
         self.listener.close()
@@ -199,6 +202,21 @@ def _(_before):
 @case("a server beside NAT: new clients are served within a second", only="flowtrack")
 def _(_before):
     play(SERVER + "table ip nat { chain post { type nat hook postrouting priority 100; }; }", False)
+
+
+# Nobody feeds the guard: all that a newcomer could take the place of was there before the module.
+@case("nothing but dead connections: they are known at once, and give way", only="flowtrack")
+def _(_before):
+    burning = Burning(ROUTER, True, flood=False)
+    with Busy(burning.kept):
+        equal([burning.serve(1) for _ in range(3)], [False] * 3, "new clients of nf_conntrack alone")
+        run("insmod", KO)
+        served = burning.until_served(1)
+        print(f"# nf_conntrack alone: 0 of 3 new clients served; the first client {served:.2f} s after insmod")
+        equal([burning.serve(1) for _ in range(5)], [True] * 5, "more clients")
+    for talk in burning.kept:
+        talk.alive()
+    burning.end()
 
 
 @case("guarding that is switched on in the middle helps as soon", only="flowtrack")
