@@ -94,7 +94,7 @@ static void bad_flows(void)
 		  "'reply-dst' is missing", WORDS_STATE },
 		{ "udp src 1.1.1.1 dst 2.2.2.2 sport 1 dport 2 reply-src 2.2.2.2 reply-dst 3.3.3.3",
 		  "udp needs 'reply-sport'", WORDS_STATE },
-		{ "proto 89 src 1.1.1.1 dst 2.2.2.2 reply-src 2.2.2.2 reply-dst 3.3.3.3 reply-dport 1",
+		{ "proto 89 src ::1 dst ::2 reply-src ::2 reply-dst ::3 reply-dport 1",
 		  "'reply-dport' is a word for tcp", WORDS_STATE },
 		{ "udp src 1.1.1.1 dst 2.2.2.2 sport 1 dport 2 reply-src ::2",
 		  "'reply-src ::2' is not IPv4",
