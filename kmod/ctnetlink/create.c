@@ -3,7 +3,6 @@
  * nf_conntrack's part after nf_conntrack_netlink.c: Jay Schulist, Harald Welte,
  * Patrick McHardy, Pablo Neira Ayuso.
  */
-#include <linux/bottom_half.h>
 #include <linux/module.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
@@ -27,11 +26,10 @@
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "net.h"
-#include "track/admit.h"
+#include "track/add.h"
 #include "track/birth.h"
 #include "track/consumers.h"
 #include "track/mode.h"
-#include "track/unique.h"
 
 /* Does a request name anything that only nf_conntrack can keep? */
 static bool needs_conntrack(const struct nlattr * const cda[])
@@ -128,25 +126,14 @@ static int read_own_birth(struct ft_birth *to, struct ft_stand_in *stand_in, str
 int ft_ctnl_create_own(struct ft_net *tn, const struct nlattr * const cda[],
 		       const struct ft_ctnl_birth *birth)
 {
-	enum ft_admission admission = FT_ADMIT_CLASH;
 	struct ft_stand_in stand_in;
 	struct ft_birth flow = {};
-	spinlock_t *lock; /* of the tuple, see unique.h */
 	int err;
 
 	err = read_own_birth(&flow, &stand_in, tn, cda, birth);
 	if (err)
 		return err;
-	rcu_read_lock();
-	local_bh_disable();
-	lock = ft_unique_lock(flow.hash);
-	if (ft_unique_addable(tn, &flow.key, flow.word & FT_FLOW_ORIG_HI, &flow.key,
-			      !(flow.word & FT_FLOW_ORIG_HI)))
-		admission = ft_flow_admit(tn, &flow);
-	ft_unique_unlock(lock);
-	local_bh_enable();
-	rcu_read_unlock();
-	switch (admission) {
+	switch (ft_flow_add(tn, &flow)) {
 	case FT_ADMIT_OK:
 		return 0;
 	case FT_ADMIT_CLASH:

@@ -24,9 +24,8 @@
 #include "netlink/family.h"
 #include "netlink/tuple.h"
 #include "proto/proto.h"
-#include "track/admit.h"
+#include "track/add.h"
 #include "track/birth.h"
-#include "track/unique.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 
@@ -252,35 +251,6 @@ static int read_birth(struct genl_info *info, struct ft_net *tn,
 	       read_start(info, birth);
 }
 
-/* Context: BH disabled, RCU read side. */
-static enum ft_admission admit_plain(struct ft_net *tn, const struct ft_birth *birth)
-{
-	const bool orig_hi = birth->word & FT_FLOW_ORIG_HI;
-	enum ft_admission admission = FT_ADMIT_CLASH;
-	spinlock_t *lock; /* of the tuple */
-
-	lock = ft_unique_lock(birth->hash);
-	if (ft_unique_addable(tn, &birth->key, orig_hi, &birth->key, !orig_hi))
-		admission = ft_flow_admit(tn, birth);
-	ft_unique_unlock(lock);
-	return admission;
-}
-
-/* Likewise. */
-static enum ft_admission admit_translated(struct ft_net *tn, const struct ft_birth *birth)
-{
-	enum ft_admission admission = FT_ADMIT_CLASH;
-	struct ft_unique_pair pair;
-
-	if (!ft_unique_try(tn, birth->hash, &birth->answer, birth->second, &pair))
-		return FT_ADMIT_CLASH;
-	if (ft_unique_addable(tn, &birth->key, birth->word & FT_FLOW_ORIG_HI, &birth->answer,
-			      birth->word & FT_FLOW_REPLY_HI))
-		admission = ft_flow_admit(tn, birth);
-	ft_unique_release(&pair);
-	return admission;
-}
-
 /**
  * ft_netlink_flow_add() - enter a flow
  * @skb: request
@@ -293,7 +263,6 @@ static enum ft_admission admit_translated(struct ft_net *tn, const struct ft_bir
 int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ft_net *tn = ft_netlink_net(info);
-	enum ft_admission admission;
 	struct ft_birth birth;
 	int err;
 
@@ -301,14 +270,7 @@ int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 
-	rcu_read_lock();
-	local_bh_disable();
-	admission = birth.word & FT_FLOW_NAT ? admit_translated(tn, &birth) :
-					       admit_plain(tn, &birth);
-	local_bh_enable();
-	rcu_read_unlock();
-
-	switch (admission) {
+	switch (ft_flow_add(tn, &birth)) {
 	case FT_ADMIT_OK:
 		return 0;
 	case FT_ADMIT_CLASH:

@@ -212,7 +212,6 @@ enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth)
 		ft_source_release(tn, &birth->key, word);
 	return admission;
 }
-EXPORT_SYMBOL_NS_GPL(ft_flow_admit, FT_SYMBOL_NS);
 
 /**
  * ft_flow_class_changed() - bring a flow's slot up to date

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/err.h>
-#include <linux/export.h>
 #include <linux/netfilter.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
@@ -59,7 +58,6 @@ spinlock_t *ft_unique_lock(u64 hash)
 	__release(lock);
 	return lock;
 }
-EXPORT_SYMBOL_NS_GPL(ft_unique_lock, FT_SYMBOL_NS);
 
 /**
  * ft_unique_unlock() - release the lock of a tuple
@@ -72,7 +70,6 @@ void ft_unique_unlock(spinlock_t *lock)
 	__acquire(lock);
 	spin_unlock(lock);
 }
-EXPORT_SYMBOL_NS_GPL(ft_unique_unlock, FT_SYMBOL_NS);
 
 /**
  * ft_unique_in_conntrack() - has nf_conntrack an entry with a tuple?
@@ -144,7 +141,6 @@ bool ft_unique_addable(const struct ft_net *tn, const struct ft_key *key, bool o
 	ft_carrier_tuple(&tuple, answer, reply_hi, true);
 	return !ft_unique_in_conntrack(tn->net, &zone, &tuple);
 }
-EXPORT_SYMBOL_NS_GPL(ft_unique_addable, FT_SYMBOL_NS);
 
 /* Take the locks of both tuples of a translated flow; of a lower address first. */
 static void lock_pair(struct ft_unique_pair *pair, u64 a, u64 b)

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A flow that no packet opens: somebody enters it by a request.
+ */
+#ifndef _FT_TRACK_ADD_H
+#define _FT_TRACK_ADD_H
+
+#include "track/birth.h"
+
+struct ft_net;
+
+enum ft_admission ft_flow_add(struct ft_net *tn, const struct ft_birth *birth);
+
+#endif /* _FT_TRACK_ADD_H */
