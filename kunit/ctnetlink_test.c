@@ -12,6 +12,7 @@
 #include "ctnetlink/parse.h"
 #include "ctnetlink/stand_in.h"
 #include "ft_kunit.h"
+#include "proto/conntrack.h"
 #include "proto/proto.h"
 
 #define ROUNDS	2000
@@ -95,7 +96,8 @@ static void stand_in_and_back(struct kunit *test)
 		random_flow(&rnd, &copy);
 		ft_stand_in_set(stand_in, tn, &copy);
 		memset(&proto, 0, sizeof(proto));
-		KUNIT_ASSERT_EQ(test, ft_stand_in_get(stand_in, &word, &proto), 0);
+		KUNIT_ASSERT_EQ(test, ft_stand_in_word(stand_in, &word), 0);
+		ft_proto_from_conntrack(&stand_in->ct, &proto);
 		KUNIT_ASSERT_EQ_MSG(test, word, (u32)atomic_read(&copy.f.word) & ~mine,
 				    "flow %u of protocol %u", i, copy.f.key.l4proto);
 		for (dir = 0; dir < 2 && copy.f.key.l4proto == IPPROTO_TCP; dir++) {

@@ -6,6 +6,7 @@
 #include "guard/guard.h"
 #include "guard/heavy.h"
 #include "guard/room.h"
+#include "proto/conntrack.h"
 
 #define STAT(name)	FLOWTRACK_A_STATS_##name
 #define ASSURED		(IPS_SEEN_REPLY | IPS_ASSURED)

@@ -26,6 +26,7 @@
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "net.h"
+#include "proto/conntrack.h"
 #include "track/add.h"
 #include "track/birth.h"
 #include "track/consumers.h"
@@ -99,9 +100,10 @@ static int read_own_birth(struct ft_birth *to, struct ft_stand_in *stand_in, str
 	if (!err && cda[CTA_MARK])
 		to->mark = ft_ctnl_new_mark(0, cda);
 	if (!err)
-		err = ft_stand_in_get(stand_in, &to->word, &to->proto);
+		err = ft_stand_in_word(stand_in, &to->word);
 	if (err)
 		return err;
+	ft_proto_from_conntrack(ct, &to->proto);
 	if (ft_key_from_tuple(&to->key, orig, birth->zone.id))
 		to->word |= FT_FLOW_ORIG_HI;
 	if (!ft_l4_stateful(to->key.l4proto))

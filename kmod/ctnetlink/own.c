@@ -14,6 +14,7 @@
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "net.h"
+#include "proto/conntrack.h"
 #include "proto/proto.h"
 #include "track/admit.h"
 #include "track/end.h"
@@ -96,19 +97,19 @@ void ft_own_zero(const struct ft_own *own)
  * struct change - what a request changes of a flow
  * @cda: what of it: attributes of the request
  * @word: state and status to be
- * @proto: likewise
+ * @stand_in: the flow, with the change made
  */
 struct change {
 	const struct nlattr * const *cda;
 	u32 word;
-	union ft_proto_state proto;
+	struct ft_stand_in stand_in;
 };
 
 /* Everything is read, and found right, before anything is changed. */
 static int read_change(struct change *change, const struct ft_net *tn, const struct ft_own *own)
 {
 	const struct nlattr * const *cda = change->cda;
-	struct ft_stand_in stand_in;
+	struct nf_conn *ct = &change->stand_in.ct;
 	int err = 0;
 
 	/* Only a new connection can be given these, and it is nf_conntrack's then. */
@@ -116,31 +117,16 @@ static int read_change(struct change *change, const struct ft_net *tn, const str
 		return -EOPNOTSUPP;
 	if (cda[CTA_TIMEOUT] && atomic_read(&own->copy.f.word) & FT_FLOW_FIXED)
 		return -EPERM;
-	ft_stand_in_set(&stand_in, tn, &own->copy);
+	ft_stand_in_set(&change->stand_in, tn, &own->copy);
 	if (cda[CTA_HELP])
-		err = ft_ctnl_change_helper(&stand_in.ct, cda);
+		err = ft_ctnl_change_helper(ct, cda);
 	if (!err && cda[CTA_LABELS])
-		err = ft_ctnl_change_labels(&stand_in.ct, cda);
+		err = ft_ctnl_change_labels(ct, cda);
 	if (!err && cda[CTA_STATUS])
-		err = nf_ct_change_status_common(&stand_in.ct,
-						 ntohl(nla_get_be32(cda[CTA_STATUS])));
+		err = nf_ct_change_status_common(ct, ntohl(nla_get_be32(cda[CTA_STATUS])));
 	if (!err && cda[CTA_PROTOINFO])
-		err = ft_ctnl_change_protoinfo(&stand_in.ct, cda[CTA_PROTOINFO]);
-	return err ?: ft_stand_in_get(&stand_in, &change->word, &change->proto);
-}
-
-static void store_protocol(struct ft_flow *flow, const struct change *change)
-{
-	unsigned int dir;
-
-	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
-		if (flow->key.l4proto == IPPROTO_TCP) {
-			flow->proto.tcp.flags[dir] = change->proto.tcp.flags[dir];
-			flow->proto.tcp.scale[dir] = change->proto.tcp.scale[dir];
-		} else if (flow->key.l4proto == IPPROTO_SCTP) {
-			flow->proto.sctp.vtag[dir] = change->proto.sctp.vtag[dir];
-		}
-	}
+		err = ft_ctnl_change_protoinfo(ct, cda[CTA_PROTOINFO]);
+	return err ?: ft_stand_in_word(&change->stand_in, &change->word);
 }
 
 /* Under the flow's lock. Return: its bits. */
@@ -154,7 +140,7 @@ static u32 store_change(struct ft_flow *flow, u32 word, const struct change *cha
 	if (cda[CTA_STATUS])
 		word |= change->word & status;
 	if (cda[CTA_PROTOINFO]) {
-		store_protocol(flow, change);
+		ft_proto_from_conntrack(&change->stand_in.ct, &flow->proto);
 		state = ft_word_state(change->word);
 	}
 	/* Of protocols without states the status says all. */
@@ -183,13 +169,14 @@ static u32 store_change(struct ft_flow *flow, u32 word, const struct change *cha
  */
 int ft_own_change(struct ft_net *tn, struct ft_own *own, const struct nlattr * const cda[])
 {
-	struct change change = { .cda = cda };
 	struct ft_flow *flow = own->flow;
+	struct change change;
 	u32 before, word;
 	struct ft_key key;
 	bool alive;
 	int err;
 
+	change.cda = cda;
 	err = read_change(&change, tn, own);
 	if (err)
 		return err;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/in.h>
+#include <linux/ktime.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/siphash.h>
 #include <linux/timekeeping.h>
-#include <net/tcp.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "base/settings.h"
@@ -12,6 +11,7 @@
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "net.h"
+#include "proto/conntrack.h"
 #include "proto/proto.h"
 #include "track/carrier.h"
 
@@ -49,38 +49,6 @@ static void set_translated(struct nf_conn *ct, const struct ft_flow6 *copy, u32 
 		ct->status |= IPS_SRC_NAT;
 	if (word & FT_FLOW_DNAT)
 		ct->status |= IPS_DST_NAT;
-}
-
-static void set_tcp(struct ip_ct_tcp *to, const struct ft_tcp *tcp, u32 word)
-{
-	unsigned int dir;
-
-	to->state = ft_word_state(word);
-	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
-		to->seen[dir].td_end = tcp->end[dir];
-		to->seen[dir].td_maxend = tcp->maxend[dir];
-		to->seen[dir].td_maxwin = tcp->maxwin[dir];
-		to->seen[dir].td_maxack = tcp->maxack[dir];
-		to->seen[dir].td_scale = tcp->scale[dir];
-		to->seen[dir].flags = tcp->flags[dir];
-	}
-}
-
-/* States and flags have nf_conntrack's values. */
-static void set_protocol(struct nf_conn *ct, const struct ft_flow *flow, u32 word)
-{
-	unsigned int dir;
-
-	switch (flow->key.l4proto) {
-	case IPPROTO_TCP:
-		set_tcp(&ct->proto.tcp, &flow->proto.tcp, word);
-		break;
-	case IPPROTO_SCTP:
-		ct->proto.sctp.state = ft_word_state(word);
-		for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
-			ct->proto.sctp.vtag[dir] = flow->proto.sctp.vtag[dir];
-		break;
-	}
 }
 
 static void set_counters(struct ft_stand_in *stand_in, const struct ft_flow *flow)
@@ -163,16 +131,11 @@ void ft_stand_in_set(struct ft_stand_in *stand_in, const struct ft_net *tn,
 #ifdef CONFIG_NF_CONNTRACK_MARK
 	ct->mark = flow->mark;
 #endif
-	set_protocol(ct, flow, word);
+	ft_proto_to_conntrack(ct, flow, word);
 	if (ft_setting(&tn->set, ACCT) || flow->packets[FT_DIR_ORIG] || flow->packets[FT_DIR_REPLY])
 		set_counters(stand_in, flow);
 	if (ft_setting(&tn->set, TIMESTAMP))
 		set_timestamp(stand_in, flow);
-}
-
-static u8 max_scale(u8 scale)
-{
-	return min_t(u8, scale, TCP_MAX_WSCALE);
 }
 
 /*
@@ -188,42 +151,28 @@ static u32 default_word(u32 word, u8 l4proto)
 							ft_proto_state_max(l4proto)));
 	if (ft_word_state(word))
 		return word;
-	if (l4proto == IPPROTO_TCP)
-		return ft_proto_word(l4proto, word, replied ? FLOWTRACK_TCP_STATE_ESTABLISHED :
-							      FLOWTRACK_TCP_STATE_SYN_SENT);
-	return ft_proto_word(l4proto, word, replied ? FLOWTRACK_SCTP_STATE_ESTABLISHED :
-						      FLOWTRACK_SCTP_STATE_COOKIE_WAIT);
+	return ft_proto_word(l4proto, word, ft_proto_state_default(l4proto, replied));
 }
 
 /**
- * ft_stand_in_get() - the state that a stand-in says, in our terms
+ * ft_stand_in_word() - the state that a stand-in says, in our terms
  * @stand_in: from ft_stand_in_set(), changed
  * @word: set to FT_FLOW_* bits: status, state, class
- * @proto: what is known of the protocol's state is set
+ *
+ * What it says of the protocol besides is read by ft_proto_from_conntrack().
  *
  * Context: any.
  * Return: 0; -EINVAL: the protocol has no such state.
  */
-int ft_stand_in_get(const struct ft_stand_in *stand_in, u32 *word, union ft_proto_state *proto)
+int ft_stand_in_word(const struct ft_stand_in *stand_in, u32 *word)
 {
 	const struct nf_conn *ct = &stand_in->ct;
 	u8 l4proto = nf_ct_protonum(ct);
-	unsigned int dir;
 
 	*word = default_word(ft_proto_conntrack_word(ct), l4proto);
 	if (ct->status & IPS_FIXED_TIMEOUT)
 		*word |= FT_FLOW_FIXED;
-	if (ft_word_state(*word) > ft_proto_state_max(l4proto))
-		return -EINVAL;
-	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
-		if (l4proto == IPPROTO_TCP) {
-			proto->tcp.flags[dir] = ct->proto.tcp.seen[dir].flags;
-			proto->tcp.scale[dir] = max_scale(ct->proto.tcp.seen[dir].td_scale);
-		} else if (l4proto == IPPROTO_SCTP) {
-			proto->sctp.vtag[dir] = ct->proto.sctp.vtag[dir];
-		}
-	}
-	return 0;
+	return ft_word_state(*word) > ft_proto_state_max(l4proto) ? -EINVAL : 0;
 }
 
 /**

@@ -147,6 +147,19 @@ static inline bool ft_l4_stateful(u8 l4proto)
 	return l4proto == IPPROTO_TCP || l4proto == IPPROTO_SCTP;
 }
 
+/**
+ * ft_l4_nat() - may a translated flow of a protocol be ours?
+ * @l4proto: IPPROTO_*
+ *
+ * The call ids of GRE are not those of its ends, so the key of its answers can't be told.
+ *
+ * Return: true if so.
+ */
+static inline bool ft_l4_nat(u8 l4proto)
+{
+	return l4proto != IPPROTO_GRE;
+}
+
 /* What ft_key.addr4 has of an IPv6 address. */
 static inline __be32 ft_fold6(const struct in6_addr *addr)
 {

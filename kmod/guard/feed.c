@@ -24,6 +24,7 @@
 #include "policy/loan.h"
 #include "policy/source.h"
 #include "policy/top.h"
+#include "proto/conntrack.h"
 #include "proto/proto.h"
 
 /* Shadows are compared with reality once a second. */

@@ -206,7 +206,7 @@ static int read_mapping(struct genl_info *info, const struct ft_net *tn, struct 
 
 	if (!attr)
 		return read_masq(info, tn, birth);
-	if (birth->key.l4proto == IPPROTO_GRE)
+	if (!ft_l4_nat(birth->key.l4proto))
 		return FT_NETLINK_BAD(info->extack, attr, "translated GRE is nf_conntrack's");
 	err = ft_netlink_get_answer(info, &birth->key, &birth->answer, &reply_hi);
 	if (err)

@@ -32,7 +32,7 @@ size_t ft_netlink_flow_size(void)
 	size_t tuple, counters;
 
 	tuple = nla_total_size(0) + 2 * nla_total_size(sizeof(struct in6_addr)) +
-		3 * small;
+		ft_proto_tuple_nlattr_size();
 	counters = nla_total_size(0) + 2 * u64_size;
 
 	return u64_size +		/* id */

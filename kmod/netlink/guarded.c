@@ -26,7 +26,8 @@
 #include "netlink/encode.h"
 #include "netlink/filter.h"
 #include "netlink/guarded.h"
-#include "proto/proto.h"
+#include "proto/conntrack.h"
+#include "track/carrier.h"
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 
@@ -147,36 +148,6 @@ int ft_netlink_put_guarded(struct sk_buff *skb, const struct nf_conn *ct)
 	return 0;
 }
 
-static void tuple_of(struct nf_conntrack_tuple *tuple, const struct ft_key *key,
-		     bool from_hi)
-{
-	u16 type_code = ntohs(key->port[1]);
-
-	memset(tuple, 0, sizeof(*tuple));
-	tuple->src.l3num = key->family;
-	tuple->dst.protonum = key->l4proto;
-	if (key->family == NFPROTO_IPV4) {
-		tuple->src.u3.ip = key->addr4[from_hi];
-		tuple->dst.u3.ip = key->addr4[!from_hi];
-	} else {
-		tuple->src.u3.in6 = key->addr6[from_hi];
-		tuple->dst.u3.in6 = key->addr6[!from_hi];
-	}
-	if (ft_l4_has_ports(key->l4proto)) {
-		tuple->src.u.all = key->port[from_hi];
-		tuple->dst.u.all = key->port[!from_hi];
-		return;
-	}
-	tuple->src.u.all = key->port[0];
-	tuple->dst.u.all = key->port[1];
-	/* The key has the type of the request. */
-	if (from_hi && (key->l4proto == IPPROTO_ICMP ||
-			key->l4proto == IPPROTO_ICMPV6))
-		tuple->dst.u.all = htons(ft_icmp_reply_type(key->family,
-							    type_code >> 8) << 8 |
-					 (type_code & 0xff));
-}
-
 /**
  * ft_netlink_guarded_get() - the guarded flow that a tuple names
  * @tn: namespace
@@ -197,7 +168,8 @@ struct nf_conn *ft_netlink_guarded_get(struct ft_net *tn,
 	struct ft_shadow_key shadow;
 	struct nf_conn *ct = NULL;
 
-	tuple_of(&tuple, key, from_hi);
+	/* Of ICMP the lower endpoint asks, and the upper one replies. */
+	ft_carrier_tuple(&tuple, key, from_hi, from_hi);
 	nf_ct_zone_init(&zone, key->zone, NF_CT_DEFAULT_ZONE_DIR, 0);
 	rcu_read_lock();
 	found = nf_conntrack_find_get(tn->net, &zone, &tuple);

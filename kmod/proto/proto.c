@@ -5,6 +5,7 @@
  */
 #include <linux/export.h>
 #include <linux/in.h>
+#include <linux/minmax.h>
 #include <linux/netfilter.h>
 #include <linux/nf_flowtrack.h>
 #include <net/netfilter/nf_conntrack.h>
@@ -272,43 +273,6 @@ u32 ft_proto_word(u8 l4proto, u32 word, u8 state)
 EXPORT_SYMBOL_NS_GPL(ft_proto_word, FT_SYMBOL_NS);
 
 /**
- * ft_proto_conntrack_word() - a flow of nf_conntrack in the terms of flowtrack
- * @ct: its entry
- *
- * Context: any; the entry is referenced, or the packet's own.
- * Return: FT_FLOW_* bits: status, state, class.
- */
-u32 ft_proto_conntrack_word(const struct nf_conn *ct)
-{
-	unsigned long status = READ_ONCE(ct->status);
-	u8 l4proto = nf_ct_protonum(ct);
-	u32 word = 0;
-	u8 state;
-
-	if (status & IPS_SEEN_REPLY)
-		word |= FT_FLOW_SEEN_REPLY;
-	if (status & IPS_ASSURED)
-		word |= FT_FLOW_ASSURED;
-	switch (l4proto) {
-	case IPPROTO_TCP:
-		state = READ_ONCE(ct->proto.tcp.state);
-		break;
-	case IPPROTO_SCTP:
-		state = READ_ONCE(ct->proto.sctp.state);
-		break;
-	default:
-		state = FLOWTRACK_FLOW_STATE_UNREPLIED;
-		if (status & IPS_ASSURED)
-			state = FLOWTRACK_FLOW_STATE_STREAM;
-		else if (status & IPS_SEEN_REPLY)
-			state = FLOWTRACK_FLOW_STATE_REPLIED;
-		break;
-	}
-	return ft_proto_word(l4proto, word, state);
-}
-EXPORT_SYMBOL_NS_GPL(ft_proto_conntrack_word, FT_SYMBOL_NS);
-
-/**
  * ft_proto_state_max() - highest state of a protocol
  * @l4proto: IPPROTO_*
  *
@@ -354,6 +318,7 @@ u8 ft_proto_state_default(u8 l4proto, bool replied)
 				 FLOWTRACK_FLOW_STATE_UNREPLIED;
 	}
 }
+EXPORT_SYMBOL_NS_GPL(ft_proto_state_default, FT_SYMBOL_NS);
 
 /**
  * ft_proto_nlattr_size() - what ft_proto_to_nlattr() adds to a message
@@ -405,6 +370,92 @@ int ft_proto_from_nlattr(struct nlattr **attrs, u8 l4proto,
 {
 	return ft_tcp_from_nlattr(attrs, l4proto, &state->tcp, extack) ?:
 	       ft_sctp_from_nlattr(attrs, l4proto, &state->sctp, extack);
+}
+
+/**
+ * ft_proto_tuple_nlattr_size() - what ft_proto_tuple_to_nlattr() adds to a message
+ *
+ * Return: bytes, for the protocol that needs most.
+ */
+size_t ft_proto_tuple_nlattr_size(void)
+{
+	return max3(ft_ports_nlattr_size(), ft_icmp_nlattr_size(), ft_gre_nlattr_size());
+}
+
+/**
+ * ft_proto_tuple_to_nlattr() - encode the protocol's part of a tuple
+ * @skb: message, in the tuple's nest
+ * @flow: the flow
+ * @from: the endpoint that sends: 0 the lower, 1 the upper one
+ *
+ * Context: any.
+ * Return: 0, or -EMSGSIZE with the message in an undefined state.
+ */
+int ft_proto_tuple_to_nlattr(struct sk_buff *skb, const struct ft_flow *flow,
+			     unsigned int from)
+{
+	if (ft_l4_has_ports(flow->key.l4proto))
+		return ft_ports_to_nlattr(skb, flow, from);
+	switch (flow->key.l4proto) {
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return ft_icmp_to_nlattr(skb, flow, from);
+	case IPPROTO_GRE:
+		return ft_gre_to_nlattr(skb, flow);
+	default:
+		return 0;
+	}
+}
+
+/**
+ * ft_proto_key_from_nlattr() - identity of a flow from a tuple
+ * @tuple: what was read of the tuple
+ * @addr: source and destination address
+ * @zone: conntrack zone
+ * @key: filled
+ * @from_hi: set to whether the tuple's sender is the upper endpoint
+ *
+ * Each protocol is asked: it refuses its attributes in a tuple of another one.
+ *
+ * Context: any.
+ * Return: 0, or -EINVAL with message and attribute in the tuple's extack.
+ */
+int ft_proto_key_from_nlattr(const struct ft_tuple_nlattr *tuple,
+			     const union nf_inet_addr *addr, u16 zone,
+			     struct ft_key *key, bool *from_hi)
+{
+	__be16 port[2] = {};
+	int err;
+
+	err = ft_ports_from_nlattr(tuple, port) ?:
+	      ft_icmp_from_nlattr(tuple, port);
+	if (err)
+		return err;
+	*from_hi = ft_key_set(key, tuple->family, tuple->l4proto, zone, &addr[0], &addr[1],
+			      port[0], port[1]);
+	return ft_gre_from_nlattr(tuple, key);
+}
+
+/**
+ * ft_proto_answers() - can packets answer a flow?
+ * @first: the flow's key
+ * @answer: that of the packets; another one if the flow is translated
+ * @from_hi: the upper endpoint of @answer sends
+ *
+ * A reply of ICMP has the type and code that its request asks for; NAT leaves them alone.
+ *
+ * Context: any.
+ * Return: true if they can, by what stands for the ports.
+ */
+bool ft_proto_answers(const struct ft_key *first, const struct ft_key *answer, bool from_hi)
+{
+	switch (first->l4proto) {
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return from_hi && answer->port[1] == first->port[1];
+	default:
+		return true;
+	}
 }
 
 /**

@@ -17,9 +17,10 @@
 #include "flow/tuple.h"
 #include "proto/step.h"
 
+struct ft_tuple_nlattr;
 struct netlink_ext_ack;
-struct nf_conn;
 struct nlattr;
+union nf_inet_addr;
 
 /**
  * ft_proto_lockless() - may a packet change nothing of its flow?
@@ -59,8 +60,6 @@ bool ft_proto_last_ack_due(u8 l4proto, u32 word);
 enum flowtrack_class ft_proto_class(u8 l4proto, u32 word);
 /* @word with a state, and with the class that follows. */
 u32 ft_proto_word(u8 l4proto, u32 word, u8 state);
-/* The bits that a flow of nf_conntrack would have here. */
-u32 ft_proto_conntrack_word(const struct nf_conn *ct);
 /* Highest state number of a protocol, for the checks of flow-add. */
 u8 ft_proto_state_max(u8 l4proto);
 /* State of a flow of which only is known whether it was answered. */
@@ -72,6 +71,15 @@ int ft_proto_to_nlattr(struct sk_buff *skb, u8 l4proto,
 int ft_proto_from_nlattr(struct nlattr **attrs, u8 l4proto,
 			 union ft_proto_state *state,
 			 struct netlink_ext_ack *extack);
+/* What stands in a tuple for the ports, in a message: at most so many bytes. */
+size_t ft_proto_tuple_nlattr_size(void);
+int ft_proto_tuple_to_nlattr(struct sk_buff *skb, const struct ft_flow *flow,
+			     unsigned int from);
+int ft_proto_key_from_nlattr(const struct ft_tuple_nlattr *tuple,
+			     const union nf_inet_addr *addr, u16 zone,
+			     struct ft_key *key, bool *from_hi);
+/* Can packets of one key answer a flow of another one? */
+bool ft_proto_answers(const struct ft_key *first, const struct ft_key *answer, bool from_hi);
 /* ICMP error: could the quoted segment have been sent? TCP only. */
 bool ft_proto_quoted(const struct sk_buff *skb, const struct ft_pkt *inner,
 		     enum ft_dir dir, const union ft_proto_state *state);

@@ -5,7 +5,6 @@
 #include <linux/spinlock.h>
 
 #include "flow/flow.h"
-#include "net.h"
 #include "track/add.h"
 #include "track/admit.h"
 #include "track/unique.h"

@@ -102,10 +102,9 @@ static bool has_directions(const struct ft_birth *birth, const struct nf_conn *c
 bool ft_nat_adoptable(const struct ft_net *tn, const struct nf_hook_state *state,
 		      const struct nf_conn *ct)
 {
-	/* The keys of GRE are not those of its ends. */
 	return ct->status & IPS_NAT_MASK && is_allowed(tn, ct->status) &&
 	       !ft_consumers_origin(tn->net) &&
-	       nf_ct_protonum(ct) != IPPROTO_GRE && !is_asked_for(state, ct) &&
+	       ft_l4_nat(nf_ct_protonum(ct)) && !is_asked_for(state, ct) &&
 	       ft_mode_plain(ct) && is_by_nat_alone(ct);
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """The house itself: the map in architecture.rst against the files that there are; headers that are used and not included, or
-included and not used; functions that are too long, or of one name in two files; the places where CONTRIBUTING.md says
-that a change begins; and circles among the tool's files."""
+included and not used; functions that are too long, or of one name in two files; protocols that are named where none should
+be; the places where CONTRIBUTING.md says that a change begins; and circles among the tool's files."""
 
 import collections
 import glob
@@ -111,6 +111,22 @@ def check_names():
     check("no two static functions of kmod have one name", problems if len(homes) > 500 else problems + [f"only {len(homes)} found"])
 
 
+# Floors that carry flows of every protocol and know none, so that a new protocol touches no file of theirs.
+BLIND = ("kmod/netlink", "kmod/ctnetlink", "kmod/policy", "kmod/flow/table.c", "kmod/flow/flow.c")
+# Its requests have bits for parts of ICMP's tuples; that is nf_conntrack_netlink's interface.
+SEEING = ("kmod/ctnetlink/filter.c",)
+PROTOCOL = re.compile(r"\bIPPROTO_[A-Z]\w+|\bft_(?:tcp|udp|icmp|sctp|gre|dccp)_\w+\(|\bA\((?:GRE|ICMP|TCP|VTAG)_?\w*\)")
+
+
+def check_protocols():
+    names = [n for root in BLIND for n in (files("*.[ch]", root) if os.path.isdir(root) else [root]) if n not in SEEING]
+    problems = [f"{name}: {word}" for name in names for word in sorted(set(PROTOCOL.findall(code(name))))]
+    named = len(PROTOCOL.findall(code("kmod/proto/proto.c")))
+    if len(names) < 50 or named < 20:
+        problems.append(f"only {len(names)} files looked at, {named} protocols seen in proto.c")
+    check("netlink, policy and the table name no protocol", problems)
+
+
 def check_errands():
     """The table of CONTRIBUTING.md: each function stands in one of the files of its row."""
     rows = re.findall(r"^\| [^|`]+\| (`kmod/[^|]+)\| ([^|]+)\|$", read(GUIDE), re.M)
@@ -171,6 +187,7 @@ def main():
     check_includes()
     check_needless()
     check_names()
+    check_protocols()
     check_errands()
     check_tool_circles()
     finish()
