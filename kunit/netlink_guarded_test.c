@@ -216,7 +216,7 @@ static void dump_interrupted(struct kunit *test)
  * @status: IPS_*
  * @state: of TCP
  * @nat: the address that answers go to, last byte; 0: no NAT
- * @port: source and destination; ICMP: id and type << 8 | code
+ * @port: source and destination; ICMP: id and type << 8 | code; GRE: the call ids
  * @reply_port: likewise
  * @class: enum flowtrack_class
  */
@@ -238,6 +238,8 @@ static const struct shown {
 	  { 77, 8 << 8 }, { 78, 0 }, FLOWTRACK_CLASS_REPLIED },
 	{ "IPv6", AF_INET6, IPPROTO_UDP, ASSURED, 0, 9, { 4000, 53 },
 	  { 53, 4000 }, FLOWTRACK_CLASS_ASSURED },
+	{ "PPTP", AF_INET, IPPROTO_GRE, ASSURED, 0, 0, { 7, 9 }, { 9, 7 },
+	  FLOWTRACK_CLASS_ASSURED },
 };
 
 static void shown_tuples(const struct shown *s, struct nf_conntrack_tuple *t)
@@ -266,6 +268,15 @@ static void shown_tuples(const struct shown *s, struct nf_conntrack_tuple *t)
 	}
 }
 
+/* As a message has it: what is the lower endpoint's in the upper half. */
+static u32 gre_key(const struct nf_conntrack_tuple *t)
+{
+	bool from_hi = ntohl(t->src.u3.ip) > ntohl(t->dst.u3.ip);
+	u16 src = ntohs(t->src.u.all), dst = ntohs(t->dst.u.all);
+
+	return from_hi ? (u32)dst << 16 | src : (u32)src << 16 | dst;
+}
+
 static void expect_tuple(struct ft_talk *talk, const struct nlattr *nest,
 			 const struct nf_conntrack_tuple *t, const char *name)
 {
@@ -286,6 +297,11 @@ static void expect_tuple(struct ft_talk *talk, const struct nlattr *nest,
 				    t->dst.u.icmp.type, "%s", name);
 		return;
 	}
+	if (t->dst.protonum == IPPROTO_GRE) {
+		KUNIT_EXPECT_EQ_MSG(talk->test, ntohl(nla_get_be32(tb[T(GRE_KEY)])),
+				    gre_key(t), "%s", name);
+		return;
+	}
 	KUNIT_EXPECT_EQ_MSG(talk->test, nla_get_be16(tb[T(SPORT)]),
 			    t->src.u.all, "%s", name);
 	KUNIT_EXPECT_EQ_MSG(talk->test, nla_get_be16(tb[T(DPORT)]),
@@ -304,6 +320,8 @@ static void put_name(struct sk_buff *skb, const struct nf_conntrack_tuple *t)
 	if (t->dst.protonum == IPPROTO_ICMP) {
 		nla_put_be16(skb, T(ICMP_ID), t->src.u.icmp.id);
 		nla_put_u8(skb, T(ICMP_TYPE), t->dst.u.icmp.type);
+	} else if (t->dst.protonum == IPPROTO_GRE) {
+		nla_put_be32(skb, T(GRE_KEY), htonl(gre_key(t)));
 	} else {
 		nla_put_be16(skb, T(SPORT), t->src.u.all);
 		nla_put_be16(skb, T(DPORT), t->dst.u.all);
