@@ -50,6 +50,7 @@ struct dump {
  * @head: what stands in the headers of what is in it
  * @net: namespace
  * @dump: the dump
+ * @stand_in: of one flow of ours after the other
  * @full: the next connection does not fit
  */
 struct message {
@@ -57,6 +58,7 @@ struct message {
 	struct ft_ctnl_head head;
 	struct net *net;
 	struct dump *dump;
+	struct ft_stand_in stand_in;
 	bool full;
 };
 
@@ -186,15 +188,25 @@ static bool walk_bucket(struct message *msg)
 	return in;
 }
 
+static void begin_own(struct message *msg)
+{
+	msg->dump->own = true;
+	msg->dump->cursor.generation = ft_table_generation(ft_pernet(msg->net)->table);
+}
+
 static void walk_conntrack(struct message *msg)
 {
 	unsigned int n;
 
+	/* Each of its buckets has a lock, and none has anything of this namespace. */
+	if (!nf_conntrack_count(msg->net)) {
+		begin_own(msg);
+		return;
+	}
 	for (n = 0; n < DUMP_SLICE && !msg->full; n++) {
 		if (walk_bucket(msg))
 			continue;
-		msg->dump->own = true;
-		msg->dump->cursor.generation = ft_table_generation(ft_pernet(msg->net)->table);
+		begin_own(msg);
 		return;
 	}
 }
@@ -203,15 +215,15 @@ static int put_own(struct ft_flow *flow, u32 index, void *arg)
 {
 	struct message *msg = arg;
 	const struct ft_net *tn = ft_pernet(msg->net);
-	struct ft_stand_in stand_in;
+	struct nf_conn *ct = &msg->stand_in.ct;
 	struct ft_own own;
 
 	if (!ft_own_snapshot(&own, flow, index))
 		return 0;
-	ft_stand_in_set(&stand_in, tn, &own.copy);
-	if (!ft_ctnl_filter_match(msg->dump->filter, &stand_in.ct))
+	ft_stand_in_again(&msg->stand_in, tn, &own.copy);
+	if (!ft_ctnl_filter_match(msg->dump->filter, ct))
 		return 0;
-	if (ft_ctnl_put_ct(msg->skb, &msg->head, &stand_in.ct,
+	if (ft_ctnl_put_ct(msg->skb, &msg->head, ct,
 			   ft_stand_in_id(tn, &own.copy, index), true)) {
 		msg->full = true;
 		return -EMSGSIZE;
@@ -242,6 +254,7 @@ static int dump_connections(struct sk_buff *skb, struct netlink_callback *cb)
 		.dump = dump_of(cb),
 	};
 
+	ft_stand_in_clear(&msg.stand_in, ft_pernet(msg.net));
 	if (msg.dump->filter)
 		msg.head.flags = NLM_F_DUMP_FILTERED;
 	while (!msg.full) {

@@ -15,6 +15,16 @@
 #include "proto/proto.h"
 #include "track/carrier.h"
 
+/* None yet, see add_ext(). */
+static void clear_ext(struct ft_stand_in *stand_in)
+{
+	struct nf_ct_ext *ext = (struct nf_ct_ext *)stand_in->ext;
+
+	memset(ext, 0, sizeof(*ext));
+	ext->len = sizeof(*ext);
+	stand_in->ct.ext = NULL;
+}
+
 /* As nf_ct_ext_add(), but in memory that is there already. */
 static void *add_ext(struct ft_stand_in *stand_in, enum nf_ct_ext_id id, size_t size)
 {
@@ -76,6 +86,7 @@ static void set_timestamp(struct ft_stand_in *stand_in, const struct ft_flow *fl
 	struct nf_conn_tstamp *tstamp = add_ext(stand_in, NF_CT_EXT_TSTAMP, sizeof(*tstamp));
 
 	tstamp->start = start_of(flow);
+	tstamp->stop = 0;
 #endif
 }
 
@@ -89,7 +100,7 @@ static void set_timestamp(struct ft_stand_in *stand_in, const struct ft_flow *fl
 void ft_stand_in_clear(struct ft_stand_in *stand_in, const struct ft_net *tn)
 {
 	memset(stand_in, 0, sizeof(*stand_in));
-	((struct nf_ct_ext *)stand_in->ext)->len = sizeof(struct nf_ct_ext);
+	clear_ext(stand_in);
 	refcount_set(&stand_in->ct.ct_general.use, 1);
 	/* TCP's state is read and written under this lock. */
 	spin_lock_init(&stand_in->ct.lock);
@@ -107,12 +118,31 @@ void ft_stand_in_clear(struct ft_stand_in *stand_in, const struct ft_net *tn)
 void ft_stand_in_set(struct ft_stand_in *stand_in, const struct ft_net *tn,
 		     const struct ft_flow6 *copy)
 {
+	ft_stand_in_clear(stand_in, tn);
+	ft_stand_in_again(stand_in, tn, copy);
+}
+
+/**
+ * ft_stand_in_again() - make a stand-in say what another flow is
+ * @stand_in: from ft_stand_in_clear(), or one that this has set before
+ * @tn: the same namespace
+ * @copy: the flow
+ *
+ * Half as much to write as ft_stand_in_set() has. What the flow before had of the state
+ * of another protocol stays, and nobody reads it.
+ *
+ * Context: any.
+ */
+void ft_stand_in_again(struct ft_stand_in *stand_in, const struct ft_net *tn,
+		       const struct ft_flow6 *copy)
+{
 	const struct ft_flow *flow = &copy->f;
 	u32 word = atomic_read(&flow->word);
 	struct nf_conn *ct = &stand_in->ct;
 	struct ft_key key;
 
-	ft_stand_in_clear(stand_in, tn);
+	clear_ext(stand_in);
+	ct->status = IPS_CONFIRMED;
 	ft_flow_key(flow, &key);
 	set_tuples(ct, &key, word & FT_FLOW_ORIG_HI);
 	if (word & FT_FLOW_NAT)
@@ -120,7 +150,6 @@ void ft_stand_in_set(struct ft_stand_in *stand_in, const struct ft_net *tn,
 #ifdef CONFIG_NF_CONNTRACK_ZONES
 	nf_ct_zone_init(&ct->zone, key.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
 #endif
-	ct->status |= IPS_CONFIRMED;
 	if (word & FT_FLOW_SEEN_REPLY)
 		ct->status |= IPS_SEEN_REPLY;
 	if (word & FT_FLOW_ASSURED)

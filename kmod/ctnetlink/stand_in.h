@@ -30,6 +30,8 @@ struct ft_stand_in {
 void ft_stand_in_clear(struct ft_stand_in *stand_in, const struct ft_net *tn);
 void ft_stand_in_set(struct ft_stand_in *stand_in, const struct ft_net *tn,
 		     const struct ft_flow6 *copy);
+void ft_stand_in_again(struct ft_stand_in *stand_in, const struct ft_net *tn,
+		       const struct ft_flow6 *copy);
 int ft_stand_in_word(const struct ft_stand_in *stand_in, u32 *word);
 void ft_stand_in_stop(struct ft_stand_in *stand_in, u64 stop);
 __be32 ft_stand_in_id(const struct ft_net *tn, const struct ft_flow6 *copy, u32 index);
