@@ -6,6 +6,7 @@
 
 #include "cmd.h"
 #include "flow.h"
+#include "json.h"
 #include "nl.h"
 #include "print.h"
 

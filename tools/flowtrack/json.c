@@ -8,8 +8,10 @@
  */
 #include <arpa/inet.h>
 
+#include "flow.h"
+#include "json.h"
 #include "names.h"
-#include "print.h"
+#include "out.h"
 
 static char *put_name(char *p, const char *name, unsigned int value)
 {

@@ -9,6 +9,7 @@
 #include "cmd.h"
 #include "filter.h"
 #include "flow.h"
+#include "json.h"
 #include "monitor.h"
 #include "names.h"
 #include "print.h"

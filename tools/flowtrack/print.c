@@ -9,6 +9,7 @@
 
 #include "cmd.h"
 #include "err.h"
+#include "json.h"
 #include "names.h"
 #include "print.h"
 

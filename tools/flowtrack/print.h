@@ -50,7 +50,6 @@ void printer_end(struct printer *p);
 
 const char *class_color(const struct flow *f);
 char *print_flow(char *p, const struct flow *f, bool columns, bool color);
-char *json_flow(char *p, const struct flow *f, bool windows);
 
 #define COLOR_OFF	"\033[0m"
 #define COLOR_GREEN	"\033[32m"

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "json.h"
 #include "cmd.h"
 #include "filter.h"
 #include "monitor.h"

@@ -162,7 +162,7 @@ def circle(edges):
 
 
 def check_tool_circles():
-    """By calls: a file needs the one that defines what it names."""
+    """By calls and includes: a file needs the one that defines what it names, and the one of whose name it has the header."""
     home, edges = {}, collections.defaultdict(set)
     for name in files("*.c", "tools/flowtrack"):
         for f in re.findall(r"^(?!static|\s|#|typedef)[\w \t*]*?\b(\w+)\([^;{]*?\)\n\{", code(name), re.M):
@@ -174,7 +174,8 @@ def check_tool_circles():
         for word in set(re.findall(r"\b\w+\b", text)) - own:
             if word in home and home[word] != name:
                 edges[name].add(home[word])
-        edges[name] |= set()
+        headers = re.findall(r'^#include "(\w+)\.h"$', read(name), re.M)
+        edges[name] |= {f for f in (f"tools/flowtrack/{h}.c" for h in headers) if f != name and os.path.exists(f)}
     found = circle(edges)
     problems = [" needs ".join(found)] if found else []
     check("no circle among the tool's files", problems if len(home) > 100 else problems + [f"only {len(home)} found"])
