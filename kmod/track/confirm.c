@@ -312,7 +312,7 @@ static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struc
 	    !describe(tn, skb, ct, state, &birth.answer, !(birth.word & FT_FLOW_REPLY_HI), &birth))
 		return keep_translated(tn, skb, ct, state);
 	if (!ft_unique_try(tn, birth.hash, &birth.answer, birth.second, &pair)) {
-		if (ft_nat_twin(tn, &birth) == FT_NAT_TWIN_SAME) {
+		if (ft_nat_find_twin(tn, &birth) == FT_NAT_TWIN_SAME) {
 			/* Two queries of one socket, on two CPUs: the other CPU was faster. */
 			let_go(tn, skb, &birth, state);
 			return NF_ACCEPT;
@@ -333,7 +333,7 @@ static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struc
 		 * It is ours since a moment ago, with another mapping; or one of ours has
 		 * the key, from the other end; or nf_conntrack has it.
 		 */
-		verdict = ft_nat_twin(tn, &birth) == FT_NAT_TWIN_NONE ?
+		verdict = ft_nat_find_twin(tn, &birth) == FT_NAT_TWIN_NONE ?
 			  feed(tn, skb, ct, true) : NF_DROP;
 		break;
 	case FT_ADMIT_PASS:

@@ -144,7 +144,7 @@ bool ft_nat_birth(struct ft_birth *birth, const struct ft_net *tn, const struct 
 }
 
 /**
- * ft_nat_twin() - has another packet of a flow been faster?
+ * ft_nat_find_twin() - has another packet of a flow been faster?
  * @tn: namespace
  * @birth: from ft_nat_birth()
  *
@@ -152,7 +152,7 @@ bool ft_nat_birth(struct ft_birth *birth, const struct ft_net *tn, const struct 
  * Return: see enum ft_nat_twin. A flow that has the key, but is opened from the other
  * end, is no twin.
  */
-enum ft_nat_twin ft_nat_twin(const struct ft_net *tn, const struct ft_birth *birth)
+enum ft_nat_twin ft_nat_find_twin(const struct ft_net *tn, const struct ft_birth *birth)
 {
 	enum ft_nat_twin twin = FT_NAT_TWIN_NONE;
 	struct ft_key answer;

@@ -34,6 +34,6 @@ bool ft_nat_adoptable(const struct ft_net *tn, const struct nf_hook_state *state
 		      const struct nf_conn *ct);
 bool ft_nat_birth(struct ft_birth *birth, const struct ft_net *tn, const struct nf_conn *ct);
 bool ft_nat_taken(const struct ft_net *tn, const struct ft_birth *birth);
-enum ft_nat_twin ft_nat_twin(const struct ft_net *tn, const struct ft_birth *birth);
+enum ft_nat_twin ft_nat_find_twin(const struct ft_net *tn, const struct ft_birth *birth);
 
 #endif /* _FT_TRACK_NAT_H */
