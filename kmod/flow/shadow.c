@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/once.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/siphash.h>
 #include <linux/slab.h>
 #include <net/netfilter/nf_conntrack_tuple.h>
@@ -12,6 +15,8 @@
 
 /* Buckets looked at for each shadow of a sample: the table is 30 % full. */
 #define SAMPLE_BUCKETS	4
+/* Buckets between two chances for others to run. */
+#define EACH_SLICE	256
 
 static struct kmem_cache *cache;
 
@@ -477,4 +482,40 @@ int ft_shadow_walk(struct ft_shadows *shadows, struct ft_shadow_cursor *cursor,
 		return -EAGAIN;
 	}
 	return 0;
+}
+
+/**
+ * ft_shadow_for_each() - visit all shadows
+ * @shadows: of the namespace
+ * @killable: a signal that would kill the task ends the walk
+ * @once: a resize of the hash table, after which shadows would be seen twice, ends it
+ * @fn: called for each shadow, in an RCU read side of its own; may drop it; an error ends
+ *	the walk
+ * @arg: argument of @fn
+ *
+ * A resize, maybe because of shadows that @fn drops, begins the walk again when it is over.
+ *
+ * Context: may sleep.
+ * Return: 0; -EINTR: killed; -EAGAIN: there was a resize, with @once; what @fn returned.
+ */
+int ft_shadow_for_each(struct ft_shadows *shadows, bool killable, bool once, ft_shadow_fn fn,
+		       void *arg)
+{
+	struct ft_shadow_cursor cursor = {};
+	int more;
+
+	for (;;) {
+		rcu_read_lock();
+		more = ft_shadow_walk(shadows, &cursor, EACH_SLICE, fn, arg);
+		rcu_read_unlock();
+		if (!more)
+			return 0;
+		if (more < 0 && (more != -EAGAIN || once))
+			return more;
+		if (killable && fatal_signal_pending(current))
+			return -EINTR;
+		if (more == -EAGAIN)
+			schedule_timeout_uninterruptible(1);
+		cond_resched();
+	}
 }

@@ -148,6 +148,8 @@ u32 ft_shadow_begin(struct ft_shadows *shadows,
 		    struct ft_shadow_cursor *cursor, u32 random);
 int ft_shadow_walk(struct ft_shadows *shadows, struct ft_shadow_cursor *cursor,
 		   u32 buckets, ft_shadow_fn fn, void *arg);
+int ft_shadow_for_each(struct ft_shadows *shadows, bool killable, bool once, ft_shadow_fn fn,
+		       void *arg);
 
 /**
  * ft_shadow_count() - how many shadows there are

@@ -29,8 +29,6 @@
 
 /* Shadows are compared with reality once a second. */
 #define SWEEP_PERIOD	HZ
-/* Buckets between two chances for others to run. */
-#define RECOUNT_SLICE	256
 
 /*
  * The note: what the shadow was told last, kept in the entry itself. While it holds,
@@ -295,8 +293,8 @@ enum ft_guard_answer ft_guard_refuse_source(struct ft_net *tn)
 }
 
 /*
- * Never more shadows than nf_conntrack may have entries, whose limit may have been
- * lowered; and than there are of entries that have ended, see ft_guard_sweep().
+ * There are never more shadows than nf_conntrack has or may have entries (its limit may
+ * have been lowered), but for a share for entries that have ended, see ft_guard_sweep().
  */
 static bool too_many(const struct ft_net *tn)
 {
@@ -307,7 +305,7 @@ static bool too_many(const struct ft_net *tn)
 			      most + most / FT_GUARD_DRIFT_SHARE;
 }
 
-/* While there is room: may it go on so when this packet's flow has come? */
+/* There is room now. Will there be, with the flow of this packet? */
 static bool rests(struct ft_net *tn, const struct nf_conn *ct)
 {
 	if (nf_ct_is_confirmed(ct))
@@ -325,7 +323,7 @@ static bool rests(struct ft_net *tn, const struct nf_conn *ct)
  * @ct: its entry, confirmed or about to be
  * @exempt: the limits for sources do not hold for this packet
  *
- * Of a confirmed entry those need not be told that ft_guard_fed() is true of.
+ * The caller may leave out a packet of a confirmed entry that ft_guard_fed() is true of.
  *
  * Context: RCU read side.
  * Return: GO; else the flow is new, and its source has too many: PASS, the
@@ -356,12 +354,12 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, struct nf_conn *ct, bool e
 		note_fed(ct, said, READ_ONCE(shadow->word));
 		return FT_GUARD_GO;
 	}
-	/* Deleted, this was the last packet. */
+	/* The entry has been deleted while this packet had it. */
 	if (nf_ct_is_dying(ct))
 		return FT_GUARD_GO;
 	if (too_many(tn))
 		return FT_GUARD_GO;
-	/* What is there, and what another flow has announced, is counted only. */
+	/* A flow that exists already, or that a helper expects, is counted, but not refused. */
 	exempt |= nf_ct_is_confirmed(ct) || ct->master;
 	verdict = count(tn, &key, exempt, &source);
 	if (verdict == FT_SOURCE_MAX || verdict == FT_SOURCE_RATE)
@@ -426,7 +424,7 @@ static int recount_shadow(struct ft_shadow *shadow, void *arg)
 
 	if (count(tn, &key, true, &source) != FT_SOURCE_OK)
 		ft_stat_inc(tn, NOMEM);
-	/* A shadow that is not counted must not look as if it were, two tables on. */
+	/* Else a later table of sources would take the shadow for one that it has counted. */
 	if (!ft_shadow_set_source(&tn->guard.shadows, &key, source))
 		uncount(tn, &key, source);
 	return 0;
@@ -440,19 +438,7 @@ static int recount_shadow(struct ft_shadow *shadow, void *arg)
  */
 void ft_guard_recount(struct ft_net *tn)
 {
-	struct ft_shadow_cursor cursor = {};
-	int more;
-
-	do {
-		rcu_read_lock();
-		more = ft_shadow_walk(&tn->guard.shadows, &cursor, RECOUNT_SLICE,
-				      recount_shadow, tn);
-		rcu_read_unlock();
-		/* Being resized: from the beginning, once that is done. */
-		if (more == -EAGAIN)
-			schedule_timeout_uninterruptible(1);
-		cond_resched();
-	} while (more);
+	ft_shadow_for_each(&tn->guard.shadows, false, false, recount_shadow, tn);
 }
 
 /**

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/errno.h>
 #include <linux/jiffies.h>
 #include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
@@ -23,10 +24,8 @@
 
 /* Shadows are kept for so long after somebody has looked at them. */
 #define SHOWN_FOR	(10 * HZ)
-/* Per cent of nf_conntrack's table below which they are not: less than half. */
+/* Shadows are dropped when nf_conntrack's table is less full than this, in per cent. */
 #define CALM_PERCENT	40
-/* Buckets between two chances for others to run. */
-#define FORGET_SLICE	256
 
 /* Is the table nearly full, or were newcomers refused since the last look? */
 static bool watch_pressed(const struct ft_net *tn)
@@ -69,27 +68,19 @@ static bool has_calmed(const struct ft_net *tn, u32 max)
 static int forget(struct ft_shadow *shadow, void *arg)
 {
 	struct ft_shadow_key key = shadow->key;
+	struct ft_net *tn = arg;
 
-	ft_guard_drop(arg, &key);
-	return 0;
+	ft_guard_drop(tn, &key);
+	return READ_ONCE(tn->dying) ? -ENODEV : 0;
 }
 
-/* A packet that saw it otherwise may add one even now: a second later, again. */
+/*
+ * A packet that still saw the table as filling may add a shadow behind the walk. The next
+ * look at the table, a second later, forgets it.
+ */
 static void forget_all(struct ft_net *tn)
 {
-	struct ft_shadow_cursor cursor = {};
-	int more;
-
-	do {
-		rcu_read_lock();
-		more = ft_shadow_walk(&tn->guard.shadows, &cursor, FORGET_SLICE,
-				      forget, tn);
-		rcu_read_unlock();
-		/* Being resized, by what was dropped here. */
-		if (more < 0)
-			schedule_timeout_uninterruptible(1);
-		cond_resched();
-	} while (more && !READ_ONCE(tn->dying));
+	ft_shadow_for_each(&tn->guard.shadows, false, false, forget, tn);
 }
 
 static void rest(struct ft_net *tn, u32 max)
@@ -97,7 +88,7 @@ static void rest(struct ft_net *tn, u32 max)
 	struct ft_guard *guard = &tn->guard;
 
 	WRITE_ONCE(guard->learned, false);
-	/* Pairs with that in ft_guard_show(): it sees this, or we what it wants. */
+	/* Pairs with that in ft_guard_show(): it sees the store above, or we see its wish. */
 	smp_mb();
 	if (wanted(tn)) {
 		WRITE_ONCE(guard->learned, true);

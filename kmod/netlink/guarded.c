@@ -31,9 +31,6 @@
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 
-/* Buckets between two chances for others to run. */
-#define WALK_SLICE	256
-
 /* A tuple as that of a flow which it opens. */
 static void set_key(struct ft_flow6 *copy,
 		    const struct nf_conntrack_tuple *tuple, u16 zone, u32 word)
@@ -187,31 +184,11 @@ out:
 	return ct;
 }
 
-/*
- * Calls @fn for every shadow. A resize may show one twice; with @once that ends
- * the walk. Return: 0; -EINTR; -EAGAIN: there was a resize.
- */
+/* Calls @fn for every shadow. Return: as ft_shadow_for_each(). */
 static int each_shadow(struct ft_net *tn, ft_shadow_fn fn, void *arg, bool once)
 {
-	struct ft_shadow_cursor cursor = {};
-	int more;
-
 	ft_guard_show(tn);
-	do {
-		rcu_read_lock();
-		more = ft_shadow_walk(&tn->guard.shadows, &cursor, WALK_SLICE, fn, arg);
-		rcu_read_unlock();
-		if (more == -EAGAIN && once)
-			return more;
-		/*
-		 * The hash table is being resized, maybe because of shadows dropped here:
-		 * begin again.
-		 */
-		if (more == -EAGAIN)
-			schedule_timeout_killable(1);
-		cond_resched();
-	} while (more && !fatal_signal_pending(current));
-	return more ? -EINTR : 0;
+	return ft_shadow_for_each(&tn->guard.shadows, true, once, fn, arg);
 }
 
 /**
