@@ -42,7 +42,7 @@ int ft_sieve_init(struct ft_sieve *sieve)
 
 /**
  * ft_sieve_exit() - free its memory
- * @sieve: that nobody asks any more
+ * @sieve: its last reader has gone
  */
 void ft_sieve_exit(struct ft_sieve *sieve)
 {
@@ -80,7 +80,8 @@ void ft_sieve_add(struct ft_sieve *sieve, const struct ft_key *key)
  * @skb: the packet
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  *
- * Knows it of TCP and UDP. An ICMP error is of the flow that it quotes, sent by any host.
+ * The sieve is asked for TCP and UDP only. Any host may send an ICMP error: its flow is the
+ * one that it quotes.
  *
  * Context: RCU read side.
  * Return: false if no flow is between the addresses of the packet.

@@ -80,7 +80,7 @@ static void heavy_take(struct ft_net *tn, struct survey *survey,
 	survey->n = ft_shadow_sample(&tn->guard.shadows, get_random_u32(),
 				     survey->shadow, SURVEY);
 	for (i = 0; i < survey->n; i++) {
-		/* Of a flow that was there a moment ago, or of two. */
+		/* Read without a lock: the flow may have ended, and half of this be the next's. */
 		key = survey->shadow[i]->key;
 		ft_guard_source(&survey->source[i], &key);
 		ft_source_cut(&survey->source[i], prefix);

@@ -16,7 +16,7 @@
 
 #include "guard/idle.h"
 
-/* By a timeout that may have been set. One that was less can't have been. */
+/* By a timeout, if that may be the one that was set: a shorter one can't leave @left. */
 static u32 by_timeout(const unsigned int *timeout, u32 left)
 {
 	u32 whole = READ_ONCE(*timeout);

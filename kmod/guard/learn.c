@@ -54,7 +54,7 @@ static int learn_bucket(struct ft_net *tn, unsigned int bucket)
 	rcu_read_lock();
 	local_bh_disable();
 	nf_conntrack_lock(lock);
-	/* Its declaration does not tell sparse. */
+	/* nf_conntrack_lock() is declared without a hint for sparse. */
 	__acquire(lock);
 	if (bucket >= nf_conntrack_htable_size)
 		goto out;

@@ -220,13 +220,13 @@ static bool evict_shadow(struct ft_net *tn, const struct ft_newcomer *newcomer,
 	return true;
 }
 
-/* Likewise. Return: true if there is room now, also if another CPU made it. */
+/* As evict_shadow(). Return: true if there is room now, also if another CPU made it. */
 static bool evict_makes_room(struct ft_net *tn, const struct ft_newcomer *newcomer,
 			     struct ft_shadow *shadow)
 {
 	bool deleted = evict_shadow(tn, newcomer, shadow);
 
-	/* While reserved places are in use, one goes for one. */
+	/* While reserved places are in use, a newcomer gets the place of the evicted entry. */
 	return has_room(tn, false) || (deleted && has_room(tn, true));
 }
 
@@ -342,7 +342,7 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 		log_conntrack_full(tn, "a new connection goes on untracked");
 		return FT_GUARD_PASS;
 	}
-	/* Among those that are not known yet early drop may find one. */
+	/* nf_conntrack's early drop may find an entry that the guard does not know yet. */
 	if (!ft_guard_knows(tn))
 		return FT_GUARD_GO;
 	ft_stat_inc(tn, GUARD_DROP);

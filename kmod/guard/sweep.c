@@ -14,7 +14,7 @@
 #include "net.h"
 
 #define SWEEP_TIME	(50 * NSEC_PER_MSEC)
-/* After nf_conntrack was flushed. */
+/* For as long it may take after nf_conntrack was flushed. */
 #define SWEEP_TIME_LONG	(400 * NSEC_PER_MSEC)
 /* Buckets between two chances for others to run. */
 #define SWEEP_SLICE	256

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Whether shadows are kept. While more than half of nf_conntrack's table is free
- * nobody will have to go: then there are none, and its flows cost what they cost
+ * no entry will have to be evicted: then there are none, and its flows cost what they cost
  * without us. When it fills, or somebody asks, all are learned.
  */
 #ifndef _FT_GUARD_WATCH_H

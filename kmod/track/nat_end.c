@@ -20,7 +20,7 @@
 #include "track/end.h"
 #include "track/nat_end.h"
 
-/* What waits at most: beyond that flows time out. */
+/* Requests that may wait. The flows of a further one are left to their timeouts. */
 #define ASKED_MAX	16
 
 /**

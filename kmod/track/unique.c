@@ -20,9 +20,9 @@
 #include "track/unique.h"
 
 #define LOCKS		256
-/* Tuples of ours that NAT may choose, one after the other. */
+/* nf_nat may choose so many tuples that flows of ours have, one after the other. */
 #define TRIES		64
-/* As often nf_nat may choose what it could see that it is taken. */
+/* nf_nat may choose so often a tuple that is taken in a table that it can see. */
 #define TRIES_IN_VAIN	4
 
 /*
@@ -253,9 +253,10 @@ static bool translated_tuples(const struct ft_net *tn, const struct nf_conn *ct,
 /*
  * Let nf_nat see what it must not choose: an entry that answers to the same
  * packets as @ct would, and that ends no connection if NAT is short of ports. A
- * translated flow is shown as it is: of an entry that begins as @ct does nf_nat
- * thinks that it is the same flow, and of one that begins as @ct is answered, and is
- * not translated, that both sides have opened one flow at the same time.
+ * translated flow is shown with its own two tuples. With other tuples nf_nat would
+ * misjudge the entry: one that has the original tuple of @ct looks like the same flow;
+ * one that is not translated and whose original tuple is the reply tuple of @ct looks
+ * like a flow that both sides have opened at the same time.
  */
 static int block(const struct ft_net *tn, struct nf_conn *ct, struct blocked *blocked)
 {
@@ -366,8 +367,8 @@ static void log_ports_full(struct ft_net *tn, const struct nf_conn *ct, const ch
 }
 
 /*
- * All that NAT may choose is taken: one of the flows that have it gives way, the least
- * valuable, and @ct gets what that had. Return: false if none may.
+ * All tuples that NAT may choose are taken. The least valuable of the flows that have
+ * them is evicted, and @ct gets its tuple. Return: false if none of them may be evicted.
  */
 static noinline_for_stack bool evict_one(struct ft_net *tn, struct sk_buff *skb,
 					 struct nf_conn *ct, const struct nf_hook_state *state,
@@ -436,8 +437,7 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 }
 
 /**
- * ft_unique_translated() - see to it that a translated flow answers to nothing
- *	that answers to a flow of ours
+ * ft_unique_translated() - give a translated flow a reply tuple that no flow of ours has
  * @tn: namespace
  * @skb: the packet that opens it, behind NAT
  * @ct: its unconfirmed entry; its reply tuple and @skb change if need be
