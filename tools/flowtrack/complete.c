@@ -146,8 +146,8 @@ static void offer_setting_value(const struct line *l, const char *name)
 	if (attr < 0)
 		return;
 	switch (settings[attr].kind) {
-	case SETTING_WORD:
-		offer_names(l, settings[attr].words);
+	case SETTING_NAME:
+		offer_names(l, settings[attr].names);
 		break;
 	case SETTING_SWITCH:
 		offer(l, "on");

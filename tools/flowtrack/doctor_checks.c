@@ -27,7 +27,7 @@ static __u32 setting(const struct facts *f, int attr)
 
 static bool is_word(const struct facts *f, int attr, const char *word)
 {
-	const char *name = name_of(settings[attr].words, f->value[attr]);
+	const char *name = name_of(settings[attr].names, f->value[attr]);
 
 	return name && !strcmp(name, word);
 }

@@ -232,19 +232,19 @@ static const struct {
 #define HEX(n)		SETTING(n, HEX)
 #define SECONDS(n)	FOLLOWS(n, SECONDS)
 #define READONLY(n)	{ .name = (n), .readonly = true }
-#define SWITCH_OR(n, w)	{ .name = (n), .kind = SETTING_SWITCH, .words = &(w) }
-#define WORD(n, w)	{ .name = (n), .kind = SETTING_WORD, .words = &(w) }
+#define SWITCH_OR(n, w)	{ .name = (n), .kind = SETTING_SWITCH, .names = &(w) }
+#define NAMED(n, w)	{ .name = (n), .kind = SETTING_NAME, .names = &(w) }
 
 const struct setting settings[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[FLOWTRACK_A_SETTINGS_ENABLE] = SWITCH_OR("enable", enable_names),
 	[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = NUMBER("max"),
 	[FLOWTRACK_A_SETTINGS_COUNT] = READONLY("count"),
 	[FLOWTRACK_A_SETTINGS_BUCKETS] = SETTING("buckets", AUTOMATIC),
-	[FLOWTRACK_A_SETTINGS_FULL_POLICY] = WORD("full_policy", policy_names),
+	[FLOWTRACK_A_SETTINGS_FULL_POLICY] = NAMED("full_policy", policy_names),
 	[FLOWTRACK_A_SETTINGS_FULL_FALLBACK] =
-		WORD("full_fallback", policy_names),
-	[FLOWTRACK_A_SETTINGS_ADOPT] = WORD("adopt", adopt_names),
-	[FLOWTRACK_A_SETTINGS_NAT] = WORD("nat", nat_names),
+		NAMED("full_fallback", policy_names),
+	[FLOWTRACK_A_SETTINGS_ADOPT] = NAMED("adopt", adopt_names),
+	[FLOWTRACK_A_SETTINGS_NAT] = NAMED("nat", nat_names),
 	[FLOWTRACK_A_SETTINGS_BYPASS_MARK] = HEX("bypass_mark"),
 	[FLOWTRACK_A_SETTINGS_BYPASS_MASK] = HEX("bypass_mask"),
 	[FLOWTRACK_A_SETTINGS_ACCT] = FOLLOWS("acct", SWITCH),
@@ -316,7 +316,7 @@ const struct setting settings[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[FLOWTRACK_A_SETTINGS_SRC_MAX] = NUMBER("src_max"),
 	[FLOWTRACK_A_SETTINGS_SRC_RATE] = NUMBER("src_rate"),
 	[FLOWTRACK_A_SETTINGS_SRC_BURST] = NUMBER("src_burst"),
-	[FLOWTRACK_A_SETTINGS_SRC_POLICY] = WORD("src_policy", policy_names),
+	[FLOWTRACK_A_SETTINGS_SRC_POLICY] = NAMED("src_policy", policy_names),
 	[FLOWTRACK_A_SETTINGS_WATERMARK_LOW] = NUMBER("watermark_low"),
 	[FLOWTRACK_A_SETTINGS_WATERMARK_HIGH] = NUMBER("watermark_high"),
 };

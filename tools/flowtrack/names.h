@@ -47,7 +47,7 @@ const struct names *proto_states(__u8 proto);
  * @SETTING_SWITCH: a number that may also be written on or off
  * @SETTING_HEX: hexadecimal
  * @SETTING_SECONDS: a duration
- * @SETTING_WORD: one of the words
+ * @SETTING_NAME: one of some names
  * @SETTING_AUTOMATIC: decimal; 0 may also be written auto
  */
 enum setting_kind {
@@ -55,7 +55,7 @@ enum setting_kind {
 	SETTING_SWITCH,
 	SETTING_HEX,
 	SETTING_SECONDS,
-	SETTING_WORD,
+	SETTING_NAME,
 	SETTING_AUTOMATIC,
 };
 
@@ -65,14 +65,14 @@ enum setting_kind {
  * @kind: see there
  * @readonly: cannot be set
  * @follows: nf_conntrack's, until it is set; may also be written auto
- * @words: for SETTING_WORD; for SETTING_SWITCH: what it may be besides
+ * @names: for SETTING_NAME; for SETTING_SWITCH: what it may be besides
  */
 struct setting {
 	const char *name;
 	enum setting_kind kind;
 	bool readonly;
 	bool follows;
-	const struct names *words;
+	const struct names *names;
 };
 
 extern const struct setting settings[];

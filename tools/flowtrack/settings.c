@@ -99,7 +99,7 @@ void print_setting(struct out *o, int attr, const __u32 *value, __u64 follow, bo
 		   bool first)
 {
 	const struct setting *s = &settings[attr];
-	const char *word = s->words ? name_of(s->words, value[attr]) : NULL;
+	const char *word = s->names ? name_of(s->names, value[attr]) : NULL;
 	const char *quote;
 
 	/* As it is sent, not as it is shown. */
@@ -180,12 +180,12 @@ static int parse_setting(int attr, const char *word, __u32 *value)
 	case SETTING_SWITCH:
 		v = same_word(word, "on") || same_word(word, "yes") ? 1 :
 		    same_word(word, "off") || same_word(word, "no") ? 0 :
-		    s->words ? value_of(s->words, word) : -1;
+		    s->names ? value_of(s->names, word) : -1;
 		if (v >= 0) {
 			*value = v;
 			return EXIT_OK;
 		}
-		wanted = s->words || s->follows ? "on, off, a number or auto" :
+		wanted = s->names || s->follows ? "on, off, a number or auto" :
 						  "on, off or a number";
 		break;
 	case SETTING_SECONDS:
@@ -193,13 +193,13 @@ static int parse_setting(int attr, const char *word, __u32 *value)
 			return EXIT_OK;
 		wanted = "whole seconds, numbers with units s, m, h, d, or auto";
 		break;
-	case SETTING_WORD:
-		v = value_of(s->words, word);
+	case SETTING_NAME:
+		v = value_of(s->names, word);
 		if (v >= 0) {
 			*value = v;
 			return EXIT_OK;
 		}
-		name_list(s->words, list, sizeof(list));
+		name_list(s->names, list, sizeof(list));
 		return err_set(EXIT_USAGE,
 			       "bad value '%s' of '%s': expected one of %s",
 			       word, s->name, list);

@@ -77,8 +77,8 @@ static void every_setting_has_a_name(void)
 		for (j = 1; j < i; j++)
 			EXPECT(!settings[j].name || strcmp(settings[i].name, settings[j].name));
 		if (settings[i].kind != SETTING_SWITCH)
-			EXPECT((settings[i].kind == SETTING_WORD) ==
-			       !!settings[i].words);
+			EXPECT((settings[i].kind == SETTING_NAME) ==
+			       !!settings[i].names);
 		if (strstr(settings[i].name, "timeout"))
 			EXPECT_INT(settings[i].kind, SETTING_SECONDS);
 	}
