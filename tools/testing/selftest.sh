@@ -200,7 +200,7 @@ run_guest() {
 	*-arm64) FT_SLOW=$FOREIGN_FACTOR ;;
 	esac
 	FT_KO=${modules[$version]} FT_STRESS_KO=$TOP/build/$(kernel_release "$version")-stress/ft_stress.ko \
-		"$TOP/tools/testing/vm.sh" run -m "$((FT_SLOW > 1 ? 4 : 2))G" \
+		"$TOP/tools/testing/vm.sh" run -m "${SELFTEST_MEM:-$((FT_SLOW > 1 ? 4 : 2))G}" \
 		-t "$((${SELFTEST_TIMEOUT:-1800} * FT_SLOW))" -i "$(longest "$@")" \
 		-o "$results" -w "$LOGS/warm" "$version" "$TOP/tools/testing/selftest.sh" --guest "$@"
 }
