@@ -433,6 +433,38 @@ static int crowd(struct ft_shadow *shadow, void *arg)
 	return 0;
 }
 
+/* What the buckets take, of which nobody is charged. */
+static u32 bucket_bytes(struct ft_shadows *shadows)
+{
+	const struct bucket_table *tbl;
+	u32 bytes;
+
+	flush_work(&shadows->hash.run_work);
+	rcu_read_lock();
+	tbl = rcu_dereference(shadows->hash.tbl);
+	bytes = tbl->size * sizeof(tbl->buckets[0]);
+	rcu_read_unlock();
+	return bytes;
+}
+
+/* The buckets become more and fewer with the shadows, as policies.rst says. */
+static void buckets(struct kunit *test)
+{
+	struct ft_shadows *shadows = shadows_make(test);
+	u32 before, i;
+
+	before = bucket_bytes(shadows);
+	for (i = 0; i < TWIN_FLOWS; i++) {
+		while (add(shadows, i, ASSURED, i) == -EBUSY)
+			flush_work(&shadows->hash.run_work);
+	}
+	KUNIT_EXPECT_GT(test, bucket_bytes(shadows), before);
+	KUNIT_EXPECT_LE(test, bucket_bytes(shadows), 32 * TWIN_FLOWS);
+	for (i = 0; i < TWIN_FLOWS; i++)
+		KUNIT_ASSERT_TRUE_MSG(test, drop(shadows, i), "%u", i);
+	KUNIT_EXPECT_LE(test, bucket_bytes(shadows), before);
+}
+
 /* A resize that begins in the last part counts as well. */
 static void resized_at_the_end(struct kunit *test)
 {
@@ -556,6 +588,7 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(twin),
 	KUNIT_CASE(samples),
 	KUNIT_CASE(walks),
+	KUNIT_CASE(buckets),
 	KUNIT_CASE(resized_at_the_end),
 	KUNIT_CASE(walk_around),
 	KUNIT_CASE(walk_stops),
