@@ -57,14 +57,6 @@ table inet filter {{
 """
 
 
-def setup():
-    net = Net()
-    if FLOWTRACK:
-        net.r.sysctl("bypass_mark", 0x100)
-        net.r.sysctl("bypass_mask", 0x100)
-    return net
-
-
 def opened(net, addr):
     """How many of six connections from one client were let in; all are held open."""
     count = 0
@@ -209,4 +201,4 @@ def _(net):
     net.reset("")
 
 
-main(setup, teardown)
+main(marked_net, teardown)

@@ -255,6 +255,15 @@ class Talk:
         self.close()
 
 
+def all_alive(talks, what):
+    """Each of them goes on, or Failure says @what it was that one did not outlast."""
+    for talk in talks:
+        try:
+            talk.alive()
+        except Failure as e:
+            raise Failure(f"{what}: {e}") from None
+
+
 class Busy:
     """Keep connections from being idle, which is something like three rounds a second."""
 
@@ -295,6 +304,15 @@ NAT_MODULES = ("nf_nat_ftp", "nf_nat_tftp", "nf_nat_sip", "nft_masq", "nft_nat",
                "xt_MASQUERADE", "xt_nat", "xt_REDIRECT", "xt_NETMAP", "iptable_nat", "ip6table_nat", "ip_vs_rr",
                "ip_vs", "nf_nat")
 HELPER_MODULES = ("nf_conntrack_ftp", "nf_conntrack_tftp", "nf_conntrack_sip")
+
+
+def marked_net():
+    """A Net where packets of the mark 0x100 are left to nf_conntrack."""
+    net = Net()
+    if FLOWTRACK:
+        net.r.sysctl("bypass_mark", 0x100)
+        net.r.sysctl("bypass_mask", 0x100)
+    return net
 
 
 def teardown(_net):

@@ -29,14 +29,6 @@ def talks(net, port, **kw):
     return [Talk(net.c, net.s, Net.S[f], port, **kw).start() for f in FAMILIES]
 
 
-def all_alive(everyone, what):
-    for talk in everyone:
-        try:
-            talk.alive()
-        except Failure as e:
-            raise Failure(f"{what}: {e}") from None
-
-
 def start(net, ruleset="", direct=False):
     """direct: with neither NAT nor helpers loaded."""
     while Talk.all:

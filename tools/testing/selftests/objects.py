@@ -17,14 +17,6 @@ table inet raw {{
 MARKED, PLAIN = RAW.format(mark="meta mark set 0x100"), ""
 
 
-def setup():
-    net = Net()
-    if FLOWTRACK:
-        net.r.sysctl("bypass_mark", 0x100)
-        net.r.sysctl("bypass_mask", 0x100)
-    return net
-
-
 def three_ways(net, ruleset, try_it):
     """try_it(net): with the bypass mark, adopting, and with no setting at all."""
     for word, raw in (("auto", MARKED), ("always", PLAIN), ("auto", PLAIN)):
@@ -186,4 +178,4 @@ def _(net):
     net.r.run("iptables-nft", "-F")
 
 
-main(setup, teardown)
+main(marked_net, teardown)

@@ -140,14 +140,6 @@ def established(net, families=FAMILIES):
     return talks
 
 
-def go_on(talks, what):
-    for talk in talks:
-        try:
-            talk.alive()
-        except Failure as e:
-            raise Failure(f"{what}: {e}") from None
-
-
 def close(talks):
     for talk in talks:
         talk.close()
@@ -165,7 +157,7 @@ def _(net):
     path, source = next_build()
     gap = Gap(net)
     said = reload(net.r, path)
-    go_on(talks, "after the reload")
+    all_alive(talks, "after the reload")
     longest = gap.end()
     equal(loaded_build()[0], source, "the build that is loaded")
     check(said["restored"] >= len(talks) and not said["failed"], said)
@@ -188,7 +180,7 @@ def _(net):
     talks = established(net) + [Talk(net.c, net.s, Net.S[4], 9200 + i).start() for i in range(5)]
     equal({t.peer[0] for t in talks[-5:]}, {Net.RS[4]}, "who the server sees")
     reload(net.r, next_build()[0])
-    go_on(talks, "after the reload")
+    all_alive(talks, "after the reload")
     with Talk(net.c, net.s, Net.S[4], 9300) as talk:
         equal(talk.peer[0], Net.RS[4], "who the server sees")
         talk.alive()
@@ -204,7 +196,7 @@ def _(net):
     net.where((5, 0), "translated connections", rdst=Net.RS[4])
     reload(net.r, next_build()[0])
     net.where((5, 0), "translated connections after the reload", rdst=Net.RS[4])
-    go_on(talks, "after the reload")
+    all_alive(talks, "after the reload")
     close(talks)
     net.r.tool("flush")
     net.r.tool("set", "nat", "never")
@@ -221,7 +213,7 @@ def _(net):
     check("does not load" in err and "the old module is back" in err, err)
     equal(loaded_build()[0], before[0], "the build that is loaded")
     check(loaded_build()[1] != before[1], "the old module was never unloaded: the test shows nothing")
-    go_on(talks, "with the old module")
+    all_alive(talks, "with the old module")
     equal(net.r.sysctl("max"), "6666", "max")
     close(talks)
 
@@ -299,7 +291,7 @@ def _(net):
     said = reload(net.r, next_build()[0])
     check(said["restored"] >= 20000 and not said["failed"], said)
     print(f"# {said['restored']} flows: packets waited for {said['away']} s")
-    go_on(talks, "after the reload")
+    all_alive(talks, "after the reload")
     close(talks)
 
 
