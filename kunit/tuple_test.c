@@ -5,6 +5,7 @@
  */
 #include <linux/if_tunnel.h>
 #include <linux/random.h>
+#include <linux/siphash.h>
 #include <net/ndisc.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
@@ -1305,6 +1306,46 @@ static void fuzz_inner(struct kunit *test)
 	KUNIT_EXPECT_GT(test, ok, rounds / 10);
 }
 
+/* --- the hash ------------------------------------------------------------- */
+
+/* On 64-bit machines the kernel's own SipHash-1-3 is hsiphash(), which has 32 bits of it. */
+static void hashes(struct kunit *test)
+{
+	unsigned int i, same_tag = 0, same_low = 0;
+	u64 hash, last = 0;
+	siphash_key_t secret;
+	hsiphash_key_t half;
+	struct ft_key key;
+
+	get_random_bytes(&secret, sizeof(secret));
+	half.key[0] = secret.key[0];
+	half.key[1] = secret.key[1];
+	for (i = 0; i < 2000; i++) {
+		get_random_bytes(&key, sizeof(key));
+		key.family = i % 2 ? V4 : V6;
+		hash = ft_key_hash(&key, &secret);
+		KUNIT_ASSERT_EQ(test, (u32)hash, key.family == V4 ?
+				hsiphash(&key, FT_KEY_HEAD, &half) :
+				hsiphash(&key.port, sizeof(key) - offsetof(struct ft_key, port),
+					 &half));
+		same_tag += hash >> 48 == last >> 48;
+		same_low += (hash & 0xffff) == (hash >> 48);
+		last = hash;
+		/* Of IPv4, nothing behind the head counts; of IPv6, addr4 does not. */
+		if (key.family == V4)
+			get_random_bytes(key.addr6, sizeof(key.addr6));
+		else
+			get_random_bytes(key.addr4, sizeof(key.addr4));
+		KUNIT_ASSERT_EQ(test, hash, ft_key_hash(&key, &secret));
+		secret.key[i % 2]++;
+		KUNIT_ASSERT_NE(test, hash, ft_key_hash(&key, &secret));
+		secret.key[i % 2]--;
+	}
+	/* Once in 65536, both. */
+	KUNIT_EXPECT_LT(test, same_tag, 5);
+	KUNIT_EXPECT_LT(test, same_low, 5);
+}
+
 static struct kunit_case tuple_cases[] = {
 	KUNIT_CASE(icmp_kinds),
 	KUNIT_CASE(whole_packets),
@@ -1320,6 +1361,7 @@ static struct kunit_case tuple_cases[] = {
 	KUNIT_CASE(left),
 	KUNIT_CASE(redirects),
 	KUNIT_CASE(keys),
+	KUNIT_CASE(hashes),
 	KUNIT_CASE_SLOW(keys_of_packets),
 	KUNIT_CASE_SLOW(fuzz),
 	KUNIT_CASE_SLOW(fuzz_inner),

@@ -422,10 +422,26 @@ void ft_table_prefetch(const struct ft_table *table, u64 hash)
 }
 
 /**
+ * ft_table_prepare() - begin to look a key up
+ * @table: the table
+ * @key: the identity that will be looked up
+ *
+ * Context: RCU read side.
+ * Return: ft_key_hash() of it; bucket and filter are on their way.
+ */
+u64 ft_table_prepare(const struct ft_table *table, const struct ft_key *key)
+{
+	u64 hash = ft_key_hash(key, &table->secret);
+
+	ft_table_prefetch(table, hash);
+	return hash;
+}
+
+/**
  * ft_table_fetch() - bring in the flow of a key, if there is one
  * @table: the table
  * @key: its identity
- * @hash: ft_key_hash() of it, for which ft_table_prefetch() was called some time ago
+ * @hash: ft_key_hash() of it, which ft_table_prepare() returned some time ago
  *
  * Only the first line of the bucket is looked at, and no flow waited for.
  *

@@ -97,6 +97,7 @@ void ft_table_destroy(struct ft_table *table);
 const siphash_key_t *ft_table_secret(const struct ft_table *table);
 
 void ft_table_prefetch(const struct ft_table *table, u64 hash);
+u64 ft_table_prepare(const struct ft_table *table, const struct ft_key *key);
 u32 ft_table_fetch(const struct ft_table *table, const struct ft_key *key, u64 hash);
 struct ft_flow *ft_table_lookup_at(const struct ft_table *table, const struct ft_key *key,
 				   u32 index);

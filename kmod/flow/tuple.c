@@ -21,6 +21,7 @@
 #include <net/ndisc.h>
 #include <net/netfilter/nf_conntrack_tuple.h>
 
+#include "base/siphash13.h"
 #include "flow/tuple.h"
 
 /*
@@ -721,3 +722,38 @@ bool ft_key_from_tuple(struct ft_key *key, const struct nf_conntrack_tuple *tupl
 			  &tuple->dst.u3, tuple->src.u.all, tuple->dst.u.all);
 }
 EXPORT_SYMBOL_NS_GPL(ft_key_from_tuple, FT_SYMBOL_NS);
+
+/**
+ * ft_key_hash() - keyed hash of a flow's identity
+ * @key: the identity
+ * @secret: the namespace's random key
+ *
+ * SipHash-1-3, as of the kernel's hash tables: it tells a flow's place in the table, which
+ * nobody outside of the kernel learns. Ids that are told are made of it by siphash().
+ *
+ * Context: any.
+ * Return: 64 bits; the table takes the bucket from the lower half and the tag
+ * from the upper one.
+ */
+u64 ft_key_hash(const struct ft_key *key, const siphash_key_t *secret)
+{
+	const u64 *word = (const u64 *)key;
+	struct ft_siphash13 hash;
+
+	static_assert(FT_KEY_HEAD == 2 * sizeof(u64) && sizeof(*key) == 6 * sizeof(u64));
+
+	ft_siphash13_begin(&hash, secret);
+	/* Of IPv6, addr4 follows from addr6. */
+	if (key->family == NFPROTO_IPV4) {
+		ft_siphash13_word(&hash, word[0]);
+		ft_siphash13_word(&hash, word[1]);
+		return ft_siphash13_end(&hash, 2);
+	}
+	ft_siphash13_word(&hash, word[1]);
+	ft_siphash13_word(&hash, word[2]);
+	ft_siphash13_word(&hash, word[3]);
+	ft_siphash13_word(&hash, word[4]);
+	ft_siphash13_word(&hash, word[5]);
+	return ft_siphash13_end(&hash, 5);
+}
+EXPORT_SYMBOL_NS_GPL(ft_key_hash, FT_SYMBOL_NS);

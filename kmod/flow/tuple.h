@@ -205,22 +205,6 @@ static inline bool ft_key_equal(const struct ft_key *a, const struct ft_key *b)
 	return a->family == NFPROTO_IPV4 || !memcmp(a->addr6, b->addr6, sizeof(a->addr6));
 }
 
-/**
- * ft_key_hash() - keyed hash of a flow's identity
- * @key: the identity
- * @secret: the namespace's random key
- *
- * Return: 64 bits; the table takes the bucket from the lower half and the tag
- * from the upper one.
- */
-static inline u64 ft_key_hash(const struct ft_key *key,
-			      const siphash_key_t *secret)
-{
-	if (key->family == NFPROTO_IPV4)
-		return siphash(key, FT_KEY_HEAD, secret);
-	/* All but addr4, which follows from addr6. */
-	return siphash(&key->port, sizeof(*key) - offsetof(struct ft_key, port),
-		       secret);
-}
+u64 ft_key_hash(const struct ft_key *key, const siphash_key_t *secret);
 
 #endif /* _FT_FLOW_TUPLE_H */

@@ -202,10 +202,9 @@ static void look_ahead_at(struct ft_net *tn, const struct sk_buff *skb, u8 famil
 	ahead = &ring->ahead[ring->in];
 	if (ft_tuple_get(skb, family, NF_CT_DEFAULT_ZONE_ID, &ahead->pkt, &reason) != FT_PARSE_OK)
 		return;
-	ahead->hash = ft_key_hash(&ahead->pkt.key, ft_table_secret(tn->table));
+	ahead->hash = ft_table_prepare(tn->table, &ahead->pkt.key);
 	ahead->home = tn->home;
 	ahead->index = FT_INDEX_NONE;
-	ft_table_prefetch(tn->table, ahead->hash);
 	ring->skb[ring->in++] = (unsigned long)skb;
 	if (ring->in - ring->mid > DEPTH)
 		fetch_flow(tn, &ring->ahead[ring->mid++]);

@@ -491,10 +491,9 @@ static void find_begin(struct ft_net *tn, const struct ft_pkt *pkt,
 		ft_stat_inc_bh(tn, LOOKAHEAD);
 		return;
 	}
-	found->hash = ft_key_hash(&pkt->key, ft_table_secret(tn->table));
-	found->index = FT_INDEX_NONE;
 	/* The line comes in while header and checksum are looked at. */
-	ft_table_prefetch(tn->table, found->hash);
+	found->hash = ft_table_prepare(tn->table, &pkt->key);
+	found->index = FT_INDEX_NONE;
 }
 
 static void find(struct ft_net *tn, const struct ft_pkt *pkt, struct found *found)
