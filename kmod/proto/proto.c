@@ -10,6 +10,7 @@
 #include <linux/nf_flowtrack.h>
 #include <net/netfilter/nf_conntrack.h>
 
+#include "proto/checksum.h"
 #include "proto/generic.h"
 #include "proto/gre.h"
 #include "proto/icmp.h"
@@ -25,7 +26,7 @@ static enum ft_invalid check_tcp(struct sk_buff *skb, const struct ft_pkt *pkt,
 	enum ft_invalid reason = ft_tcp_check(skb, pkt);
 
 	if (!reason && checksum &&
-	    nf_checksum(skb, hook, pkt->l4off, IPPROTO_TCP, pkt->family))
+	    ft_checksum_bad(skb, hook, pkt->l4off, IPPROTO_TCP, pkt->family))
 		reason = FT_INVALID_CHECKSUM;
 	return reason;
 }

@@ -134,22 +134,23 @@ static const u8 moves[STATES][2][FT_TCP_KINDS] = {
 #define COUNTED \
 	(TCPHDR_FIN | TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK | TCPHDR_URG)
 
+/* Those that are valid, one bit each: one shift, whatever comes. */
+#define VALID_FLAGS \
+	(BIT_ULL(TCPHDR_SYN) | \
+	 BIT_ULL(TCPHDR_SYN | TCPHDR_URG) | \
+	 BIT_ULL(TCPHDR_SYN | TCPHDR_ACK) | \
+	 BIT_ULL(TCPHDR_RST) | \
+	 BIT_ULL(TCPHDR_RST | TCPHDR_ACK) | \
+	 BIT_ULL(TCPHDR_FIN | TCPHDR_ACK) | \
+	 BIT_ULL(TCPHDR_FIN | TCPHDR_ACK | TCPHDR_URG) | \
+	 BIT_ULL(TCPHDR_ACK) | \
+	 BIT_ULL(TCPHDR_ACK | TCPHDR_URG))
+
 static bool flags_ok(u8 flags)
 {
-	switch (flags & COUNTED) {
-	case TCPHDR_SYN:
-	case TCPHDR_SYN | TCPHDR_URG:
-	case TCPHDR_SYN | TCPHDR_ACK:
-	case TCPHDR_RST:
-	case TCPHDR_RST | TCPHDR_ACK:
-	case TCPHDR_FIN | TCPHDR_ACK:
-	case TCPHDR_FIN | TCPHDR_ACK | TCPHDR_URG:
-	case TCPHDR_ACK:
-	case TCPHDR_ACK | TCPHDR_URG:
-		return true;
-	default:
-		return false;
-	}
+	static_assert(COUNTED < 64);
+
+	return VALID_FLAGS >> (flags & COUNTED) & 1;
 }
 
 /* The fixed header, if it and its options are all there. */
@@ -548,6 +549,7 @@ static enum ft_verdict tcp_advance(struct ft_step *step, struct ft_tcp *tcp,
 				   const struct ft_tcp_seg *seg, u8 old, u8 state)
 {
 	bool replied = step->word & FT_FLOW_SEEN_REPLY;
+	bool assured = step->word & FT_FLOW_ASSURED;
 	u32 unacked;
 
 	tcp->last_kind = seg->kind;
@@ -556,12 +558,13 @@ static enum ft_verdict tcp_advance(struct ft_step *step, struct ft_tcp *tcp,
 		tcp->flags[step->dir] |= FLOWTRACK_TCP_FLAGS_CLOSE_INIT;
 
 	/* Assured when both have spoken and the initiator has gone on. */
-	if (replied && !(step->word & FT_FLOW_ASSURED) && state == ST_ES &&
-	    (old == ST_SR || old == ST_ES)) {
+	if (replied && !assured && state == ST_ES && (old == ST_SR || old == ST_ES)) {
 		step->word |= FT_FLOW_ASSURED;
 		step->update = true;
 	}
-	settle(step, state);
+	/* Most segments of a connection change nothing of that. */
+	if (state != old || !replied || !assured)
+		settle(step, state);
 	step->timeout = timeout_after(step->set, tcp, state, seg->kind,
 				      step->word);
 	if (replied)

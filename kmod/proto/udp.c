@@ -15,6 +15,7 @@
 #include "base/invalid.h"
 #include "base/settings.h"
 #include "flow/flow.h"
+#include "proto/checksum.h"
 #include "proto/generic.h"
 #include "proto/udp.h"
 
@@ -23,7 +24,7 @@
 
 /**
  * ft_udp_check() - header and checksum of a UDP packet
- * @skb: the packet; its checksum state may change, as nf_checksum() does it
+ * @skb: the packet; its checksum state may change, see ft_checksum_bad()
  * @pkt: parsed
  * @hook: where the packet is
  * @checksum: verify the checksum
@@ -48,8 +49,7 @@ enum ft_invalid ft_udp_check(struct sk_buff *skb, const struct ft_pkt *pkt,
 	/* No checksum; over IPv6 tunnels may do so (RFC 6935). */
 	if (!udph->check)
 		return FT_INVALID_NONE;
-	if (checksum && nf_checksum(skb, hook, pkt->l4off, IPPROTO_UDP,
-				    pkt->family))
+	if (checksum && ft_checksum_bad(skb, hook, pkt->l4off, IPPROTO_UDP, pkt->family))
 		return FT_INVALID_CHECKSUM;
 	return FT_INVALID_NONE;
 }
