@@ -48,19 +48,16 @@ static void swap_addresses(struct ft_key *key)
 		swap(key->addr6[0], key->addr6[1]);
 }
 
-/* ipv6_addr_cmp() goes byte by byte on most machines. */
+/* ipv6_addr_cmp() goes byte by byte on most machines. Both are a key's, and so aligned. */
 static int compare_addr6(const struct in6_addr *x, const struct in6_addr *y)
 {
-	unsigned int i;
-	u32 a, b;
+	const __be64 *a = (const __be64 *)x;
+	const __be64 *b = (const __be64 *)y;
+	unsigned int half = a[0] == b[0];
 
-	for (i = 0; i < ARRAY_SIZE(x->s6_addr32); i++) {
-		a = ntohl(x->s6_addr32[i]);
-		b = ntohl(y->s6_addr32[i]);
-		if (a != b)
-			return a > b ? 1 : -1;
-	}
-	return 0;
+	if (a[half] == b[half])
+		return 0;
+	return be64_to_cpu(a[half]) > be64_to_cpu(b[half]) ? 1 : -1;
 }
 
 /*
@@ -219,8 +216,8 @@ u8 ft_icmp_reply_type(u8 family, u8 request)
 }
 
 /* Addresses, protocol, and where the transport header is and ends. */
-static enum ft_invalid read_ipv4(const struct sk_buff *skb, unsigned int nhoff,
-				 struct ft_pkt *pkt, unsigned int *end)
+static __always_inline enum ft_invalid
+read_ipv4(const struct sk_buff *skb, unsigned int nhoff, struct ft_pkt *pkt, unsigned int *end)
 {
 	const struct iphdr *iph;
 	struct iphdr buf __uninitialized;
@@ -294,9 +291,9 @@ read_ipv6(const struct sk_buff *skb, unsigned int nhoff, struct ft_pkt *pkt,
 	return FT_INVALID_NONE;
 }
 
-static enum ft_invalid read_ip(const struct sk_buff *skb, unsigned int nhoff,
-			       u8 family, u16 zone, struct ft_pkt *pkt,
-			       unsigned int *end)
+static __always_inline enum ft_invalid
+read_ip(const struct sk_buff *skb, unsigned int nhoff, u8 family, u16 zone, struct ft_pkt *pkt,
+	unsigned int *end)
 {
 	enum ft_invalid reason;
 
@@ -403,24 +400,28 @@ out:
 	return FT_PARSE_OK;
 }
 
-static enum ft_parse read_l4(const struct sk_buff *skb, struct ft_pkt *pkt,
-			     enum ft_invalid *reason)
+static __always_inline enum ft_parse
+read_ports(const struct sk_buff *skb, struct ft_pkt *pkt, enum ft_invalid *reason)
 {
 	const __be16 *port;
 	__be16 buf[2] __uninitialized;
 
+	port = skb_header_pointer(skb, pkt->l4off, sizeof(buf), buf);
+	if (!port)
+		return invalid(reason, FT_INVALID_TRUNCATED);
+	pkt->key.port[0] = port[0];
+	pkt->key.port[1] = port[1];
+	order_pkt(pkt, true);
+	return FT_PARSE_OK;
+}
+
+static noinline_for_stack enum ft_parse
+read_other(const struct sk_buff *skb, struct ft_pkt *pkt, enum ft_invalid *reason)
+{
 	switch (pkt->key.l4proto) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
 	case IPPROTO_SCTP:
-		port = skb_header_pointer(skb, pkt->l4off, sizeof(buf), buf);
-		if (!port)
-			return invalid(reason, FT_INVALID_TRUNCATED);
-		pkt->key.port[0] = port[0];
-		pkt->key.port[1] = port[1];
-		order_pkt(pkt, true);
-		return FT_PARSE_OK;
+		return read_ports(skb, pkt, reason);
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		return read_icmp(skb, pkt, reason);
@@ -431,6 +432,19 @@ static enum ft_parse read_l4(const struct sk_buff *skb, struct ft_pkt *pkt,
 	default:
 		order_pkt(pkt, false);
 		return FT_PARSE_OK;
+	}
+}
+
+/* Nearly all packets are of TCP or UDP. */
+static __always_inline enum ft_parse
+read_l4(const struct sk_buff *skb, struct ft_pkt *pkt, enum ft_invalid *reason)
+{
+	switch (pkt->key.l4proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+		return read_ports(skb, pkt, reason);
+	default:
+		return read_other(skb, pkt, reason);
 	}
 }
 
