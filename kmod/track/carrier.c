@@ -117,6 +117,21 @@ void ft_carrier_leave(struct ft_carrier *carrier)
 	call_rcu(&carrier->rcu, carrier_gone);
 }
 
+/* The two ends of a tuple that has family and protocol already. */
+static __always_inline void tuple_ends(struct nf_conntrack_tuple *tuple, const struct ft_key *key,
+				       unsigned int from)
+{
+	if (key->family == NFPROTO_IPV4) {
+		tuple->src.u3.ip = key->addr4[from];
+		tuple->dst.u3.ip = key->addr4[!from];
+	} else {
+		tuple->src.u3.in6 = key->addr6[from];
+		tuple->dst.u3.in6 = key->addr6[!from];
+	}
+	tuple->src.u.all = key->port[from];
+	tuple->dst.u.all = key->port[!from];
+}
+
 /**
  * ft_carrier_tuple() - one direction of a flow, as nf_conntrack would have it
  * @tuple: filled
@@ -129,21 +144,14 @@ void ft_carrier_leave(struct ft_carrier *carrier)
 void ft_carrier_tuple(struct nf_conntrack_tuple *tuple, const struct ft_key *key,
 		      bool from_hi, bool reply)
 {
-	unsigned int from = from_hi;
 	u8 type;
 
-	if (key->family == NFPROTO_IPV4) {
-		tuple->src.u3.in6 = (struct in6_addr){};
-		tuple->dst.u3.in6 = (struct in6_addr){};
-		tuple->src.u3.ip = key->addr4[from];
-		tuple->dst.u3.ip = key->addr4[!from];
-	} else {
-		tuple->src.u3.in6 = key->addr6[from];
-		tuple->dst.u3.in6 = key->addr6[!from];
-	}
+	tuple->src.u3.in6 = (struct in6_addr){};
+	tuple->dst.u3.in6 = (struct in6_addr){};
 	tuple->src.l3num = key->family;
 	tuple->dst.protonum = key->l4proto;
 	tuple->dst.dir = reply ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;
+	tuple_ends(tuple, key, from_hi);
 
 	switch (key->l4proto) {
 	case IPPROTO_ICMP:
@@ -154,10 +162,6 @@ void ft_carrier_tuple(struct nf_conntrack_tuple *tuple, const struct ft_key *key
 		tuple->src.u.icmp.id = key->port[0];
 		tuple->dst.u.icmp.type = type;
 		tuple->dst.u.icmp.code = ntohs(key->port[1]) & 0xff;
-		break;
-	default:
-		tuple->src.u.all = key->port[from];
-		tuple->dst.u.all = key->port[!from];
 		break;
 	}
 }
@@ -191,12 +195,20 @@ static void fill_counters(struct ft_carrier *carrier, const struct ft_view *view
 void ft_carrier_aim(struct ft_carrier *carrier, const struct ft_key *key,
 		    bool orig_hi)
 {
+	struct nf_conntrack_tuple *orig, *reply;
 	struct nf_conn *ct = &carrier->ct;
 
-	ft_carrier_tuple(&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple, key, orig_hi,
-			 false);
-	ft_carrier_tuple(&ct->tuplehash[IP_CT_DIR_REPLY].tuple, key, !orig_hi,
-			 true);
+	orig = &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple;
+	reply = &ct->tuplehash[IP_CT_DIR_REPLY].tuple;
+	/* After a packet of the same protocols only the ends are others. */
+	if (likely(orig->src.l3num == key->family && orig->dst.protonum == key->l4proto &&
+		   ft_l4_has_ports(key->l4proto))) {
+		tuple_ends(orig, key, orig_hi);
+		tuple_ends(reply, key, !orig_hi);
+	} else {
+		ft_carrier_tuple(orig, key, orig_hi, false);
+		ft_carrier_tuple(reply, key, !orig_hi, true);
+	}
 #ifdef CONFIG_NF_CONNTRACK_ZONES
 	nf_ct_zone_init(&ct->zone, key->zone, NF_CT_DEFAULT_ZONE_DIR, 0);
 #endif
