@@ -338,10 +338,20 @@ struct ft_flow *ft_table_at(const struct ft_table *table, u32 index)
 }
 EXPORT_SYMBOL_NS_GPL(ft_table_at, FT_SYMBOL_NS);
 
+/* Of a slot that is read whole before it is believed. */
+static u16 line_tag(const struct bucket *line, unsigned int i)
+{
+	const u16 *part = (const u16 *)&line->slot[i];
+
+	static_assert(SLOT_TAG_SHIFT == 2 * 16);
+
+	return READ_ONCE(part[IS_ENABLED(CONFIG_CPU_BIG_ENDIAN) ? 1 : 2]);
+}
+
 static unsigned int tagged_bit(const struct bucket *line, unsigned int i,
 			       u16 tag)
 {
-	return (slot_tag(READ_ONCE(line->slot[i])) == tag) << i;
+	return (line_tag(line, i) == tag) << i;
 }
 
 /*
