@@ -5,8 +5,9 @@
     check_layers.py [DIRECTORY]
 
 A unit is a .c and .h of one name. What it uses is read from its include lines and, with the DIRECTORY of a build, from
-the symbols that its object needs: calls run where includes do not. One header may include what is above it, net.h: it
-embeds what the floors keep for a namespace, and its own head says so.
+the symbols that its object needs: calls run where includes do not. So each unit has to have an object there, but for those
+that Kbuild builds only for tests. One header may include what is above it, net.h: it embeds what the floors keep for a
+namespace, and its own head says so.
 """
 
 import os
@@ -62,6 +63,19 @@ def includes(units):
                 used = path if '"' in line else "uapi/" + path
                 if used in units and used != unit:
                     yield unit, used, f"{name} includes {path}.h"
+
+
+def unbuilt(units, build):
+    """Units of which no symbol can be seen: not in Kbuild, or without an object in BUILD."""
+    text = read("Kbuild")
+    always = re.sub(r"^ifeq \(\$\((?:KUNIT|STRESS)\),1\)\n.*?^endif$", "", text, flags=re.M | re.S)
+    for unit, files in sorted(units.items()):
+        if f"kmod/{unit}.c" not in files:
+            continue
+        if f"kmod/{unit}.o" not in text:
+            yield f"kmod/{unit}.c: not in Kbuild"
+        elif f"kmod/{unit}.o" in always and not os.path.exists(f"{build}/kmod/{unit}.o"):
+            yield f"kmod/{unit}.c: no object in {build}"
 
 
 def symbols(units, build):
@@ -143,6 +157,7 @@ def main():
     if len(sys.argv) > 1:
         found = list(symbols(units, sys.argv[1]))
         check("layers: there are objects", [] if found else [f"none in {sys.argv[1]}"])
+        check("layers: every unit has one", unbuilt(units, sys.argv[1]))
         uses += found
     uses = list(dict.fromkeys(uses))
     check("layers: nothing runs upward", upward(uses, level))

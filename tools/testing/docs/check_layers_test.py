@@ -29,6 +29,17 @@ folder     order
 =========  =====================================
 """
 
+KBUILD = """
+x-y := kmod/main.o kmod/left/top.o kmod/left/mid.o kmod/left/low.o \\
+	kmod/right/r.o kmod/base/a.o kmod/base/b.o
+
+ifeq ($(KUNIT),1)
+x-y += kmod/base/test.o
+endif
+"""
+# What is not compiled here, as Kbuild does not in every build.
+UNBUILT = ("kmod/base/test.c", "kmod/right/later.c")
+
 GOOD = {
     "Documentation/architecture.rst": DOC,
     "uapi/linux/x.h": "",
@@ -47,6 +58,8 @@ GOOD = {
     "kmod/base/a.h": "int a(void);\n",
     "kmod/base/a.c": "int a(void) { return 1; }\n",
     "kmod/base/b.h": "",
+    "kmod/base/test.c": "int only_for_tests;\n",
+    "Kbuild": KBUILD,
 }
 
 # What is wrong, the files that make it so, and what has to be reported.
@@ -77,6 +90,10 @@ BAD = [
     ("a circle of both", {"kmod/base/a.h": '#pragma once\n#include "base/b.h"\nint a(void);\n',
                           "kmod/base/b.c": "int a(void);\nint b(void) { return a(); }\n"},
      ["a circle: base/a, base/b"]),
+    ("a unit without an object", {"kmod/right/later.c": "int top(void);\nint later(void) { return top(); }\n",
+                                  "Kbuild": KBUILD.replace("right/r.o", "right/r.o kmod/right/later.o")},
+     ["kmod/right/later.c: no object in build"]),
+    ("a unit that is never built", {"Kbuild": KBUILD.replace("kmod/right/r.o ", "")}, ["kmod/right/r.c: not in Kbuild"]),
     ("a file without a floor", {"kmod/cellar/c.h": ""}, ["no floor for kmod/cellar/c.h"]),
     ("a floor without a file", {"Documentation/architecture.rst": DOC.replace("``main``          ", "``main``, ``attic``")},
      ["nothing on floor attic"]),
@@ -95,7 +112,7 @@ def result(files):
             with open(path, "w", encoding="utf-8") as f:
                 f.write(text)
         for name in files:
-            if name.endswith(".c"):
+            if name.endswith(".c") and name not in UNBUILT:
                 target = f"{top}/build/{name[:-2]}.o"
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 subprocess.run(["gcc", "-c", "-Ikmod", "-Iuapi", "-o", target, name], cwd=top, check=True)
