@@ -151,12 +151,21 @@ bench:
 
 help:
 	@echo 'Build'
-	@echo '  make [KDIR=DIR] [CC=clang|LLVM=1]       build/KERNEL/nf_flowtrack.ko and tools/flowtrack/flowtrack'
-	@echo '  make install, uninstall [DESTDIR=] [PREFIX=/usr/local]'
-	@echo '  make install-dkms [DESTDIR=]            the sources to where dkms looks for them'
+	@echo '  make [KDIR=DIR] [CC=clang|LLVM=1]       make all: build/KERNEL/nf_flowtrack.ko and tools/flowtrack/flowtrack'
+	@echo '  make module, make tool                  one of them'
+	@echo '  make clean                              remove what was built'
+	@echo '  make help                               this list'
+	@echo 'Install'
+	@echo '  make install [DESTDIR=] [PREFIX=]       all of the following; PREFIX is /usr/local unless you say otherwise'
+	@echo '  make install-module                     the modules, among those of the kernel that they were built for'
+	@echo '  make install-modprobe                   the setting of modprobe: which ctnetlink is loaded'
+	@echo '  make install-tool                       the tool, its manual page, completion for shells'
+	@echo '  make install-boot                       the systemd unit that sets up at boot, and examples'
+	@echo '  make install-dev                        the header, the netlink specification, for pkg-config'
+	@echo '  make install-dkms [DESTDIR=]            instead of the modules: the sources to where dkms looks for them'
+	@echo '  make uninstall [DESTDIR=] [PREFIX=]     what make install has installed'
 	@echo '  make deb                                Debian packages, in build/deb'
 	@echo '  make rpm                                packages for Fedora and EL10, in build/rpm'
-	@echo '  make clean'
 	@echo 'See it at work'
 	@echo '  make demo                               a full table, with and without flowtrack'
 	@echo '  make bench [QUICK=1]                    nf_conntrack and nf_flowtrack side by side, in nanoseconds and bytes'
@@ -172,6 +181,9 @@ help:
 	@echo '  make selftest [KERNEL=6.1] [TEST=NAME]  system tests in QEMU; KERNEL: 6.1, 6.12, newest, 6.12-debug, 6.12-kcsan'
 	@echo '  make selftest ARCH=arm64 [TEST=NAME]    some of them on the newest arm64 kernel (qemu-system-arm)'
 
-.PHONY: all module module-locked no-headers tool install install-module install-dkms install-modprobe install-tool install-boot \
+# Each has its line in help.
+.PHONY: all module tool install install-module install-dkms install-modprobe install-tool install-boot \
 	install-dev deb rpm package-test uninstall clean deps lint tool-test \
 	kunit selftest check scenarios demo bench help
+# Parts of the above.
+.PHONY: module-locked no-headers

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The house itself: the map in architecture.rst against the files that there are; headers that are used and not included, or
 included and not used; functions that are too long, or of one name in two files; protocols that are named where none should
-be; the places where CONTRIBUTING.md says that a change begins; and circles among the tool's files."""
+be; the places where CONTRIBUTING.md says that a change begins; circles among the tool's files; and the targets of the Makefile."""
 
 import collections
 import glob
@@ -181,6 +181,22 @@ def check_tool_circles():
     check("no circle among the tool's files", problems if len(home) > 100 else problems + [f"only {len(home)} found"])
 
 
+def check_help():
+    """`make help` has each target that is not a part of others, and every `make TARGET` of the documents can be said."""
+    text = read("Makefile").replace("\\\n", " ")
+    public, parts = (set(line.split()) for line in re.findall(r"^\.PHONY: (.*)$", text, re.M))
+    targets = set(re.findall(r"^([a-z][\w-]*):(?!=)", text, re.M))
+    helped = set(re.findall(r"make ([a-z][\w-]*)", "\n".join(re.findall(r"^\t@echo '(  .*)'$", text, re.M))))
+    problems = [f"{t}: no line in `make help`" for t in sorted(public - helped)]
+    problems += [f"{t}: in `make help`, and no target for people" for t in sorted(helped - public)]
+    problems += [f"{t}: neither among the targets for people nor among their parts" for t in sorted(targets - public - parts)]
+    problems += [f"{t}: in .PHONY, but no target" for t in sorted((public | parts) - targets)]
+    for name in ["README.md", *files("*.rst", "Documentation"), *files("*.md", "Documentation")]:
+        said = set(re.findall(r"(?:`|\$ |# |sudo )make ([a-z][a-z-]*)", read(name)))
+        problems += [f"{name}: make {t}: no such target" for t in sorted(said - public)]
+    check("make help has every target, and the documents name no other", problems if len(helped) > 20 else problems + ["no help found"])
+
+
 def main():
     for root in ("kmod", "tools/flowtrack"):
         check(f"{DOC} has every file of {root}/", mapped(root))
@@ -191,6 +207,7 @@ def main():
     check_protocols()
     check_errands()
     check_tool_circles()
+    check_help()
     finish()
 
 
