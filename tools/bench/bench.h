@@ -55,6 +55,7 @@ enum bench_kind {
  * @port: destination port of the flows
  * @cpus: CPUs that send at the same time, @packets each; 0: the writer does
  * @server: last byte of the responder's address, as a reply has it; IPv4
+ * @client: first byte of the initiator's address, likewise
  * @apart: between the first flows of one CPU and the next
  */
 struct bench_run {
@@ -75,6 +76,7 @@ struct bench_run {
 	u64 step;
 	u64 port;
 	u64 server;
+	u64 client;
 	u64 cpus;
 	u64 apart;
 };

@@ -23,13 +23,13 @@ NAMES = ("none", "ct", "ft")
 UDP, SYN, SYN_ACK, ACK, DATA, WINDOW = range(6)
 ESTABLISHED, NEW, REPLY, NOTHING = 0, 2, 3, 5
 PORT, PORT_NEW = 53, 5353
-# What NAT does to a flow, by its destination port; the answers to translated ones come from another server.
+# What NAT does to a flow, by its destination port: the answers come from another server, or go to another client.
 PORT_DNAT, PORT_SNAT = 54, 55
-DNAT_SERVER = 9
+DNAT_SERVER, SNAT_NET = 9, 100
 NAT = f"""
 table ip nat {{
 	chain pre {{ type nat hook prerouting priority dstnat; udp dport {PORT_DNAT} dnat to 192.0.2.{DNAT_SERVER}; }}
-	chain post {{ type nat hook postrouting priority srcnat; udp dport {PORT_SNAT} snat to 100.64.0.0-100.67.255.255; }}
+	chain post {{ type nat hook postrouting priority srcnat; udp dport {PORT_SNAT} snat ip prefix to ip saddr map {{ 10.0.0.0/8 : {SNAT_NET}.0.0.0/8 }}; }}
 }}
 """
 LONG = 20000
@@ -321,23 +321,28 @@ class Bench:
         """Flows of one port beside NAT rules, the table of nf_conntrack as large as said."""
         some = max(min(flows // 20, 50000), 500)
         same = {"flows": flows, "port": port, **what}
-        server = DNAT_SERVER if port == PORT_DNAT else 1
+        answer = same | {"reply": 1}
+        if port == PORT_DNAT:
+            answer["server"] = DNAT_SERVER
+        elif port == PORT_SNAT:
+            answer["client"] = SNAT_NET
         self.limits(flows, room)
         # The guard looks once a second how much room there is, after the phase before as well.
         time.sleep(1.5)
         for who in (CT, FT):
             self.run(who, flows, NEW, **same)
-            if not what.get("forward"):
-                self.run(who, flows, REPLY, reply=1, server=server, **same)
+            self.run(who, flows, REPLY, **answer)
             own, left = count(FT), sysctl_get(FT, "nf_conntrack_count")
             if who == FT and (own, left) != ((flows, 0) if adopted else (0, flows)):
                 raise Void(f"{tag}: {own} flows here and {left} in nf_conntrack of {flows}")
         self.step += flows
-        # The first answer of a translated source can't be known here: its flows stay without one.
-        seen = NEW if what.get("forward") else ESTABLISHED
-        self.measure(f"nat-established{tag}/{flows}", self.args.packets, seen, **same)
-        if not what.get("forward"):
-            self.measure(f"nat-reply{tag}/{flows}", self.args.packets, REPLY, reply=1, server=server, **same)
+        # UDP is a stream after two seconds.
+        time.sleep(2.2)
+        for who in (CT, FT):
+            self.run(who, flows, REPLY, **answer)
+            self.run(who, flows, ESTABLISHED, **same)
+        self.measure(f"nat-established{tag}/{flows}", self.args.packets, ESTABLISHED, **same)
+        self.measure(f"nat-reply{tag}/{flows}", self.args.packets, REPLY, **answer)
         self.measure(f"nat-dropped{tag}/{flows}", some, NEW, first=2 * flows, drop=1, **same)
         self.measure(f"nat-new{tag}/{flows}", some, NEW, first=flows, random=0, advance=some, **same | {"flows": some})
         self.flush()

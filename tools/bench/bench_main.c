@@ -504,7 +504,7 @@ static const struct {
 	FIELD(who), FIELD(family), FIELD(kind), FIELD(reply), FIELD(forward),
 	FIELD(receive), FIELD(drop), FIELD(expect), FIELD(first), FIELD(flows),
 	FIELD(packets), FIELD(burst), FIELD(seed), FIELD(skew), FIELD(step),
-	FIELD(port), FIELD(server), FIELD(cpus), FIELD(apart),
+	FIELD(port), FIELD(server), FIELD(client), FIELD(cpus), FIELD(apart),
 };
 
 static int parse_field(struct bench_run *run, char *word)
@@ -525,7 +525,9 @@ static int parse_field(struct bench_run *run, char *word)
 
 static int parse_run(char *words)
 {
-	struct bench_run r = { .family = 4, .burst = 1, .port = 53, .server = 1 };
+	struct bench_run r = {
+		.family = 4, .burst = 1, .port = 53, .server = 1, .client = 10,
+	};
 	char *word;
 	int err;
 

@@ -163,7 +163,7 @@ void bench_skb_set(struct sk_buff *skb, const struct bench_run *run, u64 flow,
 
 	if (run->family == 4) {
 		struct iphdr *iph = (struct iphdr *)skb->data;
-		__be32 a = htonl(0x0a000000 | host);
+		__be32 a = htonl((u32)run->client << 24 | host);
 		__be32 b = htonl(0xc0000200 | (run->server & 0xff));
 
 		iph->version = 4;
