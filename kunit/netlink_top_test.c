@@ -106,7 +106,7 @@ static const struct {
 	bool wide;
 } bad[] = {
 	{ A(KIND), 3 },
-	{ A(ORDER), 2 },
+	{ A(ORDER), 3 },
 	{ A(LIMIT), 0, true },
 	{ A(LIMIT), 65, true },
 	{ A(TOTAL), 1, true },

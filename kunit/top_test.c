@@ -7,6 +7,7 @@
 
 #define FLOWS	FLOWTRACK_TOP_ORDER_FLOWS
 #define RATE	FLOWTRACK_TOP_ORDER_RATE
+#define BYTES	FLOWTRACK_TOP_ORDER_BYTES
 #define SOURCE	FLOWTRACK_TOP_KIND_SOURCE
 #define DEST	FLOWTRACK_TOP_KIND_DESTINATION
 #define SERVICE	FLOWTRACK_TOP_KIND_SERVICE
@@ -499,6 +500,52 @@ static void while_resized(struct kunit *test)
 			FT_TOP_SAMPLE);
 }
 
+/* By what flows have carried: the one that has most is first, however few it holds. */
+static void bytes(struct kunit *test)
+{
+	const u64 carried[] = { 5, 1ULL << 40, 70000, 0 };
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct opening opening = { .dest = 1, .port = 53, .l4proto = IPPROTO_UDP };
+	const struct ft_top_report *report;
+	const struct ft_top_list *list;
+	struct ft_flow *flow;
+	unsigned int i, k;
+	struct ft_key key;
+	u32 index;
+
+	for (i = 0; i < ARRAY_SIZE(carried); i++) {
+		union nf_inet_addr src, dst;
+
+		opening.source = i;
+		for (k = 0; k < 2; k++) {
+			opening.sport = 1000 + k;
+			KUNIT_ASSERT_EQ(test, open_flow(tn, &opening), FT_ADMIT_OK);
+			set_addresses(&opening, &src, &dst);
+			ft_key_set(&key, NFPROTO_IPV4, IPPROTO_UDP, 0, &src, &dst,
+				   htons(opening.sport), htons(opening.port));
+			rcu_read_lock();
+			flow = ft_table_lookup(tn->table, &key,
+					       ft_key_hash(&key, ft_table_secret(tn->table)),
+					       &index);
+			if (flow)
+				flow->bytes[k] = carried[i];
+			rcu_read_unlock();
+			KUNIT_ASSERT_NOT_NULL(test, flow);
+		}
+	}
+	report = survey_now(test, tn);
+	KUNIT_EXPECT_EQ(test, report->bytes, 2 * (5 + (1ULL << 40) + 70000));
+	list = &report->list[SOURCE][BYTES];
+	/* What has carried nothing is not in it. */
+	KUNIT_ASSERT_EQ(test, list->n, 3);
+	KUNIT_EXPECT_EQ(test, list->entry[0].bytes, 2ULL << 40);
+	KUNIT_EXPECT_EQ(test, list->entry[1].bytes, 140000);
+	KUNIT_EXPECT_EQ(test, list->entry[2].bytes, 10);
+	KUNIT_EXPECT_EQ(test, list->entry[2].flows, 2);
+	KUNIT_EXPECT_EQ(test, report->list[SOURCE][FLOWS].n, 4);
+	KUNIT_EXPECT_EQ(test, report->list[SERVICE][BYTES].entry[0].bytes, report->bytes);
+}
+
 static const struct {
 	const char *name;
 	struct opening opening;
@@ -887,6 +934,7 @@ static struct kunit_case top_cases[] = {
 	KUNIT_CASE(exact_when_small),
 	KUNIT_CASE_SLOW(within_the_bound),
 	KUNIT_CASE_SLOW(while_resized),
+	KUNIT_CASE(bytes),
 	KUNIT_CASE(guarded_by_table),
 	KUNIT_CASE_SLOW(samples_differ),
 	KUNIT_CASE_SLOW(rates),

@@ -23,7 +23,7 @@
 #define DEFAULT_LIMIT	10
 
 /* The attributes before the entries, at most. */
-#define HEAD_SIZE	(10 * nla_total_size(sizeof(u32)))
+#define HEAD_SIZE	(10 * nla_total_size(sizeof(u32)) + nla_total_size_64bit(sizeof(u64)))
 
 /**
  * ft_netlink_put_host() - a source or destination, in a nest for a top-entry
@@ -98,6 +98,10 @@ int ft_netlink_put_top_entry(struct sk_buff *skb, unsigned int attr,
 	} else if (order == FLOWTRACK_TOP_ORDER_RATE) {
 		part = entry->rate;
 		whole = report->rate;
+	} else if (order == FLOWTRACK_TOP_ORDER_BYTES) {
+		/* A thousand times as many shall fit. */
+		part = entry->bytes >> (report->bytes >> 54 ? 10 : 0);
+		whole = report->bytes >> (report->bytes >> 54 ? 10 : 0);
 	} else {
 		part = flows;
 		whole = (u64)report->own.total + report->guarded.total;
@@ -108,7 +112,9 @@ int ft_netlink_put_top_entry(struct sk_buff *skb, unsigned int attr,
 	    nla_put_u32(skb, E(FLOWS), flows) ||
 	    (report->window && nla_put_u32(skb, E(RATE), entry->rate)) ||
 	    nla_put_u32(skb, E(SHARE), part) ||
-	    (both && nla_put_u32(skb, E(GUARDED), entry->guarded))) {
+	    (both && nla_put_u32(skb, E(GUARDED), entry->guarded)) ||
+	    (both && report->bytes &&
+	     nla_put_u64_64bit(skb, E(BYTES), entry->bytes, E(PAD)))) {
 		nla_nest_cancel(skb, nest);
 		return -EMSGSIZE;
 	}
@@ -130,7 +136,8 @@ static int put_report(struct sk_buff *skb, const struct ft_top_report *report,
 	    nla_put_u32(skb, A(SAMPLED),
 			report->own.sampled + report->guarded.sampled) ||
 	    nla_put_u8(skb, A(EXACT), report->exact) ||
-	    nla_put_u32(skb, A(GUARDED), report->guarded.total))
+	    nla_put_u32(skb, A(GUARDED), report->guarded.total) ||
+	    (report->bytes && nla_put_u64_64bit(skb, A(BYTES), report->bytes, A(PAD))))
 		return -EMSGSIZE;
 	if (report->window &&
 	    (nla_put_u32(skb, A(WINDOW), report->window) ||

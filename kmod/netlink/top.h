@@ -17,7 +17,7 @@ struct sk_buff;
 
 #define FT_NETLINK_TOP_ENTRY_SIZE					\
 	(nla_total_size(0) + nla_total_size(sizeof(struct in6_addr)) +	\
-	 8 * nla_total_size(sizeof(u32)))
+	 8 * nla_total_size(sizeof(u32)) + nla_total_size_64bit(sizeof(u64)))
 
 int ft_netlink_put_top_entry(struct sk_buff *skb, unsigned int attr,
 			     const struct ft_top_report *report,

@@ -8,6 +8,9 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <net/netfilter/nf_conntrack_acct.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_zones.h>
 
 #include "base/settings.h"
 #include "base/tenant.h"
@@ -86,23 +89,29 @@ struct ft_top_rings {
  * @key: the key
  * @own: own flows in the sample
  * @guarded: guarded flows in the sample
+ * @own_bytes: what these own flows have carried
+ * @guarded_bytes: what these guarded flows have
  * @rate: sum of the weights of its births, with RATE_SHIFT bits of fraction
  */
 struct count {
 	struct ft_top_key key;
 	u32 own;
 	u32 guarded;
+	u64 own_bytes;
+	u64 guarded_bytes;
 	u64 rate;
 };
 
 /**
  * struct survey - a report in the making
  * @report: the report
+ * @net: namespace
  * @seed: of the hash
  * @n: own flows, guarded flows and births noted so far, in this order
  * @own: of these are own flows
  * @flows: of these are flows
  * @note: what was noted
+ * @bytes: by note: what a flow has carried, in both directions
  * @weight: by note: what a birth adds to a rate
  * @counts: entries of @count in use
  * @count: counts of one kind
@@ -110,11 +119,13 @@ struct count {
  */
 struct survey {
 	struct ft_top_report *report;
+	struct net *net;
 	u32 seed;
 	u32 n;
 	u32 own;
 	u32 flows;
 	struct birth note[NOTES];
+	u64 bytes[2 * FT_TOP_SAMPLE];
 	u64 weight[FT_TOP_BIRTHS];
 	u32 counts;
 	struct count count[NOTES];
@@ -159,6 +170,13 @@ void ft_top_born(struct ft_net *tn, const struct ft_key *key, u32 word)
 	smp_wmb();
 }
 
+/* Of the flow that is noted next. */
+static void note_bytes(struct survey *survey, struct ft_top_part *part, u64 bytes)
+{
+	survey->bytes[survey->n] = bytes;
+	part->bytes += bytes;
+}
+
 static int note_flow(struct ft_flow *flow, u32 index, void *arg)
 {
 	struct survey *survey = arg;
@@ -169,6 +187,8 @@ static int note_flow(struct ft_flow *flow, u32 index, void *arg)
 		return 1;
 	if (!ft_flow_peek(flow, &key, &word))
 		return 0;
+	note_bytes(survey, &survey->report->own,
+		   READ_ONCE(flow->bytes[FT_DIR_ORIG]) + READ_ONCE(flow->bytes[FT_DIR_REPLY]));
 	describe_birth(&survey->note[survey->n++], &key, word);
 	survey->report->own.census.n[ft_word_class(word)]++;
 	return 0;
@@ -222,6 +242,31 @@ static bool note_flows(struct ft_net *tn, struct survey *survey)
 	return true;
 }
 
+/* What an entry of nf_conntrack has carried, if it counts. */
+static u64 guarded_bytes(struct net *net, const struct ft_shadow_key *key)
+{
+	struct nf_conntrack_tuple_hash *found;
+	struct nf_conntrack_tuple tuple;
+	const struct nf_conn_acct *acct;
+	struct nf_conntrack_zone zone;
+	struct nf_conn *ct;
+	u64 bytes = 0;
+
+	if (!READ_ONCE(net->ct.sysctl_acct))
+		return 0;
+	ft_shadow_key_tuple(key, &tuple, &zone);
+	found = nf_conntrack_find_get(net, &zone, &tuple);
+	if (!found)
+		return 0;
+	ct = nf_ct_tuplehash_to_ctrack(found);
+	acct = nf_conn_acct_find(ct);
+	if (acct)
+		bytes = atomic64_read(&acct->counter[IP_CT_DIR_ORIGINAL].bytes) +
+			atomic64_read(&acct->counter[IP_CT_DIR_REPLY].bytes);
+	nf_ct_put(ct);
+	return bytes;
+}
+
 static int note_shadow(struct ft_shadow *shadow, void *arg)
 {
 	struct survey *survey = arg;
@@ -233,6 +278,7 @@ static int note_shadow(struct ft_shadow *shadow, void *arg)
 	if (survey->n - survey->own == FT_TOP_SAMPLE)
 		return -ENOSPC;
 	word = ft_shadow_flow_key(&shadowed, &key);
+	note_bytes(survey, &survey->report->guarded, guarded_bytes(survey->net, &shadowed));
 	describe_birth(&survey->note[survey->n++], &key, word);
 	survey->report->guarded.census.n[ft_shadow_class(READ_ONCE(shadow->word))]++;
 	return 0;
@@ -305,6 +351,7 @@ static bool note_guarded(struct ft_net *tn, struct survey *survey)
 			break;
 		survey->n = survey->own;
 		part->census = (struct ft_census){};
+		part->bytes = 0;
 		schedule_timeout_uninterruptible(1);
 	}
 	if (err == -EAGAIN)
@@ -423,6 +470,8 @@ static struct count *count_of(struct survey *survey,
 			count->key = *key;
 			count->own = 0;
 			count->guarded = 0;
+			count->own_bytes = 0;
+			count->guarded_bytes = 0;
 			count->rate = 0;
 			*slot = ++survey->counts;
 			return count;
@@ -433,9 +482,21 @@ static struct count *count_of(struct survey *survey,
 	}
 }
 
+/* How many of a part's flows are of a kind, if @n of the sampled ones are; or bytes. */
+static u64 estimate(u64 n, const struct ft_top_part *part)
+{
+	u32 rest;
+
+	if (!n)
+		return 0;
+	n = div_u64_rem(n, part->sampled, &rest);
+	return n * part->total + div_u64((u64)rest * part->total, part->sampled);
+}
+
 /* Count what was noted by one kind of key. */
 static void count_kind(struct survey *survey, enum flowtrack_top_kind kind)
 {
+	const struct ft_top_report *report = survey->report;
 	struct ft_top_key key;
 	struct count *count;
 	u32 i;
@@ -443,14 +504,17 @@ static void count_kind(struct survey *survey, enum flowtrack_top_kind kind)
 	survey->counts = 0;
 	memset(survey->slot, 0, sizeof(survey->slot));
 	for (i = 0; i < survey->n; i++) {
-		top_key_of(&key, &survey->note[i], kind, survey->report->prefix);
+		top_key_of(&key, &survey->note[i], kind, report->prefix);
 		count = count_of(survey, &key);
-		if (i < survey->own)
+		if (i < survey->own) {
 			count->own++;
-		else if (i < survey->flows)
+			count->own_bytes += survey->bytes[i];
+		} else if (i < survey->flows) {
 			count->guarded++;
-		else
+			count->guarded_bytes += survey->bytes[i];
+		} else {
 			count->rate += survey->weight[i - survey->flows];
+		}
 		if (i % 1024 == 0)
 			cond_resched();
 	}
@@ -463,6 +527,8 @@ static u64 worth(const struct ft_top_entry *entry, unsigned int order)
 		return (u64)entry->flows << 32 | entry->rate;
 	case FLOWTRACK_TOP_ORDER_RATE:
 		return (u64)entry->rate << 32 | entry->flows;
+	case FLOWTRACK_TOP_ORDER_BYTES:
+		return entry->bytes;
 	case FT_TOP_ORDER_GUARDED:
 		return (u64)entry->guarded << 32 | entry->rate;
 	default:
@@ -478,7 +544,7 @@ static void list_add_entry(struct ft_top_list *list,
 	u32 i = list->n;
 
 	/* An entry that has nothing of what the list is about is not in it. */
-	if (!(value >> 32))
+	if (order == FLOWTRACK_TOP_ORDER_BYTES ? !value : !(value >> 32))
 		return;
 	while (i && worth(&list->entry[i - 1], order) < value)
 		i--;
@@ -489,12 +555,6 @@ static void list_add_entry(struct ft_top_list *list,
 	memmove(&list->entry[i + 1], &list->entry[i],
 		(list->n - 1 - i) * sizeof(*entry));
 	list->entry[i] = *entry;
-}
-
-/* How many of a part's flows are of a kind, if @n of the sampled ones are. */
-static u32 estimate(u32 n, const struct ft_top_part *part)
-{
-	return n ? div_u64((u64)n * part->total, part->sampled) : 0;
 }
 
 static void list_kind(struct survey *survey, enum flowtrack_top_kind kind)
@@ -513,6 +573,8 @@ static void list_kind(struct survey *survey, enum flowtrack_top_kind kind)
 		entry.flows = estimate(count->own, &report->own) +
 			      entry.guarded;
 		entry.rate = (count->rate + BIT(RATE_SHIFT - 1)) >> RATE_SHIFT;
+		entry.bytes = estimate(count->own_bytes, &report->own) +
+			      estimate(count->guarded_bytes, &report->guarded);
 		for (order = 0; order < FT_TOP_ORDERS_ALL; order++)
 			list_add_entry(&report->list[kind][order], &entry,
 				       order);
@@ -670,10 +732,13 @@ static int make_report(struct ft_net *tn)
 	report->prefix.v4 = ft_setting(&tn->set, SRC_PREFIX4);
 	report->prefix.v6 = ft_setting(&tn->set, SRC_PREFIX6);
 	survey->report = report;
+	survey->net = tn->net;
 	survey->seed = get_random_u32();
 	survey->n = 0;
 	report->exact = note_flows(tn, survey);
 	report->exact &= note_guarded(tn, survey);
+	report->bytes = estimate(report->own.bytes, &report->own) +
+			estimate(report->guarded.bytes, &report->guarded);
 	if (rings) {
 		note_all_births(rings, survey);
 		mark_rings(rings);

@@ -42,7 +42,7 @@
 #define FT_TOP_HEAVY_SHARE	32
 
 #define FT_TOP_KINDS	(FLOWTRACK_TOP_KIND_SERVICE + 1)
-#define FT_TOP_ORDERS	(FLOWTRACK_TOP_ORDER_RATE + 1)
+#define FT_TOP_ORDERS	(FLOWTRACK_TOP_ORDER_BYTES + 1)
 
 /*
  * Orders that users do not have: by own flows alone, and by guarded ones. What is
@@ -80,6 +80,7 @@ struct ft_top_key {
  * @flows: flows, own and guarded, estimated; exact if the report is
  * @guarded: of these are guarded
  * @rate: flows opened per second, estimated
+ * @bytes: of these flows, in both directions, as far as they are counted; estimated
  */
 struct ft_top_entry {
 	struct ft_top_key key;
@@ -87,6 +88,7 @@ struct ft_top_entry {
 	u32 flows;
 	u32 guarded;
 	u32 rate;
+	u64 bytes;
 };
 
 /**
@@ -103,11 +105,13 @@ struct ft_top_list {
  * struct ft_top_part - one of the two tables
  * @total: flows in it
  * @sampled: of these were looked at
+ * @bytes: what those have carried, in both directions, as far as it is counted
  * @census: these, by class
  */
 struct ft_top_part {
 	u32 total;
 	u32 sampled;
+	u64 bytes;
 	struct ft_census census;
 };
 
@@ -124,6 +128,7 @@ struct ft_top_part {
  * @window: milliseconds that the rates are of; 0: there are no rates yet
  * @births: births that were looked at
  * @rate: flows opened per second, by all
+ * @bytes: of all flows, estimated
  * @list: by enum flowtrack_top_kind and enum flowtrack_top_order, or one of the
  *	orders that follow it
  */
@@ -139,6 +144,7 @@ struct ft_top_report {
 	u32 window;
 	u32 births;
 	u32 rate;
+	u64 bytes;
 	struct ft_top_list list[FT_TOP_KINDS][FT_TOP_ORDERS_ALL];
 };
 

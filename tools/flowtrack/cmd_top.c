@@ -42,6 +42,8 @@ static void print_json(const struct top *top)
 			e->guarded);
 		if (top->window)
 			out_fmt(&std, ",\"rate\":%u", e->rate);
+		if (top->bytes)
+			out_fmt(&std, ",\"bytes\":%llu", (unsigned long long)e->bytes);
 		out_fmt(&std, ",\"share\":%u.%03u}", e->share / 1000,
 			e->share % 1000);
 	}
@@ -58,6 +60,8 @@ static void print_json_title(const struct top *top)
 	if (top->window)
 		out_fmt(&std, ",\"window_ms\":%u,\"births\":%u,\"rate\":%u",
 			top->window, top->births, top->rate);
+	if (top->bytes)
+		out_fmt(&std, ",\"bytes\":%llu", (unsigned long long)top->bytes);
 }
 
 /* One kind, or all three; with rates, which need two reports. */
@@ -120,7 +124,7 @@ static int parse_words(int argc, char **argv, int *kind, __u8 *order)
 		value = value_of(&top_order_names, argv[i]);
 		if (value < 0)
 			return err_set(EXIT_USAGE,
-				       "unknown word '%s': expected source, destination, service, flows or rate",
+				       "unknown word '%s': expected source, destination, service, flows, rate or bytes",
 				       argv[i]);
 		*order = value;
 	}

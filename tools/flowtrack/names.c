@@ -80,6 +80,7 @@ static const char * const top_kinds[] = {
 static const char * const top_orders[] = {
 	[FLOWTRACK_TOP_ORDER_FLOWS] = "flows",
 	[FLOWTRACK_TOP_ORDER_RATE] = "rate",
+	[FLOWTRACK_TOP_ORDER_BYTES] = "bytes",
 };
 
 static const char * const count_bys[] = {
@@ -473,6 +474,7 @@ static const char * const top_attr[] = {
 	[FLOWTRACK_A_TOP_RATE] = "rate",
 	[FLOWTRACK_A_TOP_ENTRY] = "entry",
 	[FLOWTRACK_A_TOP_GUARDED] = "guarded",
+	[FLOWTRACK_A_TOP_BYTES] = "bytes",
 };
 
 const struct attr_names top_attrs = ATTRS(top_attr);

@@ -63,6 +63,9 @@ void top_take_entry(struct top_entry *e, const struct nlattr *nest)
 		case FLOWTRACK_A_TOP_ENTRY_GUARDED:
 			e->guarded = nl_number(a);
 			break;
+		case FLOWTRACK_A_TOP_ENTRY_BYTES:
+			e->bytes = nl_number(a);
+			break;
 		}
 	}
 }
@@ -98,6 +101,9 @@ static int top_message(const struct nlmsghdr *nlh, void *data)
 			break;
 		case FLOWTRACK_A_TOP_GUARDED:
 			top->guarded = nl_number(a);
+			break;
+		case FLOWTRACK_A_TOP_BYTES:
+			top->bytes = nl_number(a);
 			break;
 		}
 	}
@@ -185,7 +191,11 @@ void top_title(const struct top *top, char *buf, size_t size)
 		len += snprintf(buf + len, size - len, ", %u looked at",
 				top->sampled);
 	if (top->window)
-		snprintf(buf + len, size - len, ", %u new a second", top->rate);
+		len += snprintf(buf + len, size - len, ", %u new a second", top->rate);
+	if (top->bytes)
+		snprintf(buf + len, size - len, ", %llu bytes", (unsigned long long)top->bytes);
+	else if (top->order == FLOWTRACK_TOP_ORDER_BYTES)
+		snprintf(buf + len, size - len, ", no bytes counted: see acct");
 }
 
 /**
@@ -196,8 +206,11 @@ void top_title(const struct top *top, char *buf, size_t size)
  */
 void top_head(const struct top *top, char *buf, size_t size)
 {
-	snprintf(buf, size, "%10s %10s %10s %7s  %s", "flows", "guarded",
-		 "new/s", "share", name_of(&top_kind_names, top->kind));
+	int len = snprintf(buf, size, "%10s %10s %10s ", "flows", "guarded", "new/s");
+
+	if (top->bytes)
+		len += snprintf(buf + len, size - len, "%15s ", "bytes");
+	snprintf(buf + len, size - len, "%7s  %s", "share", name_of(&top_kind_names, top->kind));
 }
 
 /**
@@ -211,12 +224,15 @@ void top_line(const struct top *top, unsigned int i, char *buf, size_t size)
 {
 	const struct top_entry *e = &top->entry[i];
 	char name[TOP_NAME_SIZE], rate[16] = "-";
+	int len;
 
 	top_entry_name(e, name, sizeof(name));
 	if (top->window)
 		snprintf(rate, sizeof(rate), "%u", e->rate);
-	snprintf(buf, size, "%10u %10u %10s %5u.%u%%  %s", e->flows, e->guarded,
-		 rate, e->share / 10, e->share % 10, name);
+	len = snprintf(buf, size, "%10u %10u %10s ", e->flows, e->guarded, rate);
+	if (top->bytes)
+		len += snprintf(buf + len, size - len, "%15llu ", (unsigned long long)e->bytes);
+	snprintf(buf + len, size - len, "%5u.%u%%  %s", e->share / 10, e->share % 10, name);
 }
 
 /**

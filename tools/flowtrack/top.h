@@ -29,6 +29,7 @@ struct out;
  * @guarded: of these are guarded
  * @rate: new flows per second
  * @share: per mille of what the list is ordered by
+ * @bytes: what these flows have carried
  */
 struct top_entry {
 	__u8 family;
@@ -40,6 +41,7 @@ struct top_entry {
 	__u32 guarded;
 	__u32 rate;
 	__u32 share;
+	__u64 bytes;
 };
 
 /**
@@ -53,6 +55,7 @@ struct top_entry {
  * @window: milliseconds that rates are of; 0: there are none yet
  * @births: new flows that were looked at
  * @rate: new flows per second, all
+ * @bytes: what the flows have carried; 0: that is not counted
  * @n: entries
  * @entry: the entries
  */
@@ -66,6 +69,7 @@ struct top {
 	__u32 window;
 	__u32 births;
 	__u32 rate;
+	__u64 bytes;
 	unsigned int n;
 	struct top_entry entry[TOP_MAX];
 };

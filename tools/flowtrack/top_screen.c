@@ -17,7 +17,7 @@
 #define FOOT_LINES	2
 
 static const char keys[] =
-	"s source  d destination  p service  f by flows  r by rate  q quit";
+	"s source  d destination  p service  f by flows  r by rate  b by bytes  q quit";
 
 static void draw(const struct top *top)
 {
@@ -58,6 +58,9 @@ static bool take_key(int key, __u8 *kind, __u8 *order)
 		break;
 	case 'r':
 		*order = FLOWTRACK_TOP_ORDER_RATE;
+		break;
+	case 'b':
+		*order = FLOWTRACK_TOP_ORDER_BYTES;
 		break;
 	case 'q':
 		return false;

@@ -45,6 +45,7 @@ enum flowtrack_top_kind {
 enum flowtrack_top_order {
 	FLOWTRACK_TOP_ORDER_FLOWS,	/* flows in the table */
 	FLOWTRACK_TOP_ORDER_RATE,	/* flows opened per second */
+	FLOWTRACK_TOP_ORDER_BYTES,	/* bytes that its flows have carried */
 };
 
 /* What flows are counted by. */
@@ -424,6 +425,8 @@ enum {
 	FLOWTRACK_A_TOP_RATE,		/* u32: new flows per second, all */
 	FLOWTRACK_A_TOP_ENTRY,		/* nest: top-entry, one for each */
 	FLOWTRACK_A_TOP_GUARDED,	/* u32: guarded flows */
+	FLOWTRACK_A_TOP_BYTES,		/* u64: of the flows, both directions */
+	FLOWTRACK_A_TOP_PAD,
 
 	__FLOWTRACK_A_TOP_MAX,
 	FLOWTRACK_A_TOP_MAX = (__FLOWTRACK_A_TOP_MAX - 1)
@@ -441,6 +444,8 @@ enum {
 	FLOWTRACK_A_TOP_ENTRY_RATE,	/* u32: new ones per second, of both */
 	FLOWTRACK_A_TOP_ENTRY_SHARE,	/* u32: per mille of what it is ordered by */
 	FLOWTRACK_A_TOP_ENTRY_GUARDED,	/* u32: of flows, guarded ones */
+	FLOWTRACK_A_TOP_ENTRY_BYTES,	/* u64: of flows, both directions */
+	FLOWTRACK_A_TOP_ENTRY_PAD,
 
 	__FLOWTRACK_A_TOP_ENTRY_MAX,
 	FLOWTRACK_A_TOP_ENTRY_MAX = (__FLOWTRACK_A_TOP_ENTRY_MAX - 1)

@@ -78,6 +78,7 @@ struct fake {
 	__u32 value;		/* which one */
 	__u64 follow;		/* of FLOWTRACK_A_SETTINGS_FOLLOWING */
 	int settings_max;	/* the last setting that there is; 0: all are */
+	bool acct;		/* top knows bytes */
 };
 
 extern struct fake fake;

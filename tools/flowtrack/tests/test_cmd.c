@@ -754,6 +754,23 @@ static void top(void)
 	list = json_object_get(j, "service");
 	EXPECT_INT(field(json_array_get(list, 0), "port"), 443);
 	EXPECT(!json_object_get(json_array_get(list, 1), "port"));
+	EXPECT(!json_object_get(j, "bytes"));
+	EXPECT(!json_object_get(json_array_get(list, 1), "bytes"));
+	json_decref(j);
+	out = run_verb(cmd_top, &plain, "bytes", &code);
+	EXPECT_INT(request_number(FLOWTRACK_A_TOP_ORDER), FLOWTRACK_TOP_ORDER_BYTES);
+	EXPECT(strstr(out, "no bytes counted: see acct"));
+
+	fake.acct = true;
+	out = run_verb(cmd_top, &plain, "bytes source", &code);
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT(strstr(out, ", 1152921504606846976 bytes\n"
+		   "     flows    guarded      new/s           bytes   share  source\n"
+		   "      4000        300         40 1125899906842624     6.1%  192.0.2.7\n"));
+	j = run_json(cmd_top, "bytes");
+	EXPECT(json_integer_value(json_object_get(j, "bytes")) == 1LL << 60);
+	list = json_object_get(j, "source");
+	EXPECT(json_integer_value(json_object_get(json_array_get(list, 1), "bytes")) == (1LL << 50) - 1);
 	json_decref(j);
 
 	run_verb(cmd_top, &plain, "tcp", &code);

@@ -255,6 +255,8 @@ static void put_top(struct nlmsghdr *nlh, const struct nlmsghdr *req)
 		mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_BIRTHS, 50);
 		mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_RATE, 50);
 	}
+	if (fake.acct)
+		mnl_attr_put_u64(nlh, FLOWTRACK_A_TOP_BYTES, 1ULL << 60);
 	for (i = 0; i < 2; i++) {
 		nest = mnl_attr_nest_start(nlh, FLOWTRACK_A_TOP_ENTRY);
 		if (kind == FLOWTRACK_TOP_KIND_SERVICE) {
@@ -273,6 +275,8 @@ static void put_top(struct nlmsghdr *nlh, const struct nlmsghdr *req)
 					 40 + i);
 		mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_ENTRY_SHARE, 61 - i);
 		mnl_attr_put_u32(nlh, FLOWTRACK_A_TOP_ENTRY_GUARDED, 300 - i);
+		if (fake.acct)
+			mnl_attr_put_u64(nlh, FLOWTRACK_A_TOP_ENTRY_BYTES, (1ULL << 50) - i);
 		mnl_attr_nest_end(nlh, nest);
 	}
 }

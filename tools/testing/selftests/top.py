@@ -97,4 +97,41 @@ def _(rig):
     os.close(fd)
 
 
+@case("by bytes, of both tables: as conntrack's and our own counters have it", only="flowtrack")
+def _(rig):
+    rules = """
+table inet t {
+	ct helper tftp { type "tftp" protocol udp; }
+	chain forw {
+		type filter hook forward priority 0
+		udp dport 69 ct helper set "tftp"
+	}
+}"""
+    run("modprobe", "nf_conntrack_tftp")
+    before = rig.r.tool_json("top", "--once", "bytes")
+    check("bytes" not in before and before["source"] == [], f"nothing is counted: {before}")
+    rig.r.sysctl("acct", 1)
+    rig.r.sysctl("net.netfilter.nf_conntrack_acct", 1)
+    try:
+        rig.reset(rules)
+        for host, port, size, times in ((1, 53, 900, 3), (2, 53, 10, 9), (3, 69, 1300, 4), (4, 69, 1, 1)):
+            packet = ip4(f"10.9.0.{host}", Rig.S[4], UDP, udp(f"10.9.0.{host}", Rig.S[4], 5000 + host, port, b"x" * size))
+            for _ in range(times):
+                rig.send("c", packet)
+        sizes = {"10.9.0.1": 3 * 928, "10.9.0.2": 9 * 38, "10.9.0.3": 4 * 1328, "10.9.0.4": 29}
+
+        def sources():
+            return [(s["address"], s["bytes"], s["flows"], s["guarded"]) for s in rig.r.tool_json("top", "--once", "bytes")["source"]]
+        wanted = [(a, n, 1, int(a[-1] in "34")) for a, n in sorted(sizes.items(), key=lambda item: -item[1])]
+        busywait(10, lambda: sources() == wanted, f"{wanted}, not {sources()}")
+        top = rig.r.tool_json("top", "--once", "bytes")
+        equal(top["bytes"], sum(sizes.values()), "bytes of all")
+        equal([(s["port"], s["bytes"]) for s in top["service"]], [(69, 5341), (53, 3126)], "services")
+        equal([s["share"] for s in top["source"]], [n * 1000 // sum(sizes.values()) / 1000 for _, n, _, _ in wanted], "shares")
+    finally:
+        rig.reset()
+        rig.r.sysctl("acct", 0)
+        rig.r.sysctl("net.netfilter.nf_conntrack_acct", 0)
+
+
 main(Rig)
