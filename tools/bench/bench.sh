@@ -33,7 +33,7 @@ log=$LOGS/bench-build.log
 mkdir -p "$harness" "$LOGS"
 kdir=$("$TOP/tools/testing/uml.sh" build bench)
 cp -rsf "$TOP/tools/bench/." "$harness/"
-if ! { make -C "$TOP" module KDIR="$kdir" B="$TOP/build/uml-bench" -j"$JOBS" && make -C "$TOP" tool &&
+if ! { make_module B="$TOP/build/uml-bench" KDIR="$kdir" && make -C "$TOP" tool &&
 	env -u MAKEFLAGS -u MAKELEVEL make -C "$kdir" ARCH=um M="$harness" modules; } >"$log" 2>&1; then
 	cat "$log"
 	die "the module or its benchmark does not build"
@@ -47,7 +47,7 @@ smp() {
 	rm -rf "$results"
 	mkdir -p "$results" "$harness"
 	cp -rsf "$TOP/tools/bench/." "$harness/"
-	if ! { make -C "$TOP" module KDIR="$kdir" -j"$JOBS" &&
+	if ! { build_for 6.12 B="$TOP/build/$rel" &&
 		env -u MAKEFLAGS -u MAKELEVEL make -C "$kdir" M="$harness" modules; } >"$log" 2>&1; then
 		cat "$log"
 		return 1

@@ -12,6 +12,13 @@ JOBS=${JOBS:-$(nproc)}
 # Debian's python modules (scapy, yaml, jsonschema) belong to Debian's python, whatever python3 PATH finds first.
 PYTHON=/usr/bin/python3
 export LC_ALL=C.UTF-8
+# The module is compiled for each kernel, by lint, dkms and the tests: ccache compiles what it has seen only once. It tells
+# what the compiler said each time.
+export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=4G
+case :$PATH: in
+*:/usr/lib/ccache:*) ;;
+*) PATH=/usr/lib/ccache:$PATH ;;
+esac
 
 # The kernels on which everything is tested; the meta packages decide which build of each. Besides there are "newest",
 # the newest that Debian has for its stable release (roots.sh), "newest-arm64", and those of kernel.sh, "6.12-debug" and
@@ -69,19 +76,45 @@ kernel_release() {
 	echo "${dep#linux-headers-}"
 }
 
+# Where the compiler finds the tree and the directory for its products, whatever clone it is: ccache compares paths, too.
+PLACE=$CACHE/place
+
+# in_place OUT COMMAND...: with the tree as $PLACE/src, and the directory OUT as $PLACE/out. What it says has the real paths.
+in_place() (
+	out=$1
+	shift
+	set -o pipefail
+	mkdir -p "$PLACE"/{src,out} "$out"
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare -m sh -c 'mount --bind "$1" "$3/src" && mount --bind "$2" "$3/out" && shift 3 && exec "$@"' \
+		sh "$TOP" "$out" "$PLACE" "$@" 2>&1 | sed -u "s|$PLACE/src/|$TOP/|g; s|$PLACE/out/|$out/|g"
+)
+
+# make_module B=DIRECTORY MAKE-ARGUMENT...: with all warnings, for lint and for the tests alike, so that it is the same text
+# and the same flags for ccache.
+make_module() {
+	local out=${1#B=}
+	shift
+	if unshare -m true 2>/dev/null; then
+		in_place "$out" make -C "$PLACE/src" module B="$PLACE/out" -j"$JOBS" W=1 "$@"
+	else
+		make -C "$TOP" module B="$out" -j"$JOBS" W=1 "$@"
+	fi
+}
+
 # build_for VERSION B=DIRECTORY MAKE-ARGUMENT...: the module for a kernel, with the compiler that it wants.
 build_for() {
 	local version=$1 kdir root
 	shift
 	if root=$(kernel_elsewhere "$version"); then
-		"$TOP/tools/testing/roots.sh" build "$root" "$@"
+		"$TOP/tools/testing/roots.sh" build "$root" "$@" -j"$JOBS" W=1
 		return
 	fi
 	case $version in
 	*-debug | *-kcsan) kdir=$("$TOP/tools/testing/kernel.sh" build "${version##*-}") ;;
 	*) kdir=/usr/src/linux-headers-$(kernel_release "$version") ;;
 	esac
-	[ -n "${kdir:-}" ] && make -C "$TOP" module KDIR="$kdir" "$@"
+	[ -n "${kdir:-}" ] && make_module "$@" KDIR="$kdir"
 }
 
 package_version() {
@@ -186,7 +219,8 @@ check_config() {
 build_kernel() {
 	local name=$1 dir=$2 src=$3 arch=$4 target=$5 log=$LOGS/$1-build.log
 	# Without -C the outer make's flags and directory would leak in.
-	local make=(env -u MAKEFLAGS -u MAKELEVEL nice make ARCH="$arch")
+	# Built once: ccache is not to remember it.
+	local make=(env -u MAKEFLAGS -u MAKELEVEL CCACHE_DISABLE=1 nice make ARCH="$arch")
 	mkdir -p "$LOGS"
 	if ! {
 		"${make[@]}" -C "$src" O="$dir" KCONFIG_ALLCONFIG="$dir/wanted" allnoconfig &&

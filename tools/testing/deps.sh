@@ -7,7 +7,7 @@ set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
-build=(build-essential make pkg-config libmnl-dev libncurses-dev libjansson-dev linux-headers-amd64)
+build=(build-essential ccache make pkg-config libmnl-dev libncurses-dev libjansson-dev linux-headers-amd64)
 # What building User-Mode Linux and preparing trees for clang takes.
 kernels=(linux-source-6.12 zstd flex bison bc xz-utils cpio kmod rsync libelf-dev libssl-dev clang lld llvm)
 tests=(qemu-system-x86 busybox-static iproute2 iputils-ping nftables iptables conntrack procps iperf3 curl socat

@@ -41,7 +41,7 @@ mkdir -p "$LOGS"
 build_log=$LOGS/kunit-build.log
 # For lint, which reads the log: see check_gcc_kunit() there. An object that is there would say nothing.
 [ -z "${FLOWTRACK_KUNIT_LOG:-}" ] || rm -rf "$TOP/build/uml-kunit"
-if ! make -C "$TOP" module KDIR="$kdir" KUNIT=1 B="$TOP/build/uml-kunit" -j"$JOBS" W=1 >"$build_log" 2>&1; then
+if ! make_module B="$TOP/build/uml-kunit" KDIR="$kdir" KUNIT=1 >"$build_log" 2>&1; then
 	cat "$build_log"
 	die "the module does not build with its KUnit suites"
 fi

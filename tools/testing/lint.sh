@@ -43,7 +43,7 @@ build_warnings() {
 	local name=$1 log=$LOGS/lint-$1.log found
 	shift
 	rm -rf "$TOP/build/lint-$name"
-	if ! make -C "$TOP" module B="$TOP/build/lint-$name" -j"$JOBS" W=1 "$@" >"$log" 2>&1; then
+	if ! make_module B="$TOP/build/lint-$name" "$@" >"$log" 2>&1; then
 		tail -n 60 "$log"
 		return 1
 	fi
@@ -195,14 +195,34 @@ check_completion() {
 	rm -rf "$TOP/build/lint-completion"
 }
 
-# checkpatch IGNORED-TYPES FILE...
+# checkpatch IGNORED-TYPES FILE...: of the files that it has found nothing in, the cache has a mark, by all that it saw.
 checkpatch() {
-	local src ignore=$1
+	local src ignore=$1 key marks=$CACHE/checkpatch hash name said status=0
+	local -A mark
 	shift
 	src=$(kernel_source 6.12) || return 1
 	[ $# -gt 0 ] || return 0
-	printf '%s\0' "$@" | xargs -0 -P "$JOBS" -n 8 perl "$src/scripts/checkpatch.pl" --no-tree --strict --show-types --terse \
-		--no-summary --ignore "$ignore" -f 2>&1 | grep -vE "$(IFS='|'; echo "${WAIVED[*]}")" || true
+	mkdir -p "$marks"
+	key=$(sha256sum <<<"$src $ignore $(declare -f checkpatch)" | cut -c1-16)
+	while read -r hash name; do
+		mark[$name]=$marks/$key-${hash:0:32}-${name//\//-}
+	done < <(sha256sum "$@")
+	for name in "$@"; do
+		[ ! -e "${mark[$name]}" ] || { touch "${mark[$name]}"; unset "mark[$name]"; }
+	done
+	[ ${#mark[@]} -gt 0 ] || return 0
+	said=$(printf '%s\0' "${!mark[@]}" | xargs -0 -P "$JOBS" -n 8 perl "$src/scripts/checkpatch.pl" --no-tree --strict \
+		--show-types --terse --no-summary --ignore "$ignore" -f 2>&1) || status=$?
+	# 123: it ran to its end, and found something.
+	case $status in
+	0 | 123) ;;
+	*) echo "checkpatch: exit status $status: $said"; return 1 ;;
+	esac
+	for name in "${!mark[@]}"; do
+		[[ $said == *"$name:"* ]] || : >"${mark[$name]}"
+	done
+	find "$marks" -type f -mtime +30 -delete
+	grep -vE "$(IFS='|'; echo "${WAIVED[*]}")" <<<"$said" || true
 }
 
 # What checkpatch takes for a mistake and is none: FILE:LINE: LEVEL:TYPE: as regular expressions.
@@ -314,7 +334,7 @@ check_install() {
 
 # The packages for Fedora and EL10, as far as Debian can build and judge them.
 check_rpm() { tools/testing/rpm.sh --check; }
-check_rpm_kmod() { tools/testing/rpm.sh --kmod; }
+check_rpm_kmod() { in_place "$TOP/build/rpm" "$PLACE/src/tools/testing/rpm.sh" --kmod; }
 
 # Units and logrotate's file are examples: the tool that they name is not installed here.
 check_units() {

@@ -114,9 +114,12 @@ build_and_install() {
 	apt purge flowtrack nf-flowtrack-dkms nf-flowtrack-dev >/dev/null 2>&1 || true
 	{
 		apt update || true
-		apt install linux-headers-amd64 dkms lintian kmod systemd-sysv nftables procps libjansson4 libmnl0 libncursesw6 &&
+		apt install linux-headers-amd64 dkms ccache lintian kmod systemd-sysv nftables procps libjansson4 libmnl0 libncursesw6 &&
 			apt build-dep ./
 	} >"$LOGS/packages-apt.log" 2>&1 || { tail -n 20 "$LOGS/packages-apt.log"; die "no packages"; }
+	# dkms builds the same four times; sudo, too, has this directory in front of the compiler's.
+	ln -sf /usr/bin/ccache /usr/local/bin/gcc
+	ln -sf /usr/bin/ccache "/usr/local/bin/$(basename "$(readlink /usr/bin/gcc)")"
 	rm -rf build/deb /lib/modules/5.14.0-1-amd64
 	all_files >/root/files-before
 

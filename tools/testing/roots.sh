@@ -129,7 +129,7 @@ uris() {
 }
 
 unpack_fill() {
-	local dir=$1 release=$2 deb archives=$1/download log=$LOGS/roots-$2.log
+	local dir=$1 release=$2 deb compiler archives=$1/download log=$LOGS/roots-$2.log
 	shift 2
 	mkdir -p "$LOGS" "$archives/partial"
 	foreign_apt apt-get "$release" -o Dir::Cache::Archives="$archives" install --download-only -y --no-install-recommends \
@@ -147,12 +147,15 @@ unpack_fill() {
 	# What their maintainers' scripts would have done.
 	ln -sf bash "$dir/usr/bin/sh"
 	ln -sf gawk "$dir/usr/bin/awk"
-	mkdir -p "$dir"/{proc,dev,tmp,src,out}
+	mkdir -p "$dir"/{proc,dev,tmp,src,out,usr/lib/ccache}
+	for compiler in "$dir"/usr/bin/{,*-linux-gnu-}gcc{,-[0-9]*}; do
+		[ ! -e "$dir/usr/bin/ccache" ] || [ ! -e "$compiler" ] || ln -s ../../bin/ccache "$dir/usr/lib/ccache/${compiler##*/}"
+	done
 }
 
 # One root for all kernels of a Debian release. Prints its directory.
 root_of() {
-	local release=$1 name packages=(make gcc binutils sparse perl-base bash coreutils sed grep gawk findutils diffutils
+	local release=$1 name packages=(make gcc ccache binutils sparse perl-base bash coreutils sed grep gawk findutils diffutils
 		util-linux pahole libc-bin python3-minimal "$([ "$1" = bookworm ] && echo libelf1 || echo libelf1t64)")
 	lists "$release" || return 1
 	while read -r name; do
@@ -191,7 +194,8 @@ in_root() {
 		mount --bind "$root" "$root"
 		mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount -t tmpfs tmp "$root/tmp" &&
 			mount --bind "$top" "$root/src" && mount --bind "$out" "$root/out" &&
-			exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin LC_ALL=C HOME=/tmp "$@"' \
+			exec chroot "$root" /usr/bin/env -i PATH=/usr/lib/ccache:/usr/sbin:/usr/bin LC_ALL=C HOME=/tmp \
+				CCACHE_DIR=/var/cache/ccache CCACHE_MAXSIZE=2G "$@"' \
 		sh "$1" "$TOP" "${@:2}"
 }
 

@@ -131,8 +131,8 @@ build_module() {
 	local version=$1 rel log=$LOGS/module-$1-build.log
 	rel=$(kernel_release "$version")
 	{
-		build_for "$version" B="$TOP/build/$rel" -j"$JOBS" &&
-			build_for "$version" B="$TOP/build/$rel-stress" STRESS=1 -j"$JOBS"
+		build_for "$version" B="$TOP/build/$rel" &&
+			build_for "$version" B="$TOP/build/$rel-stress" STRESS=1
 	} >"$log" 2>&1 || {
 		cat "$log" >&2
 		die "the module does not build for $version"
