@@ -106,12 +106,13 @@ part tool "$TOP/tools/testing/tool.sh"
 begin_beside bench "$TOP/tools/bench/bench.sh" --quick
 part kunit "$TOP/tools/testing/kunit.sh"
 end_beside bench
-# As many packets as fit: the whole test has forty times as many.
-export FT_TWINS=${FT_TWINS:-5000}
+# As many packets and flows as fit: the whole tests have forty and four times as many.
+export FT_TWINS=${FT_TWINS:-5000} FT_CHURN_FLOWS=${FT_CHURN_FLOWS:-25000}
 part selftest "$TOP/tools/testing/selftest.sh"
+# A system that boots has time limits of its own: beside one guest only.
+begin_beside packages "$TOP/tools/testing/packages.sh"
 part scenarios "$TOP/tools/testing/scenarios.sh" --quick
-# A system that boots has time limits of its own.
-part packages "$TOP/tools/testing/packages.sh"
+end_beside packages
 end_beside lint
 
 printf '\n'

@@ -139,7 +139,8 @@ cache_make() {
 			tmp=$(mktemp -d "$CACHE/.tmp.$kind.XXXXXX")
 			chmod 755 "$tmp"
 			note "making $kind-$hash (cached from then on)"
-			if ! "$fill" "$tmp" "$@" >&2; then
+			# What is compiled once is not for ccache to remember.
+			if ! CCACHE_DISABLE=1 "$fill" "$tmp" "$@" >&2; then
 				rm -rf "$tmp"
 				exit 1
 			fi
@@ -219,8 +220,7 @@ check_config() {
 build_kernel() {
 	local name=$1 dir=$2 src=$3 arch=$4 target=$5 log=$LOGS/$1-build.log
 	# Without -C the outer make's flags and directory would leak in.
-	# Built once: ccache is not to remember it.
-	local make=(env -u MAKEFLAGS -u MAKELEVEL CCACHE_DISABLE=1 nice make ARCH="$arch")
+	local make=(env -u MAKEFLAGS -u MAKELEVEL nice make ARCH="$arch")
 	mkdir -p "$LOGS"
 	if ! {
 		"${make[@]}" -C "$src" O="$dir" KCONFIG_ALLCONFIG="$dir/wanted" allnoconfig &&

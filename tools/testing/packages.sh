@@ -204,7 +204,7 @@ boot_root() {
 	cp -a "$root/lib/modules/$rel/updates" "$modules"
 	depmod -b "$out/root" "$rel"
 	for n in "$@"; do
-		said=$("$TOP/tools/testing/vm.sh" run -x -t 900 -o "$out" "$kernel" \
+		said=$(FLOWTRACK_CONSOLE=$LOGS/packages-boot-$n.log "$TOP/tools/testing/vm.sh" run -x -t 900 -o "$out" "$kernel" \
 			"$TOP/tools/testing/boot-guest.sh" "$root" "$modules" "$rel" "$n" 2>&1) || true
 		grep -E '^(ok|not ok|    )' <<<"$said" || printf '%s\n' "$said" | tail -n 20
 		count "$said"

@@ -15,6 +15,7 @@
 #                                          125: it died. 123: the emulator's fault, see killed_by_emulator() and hung_in_emulator().
 # VERSION: 6.1, 6.12, newest, newest-arm64, 6.12-debug or 6.12-kcsan. DIR is shared with the guest, writable, as
 # /run/results: what the guest leaves there stays.
+# FLOWTRACK_CONSOLE: where its console goes, for one that runs beside another of the same version.
 # The command's environment: what `export` says here under FT_, KERNEL, and RESULTS=/run/results.
 
 set -euo pipefail
@@ -270,7 +271,7 @@ run() {
 	rel=$(kernel_release "$1")
 	dir=$(image "$1")
 	mkdir -p "$LOGS"
-	console=$LOGS/vm-$1-console.log
+	console=${FLOWTRACK_CONSOLE:-$LOGS/vm-$1-console.log}
 	[ -n "$out" ] || out=$(mktemp -d "${TMPDIR:-/tmp}/flowtrack-vm.XXXXXX")
 	rm -f "$out"/.{boot,stdout,status,dmesg,warm}
 	# With what modprobe reads each time.

@@ -284,7 +284,7 @@ def _(site):
 
 
 # Flows a second, and of each run; less than conntrackd's HashLimit.
-CHURN, CHURN_FLOWS = int(os.environ.get("FT_CHURN", "20000")), 100000
+CHURN, CHURN_FLOWS = int(os.environ.get("FT_CHURN", "20000")), int(os.environ.get("FT_CHURN_FLOWS", "100000"))
 
 
 def counters(gateway):
