@@ -224,8 +224,9 @@ static int receive(struct sk_buff *skb, struct net_device *dev, struct packet_ty
 }
 
 /* As ft_ahead_take(), from a ring that has packets left. */
-static noinline const struct ft_ahead *take(struct ring *ring, const struct ft_net *tn,
-					    const struct sk_buff *skb, u8 family, u16 zone)
+static noinline const struct ft_ahead *
+ring_take(struct ring *ring, const struct ft_net *tn, const struct sk_buff *skb, u8 family,
+	  u16 zone)
 {
 	unsigned int i, end = min(ring->in, ring->out + LOOKS);
 	const struct ft_ahead *ahead;
@@ -269,7 +270,7 @@ const struct ft_ahead *ft_ahead_take(const struct ft_net *tn, const struct sk_bu
 	struct ring *ring = this_cpu_ptr(rings);
 
 	/* Apart, so that a packet that comes alone saves no registers for what it does not do. */
-	return ring->out < ring->in ? take(ring, tn, skb, family, zone) : NULL;
+	return ring->out < ring->in ? ring_take(ring, tn, skb, family, zone) : NULL;
 }
 
 /* Register what is wanted, and nothing else. */
