@@ -17,7 +17,7 @@
 #include "base/tenant.h"
 #include "control.h"
 #include "flow/table.h"
-#include "guard/feed.h"
+#include "guard/source.h"
 #include "guard/watch.h"
 #include "net.h"
 #include "policy/source.h"

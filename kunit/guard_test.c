@@ -3,6 +3,7 @@
 
 #include "ft_conntrack.h"
 #include "ft_packet.h"
+#include "guard/feed.h"
 #include "guard/guard.h"
 #include "guard/heavy.h"
 #include "guard/room.h"

@@ -5,7 +5,7 @@
 #include "ft_conntrack.h"
 #include "ft_talk.h"
 #include "base/notify.h"
-#include "guard/feed.h"
+#include "guard/wake.h"
 
 #define A(name)		FLOWTRACK_A_PRESSURE_##name
 

@@ -9,6 +9,7 @@
 #include "base/stats.h"
 #include "flow/shadow.h"
 #include "guard/heavy.h"
+#include "guard/source.h"
 #include "net.h"
 #include "policy/loan.h"
 #include "policy/source.h"
@@ -44,25 +45,6 @@ struct survey {
 	unsigned int n;
 	u32 embryonic;
 };
-
-/**
- * ft_guard_source() - the source that opened a guarded flow
- * @source: filled, the whole address
- * @key: the flow
- *
- * Context: any; pure.
- */
-void ft_guard_source(struct ft_source *source, const struct ft_shadow_key *key)
-{
-	memset(source, 0, sizeof(*source));
-	if (key->bits & FT_SHADOW_V6) {
-		source->family = NFPROTO_IPV6;
-		memcpy(source->addr, &key->addr[0], sizeof(source->addr));
-	} else {
-		source->family = NFPROTO_IPV4;
-		source->addr[0] = key->addr[0].ip;
-	}
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -151,7 +133,7 @@ static u32 unanswered(struct ft_net *tn, const struct survey *survey)
  * ft_guard_heavy_look() - find out which sources are heavy
  * @tn: namespace
  *
- * Context: the work of sweep.c; may sleep.
+ * Context: the work of watch.c; may sleep.
  */
 void ft_guard_heavy_look(struct ft_net *tn)
 {
@@ -183,7 +165,7 @@ out:
  * ft_guard_heavy_forget() - there is room: nobody is heavy
  * @tn: namespace
  *
- * Context: the work of sweep.c, or nobody else knows @tn any more.
+ * Context: the work of watch.c, or nobody else knows @tn any more.
  */
 void ft_guard_heavy_forget(struct ft_net *tn)
 {

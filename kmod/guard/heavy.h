@@ -13,13 +13,11 @@
 #include <linux/types.h>
 
 struct ft_net;
-struct ft_shadow_key;
 struct ft_source;
 
 void ft_guard_heavy_look(struct ft_net *tn);
 void ft_guard_heavy_forget(struct ft_net *tn);
 bool ft_guard_heavy_any(const struct ft_net *tn);
 bool ft_guard_is_heavy(const struct ft_net *tn, const struct ft_source *address);
-void ft_guard_source(struct ft_source *source, const struct ft_shadow_key *key);
 
 #endif /* _FT_GUARD_HEAVY_H */

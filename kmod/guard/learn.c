@@ -13,6 +13,7 @@
 #include "guard/feed.h"
 #include "guard/guard.h"
 #include "guard/learn.h"
+#include "guard/wake.h"
 #include "net.h"
 
 /* One entry in so many may be unknown. */

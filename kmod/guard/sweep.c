@@ -8,7 +8,8 @@
 
 #include "flow/flow.h"
 #include "flow/shadow.h"
-#include "guard/feed.h"
+#include "guard/end.h"
+#include "guard/entry.h"
 #include "guard/guard.h"
 #include "guard/sweep.h"
 #include "net.h"

@@ -23,7 +23,7 @@
 #include "flow/flow.h"
 #include "flow/shadow.h"
 #include "flow/table.h"
-#include "guard/feed.h"
+#include "guard/entry.h"
 #include "guard/watch.h"
 #include "net.h"
 #include "netlink/dump.h"
