@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Entries of nf_conntrack, in the initial namespace, for the suites about
- * guarding.
+ * For the suites about guarding: entries of nf_conntrack, in the initial namespace, and
+ * the guard's worker, called when the test wants it.
  */
 #ifndef _FT_CONNTRACK_H
 #define _FT_CONNTRACK_H
@@ -12,6 +12,7 @@
 
 #include "ft_kunit.h"
 #include "guard/feed.h"
+#include "guard/room.h"
 
 static inline void ft_ct_end(void *data)
 {
@@ -121,6 +122,57 @@ static inline void ft_ct_end_all(void)
 	struct nf_ct_iter_data iter = { .net = &init_net };
 
 	nf_ct_iterate_cleanup_net(ft_ct_any, &iter);
+}
+
+static inline void ft_ct_restore(void *max)
+{
+	nf_conntrack_max = (unsigned long)max;
+	ft_ct_end_all();
+}
+
+/*
+ * A suite's init: after each test all entries end, and nf_conntrack's limit, which is
+ * everybody's, is what it was.
+ */
+static inline int ft_ct_init(struct kunit *test)
+{
+	return kunit_add_action_or_reset(test, ft_ct_restore,
+					 (void *)(unsigned long)nf_conntrack_max);
+}
+
+/* Have the guard's worker look now. */
+static inline void ft_ct_look(struct ft_net *tn)
+{
+	mod_delayed_work(system_dfl_wq, &tn->guard.work, 0);
+	flush_delayed_work(&tn->guard.work);
+}
+
+/* As ft_ct_look() after a while: the worker compares all it has to. */
+static inline void ft_ct_sweep(struct ft_net *tn)
+{
+	tn->guard.sweep_after = 0;
+	ft_ct_look(tn);
+}
+
+/* A namespace whose shadows are kept, and which has nothing left to learn. */
+static inline struct ft_net *ft_ct_guard_net(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+
+	KUNIT_ASSERT_EQ(test, nf_conntrack_count(&init_net), 0);
+	tn->guard.learned = true;
+	return tn;
+}
+
+static inline enum ft_guard_answer
+ft_ct_make_room(struct ft_net *tn, const struct ft_guard_newcomer *who)
+{
+	enum ft_guard_answer answer;
+
+	rcu_read_lock();
+	answer = ft_guard_make_room(tn, who);
+	rcu_read_unlock();
+	return answer;
 }
 
 #endif /* _FT_CONNTRACK_H */

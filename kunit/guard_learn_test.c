@@ -6,27 +6,11 @@
 #include "guard/guard.h"
 #include "guard/idle.h"
 #include "guard/learn.h"
-#include "guard/room.h"
 #include "guard/watch.h"
 
 #define ASSURED		(IPS_SEEN_REPLY | IPS_ASSURED)
 #define UNKNOWN		FT_GUARD_IDLE_UNKNOWN
 #define DAY		(24 * 3600)
-
-/* The limit of nf_conntrack, which is everybody's: put back after the test. */
-static unsigned int max_before;
-
-static int guard_learn_test_init(struct kunit *test)
-{
-	max_before = nf_conntrack_max;
-	return 0;
-}
-
-static void guard_learn_test_exit(struct kunit *test)
-{
-	nf_conntrack_max = max_before;
-	ft_ct_end_all();
-}
 
 static struct ft_net *guard_net(struct kunit *test)
 {
@@ -38,12 +22,6 @@ static struct ft_net *guard_net(struct kunit *test)
 	tn->guard.calm_max = nf_conntrack_max;
 	tn->guard.wanted_until = ft_now();
 	return tn;
-}
-
-static void work(struct ft_net *tn)
-{
-	mod_delayed_work(system_dfl_wq, &tn->guard.work, 0);
-	flush_delayed_work(&tn->guard.work);
 }
 
 /* For how long has an entry been idle, by what is left of its timeout? */
@@ -142,7 +120,7 @@ static void learns(struct kunit *test)
 	}
 	nf_conntrack_max = 2 * n + 2;
 	tn->guard.calm_max = nf_conntrack_max;
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 	KUNIT_EXPECT_FALSE(test, ft_guard_knows(tn));
 
@@ -178,7 +156,7 @@ static void learns(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(ct); i++)
 		ft_ct_drop(test, ct[i]);
 	ft_ct_end_all();
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 }
 
@@ -219,7 +197,7 @@ static void emergency(struct kunit *test)
 	for (i = active; i < n; i++)
 		ft_ct_delete(i);
 	nf_conntrack_max = active;
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_DROP);
 	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), active);
 }
@@ -233,15 +211,15 @@ static void rests(struct kunit *test)
 	for (i = 0; i < n; i++)
 		ft_ct_drop(test, ft_ct_udp(test, i, ASSURED, 20 * HZ));
 	nf_conntrack_max = 2 * n;
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
 	for (i = n; i < 2 * n; i++)
 		ft_ct_drop(test, ft_ct_udp(test, i, ASSURED, 20 * HZ));
 	KUNIT_EXPECT_FALSE(test, ft_guard_knows(tn));
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
 	tn->guard.learn_after = 0;
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 2 * n);
 }
 
@@ -284,11 +262,11 @@ static void calm(struct kunit *test)
 	/* Not before there is clearly more room again. */
 	while (i > n * 9 / 10)
 		ft_ct_delete(--i);
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_FALSE(test, ft_guard_calm(&tn->guard));
 	while (i > n * 7 / 10)
 		ft_ct_delete(--i);
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_TRUE(test, ft_guard_calm(&tn->guard));
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 
@@ -301,7 +279,7 @@ static void calm(struct kunit *test)
 
 	/* Which means that there is no such limit: to be awake is that, too. */
 	nf_conntrack_max = U32_MAX;
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_FALSE(test, ft_guard_calm(&tn->guard));
 	ft_guard_show(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), i);
@@ -316,28 +294,28 @@ static void shown(struct kunit *test)
 
 	for (i = 0; i < n; i++)
 		ft_ct_drop(test, ft_ct_udp(test, i, ASSURED, 20 * HZ));
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 	ft_guard_show(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
 	first_packet(test, tn, i++);
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n + 1);
 	tn->guard.wanted_until = ft_now();
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 	KUNIT_EXPECT_TRUE(test, ft_guard_calm(&tn->guard));
 
 	KUNIT_ASSERT_EQ(test, ft_settings_set(tn, FLOWTRACK_A_SETTINGS_SRC_MAX,
 					      100, NULL), 0);
 	tn->guard.wanted_until = ft_now();
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n + 1);
 	KUNIT_EXPECT_EQ(test, ft_source_count(tn), n + 1);
 	KUNIT_ASSERT_EQ(test, ft_settings_set(tn, FLOWTRACK_A_SETTINGS_SRC_MAX,
 					      0, NULL), 0);
 	tn->guard.wanted_until = ft_now();
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 }
 
@@ -350,19 +328,19 @@ static void settles(struct kunit *test)
 	nf_conntrack_max = n;
 	for (i = 0; i < n; i++)
 		ft_ct_drop(test, ft_ct_udp(test, i, ASSURED, 20 * HZ));
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
 	/* A pass took a while. */
 	tn->guard.sweep_after = U64_MAX;
 	for (i = 0; i < n / 10; i++)
 		ft_ct_delete(i);
-	work(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
 	/* Of so many it is. */
 	for (; i < n / 5; i++)
 		ft_ct_delete(i);
-	work(tn);
-	work(tn);
+	ft_ct_look(tn);
+	ft_ct_look(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n - n / 5);
 	KUNIT_EXPECT_LT(test, tn->guard.sweep_after, U64_MAX);
 	KUNIT_EXPECT_EQ(test, tn->guard.sweep_took, 0);
@@ -381,8 +359,7 @@ static struct kunit_case guard_learn_cases[] = {
 
 static struct kunit_suite guard_learn_suite = {
 	.name = "ft_guard_learn",
-	.init = guard_learn_test_init,
-	.exit = guard_learn_test_exit,
+	.init = ft_ct_init,
 	.test_cases = guard_learn_cases,
 };
 

@@ -6,61 +6,16 @@
 #include "guard/feed.h"
 #include "guard/guard.h"
 #include "guard/heavy.h"
-#include "guard/room.h"
 #include "proto/conntrack.h"
 
 #define STAT(name)	FLOWTRACK_A_STATS_##name
 #define ASSURED		(IPS_SEEN_REPLY | IPS_ASSURED)
 
-/* The limit of nf_conntrack, which is everybody's: put back after the test. */
-static unsigned int max_before;
-
-static int guard_test_init(struct kunit *test)
-{
-	max_before = nf_conntrack_max;
-	return 0;
-}
-
-static void guard_test_exit(struct kunit *test)
-{
-	nf_conntrack_max = max_before;
-	ft_ct_end_all();
-}
-
-static struct ft_net *guard_net(struct kunit *test)
-{
-	struct ft_net *tn = ft_kunit_net(test, 100);
-
-	KUNIT_ASSERT_EQ(test, nf_conntrack_count(&init_net), 0);
-	/* Nothing is left to be learned. */
-	tn->guard.learned = true;
-	return tn;
-}
-
-static enum ft_guard_answer make_room_for(struct ft_net *tn,
-					  const struct ft_guard_newcomer *who)
-{
-	enum ft_guard_answer answer;
-
-	rcu_read_lock();
-	answer = ft_guard_make_room(tn, who);
-	rcu_read_unlock();
-	return answer;
-}
-
 static enum ft_guard_answer make_room(struct ft_net *tn)
 {
 	static const struct ft_guard_newcomer anybody;
 
-	return make_room_for(tn, &anybody);
-}
-
-static void sweep(struct ft_net *tn)
-{
-	/* As after a while. */
-	tn->guard.sweep_after = 0;
-	mod_delayed_work(system_dfl_wq, &tn->guard.work, 0);
-	flush_delayed_work(&tn->guard.work);
+	return ft_ct_make_room(tn, &anybody);
 }
 
 /* What an entry is worth, from its state and status. */
@@ -132,7 +87,7 @@ static void words(struct kunit *test)
 /* Whatever ends an entry, its shadow goes with the next look. */
 static void forgets(struct kunit *test)
 {
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	struct nf_conn *ct[4];
 	unsigned int i;
 
@@ -142,14 +97,14 @@ static void forgets(struct kunit *test)
 		ft_ct_feed(tn, ct[i]);
 	}
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 4);
-	sweep(tn);
+	ft_ct_sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 4);
 
 	/* Deleted, and so fed no more. */
 	nf_ct_delete(ct[0], 0, 0);
 	ft_ct_feed(tn, ct[0]);
 	ft_ct_drop(test, ct[0]);
-	sweep(tn);
+	ft_ct_sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 3);
 	ft_ct_feed(tn, ct[1]);
 	/* Timed out: nobody has collected it yet. */
@@ -157,14 +112,14 @@ static void forgets(struct kunit *test)
 	ft_ct_feed(tn, ct[1]);
 	ft_ct_drop(test, ct[1]);
 	KUNIT_EXPECT_FALSE(test, ft_ct_has(1));
-	sweep(tn);
+	ft_ct_sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 2);
 	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 2);
 
 	for (i = 2; i < ARRAY_SIZE(ct); i++)
 		ft_ct_drop(test, ct[i]);
 	ft_ct_end_all();
-	sweep(tn);
+	ft_ct_sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_FORGOT)), 4);
 }
@@ -172,7 +127,7 @@ static void forgets(struct kunit *test)
 /* A packet that has nothing new to tell need not look for the shadow. */
 static void noted(struct kunit *test)
 {
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	struct nf_conn *ct = ft_ct_udp(test, 1, 0, 60 * HZ);
 	unsigned long status = ct->status;
 
@@ -213,7 +168,7 @@ static void noted_state(struct kunit *test)
 		TCP_CONNTRACK_LAST_ACK, TCP_CONNTRACK_TIME_WAIT, TCP_CONNTRACK_CLOSE,
 	};
 	struct nf_conntrack_tuple orig, reply;
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	struct nf_conn *ct;
 	unsigned int i;
 
@@ -233,7 +188,7 @@ static void noted_state(struct kunit *test)
 /* An entry that came before us hides nothing. */
 static void others(struct kunit *test)
 {
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	struct nf_conn *ct[6];
 	unsigned int i;
 
@@ -242,16 +197,16 @@ static void others(struct kunit *test)
 		if (i >= 3)
 			ft_ct_feed(tn, ct[i]);
 	}
-	sweep(tn);
+	ft_ct_sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 3);
 	KUNIT_EXPECT_EQ(test, tn->guard.others, 3);
 	nf_ct_delete(ct[3], 0, 0);
 	ft_ct_drop(test, ct[3]);
-	sweep(tn);
+	ft_ct_sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 2);
 	/* Its next packet makes it known. */
 	ft_ct_feed(tn, ct[0]);
-	sweep(tn);
+	ft_ct_sweep(tn);
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 3);
 	KUNIT_EXPECT_EQ(test, tn->guard.others, 2);
 }
@@ -259,7 +214,7 @@ static void others(struct kunit *test)
 /* The least valuable goes, and those that are worth more stay. */
 static void makes_room(struct kunit *test)
 {
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	u32 cpus = num_online_cpus(), i;
 	struct nf_conn *ct;
 
@@ -294,7 +249,7 @@ static void makes_room(struct kunit *test)
 /* Shadows are hints: what the entry says now decides. */
 static void looks_again(struct kunit *test)
 {
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	struct nf_conn *ct[4];
 	unsigned int i;
 
@@ -323,7 +278,7 @@ static void looks_again(struct kunit *test)
 /* A place that a gone entry left is found, whatever ended the entry. */
 static void gone_already(struct kunit *test)
 {
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	struct nf_conn *ct[2];
 	unsigned int i;
 
@@ -347,7 +302,7 @@ static void gone_already(struct kunit *test)
 static void reserved(struct kunit *test)
 {
 	const struct ft_guard_newcomer admin = { .reserved = true };
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	u32 cpus = num_online_cpus(), i;
 	struct nf_conn *ct;
 
@@ -361,15 +316,15 @@ static void reserved(struct kunit *test)
 	nf_conntrack_max = 11 + cpus - 1;
 	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_GO);
 	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 9);
-	KUNIT_EXPECT_EQ(test, make_room_for(tn, &admin), FT_GUARD_GO);
+	KUNIT_EXPECT_EQ(test, ft_ct_make_room(tn, &admin), FT_GUARD_GO);
 	KUNIT_EXPECT_EQ(test, nf_conntrack_count(&init_net), 9);
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(RESERVED)), 1);
 	/* Where others are refused it gets one, as long as there are some. */
 	tn->set.v[FLOWTRACK_A_SETTINGS_FULL_POLICY] = FLOWTRACK_POLICY_DROP;
 	KUNIT_EXPECT_EQ(test, make_room(tn), FT_GUARD_DROP);
-	KUNIT_EXPECT_EQ(test, make_room_for(tn, &admin), FT_GUARD_GO);
+	KUNIT_EXPECT_EQ(test, ft_ct_make_room(tn, &admin), FT_GUARD_GO);
 	nf_conntrack_max = 9 + cpus - 1;
-	KUNIT_EXPECT_EQ(test, make_room_for(tn, &admin), FT_GUARD_DROP);
+	KUNIT_EXPECT_EQ(test, ft_ct_make_room(tn, &admin), FT_GUARD_DROP);
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(RESERVED)), 2);
 	ft_ct_end_all();
 }
@@ -393,7 +348,7 @@ static void opens(struct kunit *test)
 		  true },
 		{ "which it is", 8, 1000, 0, false, false, false },
 	};
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	struct ft_guard_newcomer newcomer;
 	unsigned int i, entries = 10;
 	struct ft_packet p;
@@ -486,7 +441,7 @@ static u32 found_among(struct kunit *test, struct ft_net *tn, u32 tries,
 		}
 		KUNIT_EXPECT_LE(test, ft_now() - tn->guard.hopeless, HZ);
 		ft_ct_delete(1000 + i);
-		sweep(tn);
+		ft_ct_sweep(tn);
 	}
 	return found;
 }
@@ -494,7 +449,7 @@ static u32 found_among(struct kunit *test, struct ft_net *tn, u32 tries,
 /* While searches are in vain, a flood must not make each packet search. */
 static void hopeless(struct kunit *test)
 {
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	u32 found;
 
 	in_use(test, tn);
@@ -510,7 +465,7 @@ static void hopeless(struct kunit *test)
 /* An answered entry goes, too, whichever of the samples had it. */
 static void spare(struct kunit *test)
 {
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 
 	in_use(test, tn);
 	/* By the last sample alone it was half of them. */
@@ -523,7 +478,7 @@ static void spare(struct kunit *test)
 /* Nor is a search given up that has found somebody. */
 static void spare_hopeless(struct kunit *test)
 {
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 
 	in_use(test, tn);
 	/* Half are in the first sample; a quarter in the second one as well. */
@@ -536,7 +491,7 @@ static void spare_hopeless(struct kunit *test)
 /* A flood turns the table over within a second: the older entry goes first even so. */
 static void young(struct kunit *test)
 {
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	struct nf_conn *ct;
 	u32 i;
 
@@ -559,7 +514,7 @@ static void young(struct kunit *test)
 /* Idle for a minute: they go before a newcomer is refused, up to a limit. */
 static void idle(struct kunit *test)
 {
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	u32 cpus = num_online_cpus(), i;
 	struct nf_conn *ct;
 
@@ -597,7 +552,7 @@ static void idle(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_EVICT_REPLIED)), 1);
 	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_EVICT_ASSURED)), 1);
 	/* One that had a packet which we have not seen is not idle. */
-	nf_conntrack_max = max_before;
+	nf_conntrack_max = 1000;
 	ct = ft_ct_udp(test, 50, ASSURED, 500 * HZ);
 	ft_ct_feed(tn, ct);
 	age(tn, ct, 100 * HZ);
@@ -647,7 +602,7 @@ static void heavy(struct kunit *test)
 	};
 	const __be32 greedy = FT_IP(10, 1, 1, 1);
 	struct ft_guard_newcomer himself = { .source.family = NFPROTO_IPV4 };
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	u32 cpus = num_online_cpus(), i;
 
 	himself.source.addr[0] = greedy;
@@ -656,26 +611,26 @@ static void heavy(struct kunit *test)
 	for (i = 0; i < 40; i++)
 		flow_of(test, tn, htonl(0x0a020000 + i), 0, ASSURED);
 	nf_conntrack_max = 200;
-	sweep(tn);
+	ft_ct_sweep(tn);
 	KUNIT_EXPECT_FALSE_MSG(test, is_heavy(tn, greedy), "there is room");
 	nf_conntrack_max = 100 + cpus - 1;
-	sweep(tn);
+	ft_ct_sweep(tn);
 	KUNIT_EXPECT_TRUE(test, is_heavy(tn, greedy));
 	KUNIT_EXPECT_FALSE(test, is_heavy(tn, htonl(0x0a020000)));
 	/* Of a prefix that is his, too. */
 	tn->set.v[FLOWTRACK_A_SETTINGS_SRC_PREFIX4] = 24;
-	sweep(tn);
+	ft_ct_sweep(tn);
 	KUNIT_EXPECT_TRUE(test, is_heavy(tn, greedy ^ htonl(1)));
 	tn->set.v[FLOWTRACK_A_SETTINGS_SRC_PREFIX4] = 32;
-	sweep(tn);
+	ft_ct_sweep(tn);
 
 	tn->guard.loan.limit = 5;
 	for (i = 0; i < 15; i++) {
 		/* Others up to the limit; he himself always. */
 		if (i == 5)
-			KUNIT_EXPECT_EQ(test, make_room_for(tn, &somebody),
+			KUNIT_EXPECT_EQ(test, ft_ct_make_room(tn, &somebody),
 					FT_GUARD_DROP);
-		KUNIT_EXPECT_EQ(test, make_room_for(tn, i < 5 ? &somebody :
+		KUNIT_EXPECT_EQ(test, ft_ct_make_room(tn, i < 5 ? &somebody :
 							      &himself),
 				FT_GUARD_GO);
 		nf_conntrack_max--;
@@ -695,8 +650,8 @@ static void heavy(struct kunit *test)
 	}
 	/* With room again he is like all others. */
 	nf_conntrack_max = 1000;
-	sweep(tn);
-	sweep(tn);
+	ft_ct_sweep(tn);
+	ft_ct_sweep(tn);
 	KUNIT_EXPECT_FALSE(test, is_heavy(tn, greedy));
 	KUNIT_EXPECT_TRUE(test, ft_loan_open(&tn->guard.loan));
 	ft_ct_end_all();
@@ -705,7 +660,7 @@ static void heavy(struct kunit *test)
 /* Unanswered flows that hold their share take nothing more of answered ones. */
 static void loan(struct kunit *test)
 {
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	struct nf_conn *ct;
 	u32 i;
 
@@ -715,7 +670,7 @@ static void loan(struct kunit *test)
 		ft_ct_feed(tn, ct);
 		ft_ct_drop(test, ct);
 	}
-	sweep(tn);
+	ft_ct_sweep(tn);
 	/* An eighth of 800, of which 40 are there. */
 	KUNIT_EXPECT_EQ(test, tn->guard.loan.limit, 60);
 	/* A handshake that is completed pays back, an answer to UDP does not. */
@@ -735,85 +690,9 @@ static void loan(struct kunit *test)
 	ft_ct_end_all();
 }
 
-/* The first packet of flow @i of a source: what becomes of it? */
-static enum ft_guard_answer first_packet(struct kunit *test, struct ft_net *tn,
-					 __be32 who, u32 i, bool exempt)
-{
-	struct nf_conntrack_tuple orig, reply;
-	enum ft_guard_answer answer;
-	struct nf_conn *ct;
-
-	ft_ct_tuple(&orig, 0);
-	orig.src.u3.ip = who;
-	orig.src.u.udp.port = htons(1000 + i);
-	nf_ct_invert_tuple(&reply, &orig);
-	ct = nf_conntrack_alloc(&init_net, &nf_ct_zone_dflt, &orig, &reply,
-				GFP_KERNEL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ct);
-	ct->timeout = 500 * HZ;
-	rcu_read_lock();
-	answer = ft_guard_feed(tn, ct, exempt);
-	rcu_read_unlock();
-	nf_conntrack_free(ct);
-	return answer;
-}
-
-/* Limits of a source hold for its guarded flows, those there were included. */
-static void sources(struct kunit *test)
-{
-	const __be32 one = FT_IP(10, 1, 1, 1), two = FT_IP(10, 1, 1, 2);
-	struct ft_guard_newcomer who = { .source.family = NFPROTO_IPV4 };
-	struct ft_net *tn = guard_net(test);
-	u32 i;
-
-	who.source.addr[0] = one;
-	for (i = 0; i < 2; i++)
-		KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, i, false),
-				FT_GUARD_GO);
-	KUNIT_ASSERT_EQ(test, ft_settings_set(tn, FLOWTRACK_A_SETTINGS_SRC_MAX,
-					      3, NULL), 0);
-	KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, 2, false),
-			FT_GUARD_GO);
-	KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, 2, false),
-			FT_GUARD_GO);
-	KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, 3, false),
-			FT_GUARD_DROP);
-	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 3);
-	KUNIT_EXPECT_EQ(test, first_packet(test, tn, two, 0, false),
-			FT_GUARD_GO);
-	/* It evicts nothing, either. */
-	KUNIT_EXPECT_EQ(test, make_room_for(tn, &who), FT_GUARD_DROP);
-	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(GUARD_FULL)), 0);
-	tn->set.v[FLOWTRACK_A_SETTINGS_SRC_POLICY] = FLOWTRACK_POLICY_PASS;
-	KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, 3, false),
-			FT_GUARD_PASS);
-	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(SRC_PASS)), 1);
-	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, STAT(SRC_MAX_REFUSED)), 3);
-	KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, 4, true),
-			FT_GUARD_GO);
-	/* By another prefix both are one source. */
-	KUNIT_ASSERT_EQ(test, ft_settings_set(tn,
-					      FLOWTRACK_A_SETTINGS_SRC_PREFIX4,
-					      24, NULL), 0);
-	KUNIT_EXPECT_EQ(test, first_packet(test, tn, two, 1, false),
-			FT_GUARD_PASS);
-	/* Nothing of it is in nf_conntrack: forgotten, and given back. */
-	KUNIT_EXPECT_EQ(test, ft_source_count(tn), 1);
-	sweep(tn);
-	sweep(tn);
-	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
-	KUNIT_EXPECT_EQ(test, ft_source_count(tn), 0);
-	KUNIT_EXPECT_EQ(test, first_packet(test, tn, one, 9, false),
-			FT_GUARD_GO);
-	sweep(tn);
-	sweep(tn);
-	KUNIT_ASSERT_EQ(test, ft_settings_set(tn, FLOWTRACK_A_SETTINGS_SRC_MAX,
-					      0, NULL), 0);
-}
-
 static void switched_off(struct kunit *test)
 {
-	struct ft_net *tn = guard_net(test);
+	struct ft_net *tn = ft_ct_guard_net(test);
 	struct nf_conn *ct = ft_ct_udp(test, 0, 0, 10 * HZ);
 	struct nf_conn *other = ft_ct_udp(test, 1, 0, 10 * HZ);
 	struct nf_conn *third = ft_ct_udp(test, 2, 0, 10 * HZ);
@@ -851,15 +730,13 @@ static struct kunit_case guard_cases[] = {
 	KUNIT_CASE(idle),
 	KUNIT_CASE(heavy),
 	KUNIT_CASE(loan),
-	KUNIT_CASE(sources),
 	KUNIT_CASE(switched_off),
 	{}
 };
 
 static struct kunit_suite guard_suite = {
 	.name = "ft_guard",
-	.init = guard_test_init,
-	.exit = guard_test_exit,
+	.init = ft_ct_init,
 	.test_cases = guard_cases,
 };
 

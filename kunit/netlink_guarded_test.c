@@ -24,8 +24,7 @@ static void forget_all(void *data)
 	struct ft_net *tn = ft_pernet(&init_net);
 
 	ft_ct_end_all();
-	mod_delayed_work(system_dfl_wq, &tn->guard.work, 0);
-	flush_delayed_work(&tn->guard.work);
+	ft_ct_look(tn);
 	/* Small again, so that it has to grow. */
 	flush_work(&tn->guard.shadows.hash.run_work);
 }

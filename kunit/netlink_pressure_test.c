@@ -150,12 +150,6 @@ static void up_and_down(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ft_talk_recv(talk));
 }
 
-static void restore_limit(void *max)
-{
-	nf_conntrack_max = (unsigned long)max;
-	ft_ct_end_all();
-}
-
 static void look_at_conntrack(struct ft_net *tn)
 {
 	ft_guard_kick(tn);
@@ -165,7 +159,6 @@ static void look_at_conntrack(struct ft_net *tn)
 /* nf_conntrack's table fills: what with, and which of its sysctls helps. */
 static void conntrack(struct kunit *test)
 {
-	unsigned long limit = nf_conntrack_max;
 	struct nlattr *tb[FLOWTRACK_A_PRESSURE_MAX + 1];
 	struct nlattr *top[FLOWTRACK_A_TOP_ENTRY_MAX + 1];
 	struct ft_net *tn = ft_pernet(&init_net);
@@ -174,7 +167,7 @@ static void conntrack(struct kunit *test)
 	struct nf_conn *ct;
 	u32 i;
 
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, restore_limit, (void *)limit), 0);
+	KUNIT_ASSERT_EQ(test, ft_ct_init(test), 0);
 	KUNIT_ASSERT_EQ(test, nf_conntrack_count(&init_net), 0);
 	nf_conntrack_max = 20;
 	/* Flows of its own table are not what fills this one. */
