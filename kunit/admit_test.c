@@ -419,19 +419,28 @@ static void reserved_entries(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 100);
 }
 
+/* Flow number @i, as the table has it. In a read-side section, with softirqs off. */
+static struct ft_flow *find(struct kunit *test, struct ft_net *tn, u32 i, u32 *index)
+{
+	struct ft_birth birth;
+	struct ft_flow *flow;
+
+	ft_kunit_birth(tn, &birth, i, EMBRYONIC, 0);
+	flow = ft_table_lookup(tn->table, &birth.key, birth.hash, index);
+	KUNIT_EXPECT_NOT_NULL(test, flow);
+	return flow;
+}
+
 static void end_has_one_winner(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 10);
-	struct ft_birth birth;
 	struct ft_flow *flow;
 	u32 index, gen;
 
 	ft_kunit_admit(tn, 1, EMBRYONIC, 30 * HZ);
-	ft_kunit_birth(tn, &birth, 1, EMBRYONIC, 0);
 	rcu_read_lock();
 	local_bh_disable();
-	flow = ft_table_lookup(tn->table, &birth.key, birth.hash, &index);
-	KUNIT_EXPECT_NOT_NULL(test, flow);
+	flow = find(test, tn, 1, &index);
 	if (flow) {
 		gen = flow->gen;
 		KUNIT_EXPECT_TRUE(test,
@@ -481,16 +490,13 @@ static void resize_backs_off(struct kunit *test)
 static void refreshed_stays(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 10);
-	struct ft_birth birth;
 	struct ft_flow *flow;
 	u32 index, deadline;
 
 	ft_kunit_admit(tn, 1, EMBRYONIC, 30 * HZ);
-	ft_kunit_birth(tn, &birth, 1, EMBRYONIC, 0);
 	rcu_read_lock();
 	local_bh_disable();
-	flow = ft_table_lookup(tn->table, &birth.key, birth.hash, &index);
-	KUNIT_EXPECT_NOT_NULL(test, flow);
+	flow = find(test, tn, 1, &index);
 	if (flow) {
 		deadline = flow->deadline;
 		flow->deadline += HZ;

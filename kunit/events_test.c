@@ -59,6 +59,15 @@ static void wanted(struct kunit *test)
 	set_setting(ctl, FLOWTRACK_A_SETTINGS_EVENTS, 1);
 }
 
+/* Enter flow number @i, of which @talk hears. Return: its id. */
+static u64 add(struct kunit *test, struct ft_talk *ctl, struct ft_talk *talk, u32 i,
+	       struct nlattr **tb)
+{
+	KUNIT_EXPECT_EQ(test, ft_talk_add(ctl, i), 0);
+	expect_event(talk, FLOWTRACK_CMD_FLOW_NEW_NTF, tb);
+	return nla_get_u64(tb[A(ID)]);
+}
+
 static void life_of_a_flow(struct kunit *test)
 {
 	struct nlattr *tb[FLOWTRACK_A_FLOW_MAX + 1];
@@ -69,9 +78,7 @@ static void life_of_a_flow(struct kunit *test)
 
 	ft_talk_flush(ctl);
 	join(talk);
-	KUNIT_EXPECT_EQ(test, ft_talk_add(ctl, 1), 0);
-	expect_event(talk, FLOWTRACK_CMD_FLOW_NEW_NTF, tb);
-	id = nla_get_u64(tb[A(ID)]);
+	id = add(test, ctl, talk, 1, tb);
 	KUNIT_EXPECT_NULL(test, tb[A(REASON)]);
 	KUNIT_EXPECT_NULL(test, tb[A(START)]);
 	KUNIT_EXPECT_NULL(test, tb[A(STOP)]);
@@ -89,8 +96,7 @@ static void life_of_a_flow(struct kunit *test)
 			nla_get_u64(tb[A(STOP)]));
 
 	/* While it is on, what begins says when. */
-	KUNIT_EXPECT_EQ(test, ft_talk_add(ctl, 2), 0);
-	expect_event(talk, FLOWTRACK_CMD_FLOW_NEW_NTF, tb);
+	add(test, ctl, talk, 2, tb);
 	KUNIT_EXPECT_NOT_NULL(test, tb[A(START)]);
 	KUNIT_EXPECT_NULL(test, tb[A(STOP)]);
 	tn->set.v[FLOWTRACK_A_SETTINGS_TIMESTAMP] = 0;
@@ -135,9 +141,7 @@ static void changed_by_a_packet(struct kunit *test)
 
 	ft_talk_flush(ctl);
 	join(talk);
-	KUNIT_EXPECT_EQ(test, ft_talk_add(ctl, 1), 0);
-	expect_event(talk, FLOWTRACK_CMD_FLOW_NEW_NTF, tb);
-	id = nla_get_u64(tb[A(ID)]);
+	id = add(test, ctl, talk, 1, tb);
 
 	rcu_read_lock();
 	local_bh_disable();
