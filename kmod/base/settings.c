@@ -8,6 +8,7 @@
  */
 #include <linux/ctype.h>
 #include <linux/in.h>
+#include <linux/kernel.h>
 #include <linux/netlink.h>
 #include <linux/string.h>
 
@@ -39,37 +40,33 @@
 	{ SETTING(n, FT_SETTING_NUMBER),				\
 	  .min = (lowest), .max = (highest), .memory = true }
 
-#define ENUM(n, list, highest, initial)					\
+/* One of a list of names, of which the first may be out of the question. */
+#define ENUM(n, list, lowest, initial)					\
 	{ SETTING(n, FT_SETTING_ENUM), .names = (list),			\
-	  .max = (highest), .def = (initial) }
+	  .min = (lowest), .max = ARRAY_SIZE(list) - 1, .def = (initial) }
 
-/* A switch at first: the numbers are still what is shown. */
-static const char * const enable_names[] = {
+/* Switches at first: the numbers are still what is shown. */
+static const char * const switch_or_auto_names[] = {
 	[FT_ENABLE_OFF] = "0",
 	[FT_ENABLE_ON] = "1",
 	[FT_ENABLE_AUTO] = "auto",
-	NULL
 };
 
+static_assert((int)FT_ENABLE_OFF == (int)FT_LOOKAHEAD_OFF);
+static_assert((int)FT_ENABLE_ON == (int)FT_LOOKAHEAD_ON);
+static_assert((int)FT_ENABLE_AUTO == (int)FT_LOOKAHEAD_AUTO);
+
+/* What evict falls back to, and what becomes of a source's flow, is drop or pass. */
 static const char * const policy_names[] = {
 	[FLOWTRACK_POLICY_EVICT] = "evict",
 	[FLOWTRACK_POLICY_DROP] = "drop",
 	[FLOWTRACK_POLICY_PASS] = "pass",
-	NULL
-};
-
-static const char * const fallback_names[] = {
-	[FLOWTRACK_POLICY_EVICT] = "",
-	[FLOWTRACK_POLICY_DROP] = "drop",
-	[FLOWTRACK_POLICY_PASS] = "pass",
-	NULL
 };
 
 static const char * const adopt_names[] = {
 	[FT_ADOPT_AUTO] = "auto",
 	[FT_ADOPT_ALWAYS] = "always",
 	[FT_ADOPT_NEVER] = "never",
-	NULL
 };
 
 static const char * const nat_names[] = {
@@ -77,18 +74,10 @@ static const char * const nat_names[] = {
 	[FT_NAT_SNAT] = "snat",
 	[FT_NAT_ALL] = "all",
 	[FT_NAT_NEVER] = "never",
-	NULL
-};
-
-static const char * const lookahead_names[] = {
-	[FT_LOOKAHEAD_OFF] = "0",
-	[FT_LOOKAHEAD_ON] = "1",
-	[FT_LOOKAHEAD_AUTO] = "auto",
-	NULL
 };
 
 const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
-	[A(ENABLE)] = ENUM(enable, enable_names, FT_ENABLE_AUTO, FT_ENABLE_AUTO),
+	[A(ENABLE)] = ENUM(enable, switch_or_auto_names, FT_ENABLE_OFF, FT_ENABLE_AUTO),
 	[A(MAX_FLOWS)] = MEMORY(max, 1, FT_FLOWS_MAX),
 	[A(COUNT)] = {
 		SETTING(count, FT_SETTING_NUMBER),
@@ -102,10 +91,10 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 		.def = 1,
 		.readonly = true,
 	},
-	[A(FULL_POLICY)] = ENUM(full_policy, policy_names,
-				FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_EVICT),
-	[A(FULL_FALLBACK)] = ENUM(full_fallback, fallback_names,
-				  FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_DROP),
+	[A(FULL_POLICY)] = ENUM(full_policy, policy_names, FLOWTRACK_POLICY_EVICT,
+				FLOWTRACK_POLICY_EVICT),
+	[A(FULL_FALLBACK)] = ENUM(full_fallback, policy_names, FLOWTRACK_POLICY_DROP,
+				  FLOWTRACK_POLICY_DROP),
 	[A(SRC_COUNT)] = {
 		SETTING(src_count, FT_SETTING_NUMBER),
 		.max = FT_FLOWS_MAX,
@@ -114,12 +103,12 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(SRC_MAX)] = NUMBER(src_max, 0, FT_FLOWS_MAX, 0),
 	[A(SRC_RATE)] = NUMBER(src_rate, 0, 1000000, 0),
 	[A(SRC_BURST)] = NUMBER(src_burst, 1, 1000000, 50),
-	[A(SRC_POLICY)] = ENUM(src_policy, fallback_names,
-			       FLOWTRACK_POLICY_PASS, FLOWTRACK_POLICY_DROP),
+	[A(SRC_POLICY)] = ENUM(src_policy, policy_names, FLOWTRACK_POLICY_DROP,
+			       FLOWTRACK_POLICY_DROP),
 	[A(SRC_PREFIX4)] = NUMBER(src_prefix4, 1, 32, 32),
 	[A(SRC_PREFIX6)] = NUMBER(src_prefix6, 1, 128, 64),
-	[A(ADOPT)] = ENUM(adopt, adopt_names, FT_ADOPT_NEVER, FT_ADOPT_AUTO),
-	[A(NAT)] = ENUM(nat, nat_names, FT_NAT_NEVER, FT_NAT_NEVER),
+	[A(ADOPT)] = ENUM(adopt, adopt_names, FT_ADOPT_AUTO, FT_ADOPT_AUTO),
+	[A(NAT)] = ENUM(nat, nat_names, FT_NAT_AUTO, FT_NAT_NEVER),
 	[A(BYPASS_MARK)] = NUMBER(bypass_mark, 0, U32_MAX, 0),
 	[A(BYPASS_MASK)] = NUMBER(bypass_mask, 0, U32_MAX, 0),
 	[A(ACCT)] = FOLLOWS(acct, 1, 0),
@@ -169,7 +158,7 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 	[A(RESERVED)] = NUMBER(reserved, 0, FT_FLOWS_MAX, 0),
 	[A(RESERVED_MARK)] = NUMBER(reserved_mark, 0, U32_MAX, 0),
 	[A(RESERVED_MASK)] = NUMBER(reserved_mask, 0, U32_MAX, 0),
-	[A(LOOKAHEAD)] = ENUM(lookahead, lookahead_names, FT_LOOKAHEAD_AUTO, FT_LOOKAHEAD_AUTO),
+	[A(LOOKAHEAD)] = ENUM(lookahead, switch_or_auto_names, FT_LOOKAHEAD_OFF, FT_LOOKAHEAD_AUTO),
 	[A(GUARD)] = SWITCH(guard, 1),
 	[A(GUARDED)] = {
 		SETTING(guarded, FT_SETTING_NUMBER),
@@ -180,7 +169,7 @@ const struct ft_setting_desc ft_setting_descs[__FLOWTRACK_A_SETTINGS_MAX] = {
 
 static bool has_name(const struct ft_setting_desc *desc, u32 value)
 {
-	return value <= desc->max && desc->names[value][0];
+	return value >= desc->min && value <= desc->max;
 }
 
 /**
@@ -206,11 +195,11 @@ const char *ft_setting_name(unsigned int attr, u32 value)
  */
 int ft_setting_value(unsigned int attr, const char *name)
 {
-	const char * const *names = ft_setting_descs[attr].names;
+	const struct ft_setting_desc *desc = &ft_setting_descs[attr];
 	unsigned int i;
 
-	for (i = 0; names[i]; i++) {
-		if (names[i][0] && sysfs_streq(name, names[i]))
+	for (i = desc->min; i <= desc->max; i++) {
+		if (sysfs_streq(name, desc->names[i]))
 			return i;
 	}
 	return -EINVAL;
@@ -252,9 +241,7 @@ static void refuse_value(const struct ft_setting_desc *desc, u32 value,
 	unsigned int i;
 	int len = 0;
 
-	for (i = 0; desc->names[i]; i++) {
-		if (!has_name(desc, i))
-			continue;
+	for (i = desc->min; i <= desc->max; i++) {
 		len += scnprintf(list + len, sizeof(list) - len, " %u", i);
 		if (!isdigit(desc->names[i][0]))
 			len += scnprintf(list + len, sizeof(list) - len,

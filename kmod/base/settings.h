@@ -122,7 +122,7 @@ enum ft_setting_kind {
  * @name: suffix of the sysctl after nf_flowtrack_; NULL: no such attribute
  * @procname: the whole name of the sysctl
  * @kind: how it is written and shown
- * @names: FT_SETTING_ENUM: the names, by value, ending with NULL; a hole is ""
+ * @names: FT_SETTING_ENUM: the names, by value, up to @max
  * @min: smallest value accepted
  * @max: largest value accepted
  * @def: value in a new namespace unless a module parameter says otherwise

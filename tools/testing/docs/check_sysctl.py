@@ -37,7 +37,7 @@ def from_code():
         if macro == "ENUM":
             offered = words[args[0]]
             settings[name] = ("WORD", f"default {offered[number(args[2], names)]}, one of " +
-                              ", ".join(word for word in offered if word))
+                              ", ".join(offered[number(args[1], names):]))
             continue
         args = [number(arg, names) if arg else arg for arg in args]
         if macro == "SWITCH":
