@@ -85,12 +85,11 @@ static struct consumer consumers[] = {
 	{ "act_connmark",	IN_USE,		FT_NEED_ALL },
 	{ "act_ctinfo",		IN_USE,		FT_NEED_ALL },
 	{ "act_ipt",		IN_USE,		FT_NEED_ALL },
-	{ "em_ipt",		IN_USE,		FT_NEED_ALL },
 	/* Looks up, and enters, the flows of packets that cross its bridges. */
 	{ "openvswitch",	LOADED,		FT_NEED_ALL },
 	/* Tracks bridged packets by entries of its own. */
 	{ "nf_conntrack_bridge", BRIDGE_HOOKS,	FT_NEED_ALL },
-	/* Keep SELinux labels in the entry. */
+	/* Keep the security mark in the entry. */
 	{ "xt_CONNSECMARK",	IN_USE,		FT_NEED_ALL },
 	/* Change the unconfirmed entry's tuple; register helpers by netlink. */
 	{ "ip_vs",		IN_USE,		FT_NEED_FIRST },

@@ -129,7 +129,7 @@ static bool is_signed_only(const char *root)
 static void take_modules(struct host *h, const char *root)
 {
 	static const char * const tc[] = {
-		"act_connmark ", "act_ctinfo ", "act_ct ", "act_ipt ", "em_ipt ",
+		"act_connmark ", "act_ctinfo ", "act_ct ", "act_ipt ",
 	};
 	FILE *file = open_file(root, "/proc/modules");
 	char line[1024];
