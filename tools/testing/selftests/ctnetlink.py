@@ -110,6 +110,15 @@ def blurred(attrs):
     return [(NAMES.get(kind, kind), value) for kind, value in attrs.items() if kind not in (TIMEOUT,)]
 
 
+def trackers(rig, rules):
+    """Under the rules, both tables empty: with nf_conntrack alone (0), then with flows of our own (1)."""
+    for enable in (0, 1):
+        rig.r.sysctl("enable", enable)
+        rig.r.conntrack_flush()
+        rig.reset(rules)
+        yield enable
+
+
 @case("the original is loaded: one line says what to do, and nothing is changed", only="flowtrack")
 def _(rig):
     swap(ORIGINAL)
@@ -322,10 +331,7 @@ def _(rig):
 @case("GRE with a key, and PPTP's with a call id, from either side: as nf_conntrack has them", only="flowtrack")
 def _(rig):
     seen = []
-    for enable in (0, 1):
-        rig.r.sysctl("enable", enable)
-        rig.r.conntrack_flush()
-        rig.reset(RULES)
+    for _ in trackers(rig, RULES):
         for family in FAMILIES:
             for side, l4 in (("c", gre(5)), ("s", gre(6)), ("c", gre(7, 1)), ("s", gre(9, 1))):
                 rig.send(side, rig.packet(side, GRE, l4, family))
@@ -667,10 +673,7 @@ table inet t {
 	}
 }"""
     seen = []
-    for enable in (0, 1):
-        rig.r.sysctl("enable", enable)
-        rig.r.conntrack_flush()
-        rig.reset(rules)
+    for _ in trackers(rig, rules):
         listener = Listener(rig.r)
         conversations = [Tcp(rig, family, sport=2000).open() for family in FAMILIES]
         for family in FAMILIES:
@@ -710,10 +713,7 @@ table inet t {
 	}
 }"""
     seen = []
-    for enable in (0, 1):
-        rig.r.sysctl("enable", enable)
-        rig.r.conntrack_flush()
-        rig.reset(rules)
+    for _ in trackers(rig, rules):
         listener, log = Listener(rig.r), []
         for family in FAMILIES:
             c, s = Rig.C[family], Rig.S[family]
@@ -962,10 +962,7 @@ table inet t {
 	}
 }"""
     seen = []
-    for enable in (0, 1):
-        rig.r.sysctl("enable", enable)
-        rig.r.conntrack_flush()
-        rig.reset(rules)
+    for _ in trackers(rig, rules):
         queue, log = Queued(rig.r), []
         for family in FAMILIES:
             c, s = Rig.C[family], Rig.S[family]
@@ -1012,10 +1009,7 @@ table inet t {
 }"""
     run("modprobe", "nfnetlink_log")
     seen = []
-    for enable in (0, 1):
-        rig.r.sysctl("enable", enable)
-        rig.r.conntrack_flush()
-        rig.reset(rules)
+    for _ in trackers(rig, rules):
         ctnl, log = Ctnl(rig.r), []
 
         def config(attrs, ctnl=ctnl):
