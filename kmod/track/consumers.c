@@ -183,7 +183,7 @@ static void look_for_module(struct consumer *consumer)
 }
 
 /**
- * ft_consumers_look() - look which readers are there
+ * ft_consumers_look() - look which consumers are there
  *
  * Context: may sleep.
  */
@@ -199,7 +199,7 @@ void ft_consumers_look(void)
 }
 
 /**
- * ft_consumers_init() - start to watch readers come and go
+ * ft_consumers_init() - start to watch consumers come and go
  *
  * Return: 0 or the error of register_module_notifier().
  */
