@@ -20,18 +20,18 @@
 #include "net.h"
 
 /**
- * struct flush - which of our flows end
+ * struct flush_arg - which of our flows end
  * @tn: namespace
  * @filter: that match; NULL: all
  */
-struct flush {
+struct flush_arg {
 	struct ft_net *tn;
 	const struct ft_ctnl_filter *filter;
 };
 
 static int flush_own(struct ft_flow *flow, u32 index, void *arg)
 {
-	const struct flush *flush = arg;
+	const struct flush_arg *flush = arg;
 	struct ft_stand_in stand_in;
 	struct ft_own own;
 
@@ -59,7 +59,7 @@ static int flush(struct sk_buff *skb, const struct nfnl_info *info,
 	bool meant = info->nfmsg->version || cda[CTA_FILTER];
 	u8 family = meant ? info->nfmsg->nfgen_family : NFPROTO_UNSPEC;
 	struct ft_ctnl_filter *filter = ft_ctnl_filter_create(cda, family);
-	struct flush own = { .tn = ft_pernet(info->net), .filter = filter };
+	struct flush_arg own = { .tn = ft_pernet(info->net), .filter = filter };
 	struct nf_ct_iter_data iter = {
 		.net = info->net,
 		.data = filter,
