@@ -108,8 +108,8 @@ EXPORT_SYMBOL_NS_GPL(ft_notify_wanted, FT_SYMBOL_NS);
  * @reason: destroy: why it ended
  *
  * Context: RCU read side, softirq or BH disabled; ft_notify_wanted().
- * Return: 0; -ENOBUFS: not all could be told who want to miss nothing. Of an end they will
- * be told again; of anything else see ft_flow_untold().
+ * Return: 0; -ENOBUFS: a listener that asked to miss nothing could not be told. It will be
+ * told of an end again; of anything else see ft_flow_untold().
  */
 int ft_notify_flow(struct ft_net *tn, unsigned int cmd,
 		   const struct ft_flow6 *copy, u32 index,

@@ -25,7 +25,7 @@ enum ft_mcgrp {
 /* What a packet that has passed the rules has changed of its flow. */
 #define FT_CHANGED_STATE	BIT(0)
 #define FT_CHANGED_MARK		BIT(1)
-/* Not by the packet: that the flow began could not be told before. */
+/* No listener could be told before that the flow began. */
 #define FT_CHANGED_NEW		BIT(2)
 
 /**
@@ -35,7 +35,8 @@ enum ft_mcgrp {
  * @pressure: a watermark was crossed; see ft_notify_pressure(); ctnetlink has none
  * @changed: a packet or its rules changed a flow; see ft_notify_changed(); ctnetlink only
  *
- * @flow and @changed return 0, or -ENOBUFS: one who wants to miss nothing has missed it.
+ * @flow and @changed return 0, or -ENOBUFS: a listener that asked to miss nothing has
+ * missed it.
  */
 struct ft_notifier {
 	const struct genl_family *family;

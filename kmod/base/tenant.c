@@ -3,13 +3,13 @@
  * Tenants: users without privileges who have made namespaces of their own.
  *
  * A user who may make a user namespace is root in it, and can have hundreds of
- * network namespaces. What he may take there is bounded for him as a whole:
+ * network namespaces. What such a user may take is bounded for all of them together:
  *
  *	entries		by shares of total_max, see track/place.c
- *	memory		charged to his control group
+ *	memory		charged to the tenant's control group
  *	CPU		the work for all tenants' namespaces is done one after
  *			the other, and rests nine times as long as it takes
- *	the log		says nothing of his namespaces, unless
+ *	the log		says nothing of these namespaces, unless
  *			net.netfilter.nf_log_all_netns is set
  */
 #include <linux/cred.h>
@@ -122,7 +122,7 @@ bool ft_tenant_may_log(const struct net *net)
 
 /**
  * ft_tenant_charge() - charge a tenant for what is allocated from here on
- * @memcg: his control group; NULL: nobody
+ * @memcg: the tenant's control group; NULL: charge nobody
  *
  * Only for allocations with __GFP_ACCOUNT, see ft_tenant_gfp().
  *

@@ -16,10 +16,10 @@ struct net;
 struct workqueue_struct;
 
 /**
- * struct ft_tenant - a user of the machine, with all namespaces that are his
+ * struct ft_tenant - a user of the machine, with all namespaces that the user made
  * @list: in the list of all
- * @uid: the user who made the outermost user namespace, as the machine knows him
- * @nets: how many network namespaces are his; protected by the list's lock
+ * @uid: the user who made the outermost user namespace, by the machine's number
+ * @nets: how many network namespaces the user has; protected by the list's lock
  * @flows: entries in all of them together, see track/place.c
  */
 struct ft_tenant {

@@ -22,12 +22,12 @@ static unsigned int group_of(unsigned int events)
 }
 
 /**
- * ft_ctnl_send() - tell those who listen, and the one whose doing it is
+ * ft_ctnl_send() - tell the listeners, and the program whose request it was
  * @net: namespace
  * @event: what there is to tell
  *
  * Context: any; RCU read side.
- * Return: 0; -ENOBUFS: one who wants to miss nothing has missed it.
+ * Return: 0; -ENOBUFS: a listener that asked to miss nothing has missed it.
  */
 int ft_ctnl_send(struct net *net, const struct ft_ctnl_event *event)
 {

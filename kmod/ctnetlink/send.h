@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One event as one message to those who listen to its group.
+ * One event as one message to the listeners of its group.
  */
 #ifndef _FT_CTNETLINK_SEND_H
 #define _FT_CTNETLINK_SEND_H
@@ -17,8 +17,8 @@ struct nf_conn;
  * @ct: the connection, or a stand-in
  * @id: its id
  * @events: what has happened, bits of enum ip_conntrack_events
- * @portid: whose doing it is
- * @report: that one wants to have it
+ * @portid: the socket whose request it was
+ * @report: that socket wants to be told, too
  */
 struct ft_ctnl_event {
 	struct nf_conn *ct;
@@ -33,8 +33,8 @@ struct ft_ctnl_event {
  * @copy: the flow
  * @index: its index
  * @events: what has happened, bits of enum ip_conntrack_events
- * @portid: whose doing it is; 0: nobody's
- * @report: that one wants to have it
+ * @portid: the socket whose request it was; 0: none
+ * @report: that socket wants to be told, too
  * @stop: when the flow ended, ns since 1970; 0: it did not
  */
 struct ft_ctnl_own_event {

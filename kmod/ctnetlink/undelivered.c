@@ -81,8 +81,8 @@ static struct end *end_alloc(const struct ft_net *tn)
  * @tn: namespace
  * @event: the end, which not all could be told
  *
- * Where there is no memory, or there are too many already, it is lost. The listener's
- * socket has said so.
+ * Where there is no memory, or there are too many already, the end is lost. The
+ * listener's socket has said so.
  *
  * Context: BH disabled; RCU read side.
  */
@@ -96,7 +96,7 @@ void ft_undelivered_add(const struct ft_net *tn, const struct ft_ctnl_own_event 
 	end->copy = *event->copy;
 	end->event = *event;
 	end->event.copy = &end->copy;
-	/* The one who wanted the answer has been told. */
+	/* The program that asked for the answer has been told. */
 	end->event.report = false;
 
 	spin_lock_bh(&undelivered->lock);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Ends of flows of ours that a listener who wants to miss none
- * (NETLINK_BROADCAST_ERROR) had no room for. They are told again until he has: what
+ * Ends of flows of ours that a listener which asked to miss none
+ * (NETLINK_BROADCAST_ERROR) had no room for. They are told again until it has room, as
  * nf_conntrack does with the entries in its list of dying ones.
  */
 #ifndef _FT_CTNETLINK_UNDELIVERED_H

@@ -14,8 +14,9 @@
 #include "guard/sweep.h"
 #include "net.h"
 
+/* How long a pass may take in a second. */
 #define SWEEP_TIME	(50 * NSEC_PER_MSEC)
-/* For as long it may take after nf_conntrack was flushed. */
+/* The same, after nf_conntrack was flushed. */
 #define SWEEP_TIME_LONG	(400 * NSEC_PER_MSEC)
 /* Buckets between two chances for others to run. */
 #define SWEEP_SLICE	256
@@ -101,8 +102,8 @@ static bool pass_until(struct ft_net *tn, u64 end)
 }
 
 /*
- * Is there no hurry? Entries end all the time, and how many did is not worth a
- * look at everything every second.
+ * Is there no hurry? Entries end all the time. To know how many did is not worth a
+ * look at all shadows every second.
  */
 static bool may_wait(const struct ft_net *tn, u64 now)
 {

@@ -23,7 +23,7 @@
 #include "policy/loan.h"
 #include "policy/watermark.h"
 
-/* Shadows are kept for so long after somebody has looked at them. */
+/* How long shadows are kept after somebody has looked at them. */
 #define SHOWN_FOR	(10 * HZ)
 /* Shadows are dropped when nf_conntrack's table is less full than this, in per cent. */
 #define CALM_PERCENT	40

@@ -696,8 +696,8 @@ bool ft_source_apply(struct ft_net *tn, struct ft_source_table *next)
 		return false;
 	}
 	/*
-	 * Marks of the table before the last one are nowhere: each table marks
-	 * all flows that there are.
+	 * No flow has the mark of the table before the last one any more: each
+	 * table marks all flows that there are.
 	 */
 	if (next)
 		next->mark = tn->sources.mark_a ? MARK_B : MARK_A;

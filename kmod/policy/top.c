@@ -24,7 +24,7 @@
 /* Buckets between two chances for others to run. */
 #define TOP_SLICE	256
 
-/* So many jiffies shadows may be resized before they are looked at all the same. */
+/* Jiffies that a resize of the shadows' table may take before they are looked at anyway. */
 #define TOP_PATIENCE	5
 
 /* Shadows looked at in one place then. */

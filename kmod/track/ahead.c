@@ -25,8 +25,8 @@
  * and nothing written but what belongs to the CPU.
  *
  * Where packets come one by one (loopback, RPS, drivers without NAPI) there is
- * nothing to look ahead at. A CPU that meets no list for a while stops to look
- * at each packet, and when no CPU does for half a second, the receiver goes, and
+ * nothing to look ahead at. A CPU that meets no list for a while stops looking
+ * at each packet. When no CPU meets one for half a second, the receiver goes, and
  * comes back now and then to see.
  */
 #include <linux/build_bug.h>
@@ -56,7 +56,7 @@
 #define DEPTH		4
 /* Packets of the ring that one is compared with: those in between were dropped. */
 #define LOOKS		8
-/* Packets that came alone after which a CPU stops to look, and for how many. */
+/* Packets that came alone after which a CPU stops looking, and for how many. */
 #define ALONE_MAX	64
 #define DOZE		1024
 /* Packets in half a second: with fewer, their cost does not matter. */

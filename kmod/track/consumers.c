@@ -214,7 +214,7 @@ int ft_consumers_init(void)
 }
 
 /**
- * ft_consumers_exit() - stop to watch
+ * ft_consumers_exit() - stop watching
  */
 void ft_consumers_exit(void)
 {

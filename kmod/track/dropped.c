@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A packet is dropped, by a rule or by whatever had it in a queue: what rules
- * wrote to its conntrack is the flow's, as with nf_conntrack, from now on, so
- * that the next packet of the flow sees it on whatever CPU it comes.
+ * A packet is dropped, by a rule or by whatever had it in a queue. What rules wrote
+ * to its conntrack is stored into the flow at once, as with nf_conntrack: the flow's
+ * next packet sees it, whichever CPU that comes to.
  */
 #include <linux/bottom_half.h>
 #include <linux/hardirq.h>
@@ -60,7 +60,7 @@ int ft_dropped_init(void)
 }
 
 /**
- * ft_dropped_exit() - stop to
+ * ft_dropped_exit() - stop looking at dropped packets
  *
  * Context: may sleep.
  */

@@ -151,7 +151,7 @@ void ft_enable_init(void)
 }
 
 /**
- * ft_enable_exit() - stop to follow rulesets
+ * ft_enable_exit() - stop following rulesets
  *
  * Context: may sleep.
  */

@@ -7,8 +7,8 @@
  *	LOCAL_IN, POST_ROUTING	last but nf_conntrack	ft_confirm
  *
  * Between the first and the last the ruleset reads what ft_track published.
- * Nothing is allocated before ft_confirm: a packet that the ruleset drops
- * costs one lookup.
+ * No flow is allocated before ft_confirm: a packet that the ruleset drops costs
+ * one lookup.
  */
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>

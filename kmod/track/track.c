@@ -524,7 +524,8 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 					ft_setting(&tn->set, CHECKSUM));
 	if (reason)
 		return publish_invalid(tn, skb, state, pkt->key.l4proto, reason);
-	/* And while the packet gets what it will carry, if the sender opened
+	/*
+	 * And while the packet gets what it will carry, if the sender opened
 	 * the flow or is about to.
 	 */
 	found.carrier = ft_carrier_get(tn);

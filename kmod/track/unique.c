@@ -20,9 +20,9 @@
 #include "track/unique.h"
 
 #define LOCKS		256
-/* nf_nat may choose so many tuples that flows of ours have, one after the other. */
+/* Tuples of flows of ours that nf_nat may choose, one after the other. */
 #define TRIES		64
-/* nf_nat may choose so often a tuple that is taken in a table that it can see. */
+/* Choices of nf_nat that are taken in the table that it can see, likewise. */
 #define TRIES_IN_VAIN	4
 
 /*
