@@ -246,6 +246,26 @@ static void makes_room(struct kunit *test)
 	ft_ct_end_all();
 }
 
+/* However small the table, and many the CPUs: an empty one has room, a full one has none. */
+static void kept_free(struct kunit *test)
+{
+	u32 max, cpus, reserved, kept;
+
+	for (max = 1; max <= 40; max++) {
+		for (cpus = 1; cpus <= 40; cpus++) {
+			for (reserved = 0; reserved <= 50; reserved += 5) {
+				kept = ft_guard_kept(max, cpus, reserved);
+				KUNIT_ASSERT_LE_MSG(test, kept, max, "%u CPUs, %u reserved",
+						    cpus, reserved);
+				KUNIT_ASSERT_GE(test, kept, 1);
+			}
+			if (max >= 2 * cpus)
+				KUNIT_ASSERT_EQ(test, ft_guard_kept(max, cpus, 0), cpus);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, ft_guard_kept(262144, 256, 1000), 1256);
+}
+
 /* Shadows are hints: what the entry says now decides. */
 static void looks_again(struct kunit *test)
 {
@@ -719,6 +739,7 @@ static struct kunit_case guard_cases[] = {
 	KUNIT_CASE(noted_state),
 	KUNIT_CASE(others),
 	KUNIT_CASE(makes_room),
+	KUNIT_CASE(kept_free),
 	KUNIT_CASE(looks_again),
 	KUNIT_CASE(gone_already),
 	KUNIT_CASE(reserved),

@@ -70,21 +70,33 @@ static enum ft_decision decide(const struct ft_net *tn,
 				  newcomer, candidates, n, victim, rank);
 }
 
-/*
- * Does nf_conntrack have room for one more? Each CPU may be between here and
- * its allocation with a packet: that many places are kept free. And the reserved
- * ones are, though half of its table at most, which may be smaller than ours.
+/**
+ * ft_guard_kept() - entries of nf_conntrack's that are kept free
+ * @max: its limit
+ * @cpus: each may be between the guard and nf_conntrack's allocation with a packet
+ * @reserved: setting; 0 for those who may have the reserved ones
+ *
+ * Of a table that is small for so many CPUs half is kept for them, and one entry
+ * at least: nf_conntrack makes none beyond its limit. Reserved are half of its
+ * table at most, too, since that may be smaller than ours. So an empty table has
+ * room, however small it is.
+ *
+ * Context: any; pure.
+ * Return: how many.
  */
+u32 ft_guard_kept(u32 max, u32 cpus, u32 reserved)
+{
+	return clamp(max / 2, 1u, cpus) + min(reserved, max / 2);
+}
+
+/* Does nf_conntrack have room for one more? */
 static bool has_room(const struct ft_net *tn, bool reserved)
 {
-	unsigned int max = READ_ONCE(nf_conntrack_max);
-	unsigned int kept = num_online_cpus();
+	u32 max = READ_ONCE(nf_conntrack_max);
+	u32 kept = ft_guard_kept(max, num_online_cpus(),
+				 reserved ? 0 : ft_setting(&tn->set, RESERVED));
 
-	if (!max)
-		return true;
-	if (!reserved)
-		kept += min(ft_setting(&tn->set, RESERVED), max / 2);
-	return nf_conntrack_count(tn->net) + kept <= max;
+	return !max || nf_conntrack_count(tn->net) + kept <= max;
 }
 
 /* nf_conntrack makes no entry for an ICMP error. */

@@ -27,6 +27,7 @@ struct ft_guard_newcomer {
 	bool exempt;
 };
 
+u32 ft_guard_kept(u32 max, u32 cpus, u32 reserved);
 bool ft_guard_roomy(const struct ft_net *tn);
 bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 		   const struct nf_conntrack_zone *zone,
