@@ -77,6 +77,8 @@ struct ft_pool;
  * @ports_log: limits the message about ports of NAT's that are all in use
  * @guard: of the flows that stay in nf_conntrack
  * @nat_end: translated flows that are to end
+ * @handing_over: no translated flow is adopted, see track/hand_over.c; written under
+ *	@settings_lock
  * @consumers: readers of nf_conntrack's table, which need flows to stay there
  * @sysctl: registered table
  * @sysctl_table: its storage
@@ -117,6 +119,7 @@ struct ft_net {
 	struct ratelimit_state ports_log;
 	struct ft_guard guard;
 	struct ft_nat_end nat_end;
+	bool handing_over;
 	struct ft_consumers consumers;
 	struct ctl_table_header *sysctl;
 	struct ctl_table *sysctl_table;

@@ -24,6 +24,7 @@
 #include "track/carrier.h"
 #include "track/confirm.h"
 #include "track/family.h"
+#include "track/hand_over.h"
 #include "track/hooks.h"
 #include "track/track.h"
 
@@ -186,10 +187,14 @@ static int set_families(struct ft_net *tn, unsigned int families)
 		if (err)
 			goto err_ipv4;
 	}
+	if (drop)
+		ft_hand_over(tn, drop);
 	if (drop & FT_HOOKS_IPV4)
 		unregister_family(tn, FT_HOOKS_IPV4);
 	if (drop & FT_HOOKS_IPV6)
 		unregister_family(tn, FT_HOOKS_IPV6);
+	if (drop)
+		ft_hand_over_done(tn);
 	if (add)
 		ft_guard_start(tn);
 	return 0;

@@ -103,6 +103,7 @@ bool ft_nat_adoptable(const struct ft_net *tn, const struct nf_hook_state *state
 		      const struct nf_conn *ct)
 {
 	return ct->status & IPS_NAT_MASK && is_allowed(tn, ct->status) &&
+	       !READ_ONCE(tn->handing_over) &&
 	       !ft_consumers_origin(tn->net) &&
 	       ft_l4_nat(nf_ct_protonum(ct)) && !is_asked_for(state, ct) &&
 	       ft_mode_plain(ct) && is_by_nat_alone(ct);

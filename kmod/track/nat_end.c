@@ -123,12 +123,15 @@ static void ask_for(struct ft_net *tn, const struct ask *what, gfp_t gfp)
 	kfree(ask);
 }
 
+/* A notifier that is unregistered is told that every device goes down: they do not. */
+static bool leaving;
+
 static int device_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	const struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 	const struct ask ask = { .device = dev->ifindex };
 
-	if (event == NETDEV_DOWN)
+	if (event == NETDEV_DOWN && !READ_ONCE(leaving))
 		ask_for(ft_pernet(dev_net(dev)), &ask, GFP_KERNEL);
 	return NOTIFY_DONE;
 }
@@ -268,6 +271,7 @@ err_device:
  */
 void ft_nat_end_exit(void)
 {
+	WRITE_ONCE(leaving, true);
 	unregister_module_notifier(&module_nb);
 #if IS_ENABLED(CONFIG_IPV6)
 	unregister_inet6addr_notifier(&inet6_nb);

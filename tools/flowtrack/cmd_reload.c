@@ -48,6 +48,7 @@ struct place {
  * @has_back: its file is known
  * @loaded: which of them is, in the end
  * @gone: the old one was unloaded
+ * @ended: flows that are saved were ended, some at least
  * @force: what is not necessary may fail
  * @params: that the module was loaded with
  * @ctnetlink: the second module is loaded, too
@@ -66,6 +67,7 @@ struct reload {
 	bool has_back;
 	const struct module_file *loaded;
 	bool gone;
+	bool ended;
 	bool force;
 	char params[PARAMS_SIZE];
 	bool ctnetlink;
@@ -231,13 +233,58 @@ static int find_busy(struct reload *r)
 	return code;
 }
 
+/* The flows of the current namespace. */
+static int end_flows(void)
+{
+	char own[] = "own", *word = own;
+	struct filter own_flows;
+	static struct nl nl;
+	struct nlmsghdr *req;
+	int code;
+
+	code = filter_parse(&own_flows, 1, &word, 0);
+	if (!code)
+		code = nl_open(&nl, NULL);
+	if (!code) {
+		req = nl_request(&nl, FLOWTRACK_CMD_FLOW_DEL);
+		filter_put(req, &own_flows);
+		code = nl_talk(&nl, req, NULL, NULL);
+	}
+	nl_close(&nl);
+	return code;
+}
+
+/*
+ * A module that goes hands its translated flows over to nf_conntrack, where those that
+ * are saved would meet them.
+ */
+static int end_saved(struct reload *r)
+{
+	unsigned int i;
+	int code = EXIT_OK;
+
+	for (i = 0; i < r->list.n && !code; i++) {
+		if (!r->place[i].busy)
+			continue;
+		code = netns_enter(&r->list.of[i]);
+		if (!code)
+			code = end_flows();
+		if (code)
+			err_prefix("namespace %s: ", r->list.of[i].name);
+	}
+	return code;
+}
+
 /* The new module, or the old one again. */
 static int swap(struct reload *r)
 {
 	char why[PATH_MAX + 512];
 	int code;
 
-	code = module_unload(MODULE);
+	r->ended = true;
+	code = end_saved(r);
+	if (!code)
+		code = module_unload(MODULE);
 	if (code) {
 		r->loaded = &r->back;
 		return code;
@@ -279,7 +326,7 @@ static int swap_frozen(struct reload *r)
 		code = swap(r);
 	/* What was wrong with the new module is the news, whatever follows. */
 	snprintf(why, sizeof(why), "%s", err_msg());
-	err = r->gone && r->loaded ? restore_all(r, true) : EXIT_OK;
+	err = r->ended && r->loaded ? restore_all(r, true) : EXIT_OK;
 	thaw_all(r);
 	if (r->start.tv_sec)
 		r->away = ms_since(&r->start);

@@ -146,6 +146,87 @@ def _(net):
     net.where((0, 2), "flows")
 
 
+HANDED = """
+table inet marks {
+	chain forward {
+		type filter hook forward priority 1
+		ct state new ct mark set 5
+	}
+}
+"""
+# Both ends of these are translated.
+BOTH = """
+table inet nat {
+	chain pre {
+		type nat hook prerouting priority -100
+		iif rc ip daddr 10.9.1.1 tcp dport 8080 dnat ip to 10.9.2.2:82
+		iif rc ip6 daddr fd09:1::1 tcp dport 8080 dnat ip6 to [fd09:2::2]:82
+	}
+	chain post {
+		type nat hook postrouting priority 100
+		oif rs meta l4proto { tcp, udp } masquerade to :20000-20100
+	}
+}
+"""
+
+
+def handed(net, what, away, back):
+    """Translated connections of flowtrack's go on when @away() ends tracking: nf_conntrack has them from then on."""
+    start(net, HANDED + BOTH)
+    was = net.r.sysctl("nat")
+    net.r.sysctl("nat", "all")
+    old = talks(net, 80) + talks(net, 53, proto="udp") + [
+        Talk(net.c, net.s, Net.S[f], 82, to=(Net.RC[f], 8080)).start() for f in FAMILIES]
+    net.where((6, 0), "before")
+    peers = [t.peer for t in old]
+    check(all(20000 <= port <= 20100 for _, port in peers), f"the server sees {peers}")
+    away()
+    all_alive(old, what)
+    with net.r:
+        theirs = conntrack_flows()
+    equal(sorted((f["reply"]["dst"], f["reply"]["dport"]) for f in theirs if f["mark"] == 5), sorted(peers),
+          f"{what}: addresses in nf_conntrack, of flows with their mark")
+    with Talk(net.c, net.s, Net.S[4], 81) as talk:
+        talk.alive()
+        check(talk.peer not in peers, f"{what}: a new connection has the port of another one")
+    back()
+    all_alive(old, f"{what}, and back")
+    net.where((0, 7), "connections of before, and the one since", mark=5)
+    net.r.sysctl("nat", was)
+
+
+@case("tracking ends while translated connections are flowtrack's: they go on, in nf_conntrack", only="flowtrack")
+def _(net):
+    handed(net, "enable=0", lambda: net.r.sysctl("enable", 0), lambda: net.r.sysctl("enable", 1))
+
+
+@case("nf_conntrack has no room for all of them: those that are established go on", only="flowtrack")
+def _(net):
+    start(net, MASQUERADE)
+    was = net.r.sysctl("nat")
+    net.r.sysctl("nat", "all")
+    old = talks(net, 80)
+    for _ in range(100):
+        with net.c.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"x", (Net.S[4], 54))
+    busywait(10, lambda: int(net.r.sysctl("count")) >= 90, "flows without an answer")
+    limit = net.r.sysctl("net.netfilter.nf_conntrack_max")
+    run("sysctl", "-qw", "net.netfilter.nf_conntrack_max=2")
+    try:
+        net.r.sysctl("enable", 0)
+        all_alive(old, "enable=0")
+        equal(net.r.conntrack_count(), 2, "entries of nf_conntrack")
+    finally:
+        run("sysctl", "-qw", f"net.netfilter.nf_conntrack_max={limit}")
+    net.r.sysctl("enable", 1)
+    net.r.sysctl("nat", was)
+
+
+@case("flowtrack is unloaded while translated connections are its: they go on, in nf_conntrack", only="flowtrack")
+def _(net):
+    handed(net, "without the module", unload, load)
+
+
 @case("flowtrack comes to a machine at work: what nf_conntrack tracks stays with it", only="flowtrack")
 def _(net):
     start(net, direct=True)
