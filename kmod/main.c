@@ -41,6 +41,7 @@
 #include "track/gc.h"
 #include "track/hooks.h"
 #include "track/nat_end.h"
+#include "track/nat_source.h"
 #include "track/pool.h"
 #include "track/unique.h"
 
@@ -225,6 +226,7 @@ int ft_net_flows_init(struct ft_net *tn, u32 buckets)
 	ft_watermark_init(tn);
 	ft_gc_init(tn);
 	ft_nat_end_net_init(tn);
+	ft_nat_source_net_init(tn);
 	return 0;
 }
 
@@ -240,6 +242,7 @@ void ft_net_flows_exit(struct ft_net *tn)
 	ft_gc_exit(tn);
 	ft_nat_end_net_exit(tn);
 	ft_top_exit(tn);
+	ft_nat_source_net_exit(tn);
 	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
 	WARN_ON_ONCE(atomic_read(&tn->count));
 	ft_source_exit(tn);

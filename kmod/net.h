@@ -30,6 +30,7 @@
 #include "policy/watermark.h"
 #include "track/consumers.h"
 #include "track/nat_end.h"
+#include "track/nat_source.h"
 
 struct ctl_table_header;
 struct mem_cgroup;
@@ -77,6 +78,7 @@ struct ft_pool;
  * @ports_log: limits the message about ports of NAT's that are all in use
  * @guard: of the flows that stay in nf_conntrack
  * @nat_end: translated flows that are to end
+ * @nat_sources: what sources are translated to, see track/nat_source.c
  * @handing_over: no translated flow is adopted, see track/hand_over.c; written under
  *	@settings_lock
  * @consumers: readers of nf_conntrack's table, which need flows to stay there
@@ -119,6 +121,7 @@ struct ft_net {
 	struct ratelimit_state ports_log;
 	struct ft_guard guard;
 	struct ft_nat_end nat_end;
+	struct ft_nat_sources nat_sources;
 	bool handing_over;
 	struct ft_consumers consumers;
 	struct ctl_table_header *sysctl;

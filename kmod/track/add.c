@@ -7,6 +7,7 @@
 #include "flow/flow.h"
 #include "track/add.h"
 #include "track/admit.h"
+#include "track/nat_source.h"
 #include "track/unique.h"
 
 /* Context: BH disabled, RCU read side. */
@@ -34,6 +35,8 @@ static enum ft_admission add_translated(struct ft_net *tn, const struct ft_birth
 	if (ft_unique_addable(tn, &birth->key, birth->word & FT_FLOW_ORIG_HI, &birth->answer,
 			      birth->word & FT_FLOW_REPLY_HI))
 		admission = ft_flow_admit(tn, birth);
+	if (admission == FT_ADMIT_OK)
+		ft_nat_source_note(tn, birth);
 	ft_unique_release(&pair);
 	return admission;
 }

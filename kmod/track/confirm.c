@@ -27,6 +27,7 @@
 #include "track/end.h"
 #include "track/mode.h"
 #include "track/nat.h"
+#include "track/nat_source.h"
 #include "track/pool.h"
 #include "track/unique.h"
 
@@ -297,6 +298,24 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 	return NF_ACCEPT;
 }
 
+/*
+ * What nf_nat has made of a new flow, and would have if it knew our other flows of that
+ * source. Return: false: the packet is to be dropped.
+ */
+static bool keep_source(const struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
+			const struct nf_hook_state *state, struct ft_birth *birth, bool *adoptable)
+{
+	struct nf_conntrack_tuple had;
+
+	*adoptable = ft_nat_birth(birth, tn, ct);
+	if (likely(!ft_nat_source_find(tn, birth, &had)))
+		return true;
+	if (!ft_unique_propose(skb, ct, state, &had))
+		return false;
+	*adoptable = ft_nat_birth(birth, tn, ct);
+	return true;
+}
+
 /* As adopt(), with what nf_nat has made of the flow. */
 static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struct sk_buff *skb,
 							struct nf_conn *ct,
@@ -306,9 +325,11 @@ static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struc
 	unsigned int verdict = NF_ACCEPT;
 	struct ft_unique_pair pair;
 	struct ft_birth birth = {};
-	bool adoptable = true;
+	bool adoptable;
 
-	if (!ft_nat_birth(&birth, tn, ct) ||
+	if (!keep_source(tn, skb, ct, state, &birth, &adoptable))
+		return NF_DROP;
+	if (!adoptable ||
 	    !describe(tn, skb, ct, state, &birth.answer, !(birth.word & FT_FLOW_REPLY_HI), &birth))
 		return keep_translated(tn, skb, ct, state);
 	if (!ft_unique_try(tn, birth.hash, &birth.answer, birth.second, &pair)) {
@@ -327,6 +348,7 @@ static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struc
 	switch (answer) {
 	case FT_ADMIT_OK:
 		ft_stat_inc(tn, ADOPTED);
+		ft_nat_source_note(tn, &birth);
 		break;
 	case FT_ADMIT_CLASH:
 		/*

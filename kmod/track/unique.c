@@ -17,6 +17,7 @@
 #include "track/carrier.h"
 #include "track/consumers.h"
 #include "track/evict.h"
+#include "track/nat_setup.h"
 #include "track/unique.h"
 
 #define LOCKS		256
@@ -328,6 +329,48 @@ static bool translate_again(struct sk_buff *skb, struct nf_conn *ct,
 	ct->status &= ~(IPS_SRC_NAT | IPS_SRC_NAT_DONE);
 	return verdict == NF_ACCEPT &&
 	       entry->hook(entry->priv, skb, state) == NF_ACCEPT;
+}
+
+/**
+ * ft_unique_propose() - let NAT choose again, and see what a flow's source has already
+ * @skb: the packet that opens the flow, behind NAT
+ * @ct: its unconfirmed entry, whose source is translated
+ * @state: where the packet is: LOCAL_IN or POST_ROUTING
+ * @had: the tuple of the answers to another flow of that source
+ *
+ * NAT finds an entry of that source, which is in no table, and takes what that has if the
+ * rule allows it and it is free. @skb and the reply tuple of @ct change with its choice.
+ *
+ * Context: RCU read side, BH disabled.
+ * Return: false: the packet is to be dropped.
+ */
+bool ft_unique_propose(struct sk_buff *skb, struct nf_conn *ct, const struct nf_hook_state *state,
+		       const struct nf_conntrack_tuple *had)
+{
+	struct nf_conntrack_tuple plain, reply = *nf_ct_tuple(ct, IP_CT_DIR_REPLY);
+	u32 max = READ_ONCE(nf_conntrack_max);
+	struct nf_conn *entry;
+	bool sent = true;
+
+	reply.dst.u3 = had->dst.u3;
+	if (reply.dst.protonum == IPPROTO_ICMP || reply.dst.protonum == IPPROTO_ICMPV6)
+		reply.src.u = had->src.u;
+	else
+		reply.dst.u = had->dst.u;
+	if (nf_ct_tuple_equal(&reply, nf_ct_tuple(ct, IP_CT_DIR_REPLY)))
+		return true;
+	/* Nothing is evicted for that. */
+	if (max && nf_conntrack_count(state->net) >= max)
+		return true;
+	unchosen_reply(ct, &plain);
+	entry = nf_conntrack_alloc(state->net, nf_ct_zone(ct), nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL),
+				   &plain, GFP_ATOMIC);
+	if (IS_ERR(entry))
+		return true;
+	if (ft_nat_setup_source(entry, &reply))
+		sent = translate_again(skb, ct, state);
+	nf_conntrack_free(entry);
+	return sent;
 }
 
 /* The packet leaves as if NAT had chosen that. */

@@ -49,4 +49,7 @@ bool ft_unique_translated(struct ft_net *tn, struct sk_buff *skb, struct nf_conn
 			  const struct nf_hook_state *state, struct ft_unique_pair *pair);
 void ft_unique_release(const struct ft_unique_pair *pair);
 
+bool ft_unique_propose(struct sk_buff *skb, struct nf_conn *ct, const struct nf_hook_state *state,
+		       const struct nf_conntrack_tuple *had);
+
 #endif /* _FT_TRACK_UNIQUE_H */

@@ -444,6 +444,57 @@ def _(rig):
     own(rig, 8)
 
 
+def ask(rig, family, client, server, sport, dport):
+    """A query: (address, port) that the server sees."""
+    out = rig.send("c", u(family, client, server, sport, dport))
+    equal([(addresses(p)[1], addresses(p)[3]) for p in out], [(server, dport)], f"query of {client} to {server}")
+    check(good_checksums(out[0]), f"query of {client} to {server}: checksum")
+    return addresses(out[0])[0], addresses(out[0])[2]
+
+
+FAR = {4: "10.9.2.9", 6: "fd09:2::9"}
+
+
+@case("one source has one address and port towards all servers (RFC 4787), whatever the rule says that it gets")
+def _(rig):
+    rig.r.ip(*(f"neigh replace {FAR[f]} lladdr {':'.join(f'{b:02x}' for b in rig.macs['sr'])} nud permanent dev rs"
+               for f in FAMILIES))
+    for number, target in enumerate(("masquerade", "masquerade to :3000-3100",
+                                     "meta nfproto ipv4 snat ip to 10.9.2.101-10.9.2.103",
+                                     "meta nfproto ipv6 snat ip6 to fd09:2::101-fd09:2::103")):
+        fresh(rig, nft_stamps() + f"table inet nat {{\n\tchain post {{\n\t\ttype nat hook postrouting priority 100\n"
+                                  f"\t\toif rs meta l4proto udp {target}\n\t}}\n}}")
+        for family in FAMILIES:
+            if f"ipv{10 - family}" in target:
+                continue
+            c, c2, s = Rig.C[family], C2[family], Rig.S[family]
+            sport = 4600 + number
+            ask(rig, family, c2, s, sport, 53)
+            had = ask(rig, family, c, s, sport, 53)
+            for server, dport in ((s, 54), (FAR[family], 53), (FAR[family], 54)):
+                equal(ask(rig, family, c, server, sport, dport), had, f"{target}: the client, as {server}:{dport} sees it")
+            for server, dport in ((s, 53), (FAR[family], 54)):
+                go(rig, "s", u(family, server, had[0], dport, had[1]), (server, c, dport, sport), f"{target}: answer")
+                equal(ask(rig, family, c, server, sport, dport), had, f"{target}: second query")
+            # Where another client has it, there is a port of its own for each.
+            check(ask(rig, family, c2, FAR[family], sport, 53) != had, f"{target}: two clients have one port")
+        own(rig, 12 if target.startswith("masq") else 6)
+
+
+@case("one source has one port, flows from before included: restored ones", only="flowtrack")
+def _(rig):
+    fresh(rig)
+    c, s = Rig.C[4], Rig.S[4]
+    ask(rig, 4, C2[4], s, 4700, 53)
+    had = ask(rig, 4, c, s, 4700, 53)
+    check(had[1] != 4700, "two clients have one port")
+    saved = rig.r.tool("save")[1]
+    rig.r.tool("flush")
+    rig.r.tool("restore", text=saved)
+    equal(ask(rig, 4, c, s, 4700, 54), had, "the client, as another port sees it")
+    own(rig, 3)
+
+
 @case("what rules see of a translated flow: status, and both tuples")
 def _(rig):
     fresh(rig, NAT + """

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/workqueue.h>
+
+#include "ft_kunit.h"
+#include "track/nat_source.h"
+
+#define OUTSIDE		FT_IP(203, 0, 113, 1)
+
+/* A translated flow to be, of client @host, to @dst; @masq: device that it is masqueraded on. */
+static void translated(struct ft_net *tn, struct ft_birth *birth, u8 host, u16 port, __be32 dst,
+		       u16 outside, u32 masq)
+{
+	union nf_inet_addr from = { .ip = FT_IP(10, 0, 0, host) };
+	union nf_inet_addr ext = { .ip = OUTSIDE };
+	union nf_inet_addr to = { .ip = dst };
+
+	memset(birth, 0, sizeof(*birth));
+	birth->word = FT_FLOW_SNAT;
+	if (ft_key_set(&birth->key, NFPROTO_IPV4, IPPROTO_UDP, 0, &from, &to, htons(port),
+		       htons(53)))
+		birth->word |= FT_FLOW_ORIG_HI;
+	if (ft_key_set(&birth->answer, NFPROTO_IPV4, IPPROTO_UDP, 0, &to, &ext, htons(53),
+		       htons(outside)))
+		birth->word |= FT_FLOW_REPLY_HI;
+	birth->masq = masq;
+	birth->timeout = 60 * HZ;
+	birth->hash = ft_key_hash(&birth->key, ft_table_secret(tn->table));
+	birth->second = ft_key_hash(&birth->answer, ft_table_secret(tn->table));
+}
+
+static void enter(struct kunit *test, struct ft_net *tn, const struct ft_birth *birth)
+{
+	enum ft_admission admission;
+
+	rcu_read_lock();
+	local_bh_disable();
+	admission = ft_flow_admit(tn, birth);
+	ft_nat_source_note(tn, birth);
+	local_bh_enable();
+	rcu_read_unlock();
+	KUNIT_ASSERT_EQ(test, admission, FT_ADMIT_OK);
+	flush_work(&tn->nat_sources.work);
+}
+
+/* The port that a source has, of a flow to be; 0: nothing is known. */
+static u16 had(struct ft_net *tn, const struct ft_birth *birth)
+{
+	struct nf_conntrack_tuple reply = {};
+	bool found;
+
+	rcu_read_lock();
+	local_bh_disable();
+	found = ft_nat_source_find(tn, birth, &reply);
+	local_bh_enable();
+	rcu_read_unlock();
+	return found && reply.dst.u3.ip == OUTSIDE ? ntohs(reply.dst.u.udp.port) : 0;
+}
+
+static void end(struct ft_net *tn, const struct ft_birth *birth)
+{
+	struct ft_flow *flow;
+	u32 index;
+
+	rcu_read_lock();
+	local_bh_disable();
+	flow = ft_table_lookup(tn->table, &birth->key, birth->hash, &index);
+	if (flow)
+		ft_flow_end(tn, flow, index, READ_ONCE(flow->gen), FLOWTRACK_REASON_DELETED);
+	local_bh_enable();
+	rcu_read_unlock();
+}
+
+/* The first one is there before the memory is. Destinations sort before and behind the source. */
+static void remembers(struct kunit *test)
+{
+	const __be32 dst[] = { FT_IP(192, 0, 2, 1), FT_IP(1, 2, 3, 4), FT_IP(192, 0, 2, 2) };
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct ft_birth first, other;
+	unsigned int i;
+
+	translated(tn, &first, 1, 1000, dst[0], 3000, 0);
+	KUNIT_EXPECT_EQ(test, had(tn, &first), 0);
+	enter(test, tn, &first);
+	for (i = 0; i < ARRAY_SIZE(dst); i++) {
+		translated(tn, &other, 1, 1000, dst[i], 4000, 0);
+		KUNIT_EXPECT_EQ(test, had(tn, &other), 3000);
+	}
+	translated(tn, &other, 1, 1001, dst[1], 4000, 0);
+	KUNIT_EXPECT_EQ(test, had(tn, &other), 0);
+	translated(tn, &other, 2, 1000, dst[1], 4000, 0);
+	KUNIT_EXPECT_EQ(test, had(tn, &other), 0);
+	end(tn, &first);
+	KUNIT_EXPECT_EQ(test, had(tn, &first), 0);
+}
+
+/* A source has a port for as long as one of its flows lives. */
+static void any_of_them(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct ft_birth old, young, other;
+
+	translated(tn, &old, 1, 1000, FT_IP(192, 0, 2, 1), 3000, 0);
+	translated(tn, &young, 1, 1000, FT_IP(1, 2, 3, 4), 3000, 0);
+	translated(tn, &other, 1, 1000, FT_IP(192, 0, 2, 9), 4000, 0);
+	enter(test, tn, &old);
+	enter(test, tn, &young);
+	end(tn, &young);
+	KUNIT_EXPECT_EQ(test, had(tn, &other), 3000);
+	end(tn, &old);
+	KUNIT_EXPECT_EQ(test, had(tn, &other), 0);
+}
+
+/* A masqueraded flow that keeps its port takes no memory. */
+static void natural(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct ft_birth birth;
+
+	translated(tn, &birth, 1, 1000, FT_IP(192, 0, 2, 1), 1000, 2);
+	enter(test, tn, &birth);
+	KUNIT_EXPECT_NULL(test, rcu_access_pointer(tn->nat_sources.lines));
+	translated(tn, &birth, 2, 1000, FT_IP(192, 0, 2, 1), 1001, 2);
+	enter(test, tn, &birth);
+	KUNIT_EXPECT_NOT_NULL(test, rcu_access_pointer(tn->nat_sources.lines));
+	KUNIT_EXPECT_EQ(test, had(tn, &birth), 1001);
+}
+
+/* As many sources as flows may be: most are remembered, none gets another one's port. */
+static void overflows(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 32);
+	struct ft_birth birth;
+	u32 known = 0;
+	u16 port, i;
+
+	for (i = 0; i < 32; i++) {
+		translated(tn, &birth, 1, 1000 + i, FT_IP(192, 0, 2, 1), 3000 + i, 0);
+		enter(test, tn, &birth);
+	}
+	for (i = 0; i < 32; i++) {
+		translated(tn, &birth, 1, 1000 + i, FT_IP(1, 2, 3, 4), 4000 + i, 0);
+		port = had(tn, &birth);
+		KUNIT_EXPECT_TRUE(test, !port || port == 3000 + i);
+		known += !!port;
+	}
+	KUNIT_EXPECT_GE(test, known, 16);
+}
+
+static struct kunit_case nat_source_cases[] = {
+	KUNIT_CASE(remembers),
+	KUNIT_CASE(any_of_them),
+	KUNIT_CASE(natural),
+	KUNIT_CASE(overflows),
+	{}
+};
+
+static struct kunit_suite nat_source_suite = {
+	.name = "ft_nat_source",
+	.test_cases = nat_source_cases,
+};
+
+kunit_test_suite(nat_source_suite);
