@@ -26,7 +26,7 @@ static const struct expected {
 	{ A(FULL_POLICY), "full_policy", FLOWTRACK_POLICY_EVICT },
 	{ A(FULL_FALLBACK), "full_fallback", FLOWTRACK_POLICY_DROP },
 	{ A(ADOPT), "adopt", 0 },
-	{ A(NAT), "nat", FT_NAT_NEVER },
+	{ A(NAT), "nat", FT_NAT_AUTO },
 	{ A(BYPASS_MARK), "bypass_mark", 0 },
 	{ A(BYPASS_MASK), "bypass_mask", 0 },
 	{ A(ACCT), "acct", 0 },

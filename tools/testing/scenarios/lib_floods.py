@@ -37,10 +37,14 @@ def greedy(net):
     return {"greedy": (net.greedy(GREEDY_NET, GREEDY_RATE, 60000, SECONDS * 2, port=7), MAX * GREEDY_TIMES)}
 
 
+# So many packets may be in the middle of opening a flow: nf_conntrack counts these, too.
+OPENING = 16
+
+
 def who_is_in(this, net, nat):
     """Entries of the flood and of the clients, when it ends."""
     with net.gate:
-        if this.flowtrack and not nat:
+        if this.flowtrack and nat != "never":
             count = {k: int(run(lib.TOOL, "count", "src", v)[1].split()[0])
                      for k, v in (("flood", FLOOD_NET), ("clients", "10.1.0.0/16"))}
         else:
@@ -50,11 +54,13 @@ def who_is_in(this, net, nat):
     return {f"entries of the {k} at the end": v for k, v in count.items()}
 
 
-def scenario(name, title, floods, router=False, nat=False):
+def scenario(name, title, floods, router=False, nat=None):
+    """nat: nf_flowtrack_nat of a router that masquerades: whose the translated flows are."""
     def play(this):
         net = Net(router=router)
         rules = STRICT + ("\n\t\tmeta l4proto udp accept" if router else "")
-        this.track(net.gate, (ROUTER_RULES if router else SERVER_RULES) % rules + (NAT if nat else ""))
+        this.track(net.gate, (ROUTER_RULES if router else SERVER_RULES) % rules + (NAT if nat else ""),
+                   **({"nat": nat} if nat else {}))
         net.serve()
         clients = Clients(net)
         clients.phase("calibration", CALIBRATION)
@@ -69,8 +75,8 @@ def scenario(name, title, floods, router=False, nat=False):
         if nat:
             lines = [line for line in ours["flood"]["log"] if "nf_conntrack" in line and "table full" in line]
             checks.add(not lines, "nf_flowtrack: nf_conntrack never says that its table is full", lines or "no line")
-        else:
+        if nat != "never":
             seen = ours["flood"]["entries_max"]["nf_conntrack"]
-            checks.add(seen == 0, "nf_flowtrack: nf_conntrack's table stays empty", seen)
+            checks.add(seen <= (OPENING if nat else 0), "nf_flowtrack: nf_conntrack's table stays empty", seen)
 
     main(name, title, MAX, play, judge, NUMBER)

@@ -128,7 +128,7 @@ table inet filter {
         with Talk(net.c, net.s, Net.S[family], 81) as talk:
             talk.alive()
             equal(talk.peer[0], Net.C[family], "the client that the server sees")
-    net.where((0, 2), "masqueraded", odport=80)
+    net.where(translated(2), "masqueraded", odport=80)
     net.where((2, 0), "not translated", odport=81)
     equal(net.counters()["invalid"], 0, "packets that were invalid")
     Ns.delete_all()

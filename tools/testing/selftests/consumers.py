@@ -335,7 +335,7 @@ def _(net):
     net.where((1, 0), "in a namespace without NAT", **talk_once(net))
     # IPv4 is translated, IPv6 is not.
     net.reset(PLAIN + "table ip n { chain post { type nat hook postrouting priority 100; oif rs masquerade; }; }")
-    net.where((0, 1), "IPv4 beside NAT of IPv4", **talk_once(net, 4))
+    net.where(translated(1), "IPv4 beside NAT of IPv4", **talk_once(net, 4))
     net.where((1, 0), "IPv6 beside NAT of IPv4", **talk_once(net, 6))
     other.delete()
 

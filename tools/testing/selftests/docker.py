@@ -80,7 +80,7 @@ def _(net):
         equal(talk.peer[0], Net.C[4], "the client that the container sees")
     with Talk(net.r, net.web, WEB, 80, to=(Net.RS[4], 8080)) as talk:
         talk.alive()
-    net.where((0, 2), "connections", odport=8080)
+    net.where(translated(0, 2), "connections", odport=8080)
 
 
 @case("a container calls the world")
@@ -91,7 +91,7 @@ def _(net):
             talk.alive()
             equal(talk.peer[0], Net.RS[4], "the client that the world sees")
     net.app.run("ping", "-q", "-c", "1", "-W", "10", Net.S[4])
-    net.where((0, 3), "connections")
+    net.where(translated(3), "connections")
 
 
 @case("networks are kept apart, and ports that are not published closed")

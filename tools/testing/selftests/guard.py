@@ -23,6 +23,8 @@ ports = iter(range(10000, 60000))
 
 def setup():
     net = Net(NAT)
+    if FLOWTRACK:
+        net.r.sysctl("nat", "never")
     with open(LIMIT) as f:
         net.limit = f.read()
     net.log = Kmsg()
@@ -591,6 +593,7 @@ def _(net):
     fresh(net)
     for i in range(3):
         ns = Ns("gone")
+        ns.sysctl("nat", "never")
         ns.nft("table ip nat { chain out { type nat hook postrouting priority srcnat; ip daddr 127.0.0.2 "
                "snat to 127.0.0.9; }; }")
         sock = ns.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -28,7 +28,7 @@ MODE = os.environ.get("FT_MODE", "flowtrack")
 FLOWTRACK = MODE == "flowtrack"
 KO = os.environ.get("FT_KO", "")
 TOOL = os.environ.get("FT_TOOL", "flowtrack")
-NAT = os.environ.get("FT_NAT", "") if FLOWTRACK else ""  # all: see nat_again.py
+NAT = os.environ.get("FT_NAT", "") if FLOWTRACK else ""  # all, never: see nat_again.py
 ADOPT = os.environ.get("FT_ADOPT", "") if FLOWTRACK else ""  # always: see adopting.py
 PREFIX = "nf_flowtrack" if FLOWTRACK else "nf_conntrack"
 MODULE = "nf_flowtrack"
@@ -78,6 +78,16 @@ def case(name, only=None):
         _cases.append((name, function, only))
         return function
     return add
+
+
+def translated(snat, dnat=0, redirected=0):
+    """(flows here, flows in nf_conntrack) of so many that NAT translates, as nf_flowtrack_nat has it.
+
+    snat: the source alone; dnat: the destination, too; redirected: TCP, to this machine itself.
+    """
+    if NAT == "never":
+        return 0, snat + dnat + redirected
+    return (snat + dnat, redirected) if NAT == "all" else (snat, dnat + redirected)
 
 
 def again(script, seconds, what, **env):

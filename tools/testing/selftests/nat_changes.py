@@ -50,7 +50,7 @@ def _(net):
     all_alive(old + new, "old and new")
     equal([t.peer[0] for t in old + new], [Net.C[4], Net.C[6], Net.RS[4], Net.RS[6]], "the client that the server sees")
     net.where((2, 0), "old", odport=80)
-    net.where((0, 2), "new", odport=81)
+    net.where(translated(2), "new", odport=81)
 
 
 @case("a rule goes and the chain stays: translated connections go on as they were")
@@ -61,7 +61,7 @@ def _(net):
     new = talks(net, 81)
     all_alive(old + new, "without the rule")
     equal([t.peer[0] for t in old + new], [Net.RS[4], Net.RS[6], Net.C[4], Net.C[6]], "the client that the server sees")
-    net.where((0, 2), "old", odport=80)
+    net.where(translated(2), "old", odport=80)
     net.where((2, 0), "new", odport=81)
 
 
@@ -133,7 +133,7 @@ def _(net):
     for word in ("never", "always", "auto"):
         net.r.sysctl("adopt", word)
         all_alive(old, f"adopt={word}")
-    net.where((0, 4), "flows")
+    net.where(translated(4), "flows")
 
 
 @case("flowtrack is switched off and on: translated connections go on", only="flowtrack")

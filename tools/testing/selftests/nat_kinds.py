@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Every kind of NAT, over IPv4 and IPv6, TCP and UDP, by nftables and both iptables: both ends see the addresses that
-the rules promise, the flow is nf_conntrack's, and what no rule translates is flowtrack's."""
+the rules promise, the flow is where nf_flowtrack_nat says, and what no rule translates is flowtrack's."""
 
 from lib_net import *
 
@@ -137,7 +137,7 @@ def backend_cases(backend):
             for proto in ("tcp", "udp"):
                 for kind_ in kinds(net, f):
                     try_kind(net, proto, kind_)
-        net.where((0, 40), "all of them")
+        net.where(translated(16, 22, 2), "all of them")
         remove(net, backend)
 
     @case(f"{backend}: what no rule translates is flowtrack's")
@@ -161,7 +161,7 @@ def _(net):
     net.reset("table inet nat {\n\tchain post {\n\t\ttype nat hook postrouting priority 100\n\t\toif rs masquerade\n\t}\n}")
     for f in FAMILIES:
         net.c.run("ping", "-q", "-c", "2", "-i", "0.2", "-W", "10", Net.S[f])
-    net.where((0, 2), "echo requests")
+    net.where(translated(2), "echo requests")
 
 
 main(setup, teardown)

@@ -199,7 +199,7 @@ def _(net):
     all_alive(talks, "after the reload")
     close(talks)
     net.r.tool("flush")
-    net.r.tool("set", "nat", "never")
+    net.r.tool("set", "nat", "auto")
 
 
 @case("a module that does not load: the old one is back, and all goes on", only="flowtrack")
