@@ -120,7 +120,7 @@ void ft_guard_born(struct ft_net *tn, const struct ft_shadow_key *key)
 		return;
 	word = ft_shadow_flow_key(key, &flow);
 	local_bh_disable();
-	ft_top_born(tn, &flow, word);
+	ft_top_born(tn, &flow, NULL, word);
 	local_bh_enable();
 }
 

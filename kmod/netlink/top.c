@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * top-get: the sources, destinations or services with most flows.
+ * top-get: the sources, destinations, services or external addresses with most flows.
  */
 #include <linux/netlink.h>
 #include <linux/nf_flowtrack.h>
@@ -56,6 +56,7 @@ static int put_top_key(struct sk_buff *skb, const struct ft_top_report *report,
 		return ft_netlink_put_host(skb, &key->host,
 					   v4 ? report->prefix.v4 : report->prefix.v6);
 	case FLOWTRACK_TOP_KIND_DESTINATION:
+	case FLOWTRACK_TOP_KIND_EXTERNAL:
 		return ft_netlink_put_host(skb, &key->host, v4 ? 32 : 128);
 	default:
 		if (ft_l4_has_ports(key->l4proto) &&

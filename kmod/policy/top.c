@@ -50,12 +50,14 @@ static_assert(sizeof(struct ft_top_key) == 24);
  * struct birth - a flow that began
  * @source: initiator's address, uncut
  * @dest: responder's address
+ * @external: address that NAT gave the initiator; family 0: it has its own
  * @port: responder's port, or 0
  * @l4proto: IPPROTO_*
  */
 struct birth {
 	struct ft_source source;
 	struct ft_source dest;
+	struct ft_source external;
 	__be16 port;
 	u8 l4proto;
 };
@@ -132,12 +134,18 @@ struct survey {
 	u16 slot[COUNT_SLOTS];
 };
 
-static void describe_birth(struct birth *birth, const struct ft_key *key, u32 word)
+/* @answer: NULL: what NAT makes of it is not known. */
+static void describe_birth(struct birth *birth, const struct ft_key *key,
+			   const struct ft_key *answer, u32 word)
 {
 	unsigned int from = !!(word & FT_FLOW_ORIG_HI);
 
 	ft_source_get(&birth->source, key, from);
 	ft_source_get(&birth->dest, key, !from);
+	if (answer && word & FT_FLOW_SNAT)
+		ft_source_get(&birth->external, answer, !(word & FT_FLOW_REPLY_HI));
+	else
+		birth->external = (struct ft_source){};
 	birth->port = ft_l4_has_ports(key->l4proto) ? key->port[!from] : 0;
 	birth->l4proto = key->l4proto;
 }
@@ -146,11 +154,12 @@ static void describe_birth(struct birth *birth, const struct ft_key *key, u32 wo
  * ft_top_born() - take note of a flow that began
  * @tn: namespace
  * @key: its identity
+ * @answer: FT_FLOW_SNAT: its second key; else it is not read
  * @word: its bits
  *
  * Context: BH disabled, RCU read side.
  */
-void ft_top_born(struct ft_net *tn, const struct ft_key *key, u32 word)
+void ft_top_born(struct ft_net *tn, const struct ft_key *key, const struct ft_key *answer, u32 word)
 {
 	const struct ft_top_rings *rings = rcu_dereference(tn->top.rings);
 	struct ring *ring;
@@ -160,7 +169,7 @@ void ft_top_born(struct ft_net *tn, const struct ft_key *key, u32 word)
 		return;
 	ring = rings->ring[smp_processor_id()];
 	head = ring->head;
-	describe_birth(&ring->birth[head % FT_TOP_RING], key, word);
+	describe_birth(&ring->birth[head % FT_TOP_RING], key, answer, word);
 	/* Pairs with the acquire in note_births(): the birth is there. */
 	smp_store_release(&ring->head, head + 1);
 	/*
@@ -177,19 +186,35 @@ static void note_bytes(struct survey *survey, struct ft_top_part *part, u64 byte
 	part->bytes += bytes;
 }
 
+/* All of a translated flow is of one life; else the answers might be another's. */
+static bool read_flow(struct ft_flow *flow, u32 index, struct ft_key *key, struct ft_key *answer,
+		      u32 *word)
+{
+	struct ft_flow6 copy;
+
+	if (!(index & FT_INDEX_NAT))
+		return ft_flow_peek(flow, key, word);
+	if (!ft_flow_snapshot(flow, 0, &copy))
+		return false;
+	*word = atomic_read(&copy.f.word);
+	ft_flow_key(&copy.f, key);
+	ft_nat_key(&copy.f, &copy.nat, answer);
+	return true;
+}
+
 static int note_flow(struct ft_flow *flow, u32 index, void *arg)
 {
 	struct survey *survey = arg;
-	struct ft_key key;
+	struct ft_key key, answer;
 	u32 word;
 
 	if (survey->n == FT_TOP_SAMPLE)
 		return 1;
-	if (!ft_flow_peek(flow, &key, &word))
+	if (!read_flow(flow, index, &key, &answer, &word))
 		return 0;
 	note_bytes(survey, &survey->report->own,
 		   READ_ONCE(flow->bytes[FT_DIR_ORIG]) + READ_ONCE(flow->bytes[FT_DIR_REPLY]));
-	describe_birth(&survey->note[survey->n++], &key, word);
+	describe_birth(&survey->note[survey->n++], &key, &answer, word);
 	survey->report->own.census.n[ft_word_class(word)]++;
 	return 0;
 }
@@ -279,7 +304,7 @@ static int note_shadow(struct ft_shadow *shadow, void *arg)
 		return -ENOSPC;
 	word = ft_shadow_flow_key(&shadowed, &key);
 	note_bytes(survey, &survey->report->guarded, guarded_bytes(survey->net, &shadowed));
-	describe_birth(&survey->note[survey->n++], &key, word);
+	describe_birth(&survey->note[survey->n++], &key, NULL, word);
 	survey->report->guarded.census.n[ft_shadow_class(READ_ONCE(shadow->word))]++;
 	return 0;
 }
@@ -436,7 +461,8 @@ static void note_all_births(struct ft_top_rings *rings, struct survey *survey)
 	report->rate = div_u64((u64)born * MSEC_PER_SEC, report->window);
 }
 
-static void top_key_of(struct ft_top_key *key, const struct birth *birth,
+/* Return: false if it has nothing of that kind. */
+static bool top_key_of(struct ft_top_key *key, const struct birth *birth,
 		       enum flowtrack_top_kind kind, struct ft_source_prefix prefix)
 {
 	memset(key, 0, sizeof(*key));
@@ -452,7 +478,11 @@ static void top_key_of(struct ft_top_key *key, const struct birth *birth,
 		key->port = birth->port;
 		key->l4proto = birth->l4proto;
 		break;
+	case FLOWTRACK_TOP_KIND_EXTERNAL:
+		key->host = birth->external;
+		return key->host.family;
 	}
+	return true;
 }
 
 static struct count *count_of(struct survey *survey,
@@ -504,7 +534,10 @@ static void count_kind(struct survey *survey, enum flowtrack_top_kind kind)
 	survey->counts = 0;
 	memset(survey->slot, 0, sizeof(survey->slot));
 	for (i = 0; i < survey->n; i++) {
-		top_key_of(&key, &survey->note[i], kind, report->prefix);
+		if (i % 1024 == 0)
+			cond_resched();
+		if (!top_key_of(&key, &survey->note[i], kind, report->prefix))
+			continue;
 		count = count_of(survey, &key);
 		if (i < survey->own) {
 			count->own++;
@@ -515,8 +548,6 @@ static void count_kind(struct survey *survey, enum flowtrack_top_kind kind)
 		} else {
 			count->rate += survey->weight[i - survey->flows];
 		}
-		if (i % 1024 == 0)
-			cond_resched();
 	}
 }
 
@@ -896,7 +927,7 @@ void ft_top_refused(struct ft_net *tn)
 /**
  * ft_top_first() - what had most flows at the last report
  * @tn: namespace
- * @kind: source, destination or service
+ * @kind: source, destination, service or external address
  * @order: of what; FT_TOP_ORDER_OWN and FT_TOP_ORDER_GUARDED are of one table
  *
  * Context: RCU read side, and the entry is good for as long.

@@ -41,7 +41,7 @@
 /* An address is heavy from this share of the table on: one in so many. */
 #define FT_TOP_HEAVY_SHARE	32
 
-#define FT_TOP_KINDS	(FLOWTRACK_TOP_KIND_SERVICE + 1)
+#define FT_TOP_KINDS	(FLOWTRACK_TOP_KIND_EXTERNAL + 1)
 #define FT_TOP_ORDERS	(FLOWTRACK_TOP_ORDER_BYTES + 1)
 
 /*
@@ -60,8 +60,8 @@ struct ft_net;
 struct ft_top_rings;
 
 /**
- * struct ft_top_key - a source, a destination or a service
- * @host: source (a prefix) or destination (an address); service: zero
+ * struct ft_top_key - a source, a destination, a service or an external address
+ * @host: source (a prefix), destination or external address; service: zero
  * @port: service: the responder's port, 0 if the protocol has none
  * @l4proto: service: IPPROTO_*
  * @zero: zero; keys are hashed and compared as memory
@@ -170,7 +170,8 @@ struct ft_top {
 void ft_top_init(struct ft_net *tn);
 void ft_top_exit(struct ft_net *tn);
 
-void ft_top_born(struct ft_net *tn, const struct ft_key *key, u32 word);
+void ft_top_born(struct ft_net *tn, const struct ft_key *key, const struct ft_key *answer,
+		 u32 word);
 void ft_top_refused(struct ft_net *tn);
 int ft_top_refresh(struct ft_net *tn);
 int ft_top_sample(struct ft_net *tn);

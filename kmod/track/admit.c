@@ -139,7 +139,7 @@ static enum ft_admission enter(struct ft_net *tn, const struct ft_birth *birth,
 		goto err_insert;
 
 	ft_stat_inc(tn, INSERT);
-	ft_top_born(tn, &birth->key, birth->word);
+	ft_top_born(tn, &birth->key, &birth->answer, birth->word);
 	announce(tn, flow, index);
 	ft_net_scan_soon(tn);
 	follow_count(tn);

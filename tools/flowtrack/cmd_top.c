@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * flowtrack top: the sources, destinations and services with most flows.
+ * flowtrack top: the sources, destinations, services and external addresses with most flows.
  */
 #include <time.h>
 #include <unistd.h>
@@ -64,7 +64,7 @@ static void print_json_title(const struct top *top)
 		out_fmt(&std, ",\"bytes\":%llu", (unsigned long long)top->bytes);
 }
 
-/* One kind, or all three; with rates, which need two reports. */
+/* One kind, or all of them; with rates, which need two reports. */
 static int print_once(struct nl *nl, const struct options *opts, int kind,
 		      __u8 order)
 {
@@ -97,7 +97,7 @@ static int print_once(struct nl *nl, const struct options *opts, int kind,
 		}
 		if (opts->json) {
 			print_json(&top);
-		} else {
+		} else if (first == last || kind != FLOWTRACK_TOP_KIND_EXTERNAL || top.n) {
 			if (first != last)
 				out_str(&std, "\n");
 			print_text(&top);
@@ -124,7 +124,7 @@ static int parse_words(int argc, char **argv, int *kind, __u8 *order)
 		value = value_of(&top_order_names, argv[i]);
 		if (value < 0)
 			return err_set(EXIT_USAGE,
-				       "unknown word '%s': expected source, destination, service, flows, rate or bytes",
+				       "unknown word '%s': expected source, destination, service, external, flows, rate or bytes",
 				       argv[i]);
 		*order = value;
 	}

@@ -75,6 +75,7 @@ static const char * const top_kinds[] = {
 	[FLOWTRACK_TOP_KIND_SOURCE] = "source",
 	[FLOWTRACK_TOP_KIND_DESTINATION] = "destination",
 	[FLOWTRACK_TOP_KIND_SERVICE] = "service",
+	[FLOWTRACK_TOP_KIND_EXTERNAL] = "external",
 };
 
 static const char * const top_orders[] = {

@@ -12,14 +12,14 @@
 
 #define TOP_MAX		64	/* entries that the kernel has at most */
 #define TOP_NAME_SIZE	64
-#define TOP_KINDS	(FLOWTRACK_TOP_KIND_SERVICE + 1)
+#define TOP_KINDS	(FLOWTRACK_TOP_KIND_EXTERNAL + 1)
 
 struct nl;
 struct nlattr;
 struct out;
 
 /**
- * struct top_entry - a source, destination or service
+ * struct top_entry - a source, destination, service or external address
  * @family: AF_INET or AF_INET6; 0: a service
  * @addr: address
  * @prefix: bits of it

@@ -17,7 +17,7 @@
 #define FOOT_LINES	2
 
 static const char keys[] =
-	"s source  d destination  p service  f by flows  r by rate  b by bytes  q quit";
+	"s source  d destination  p service  e external  f by flows  r by rate  b by bytes  q quit";
 
 static void draw(const struct top *top)
 {
@@ -52,6 +52,9 @@ static bool take_key(int key, __u8 *kind, __u8 *order)
 		break;
 	case 'p':
 		*kind = FLOWTRACK_TOP_KIND_SERVICE;
+		break;
+	case 'e':
+		*kind = FLOWTRACK_TOP_KIND_EXTERNAL;
 		break;
 	case 'f':
 		*order = FLOWTRACK_TOP_ORDER_FLOWS;

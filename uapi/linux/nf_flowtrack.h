@@ -39,6 +39,7 @@ enum flowtrack_top_kind {
 	FLOWTRACK_TOP_KIND_SOURCE,	/* initiator's address, or its prefix */
 	FLOWTRACK_TOP_KIND_DESTINATION,	/* responder's address */
 	FLOWTRACK_TOP_KIND_SERVICE,	/* protocol and responder's port */
+	FLOWTRACK_TOP_KIND_EXTERNAL,	/* address that NAT gave the initiator */
 };
 
 /* What the top talkers have most of. */

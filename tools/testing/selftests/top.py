@@ -134,4 +134,26 @@ table inet t {
         rig.r.sysctl("net.netfilter.nf_conntrack_acct", 0)
 
 
+@case("external addresses: how many flows have a port of each", only="flowtrack")
+def _(rig):
+    rig.reset("""table ip nat {
+	chain post {
+		type nat hook postrouting priority 100
+		oif rs ip saddr 10.9.0.1 snat to 10.9.2.101
+		oif rs ip saddr { 10.9.0.2, 10.9.0.3 } snat to 10.9.2.102
+	}
+}""")
+    for word, wanted in (("auto", [("10.9.2.102", 32, 25), ("10.9.2.101", 32, 10)]), ("never", [])):
+        rig.r.sysctl("nat", word)
+        rig.r.flush()
+        rig.r.conntrack_flush()
+        populate(rig, {1: 10, 2: 20, 3: 5, 4: 40})
+
+        def external():
+            return [(e["address"], e["prefix"], e["flows"]) for e in rig.r.tool_json("top", "external")["external"]]
+        busywait(10, lambda w=wanted: rig.r.tool_json("top")["total"] == 75 and external() == w,
+                 f"{word}: external addresses, not {external()}")
+    rig.r.sysctl("nat", "auto")
+
+
 main(Rig)
