@@ -55,6 +55,17 @@ static void set_birth(struct ft_stand_in *stand_in, const struct ft_net *tn,
 	ct->status = IPS_CONFIRMED;
 }
 
+/* Of ICMP ours begin with a request. An entry of nf_conntrack may begin with the answer. */
+static bool begins_with_answer(const struct nf_conntrack_tuple *orig)
+{
+	u8 family = orig->src.l3num;
+	u8 request;
+
+	if (orig->dst.protonum != (family == NFPROTO_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		return false;
+	return ft_icmp_kind_of(family, orig->dst.u.icmp.type, &request) != FT_ICMP_REQUEST;
+}
+
 /**
  * ft_ctnl_birth_own() - is a connection to be a flow of ours?
  * @tn: namespace
@@ -70,7 +81,8 @@ bool ft_ctnl_birth_own(struct ft_net *tn, const struct nlattr * const cda[],
 	struct ft_stand_in stand_in;
 	bool own;
 
-	if (!READ_ONCE(tn->hooked) || needs_conntrack(cda))
+	if (!READ_ONCE(tn->hooked) || needs_conntrack(cda) ||
+	    begins_with_answer(&birth->tuple[IP_CT_DIR_ORIGINAL]))
 		return false;
 	set_birth(&stand_in, tn, birth);
 	rcu_read_lock();

@@ -199,6 +199,7 @@ enum ft_icmp_kind ft_icmp_kind_of(u8 family, u8 type, u8 *request)
 	return family == NFPROTO_IPV4 ? icmp4_kind(type, request) :
 					icmp6_kind(type, request);
 }
+EXPORT_SYMBOL_NS_GPL(ft_icmp_kind_of, FT_SYMBOL_NS);
 
 /**
  * ft_icmp_reply_type() - the type that answers a request

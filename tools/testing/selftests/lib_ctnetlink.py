@@ -20,6 +20,7 @@ NAMES = dict(enumerate(
 NESTED = 0x8000
 REQUEST, ACK, DUMP, EXCL, CREATE = 1, 4, 0x300, 0x200, 0x400
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+FAMILIES = (4, 6)
 
 
 @contextlib.contextmanager
@@ -129,3 +130,36 @@ def identity(message):
     """What a connection is known by: its tuples and zone."""
     attrs = nla_parse(message[3])
     return attrs[TUPLE_ORIG], attrs[TUPLE_REPLY], attrs.get(ZONE)
+
+
+def traffic(rig, extra=()):
+    """A few connections of every protocol, in every state that matters."""
+    for family in FAMILIES:
+        c, s = Rig.C[family], Rig.S[family]
+
+        def to(side, proto, l4, family=family):
+            rig.send(side, rig.packet(side, proto, l4, family))
+
+        to("c", UDP, udp(c, s, 1000, 53, b"q"))
+        to("c", UDP, udp(c, s, 1001, 5353, b"q"))
+        to("s", UDP, udp(s, c, 5353, 1001, b"answer"))
+        options = b"\x02\x04\x05\xb4\x04\x02\x01\x03\x03\x07\x01\x01"
+        for sport in (2000, 2001):
+            t = Tcp(rig, family, sport=sport)
+            rig.send("c", t.build("c", "S", options=options))
+            rig.send("s", t.build("s", "SA", 0, 1, options=options))
+            rig.send("c", t.build("c", "A", 1, 1))
+        rig.send("c", t.build("c", "FA", 1, 1))
+        rig.send("s", t.build("s", "FA", 1, 2))
+        rig.send("c", Tcp(rig, family, sport=2002).build("c", "S"))
+        icmp = ICMP if family == 4 else ICMP6
+        to("c", icmp, echo(c, s, 7))
+        to("c", icmp, echo(c, s, 8))
+        to("s", icmp, echo(s, c, 8, reply=True))
+        to("c", SCTP, sctp(3000, 3001, 0, sctp_init(0x1234)))
+        to("c", GRE, gre())
+        to("c", 50, b"\0" * 24)
+        for dport in extra:
+            to("c", UDP, udp(c, s, 4000, dport, b"q"))
+            if dport == 21:
+                rig.send("c", Tcp(rig, family, sport=2010, dport=21).build("c", "S"))
