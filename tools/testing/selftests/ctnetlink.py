@@ -135,7 +135,7 @@ def _(rig):
         check(name in names, f"no entry has {name}: {names}")
 
 
-# What a dump never has: only requests do, or no module ever did (secmark), or a security module must be there (secctx).
+# What a dump never has: only requests do, or no module ever did (secmark); secctx has a case of its own.
 REQUESTS_ONLY = {"nat-src", "nat-dst", "mark-mask", "labels-mask", "filter", "status-mask", "secmark", "secctx"}
 
 
@@ -953,6 +953,74 @@ table inet t {
     for theirs, ours in zip(*seen):
         equal(ours, theirs, "connection of a packet")
     rig.reset(RULES)
+
+
+SECURE = """
+table inet secure {
+	secmark label { "unconfined" }
+	chain forw {
+		type filter hook forward priority 0
+		udp dport 53 meta secmark set "label" ct secmark set meta secmark queue num 0
+	}
+}"""
+
+
+def secured(rig, module, enable):
+    """What is said of a connection that a rule gives a security context: in a queue, in events, in dumps, by conntrack."""
+    swap(module)
+    rig.r.sysctl("enable", enable)
+    rig.r.conntrack_flush()
+    rig.reset(SECURE)
+    queue, listener, said = Queued(rig.r), Listener(rig.r), []
+    for family in FAMILIES:
+        c, s = Rig.C[family], Rig.S[family]
+        for _ in range(2):
+            rig.wire("c")[0].send(rig.packet("c", UDP, udp(c, s, 900, 53, b"q"), family))
+            ident, attrs, info = queue.next()
+            queue.verdict(ident, NF_ACCEPT, 0x7)
+            rig.c.flush()
+            said.append(("queued", info, attrs))
+    said += [("shown", 0, words(message)) for message in dump(rig)]
+    for family in ("ipv4", "ipv6"):
+        rig.r.run("conntrack", "-U", "-f", family, "-p", "udp", "-m", "8")
+    told = [(name, 0, attrs) for events in listener.events().values() for name, _, _, attrs in events]
+    shown = [re.sub(r" (udp +17) \d+", r" \1", line) for line in rig.r.run("conntrack", "-L", "-o", "extended")[1].splitlines()]
+    shown += [re.sub(r"<(timeout|id)>\d+", "", line) for line in rig.r.run("conntrack", "-L", "-o", "xml")[1].splitlines()]
+    queue.close()
+    listener.close()
+    for _, _, attrs in said + told:
+        for name in ("id", "timeout"):
+            attrs.pop(name, None)
+    return sorted(said, key=str) + sorted(told, key=str), sorted(shown)
+
+
+@case("a security context: said in queues, events, and dumps as by the original, and by conntrack", only="flowtrack")
+def _(rig):
+    run("mount", "-t", "securityfs", "securityfs", "/sys/kernel/security", ok=False)
+    with open("/sys/kernel/security/lsm", encoding="ascii") as f:
+        there = "apparmor" in f.read()
+    # Debian's kernels have it; those that are built for their checks do not.
+    check(there or "-" in os.environ.get("KERNEL", ""), "AppArmor, which knows the context, is not there")
+    if not there:
+        return
+    try:
+        # A ruleset with such an object leaves flows to nf_conntrack: with flowtrack, nothing changes.
+        theirs, ours, beside = [secured(rig, *how) for how in ((ORIGINAL, 0), (OURS, 0), (OURS, 1))]
+        equal(rig.r.flows(), [], "flows of ours")
+    finally:
+        swap(OURS)
+        rig.r.sysctl("enable", 1)
+        rig.reset(RULES)
+    for seen in (ours, beside):
+        for which in (0, 1):
+            equal(len(seen[which]), len(theirs[which]), "things said")
+            for a, b in zip(seen[which], theirs[which]):
+                equal(a, b, "said of a connection")
+    context = nla(1, b"unconfined\0")
+    for what in ("queued", "shown", "new", "update"):
+        check([attrs for kind, _, attrs in theirs[0] if kind == what and attrs.get("secctx") == context],
+              f"{what}: no security context: {theirs[0]}")
+    check("secctx=unconfined" in str(theirs[1]), f"conntrack -L: {theirs[1]}")
 
 
 def logged(rig, socks):
