@@ -137,6 +137,9 @@ selftest:
 package-test:
 	$(T)/packages.sh $(RELEASE)
 
+secure-boot-test:
+	$(T)/secure-boot.sh $(addprefix -k ,$(KERNEL))
+
 check:
 	$(T)/check.sh
 
@@ -178,12 +181,13 @@ help:
 	@echo '  make tool-test                          unit tests of the tool, with the address sanitizer'
 	@echo '  make kunit [SUITE=NAME]                 unit tests in a User-Mode Linux with KASAN, lockdep, kmemleak'
 	@echo '  make package-test [RELEASE=13]          the packages: install, boot, upgrade, purge, in a Debian of their own'
+	@echo '  make secure-boot-test [KERNEL=6.12]     the module in a guest whose firmware enforces Secure Boot'
 	@echo '  make selftest [KERNEL=6.1] [TEST=NAME]  system tests in QEMU; KERNEL: 6.1, 6.12, newest, 6.12-debug, 6.12-kcsan'
 	@echo '  make selftest ARCH=arm64 [TEST=NAME]    some of them on the newest arm64 kernel (qemu-system-arm)'
 
 # Each has its line in help.
 .PHONY: all module tool install install-module install-dkms install-modprobe install-tool install-boot \
-	install-dev deb rpm package-test uninstall clean deps lint tool-test \
+	install-dev deb rpm package-test secure-boot-test uninstall clean deps lint tool-test \
 	kunit selftest check scenarios demo bench help
 # Parts of the above.
 .PHONY: module-locked no-headers

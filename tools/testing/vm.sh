@@ -5,12 +5,13 @@
 # their root. arm64's has one of its own, made by roots.sh, and in it this tree and the cache, read-only, where they are here.
 #
 #   vm.sh image VERSION                    make the image if it is not cached; print its directory
-#   vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] [-w FILE] [-x] VERSION COMMAND [ARG...]
+#   vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] [-w FILE] [-x] [-s] VERSION COMMAND [ARG...]
 #                                          boot it, run COMMAND as root in it, pass on its output and exit status.
 #                                          FILE names files that the guest copies into its memory first: opening
 #                                          and mapping one there costs a tenth of what it does on the host's.
 #                                          -x: COMMAND is process 1, writes what it says to $RESULTS/.stdout and its
 #                                          status to $RESULTS/.status, and turns the machine off.
+#                                          -s: with Secure Boot, see secure-boot.sh.
 #                                          124: it did not end in time (-t), or said nothing for a while (-i).
 #                                          125: it died. 123: the emulator's fault, see killed_by_emulator() and hung_in_emulator().
 # VERSION: 6.1, 6.12, newest, newest-arm64, 6.12-debug or 6.12-kcsan. DIR is shared with the guest, writable, as
@@ -253,8 +254,9 @@ watch_progress() {
 
 run() {
 	local mem=2G cpus=2 seconds=300 idle=0 warm='' one=n opt out='' dir rel root status=0 pid tailpid console qemu options
+	local secure=n boot
 	OPTIND=1
-	while getopts m:c:t:i:o:w:x opt; do
+	while getopts m:c:t:i:o:w:xs opt; do
 		case $opt in
 		m) mem=$OPTARG ;;
 		c) cpus=$OPTARG ;;
@@ -263,11 +265,12 @@ run() {
 		o) out=$OPTARG ;;
 		w) warm=$OPTARG ;;
 		x) one=y ;;
+		s) secure=y ;;
 		*) die "run: unknown option" ;;
 		esac
 	done
 	shift $((OPTIND - 1))
-	[ $# -ge 2 ] || die "usage: vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] [-w FILE] [-x] VERSION COMMAND [ARG...]"
+	[ $# -ge 2 ] || die "usage: vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] [-w FILE] [-x] [-s] VERSION COMMAND [ARG...]"
 	rel=$(kernel_release "$1")
 	dir=$(image "$1")
 	mkdir -p "$LOGS"
@@ -307,9 +310,15 @@ run() {
 	# in it takes more than 30 s. On "q35" there is none.
 	[[ $1 != *-@(debug|kcsan) ]] || qemu+=(-machine q35)
 	command -v "${qemu[0]}" >/dev/null || die "no ${qemu[0]} here: install Debian's qemu-system-arm or qemu-system-x86"
-	timeout -k 5 "$seconds" "${qemu[@]}" -smp "$cpus" -m "$mem" \
+	options=${options//[$'\n\t']/ }
+	if [ $secure = y ]; then
+		boot=$("$TOP/tools/testing/secure-boot.sh" --machine "$out/.esp" "$dir" "$options")
+		mapfile -t boot <<<"$boot"
+	else
+		boot=(-kernel "$dir/vmlinuz" -initrd "$dir/initrd" -append "$options")
+	fi
+	timeout -k 5 "$seconds" "${qemu[@]}" "${boot[@]}" -smp "$cpus" -m "$mem" \
 		-nodefaults -display none -no-reboot -serial "file:$console" \
-		-kernel "$dir/vmlinuz" -initrd "$dir/initrd" -append "${options//[$'\n\t']/ }" \
 		-fsdev local,id=host,path="$root",security_model=none,readonly=on,multidevs=remap \
 		-device virtio-9p-pci,fsdev=host,mount_tag=host \
 		-fsdev local,id=results,path="$out",security_model=none \
