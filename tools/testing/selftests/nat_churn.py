@@ -12,13 +12,13 @@ import time
 from lib import *
 
 CLIENTS = 50000
-ROUNDS = int(os.environ.get("FT_CHURN_ROUNDS", "1"))
+ROUNDS = int(os.environ.get("FT_CHURN_ROUNDS", "2"))
 # Questions on their way at the same time.
 BATCH = 250
 NETWORK = 10 << 24 | 64 << 16  # 10.64.0.0/16
 POOL = ("10.9.2.101", "10.9.2.104")
 # Flows are over so soon, in seconds: their ports are given to others while the test runs.
-TIMEOUT = 10
+TIMEOUT = 5
 RULES = f"""
 table ip nat {{
 	chain post {{
