@@ -59,9 +59,10 @@ def includes(units):
         for name in files:
             if name == EXCEPT:
                 continue
-            for line, path in re.findall(r'^(#include\s+["<]([^">]+)\.h[">])', read(name), re.M):
-                used = path if '"' in line else "uapi/" + path
-                if used in units and used != unit:
+            for path in re.findall(r'^\s*#\s*include\s+["<]([^">]+)\.h[">]', read(name), re.M):
+                beside = os.path.normpath(os.path.join(os.path.dirname(unit), path))
+                used = next((u for u in (path, "uapi/" + path, beside) if u in units), unit)
+                if used != unit:
                     yield unit, used, f"{name} includes {path}.h"
 
 
