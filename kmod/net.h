@@ -163,7 +163,7 @@ void ft_net_scan_now(struct ft_net *tn);
 /* Settings of nf_conntrack may have changed; true if they have. */
 static inline bool ft_net_follow(struct ft_net *tn)
 {
-	return ft_follow(&tn->follow, &tn->set, tn->net);
+	return ft_follow_update(&tn->follow, &tn->set, tn->net);
 }
 
 #endif /* _FT_NET_H */

@@ -57,7 +57,7 @@ bool ft_follow_look(struct ft_follow *follow, struct ft_settings *set,
 		    const struct net *net);
 
 /**
- * ft_follow() - take over what has changed in nf_conntrack's settings
+ * ft_follow_update() - take over what has changed in nf_conntrack's settings
  * @follow: of the namespace
  * @set: its settings
  * @net: the namespace
@@ -69,8 +69,8 @@ bool ft_follow_look(struct ft_follow *follow, struct ft_settings *set,
  * Context: process or softirq.
  * Return: true if something has changed.
  */
-static inline bool ft_follow(struct ft_follow *follow, struct ft_settings *set,
-			     const struct net *net)
+static inline bool ft_follow_update(struct ft_follow *follow, struct ft_settings *set,
+				    const struct net *net)
 {
 	const struct nf_tcp_net *tcp = &net->ct.nf_ct_proto.tcp;
 	const struct ft_follow_seen *seen = &follow->seen;
