@@ -148,6 +148,19 @@ static inline bool ft_l4_stateful(u8 l4proto)
 }
 
 /**
+ * ft_l4_original_dst() - can a server ask where a connection was to go to?
+ * @l4proto: IPPROTO_*
+ *
+ * SO_ORIGINAL_DST, which nf_conntrack answers from its table alone.
+ *
+ * Return: true if so.
+ */
+static inline bool ft_l4_original_dst(u8 l4proto)
+{
+	return l4proto == IPPROTO_TCP || l4proto == IPPROTO_SCTP;
+}
+
+/**
  * ft_l4_nat() - may a translated flow of a protocol be ours?
  * @l4proto: IPPROTO_*
  *

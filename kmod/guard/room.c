@@ -259,12 +259,12 @@ struct spare {
  * one: unless this is the last sample, it is kept as @spare until then. Return:
  * true if there is room now.
  */
-static bool evict_any(struct ft_net *tn, const struct ft_newcomer *who,
+static bool evict_any(struct ft_net *tn, const struct ft_newcomer *claim,
 		      bool last, struct spare *spare,
 		      enum ft_decision *decision)
 {
 	struct ft_candidate candidates[SAMPLE];
-	struct ft_newcomer newcomer = *who;
+	struct ft_newcomer newcomer = *claim;
 	struct ft_shadow *shadows[SAMPLE];
 	unsigned int n, i, looks, victim;
 	enum ft_rank rank;
@@ -290,7 +290,7 @@ static bool evict_any(struct ft_net *tn, const struct ft_newcomer *who,
 		shadows[victim] = shadows[n];
 		candidates[victim] = candidates[n];
 	}
-	return last && spare->shadow && evict_makes_room(tn, who, spare->shadow);
+	return last && spare->shadow && evict_makes_room(tn, claim, spare->shadow);
 }
 
 /* Find out which sources fill the table: at once, but once a second at most. */
@@ -316,7 +316,7 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 {
 	enum ft_decision decision = FT_DECISION_EVICT;
 	struct spare spare = { .rank = FT_RANK_NEVER };
-	struct ft_newcomer who;
+	struct ft_newcomer claim;
 	unsigned int victim, i;
 	bool found = false;
 	enum ft_rank rank;
@@ -333,12 +333,12 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 	ft_stat_inc(tn, GUARD_FULL);
 	note_refused(tn);
 	/* No responder has answered the newcomer. */
-	ft_pressure_newcomer(&who, FLOWTRACK_CLASS_EMBRYONIC,
+	ft_pressure_newcomer(&claim, FLOWTRACK_CLASS_EMBRYONIC,
 			     ft_guard_is_heavy(tn, &newcomer->source),
 			     ft_loan_open(&tn->guard.loan),
 			     ft_adaptive_on(&tn->set));
 	for (i = 0; i < SAMPLES; i++) {
-		if (evict_any(tn, &who, i == SAMPLES - 1, &spare, &decision)) {
+		if (evict_any(tn, &claim, i == SAMPLES - 1, &spare, &decision)) {
 			log_conntrack_full(tn, "a less valuable one was deleted");
 			return FT_GUARD_GO;
 		}
@@ -350,7 +350,7 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 	if (!found)
 		WRITE_ONCE(tn->guard.hopeless, ft_now());
 	/* The fallback: what is decided when no victim is in reach. */
-	decision = decide(tn, &who, NULL, 0, &victim, &rank);
+	decision = decide(tn, &claim, NULL, 0, &victim, &rank);
 	if (decision == FT_DECISION_PASS) {
 		ft_stat_inc(tn, GUARD_PASS);
 		log_conntrack_full(tn, "a new connection goes on untracked");

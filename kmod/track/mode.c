@@ -152,12 +152,9 @@ static bool may_adopt(struct ft_net *tn, u8 pf)
 bool ft_mode_adopts(struct ft_net *tn, const struct nf_hook_state *state,
 		    const struct nf_conn *ct)
 {
-	u8 l4proto = nf_ct_protonum(ct);
-
 	if (!may_adopt(tn, state->pf))
 		return false;
-	return state->hook != NF_INET_LOCAL_IN ||
-	       (l4proto != IPPROTO_TCP && l4proto != IPPROTO_SCTP) ||
+	return state->hook != NF_INET_LOCAL_IN || !ft_l4_original_dst(nf_ct_protonum(ct)) ||
 	       !ft_consumers_redirect(tn, state->pf, ct);
 }
 

@@ -38,12 +38,9 @@ static bool is_allowed(const struct ft_net *tn, unsigned long status)
 /* A server may ask nf_conntrack where a connection was to go to: also through lo. */
 static bool is_asked_for(const struct nf_hook_state *state, const struct nf_conn *ct)
 {
-	u8 l4proto = nf_ct_protonum(ct);
-
 	if (state->hook == NF_INET_POST_ROUTING && !(state->out->flags & IFF_LOOPBACK))
 		return false;
-	return ct->status & IPS_DST_NAT &&
-	       (l4proto == IPPROTO_TCP || l4proto == IPPROTO_SCTP);
+	return ct->status & IPS_DST_NAT && ft_l4_original_dst(nf_ct_protonum(ct));
 }
 
 /* The ports of one end; of ICMP there are none. */
