@@ -25,7 +25,7 @@
 #define FT_TCP_FAR		(S32_MAX / 2)
 
 /* What one of two hosts sends, whichever of them opens the flow. */
-struct ft_tcp_packet {
+struct ft_tcp_sent {
 	u8 side;
 	u8 flags;
 	u32 seq;
@@ -170,7 +170,7 @@ static inline struct ft_tcp_duo *ft_tcp_duo(struct kunit *test)
 
 /* The bytes of a packet; payload is what happens to be there. */
 static inline void ft_tcp_duo_write(struct ft_tcp_duo *d,
-				    const struct ft_tcp_packet *p,
+				    const struct ft_tcp_sent *p,
 				    struct ft_pkt *pkt)
 {
 	unsigned int doff = sizeof(struct tcphdr) + ALIGN(p->opts_len, 4);
@@ -210,7 +210,7 @@ static inline void ft_tcp_duo_write(struct ft_tcp_duo *d,
 }
 
 static inline enum ft_tcp_outcome ft_tcp_duo_ours(struct ft_tcp_duo *d,
-						  const struct ft_tcp_packet *p,
+						  const struct ft_tcp_sent *p,
 						  const struct ft_pkt *pkt)
 {
 	struct ft_step *step = &d->step;
@@ -436,7 +436,7 @@ static inline const char *ft_tcp_duo_differ(struct ft_tcp_duo *d,
 
 /* One packet for both. Return: what differs after it, or NULL. */
 static inline const char *ft_tcp_duo_feed(struct ft_tcp_duo *d,
-					  const struct ft_tcp_packet *p)
+					  const struct ft_tcp_sent *p)
 {
 	struct ft_pkt pkt;
 

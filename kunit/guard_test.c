@@ -621,11 +621,11 @@ static void heavy(struct kunit *test)
 			    .family = NFPROTO_IPV4 },
 	};
 	const __be32 greedy = FT_IP(10, 1, 1, 1);
-	struct ft_guard_newcomer himself = { .source.family = NFPROTO_IPV4 };
+	struct ft_guard_newcomer greedy_one = { .source.family = NFPROTO_IPV4 };
 	struct ft_net *tn = ft_ct_guard_net(test);
 	u32 cpus = num_online_cpus(), i;
 
-	himself.source.addr[0] = greedy;
+	greedy_one.source.addr[0] = greedy;
 	for (i = 0; i < 60; i++)
 		flow_of(test, tn, greedy, i, ASSURED);
 	for (i = 0; i < 40; i++)
@@ -637,7 +637,7 @@ static void heavy(struct kunit *test)
 	ft_ct_sweep(tn);
 	KUNIT_EXPECT_TRUE(test, is_heavy(tn, greedy));
 	KUNIT_EXPECT_FALSE(test, is_heavy(tn, htonl(0x0a020000)));
-	/* Of a prefix that is his, too. */
+	/* Of a prefix that is the greedy source's, too. */
 	tn->set.v[FLOWTRACK_A_SETTINGS_SRC_PREFIX4] = 24;
 	ft_ct_sweep(tn);
 	KUNIT_EXPECT_TRUE(test, is_heavy(tn, greedy ^ htonl(1)));
@@ -646,12 +646,12 @@ static void heavy(struct kunit *test)
 
 	tn->guard.loan.limit = 5;
 	for (i = 0; i < 15; i++) {
-		/* Others up to the limit; he himself always. */
+		/* Others up to the limit; the greedy source always. */
 		if (i == 5)
 			KUNIT_EXPECT_EQ(test, ft_ct_make_room(tn, &somebody),
 					FT_GUARD_DROP);
 		KUNIT_EXPECT_EQ(test, ft_ct_make_room(tn, i < 5 ? &somebody :
-							      &himself),
+							      &greedy_one),
 				FT_GUARD_GO);
 		nf_conntrack_max--;
 	}
@@ -668,7 +668,7 @@ static void heavy(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL_MSG(test, found, "%u", i);
 		nf_ct_put(nf_ct_tuplehash_to_ctrack(found));
 	}
-	/* With room again he is like all others. */
+	/* With room again the greedy source is like all others. */
 	nf_conntrack_max = 1000;
 	ft_ct_sweep(tn);
 	ft_ct_sweep(tn);

@@ -41,7 +41,7 @@ struct fuzz {
 	struct ft_tcp_duo *d;
 	struct rnd_state rnd;
 	u8 chaos;
-	struct ft_tcp_packet sent[PACKETS];
+	struct ft_tcp_sent sent[PACKETS];
 	unsigned int n;
 	u32 fed;
 	u32 met[STATES][2][FT_TCP_KINDS];
@@ -137,7 +137,7 @@ static u16 some_len(struct fuzz *f, const struct ft_tcp *tcp, int dir)
 	}
 }
 
-static void put_option(struct ft_tcp_packet *p, u8 kind, u8 len, const void *data)
+static void put_option(struct ft_tcp_sent *p, u8 kind, u8 len, const void *data)
 {
 	if (p->opts_len + len > sizeof(p->opts))
 		return;
@@ -149,7 +149,7 @@ static void put_option(struct ft_tcp_packet *p, u8 kind, u8 len, const void *dat
 	p->opts_len += len;
 }
 
-static void put_sack(struct fuzz *f, struct ft_tcp_packet *p,
+static void put_sack(struct fuzz *f, struct ft_tcp_sent *p,
 		     const struct ft_tcp *tcp, int dir)
 {
 	unsigned int blocks = 1 + below(f, 4), i;
@@ -168,7 +168,7 @@ static void put_sack(struct fuzz *f, struct ft_tcp_packet *p,
 		   edges);
 }
 
-static void some_options(struct fuzz *f, struct ft_tcp_packet *p,
+static void some_options(struct fuzz *f, struct ft_tcp_sent *p,
 			 const struct ft_tcp *tcp, int dir)
 {
 	u8 bytes[38], i;
@@ -267,7 +267,7 @@ static u8 some_kind(struct fuzz *f, u8 state, int dir)
 }
 
 /* The next packet of the connection. */
-static void invent(struct fuzz *f, struct ft_tcp_packet *p)
+static void invent(struct fuzz *f, struct ft_tcp_sent *p)
 {
 	const struct ft_tcp_duo *d = f->d;
 	const struct ft_tcp *tcp = &d->state.tcp;
@@ -331,7 +331,7 @@ static void tell(struct fuzz *f)
 	unsigned int i;
 
 	for (i = 0; i < f->n; i++) {
-		const struct ft_tcp_packet *p = &f->sent[i];
+		const struct ft_tcp_sent *p = &f->sent[i];
 
 		kunit_info(f->d->test,
 			   "%u: side %u flags %02x seq %u ack %u win %u len %u options %*phN\n",
@@ -340,7 +340,7 @@ static void tell(struct fuzz *f)
 	}
 }
 
-static void tally(struct fuzz *f, const struct ft_tcp_packet *p, bool open,
+static void tally(struct fuzz *f, const struct ft_tcp_sent *p, bool open,
 		  u32 before)
 {
 	const struct ft_tcp_duo *d = f->d;
@@ -364,7 +364,7 @@ static void tally(struct fuzz *f, const struct ft_tcp_packet *p, bool open,
 }
 
 /* A flow's state tells what meets it, before the packet changes it. */
-static void meet(struct fuzz *f, const struct ft_tcp_packet *p)
+static void meet(struct fuzz *f, const struct ft_tcp_sent *p)
 {
 	const struct ft_tcp_duo *d = f->d;
 	int dir = d->open ? p->side ^ d->opener : 0;
@@ -383,7 +383,7 @@ static void meet(struct fuzz *f, const struct ft_tcp_packet *p)
 	f->met[state][dir][kind]++;
 }
 
-static bool feed(struct fuzz *f, const struct ft_tcp_packet *p)
+static bool feed(struct fuzz *f, const struct ft_tcp_sent *p)
 {
 	struct ft_tcp_duo *d = f->d;
 	u32 before = d->open ? d->word : 0;
@@ -435,7 +435,7 @@ static void tcp_connections(struct kunit *test)
 {
 	static const u8 chaos[] = { 0, 8, 24, 64, 128 };
 	struct fuzz *f = fuzz(test, 9293);
-	struct ft_tcp_packet *p;
+	struct ft_tcp_sent *p;
 	int i, state, dir, kind;
 	unsigned int unmet = 0;
 
@@ -528,7 +528,7 @@ static void pretend(struct fuzz *f, u8 state, u32 bits, u8 last_kind, u8 last_di
 
 static bool open_some(struct ft_tcp_duo *d)
 {
-	const struct ft_tcp_packet syn = { .flags = TCPHDR_SYN };
+	const struct ft_tcp_sent syn = { .flags = TCPHDR_SYN };
 
 	/* Not one that the other side has opened since. */
 	if (d->open && d->opener)
@@ -547,7 +547,7 @@ static bool one_step(struct fuzz *f, int dir, u8 kind, int which_seq,
 		     int which_ack)
 {
 	const struct ft_tcp *tcp = &f->d->state.tcp;
-	struct ft_tcp_packet *p = &f->sent[0];
+	struct ft_tcp_sent *p = &f->sent[0];
 	const u32 seqs[SEQS] = {
 		tcp->end[dir], tcp->maxack[!dir], tcp->maxack[!dir] - 1, 0,
 		tcp->last_end, tcp->last_ack, tcp->maxend[dir] + 1,

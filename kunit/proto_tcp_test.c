@@ -443,7 +443,7 @@ static void play_line(struct ft_tcp_duo *d, const struct script *s,
 		      const struct line *l, int at, const u32 *first)
 {
 	u32 unacked = ft_timeout(&d->set, TCP_TIMEOUT_UNACKNOWLEDGED);
-	struct ft_tcp_packet p = {
+	struct ft_tcp_sent p = {
 		.side = l->side,
 		.flags = l->flags,
 		.seq = l->seq,
@@ -597,7 +597,7 @@ static void idle(struct ft_tcp_duo *d, u8 state, u32 bits)
 /* Both know some flow; its state does not matter. */
 static void open_some(struct ft_tcp_duo *d)
 {
-	const struct ft_tcp_packet syn = { .flags = F_SYN };
+	const struct ft_tcp_sent syn = { .flags = F_SYN };
 
 	/* Not one that the other side has opened since. */
 	if (d->open && d->opener)
@@ -626,7 +626,7 @@ static void tcp_cells(struct kunit *test)
 	for (state = ST_SS; state <= ST_S2; state++) {
 		for (side = 0; side < 2; side++) {
 			for (kind = FT_TCP_KIND_RST; kind < FT_TCP_KINDS; kind++) {
-				struct ft_tcp_packet p = {
+				struct ft_tcp_sent p = {
 					.side = side,
 					.flags = flags_of[kind],
 					.win = WIN,
@@ -670,7 +670,7 @@ static void tcp_cells(struct kunit *test)
 static void tcp_flags(struct kunit *test)
 {
 	struct ft_tcp_duo *d = ft_tcp_duo(test);
-	struct ft_tcp_packet p = { .seq = 2000, .ack = 3000, .win = WIN };
+	struct ft_tcp_sent p = { .seq = 2000, .ack = 3000, .win = WIN };
 	const char *differs;
 	int flags, in_flow;
 	struct ft_pkt pkt;
@@ -834,8 +834,8 @@ static void tcp_class(struct kunit *test)
 static void tcp_flood(struct kunit *test)
 {
 	struct ft_tcp_duo *d = ft_tcp_duo(test);
-	struct ft_tcp_packet syn = { .flags = F_SYN, .seq = 5, .win = WIN };
-	struct ft_tcp_packet answer = {
+	struct ft_tcp_sent syn = { .flags = F_SYN, .seq = 5, .win = WIN };
+	struct ft_tcp_sent answer = {
 		.side = 1, .flags = F_SYN | F_ACK, .seq = 9, .ack = 6, .win = WIN,
 	};
 	int i;
@@ -855,7 +855,7 @@ static void tcp_flood(struct kunit *test)
 static void tcp_settings(struct kunit *test)
 {
 	struct ft_tcp_duo *d = ft_tcp_duo(test);
-	struct ft_tcp_packet p = { .flags = F_ACK, .win = WIN };
+	struct ft_tcp_sent p = { .flags = F_ACK, .win = WIN };
 
 	open_some(d);
 	idle(d, ST_ES, FT_FLOW_SEEN_REPLY | FT_FLOW_ASSURED);
@@ -875,14 +875,14 @@ static void tcp_settings(struct kunit *test)
 static void tcp_update(struct kunit *test)
 {
 	struct ft_tcp_duo *d = ft_tcp_duo(test);
-	struct ft_tcp_packet a = {
+	struct ft_tcp_sent a = {
 		.flags = F_ACK, .seq = 2000, .ack = 3000, .win = WIN,
 	};
-	struct ft_tcp_packet b = {
+	struct ft_tcp_sent b = {
 		.side = 1, .flags = F_ACK, .seq = 3000, .ack = 2000, .win = WIN,
 	};
 	const struct {
-		const struct ft_tcp_packet *p;
+		const struct ft_tcp_sent *p;
 		bool update;
 	} steps[] = {
 		{ &a, true }, { &a, false }, { &b, true }, { &a, true },
@@ -906,7 +906,7 @@ static void tcp_update(struct kunit *test)
 static void tcp_retrans_saturates(struct kunit *test)
 {
 	struct ft_tcp_duo *d = ft_tcp_duo(test);
-	struct ft_tcp_packet p = {
+	struct ft_tcp_sent p = {
 		.flags = F_ACK, .seq = 2000, .ack = 3000, .win = WIN,
 	};
 	int i;
@@ -928,7 +928,7 @@ static void tcp_entered(struct kunit *test)
 {
 	struct ft_settings *set = ft_kunit_timeouts(test);
 	struct ft_tcp_duo *d = ft_tcp_duo(test);
-	struct ft_tcp_packet p = { .flags = F_ACK, .win = WIN };
+	struct ft_tcp_sent p = { .flags = F_ACK, .win = WIN };
 	union ft_proto_state state = {};
 	struct ft_step step = { .set = set };
 	struct ft_pkt pkt;
@@ -1022,7 +1022,7 @@ static void tcp_quoted(struct kunit *test)
 static void tcp_quoted_liberal(struct kunit *test)
 {
 	struct ft_tcp_duo *d = ft_tcp_duo(test);
-	struct ft_tcp_packet p = {
+	struct ft_tcp_sent p = {
 		.flags = F_ACK, .seq = 2000, .ack = 3000, .win = WIN,
 	};
 

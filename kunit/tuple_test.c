@@ -616,7 +616,7 @@ static void icmp_flows(struct kunit *test)
 			if (a == b)
 				continue;
 
-			/* The other's request is no reply of his. */
+			/* One host's request is no reply to the other's. */
 			ft_start(p, family, b, a, proto);
 			ft_put_icmp(p, pair[0], 3, 77);
 			ft_end_ip(p);
