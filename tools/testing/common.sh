@@ -240,7 +240,7 @@ build_kernel() {
 
 # Programs that tests start in a guest, with their libraries: unpacked, not installed, because an installed server serves
 # this machine as well. Of prometheus it is promtool, of fail2ban a line of its configuration, of the last one its examples.
-SERVERS=(vsftpd tftpd-hpa prometheus conntrackd keepalived ulogd2 fail2ban python3-pyroute2 libnetfilter-conntrack-dev)
+SERVERS=(vsftpd tftpd-hpa prometheus prometheus-node-exporter conntrackd keepalived ulogd2 fail2ban python3-pyroute2 libnetfilter-conntrack-dev)
 
 servers() {
 	cache_make servers "${SERVERS[*]} $(declare -f servers_fill)" servers_fill
