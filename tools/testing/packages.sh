@@ -110,7 +110,8 @@ nothing_is_left() {
 # In the Debian of its own.
 build_and_install() {
 	local version=$1
-	# What a run that failed left half installed would fail whatever apt does next.
+	# What a run that failed left half installed would fail whatever apt does next; what one that was killed did, too.
+	dpkg --configure -a >/dev/null 2>&1 || true
 	apt purge flowtrack nf-flowtrack-dkms nf-flowtrack-dev >/dev/null 2>&1 || true
 	{
 		apt update || true
