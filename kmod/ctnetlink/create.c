@@ -58,12 +58,9 @@ static void set_birth(struct ft_stand_in *stand_in, const struct ft_net *tn,
 /* Of ICMP ours begin with a request. An entry of nf_conntrack may begin with the answer. */
 static bool begins_with_answer(const struct nf_conntrack_tuple *orig)
 {
-	u8 family = orig->src.l3num;
-	u8 request;
+	enum ft_icmp_kind kind;
 
-	if (orig->dst.protonum != (family == NFPROTO_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
-		return false;
-	return ft_icmp_kind_of(family, orig->dst.u.icmp.type, &request) != FT_ICMP_REQUEST;
+	return ft_tuple_is_icmp(orig, &kind) && kind != FT_ICMP_REQUEST;
 }
 
 /**

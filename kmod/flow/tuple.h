@@ -15,6 +15,7 @@
 #include <linux/skbuff.h>
 #include <linux/string.h>
 #include <linux/types.h>
+#include <net/netfilter/nf_conntrack_tuple.h>
 
 #include "base/invalid.h"
 
@@ -183,6 +184,26 @@ static inline __be32 ft_fold6(const struct in6_addr *addr)
 const char *ft_l4_name(u8 l4proto);
 
 enum ft_icmp_kind ft_icmp_kind_of(u8 family, u8 type, u8 *request);
+
+/**
+ * ft_tuple_is_icmp() - is a tuple of nf_conntrack's one of ICMP, and of what kind?
+ * @tuple: the tuple
+ * @kind: set to what its type is, if so
+ *
+ * Context: any; pure.
+ * Return: true if so.
+ */
+static inline bool ft_tuple_is_icmp(const struct nf_conntrack_tuple *tuple,
+				    enum ft_icmp_kind *kind)
+{
+	u8 family = tuple->src.l3num;
+	u8 request;
+
+	if (tuple->dst.protonum != (family == NFPROTO_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		return false;
+	*kind = ft_icmp_kind_of(family, tuple->dst.u.icmp.type, &request);
+	return true;
+}
 u8 ft_icmp_reply_type(u8 family, u8 request);
 
 enum ft_parse ft_tuple_get(const struct sk_buff *skb, u8 family, u16 zone,

@@ -102,14 +102,9 @@ static bool has_room(const struct ft_net *tn, bool reserved)
 /* nf_conntrack makes no entry for an ICMP error. */
 static bool is_error(const struct nf_conntrack_tuple *tuple)
 {
-	u8 family = tuple->src.l3num;
-	u8 request;
+	enum ft_icmp_kind kind;
 
-	if (tuple->dst.protonum != (family == NFPROTO_IPV4 ? IPPROTO_ICMP :
-							     IPPROTO_ICMPV6))
-		return false;
-	return ft_icmp_kind_of(family, tuple->dst.u.icmp.type, &request) ==
-	       FT_ICMP_ERROR;
+	return ft_tuple_is_icmp(tuple, &kind) && kind == FT_ICMP_ERROR;
 }
 
 /**
