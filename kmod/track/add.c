@@ -17,7 +17,7 @@ static enum ft_admission add_plain(struct ft_net *tn, const struct ft_birth *bir
 	enum ft_admission admission = FT_ADMIT_CLASH;
 	spinlock_t *lock; /* of the tuple, see unique.h */
 
-	lock = ft_unique_lock(birth->hash);
+	lock = ft_unique_lock(&birth->key);
 	if (ft_unique_addable(tn, &birth->key, orig_hi, &birth->key, !orig_hi))
 		admission = ft_flow_admit(tn, birth);
 	ft_unique_unlock(lock);
@@ -30,7 +30,7 @@ static enum ft_admission add_translated(struct ft_net *tn, const struct ft_birth
 	enum ft_admission admission = FT_ADMIT_CLASH;
 	struct ft_unique_pair pair;
 
-	if (!ft_unique_try(tn, birth->hash, &birth->answer, birth->second, &pair))
+	if (!ft_unique_try(tn, &birth->key, &birth->answer, birth->second, &pair))
 		return FT_ADMIT_CLASH;
 	if (ft_unique_addable(tn, &birth->key, birth->word & FT_FLOW_ORIG_HI, &birth->answer,
 			      birth->word & FT_FLOW_REPLY_HI))

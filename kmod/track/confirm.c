@@ -274,7 +274,7 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 		return feed(tn, skb, ct, false);
 	birth.hash = ft_key_hash(&birth.key, ft_table_secret(tn->table));
 
-	lock = ft_unique_lock(birth.hash);
+	lock = ft_unique_lock(&birth.key);
 	if (!ft_unique_adoptable(ct) || ft_nat_taken(tn, &birth)) {
 		/* A translated flow took the tuple first: this flow has to be translated, too. */
 		ft_unique_unlock(lock);
@@ -332,7 +332,7 @@ static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struc
 	if (!adoptable ||
 	    !describe(tn, skb, ct, state, &birth.answer, !(birth.word & FT_FLOW_REPLY_HI), &birth))
 		return keep_translated(tn, skb, ct, state);
-	if (!ft_unique_try(tn, birth.hash, &birth.answer, birth.second, &pair)) {
+	if (!ft_unique_try(tn, &birth.key, &birth.answer, birth.second, &pair)) {
 		if (ft_nat_find_twin(tn, &birth) == FT_NAT_TWIN_SAME) {
 			/* Two queries of one socket, on two CPUs: the other CPU was faster. */
 			let_go(tn, skb, &birth, state);

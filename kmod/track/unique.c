@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/cache.h>
 #include <linux/err.h>
+#include <linux/init.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
 #include <linux/netfilter.h>
 #include <linux/printk.h>
+#include <linux/random.h>
 #include <linux/ratelimit.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
@@ -27,32 +32,89 @@
 #define TRIES_IN_VAIN	4
 
 /*
- * Each protects the entering, into either table, of flows whose hash selects
+ * Each protects the entering, into either table, of flows whose tuple selects
  * it. Taken with BH off, before any lock of a table.
  */
 static spinlock_t locks[LOCKS];
 
+/* Odd, and secret: nobody shall find tuples that all select one lock. */
+static u64 lock_factor __ro_after_init;
+
 /**
  * ft_unique_init() - prepare the locks
  */
-void ft_unique_init(void)
+void __init ft_unique_init(void)
 {
 	unsigned int i;
 
+	lock_factor = get_random_u64() | 1;
 	for (i = 0; i < LOCKS; i++)
 		spin_lock_init(&locks[i]);
 }
 
 /**
+ * struct ends - what of a tuple selects its lock, the same from either end
+ * @addr: the addresses; of IPv6, ft_fold6() of them
+ * @port: the ports; 0 where there are none: an id is not at one of the ends
+ */
+struct ends {
+	__be32 addr[2];
+	__be16 port[2];
+};
+
+static void ends_of_key(struct ends *ends, const struct ft_key *key)
+{
+	bool ports = ft_l4_has_ports(key->l4proto);
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		ends->addr[i] = key->addr4[i];
+		ends->port[i] = ports ? key->port[i] : 0;
+	}
+}
+
+static __be32 fold(const union nf_inet_addr *addr, u8 family)
+{
+	return family == NFPROTO_IPV4 ? addr->ip : ft_fold6(&addr->in6);
+}
+
+static void ends_of_tuple(struct ends *ends, const struct nf_conntrack_tuple *tuple)
+{
+	bool ports = ft_l4_has_ports(tuple->dst.protonum);
+
+	ends->addr[0] = fold(&tuple->src.u3, tuple->src.l3num);
+	ends->addr[1] = fold(&tuple->dst.u3, tuple->src.l3num);
+	ends->port[0] = ports ? tuple->src.u.all : 0;
+	ends->port[1] = ports ? tuple->dst.u.all : 0;
+}
+
+static u64 end_number(const struct ends *ends, unsigned int i)
+{
+	return (u64)(__force u32)ends->addr[i] << 16 | (__force u16)ends->port[i];
+}
+
+/* No hash of the tuple: what most new flows need of it is this lock alone. */
+static unsigned int lock_number(const struct ends *ends)
+{
+	u64 number = end_number(ends, 0) + end_number(ends, 1);
+
+	return number * lock_factor >> (64 - ilog2(LOCKS));
+}
+
+/**
  * ft_unique_lock() - the lock of a tuple
- * @hash: ft_key_hash() of the flow as it leaves this machine
+ * @key: of the flow as it leaves this machine
  *
  * Context: BH disabled.
  * Return: the lock, held.
  */
-spinlock_t *ft_unique_lock(u64 hash)
+spinlock_t *ft_unique_lock(const struct ft_key *key)
 {
-	spinlock_t *lock = &locks[hash % LOCKS];
+	struct ends ends;
+	spinlock_t *lock; /* of the tuple */
+
+	ends_of_key(&ends, key);
+	lock = &locks[lock_number(&ends)];
 
 	spin_lock(lock);
 	/* Held on return, and sparse does not follow a lock through a pointer. */
@@ -144,10 +206,13 @@ bool ft_unique_addable(const struct ft_net *tn, const struct ft_key *key, bool o
 }
 
 /* Take the locks of both tuples of a translated flow; of a lower address first. */
-static void lock_pair(struct ft_unique_pair *pair, u64 a, u64 b)
+static void lock_pair(struct ft_unique_pair *pair, const struct ends *orig,
+		      const struct ends *reply)
 {
-	pair->first = &locks[min(a % LOCKS, b % LOCKS)];
-	pair->second = &locks[max(a % LOCKS, b % LOCKS)];
+	unsigned int a = lock_number(orig), b = lock_number(reply);
+
+	pair->first = &locks[min(a, b)];
+	pair->second = &locks[max(a, b)];
 	spin_lock(pair->first);
 	/* Held on return, see ft_unique_lock(). */
 	__release(pair->first);
@@ -170,17 +235,27 @@ void ft_unique_release(const struct ft_unique_pair *pair)
 	ft_unique_unlock(pair->first);
 }
 
-static u64 key_of(const struct ft_net *tn, const struct nf_conn *ct,
-		  enum ip_conntrack_dir dir, struct ft_key *key)
+/* Return: ft_key_hash() of it. */
+static u64 answer_key(const struct ft_net *tn, const struct nf_conn *ct, struct ft_key *key)
 {
-	ft_key_from_tuple(key, nf_ct_tuple(ct, dir), nf_ct_zone(ct)->id);
+	ft_key_from_tuple(key, nf_ct_tuple(ct, IP_CT_DIR_REPLY), nf_ct_zone(ct)->id);
 	return ft_key_hash(key, ft_table_secret(tn->table));
+}
+
+/* Take the locks of both. Return: no flow of ours can be between the ends of @reply. */
+static bool lock_sieved(const struct ft_net *tn, struct ft_unique_pair *pair,
+			const struct ends *orig, const struct ends *reply)
+{
+	lock_pair(pair, orig, reply);
+	/* A flow of ours that was entered under the lock is in the sieve. */
+	return likely(!ft_sieve_has(ft_table_sieve(tn->table),
+				    ft_sieve_pair(reply->addr[0], reply->addr[1])));
 }
 
 /**
  * ft_unique_try() - take the locks of a translated flow
  * @tn: namespace
- * @orig: ft_key_hash() of its first key
+ * @key: its first key
  * @answer: its second key
  * @reply: ft_key_hash() of that
  * @pair: filled if they are held
@@ -188,30 +263,39 @@ static u64 key_of(const struct ft_net *tn, const struct nf_conn *ct,
  * Context: RCU read side, BH disabled.
  * Return: false if a flow of ours has the same answers: no lock is held then.
  */
-bool ft_unique_try(const struct ft_net *tn, u64 orig, const struct ft_key *answer, u64 reply,
-		   struct ft_unique_pair *pair)
+bool ft_unique_try(const struct ft_net *tn, const struct ft_key *key,
+		   const struct ft_key *answer, u64 reply, struct ft_unique_pair *pair)
 {
+	struct ends ends[2];
 	u32 index;
 
-	lock_pair(pair, orig, reply);
-	/* A flow of ours that was entered under the lock is in the sieve. */
-	if (likely(!ft_sieve_has(ft_table_sieve(tn->table),
-				 ft_sieve_pair(answer->addr4[0], answer->addr4[1])) ||
-		   !ft_table_lookup(tn->table, answer, reply, &index)))
+	ends_of_key(&ends[0], key);
+	ends_of_key(&ends[1], answer);
+	if (lock_sieved(tn, pair, &ends[0], &ends[1]) ||
+	    !ft_table_lookup(tn->table, answer, reply, &index))
 		return true;
 	ft_unique_release(pair);
 	return false;
 }
 
+/* As ft_unique_try(): what nf_conntrack is to keep mostly needs no key. */
 static bool try_entry(const struct ft_net *tn, const struct nf_conn *ct,
 		      struct ft_unique_pair *pair)
 {
+	struct ends ends[2];
 	struct ft_key key;
-	u64 orig, reply;
+	u64 hash;
+	u32 index;
 
-	orig = key_of(tn, ct, IP_CT_DIR_ORIGINAL, &key);
-	reply = key_of(tn, ct, IP_CT_DIR_REPLY, &key);
-	return ft_unique_try(tn, orig, &key, reply, pair);
+	ends_of_tuple(&ends[0], nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));
+	ends_of_tuple(&ends[1], nf_ct_tuple(ct, IP_CT_DIR_REPLY));
+	if (lock_sieved(tn, pair, &ends[0], &ends[1]))
+		return true;
+	hash = answer_key(tn, ct, &key);
+	if (!ft_table_lookup(tn->table, &key, hash, &index))
+		return true;
+	ft_unique_release(pair);
+	return false;
 }
 
 /**
@@ -234,7 +318,7 @@ static bool translated_tuples(const struct ft_net *tn, const struct nf_conn *ct,
 	u64 hash;
 	u32 word;
 
-	hash = key_of(tn, ct, IP_CT_DIR_REPLY, &key);
+	hash = answer_key(tn, ct, &key);
 	flow = ft_table_lookup(tn->table, &key, hash, index);
 	if (!flow || !(*index & FT_INDEX_NAT) || !ft_flow_lock_key(flow, &key)) {
 		*index = FT_INDEX_NONE;

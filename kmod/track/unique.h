@@ -35,7 +35,7 @@ struct ft_unique_pair {
 };
 
 void ft_unique_init(void);
-spinlock_t *ft_unique_lock(u64 hash);
+spinlock_t *ft_unique_lock(const struct ft_key *key);
 void ft_unique_unlock(spinlock_t *lock);
 bool ft_unique_in_conntrack(struct net *net,
 			    const struct nf_conntrack_zone *zone,
@@ -43,8 +43,8 @@ bool ft_unique_in_conntrack(struct net *net,
 bool ft_unique_adoptable(const struct nf_conn *ct);
 bool ft_unique_addable(const struct ft_net *tn, const struct ft_key *key, bool orig_hi,
 		       const struct ft_key *answer, bool reply_hi);
-bool ft_unique_try(const struct ft_net *tn, u64 orig, const struct ft_key *answer, u64 reply,
-		   struct ft_unique_pair *pair);
+bool ft_unique_try(const struct ft_net *tn, const struct ft_key *key,
+		   const struct ft_key *answer, u64 reply, struct ft_unique_pair *pair);
 bool ft_unique_translated(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 			  const struct nf_hook_state *state, struct ft_unique_pair *pair);
 void ft_unique_release(const struct ft_unique_pair *pair);
