@@ -105,8 +105,8 @@ static const struct {
 	u32 value;
 	bool wide;
 } bad[] = {
-	{ A(KIND), 3 },
-	{ A(ORDER), 3 },
+	{ A(KIND), FLOWTRACK_TOP_KIND_EXTERNAL + 1 },
+	{ A(ORDER), FLOWTRACK_TOP_ORDER_BYTES + 1 },
 	{ A(LIMIT), 0, true },
 	{ A(LIMIT), 65, true },
 	{ A(TOTAL), 1, true },
