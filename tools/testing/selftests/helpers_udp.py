@@ -111,7 +111,7 @@ def sip(net, ruleset, family):
     check(seen["related"] >= 1 and seen["established"] >= 4, f"IPv{family}: media: {seen}")
     net.where((0, 1), "the call", odport=5060)
     net.where((0, 1), "media", odport=6000)
-    net.where((1, 0) if ruleset == RULES else (0, 1), "a plain flow", odport=53)
+    net.where((1, 0) if ruleset == RULES else translated(1), "a plain flow", odport=53)
     equal(uac.wait(30), 0, f"IPv{family}: exit status of the caller")
     uas.kill()
     uas.wait()
