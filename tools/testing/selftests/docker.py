@@ -80,7 +80,8 @@ def _(net):
         equal(talk.peer[0], Net.C[4], "the client that the container sees")
     with Talk(net.r, net.web, WEB, 80, to=(Net.RS[4], 8080)) as talk:
         talk.alive()
-    net.where(translated(0, 2), "connections", odport=8080)
+    # The host asks an address of its own: a flow between equal ends stays in nf_conntrack.
+    net.where(translated(0, 1, 1), "connections", odport=8080)
 
 
 @case("a container calls the world")

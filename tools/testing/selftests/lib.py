@@ -83,7 +83,8 @@ def case(name, only=None):
 def translated(snat, dnat=0, redirected=0):
     """(flows here, flows in nf_conntrack) of so many that NAT translates, as nf_flowtrack_nat has it.
 
-    snat: the source alone; dnat: the destination, too; redirected: TCP, to this machine itself.
+    snat: the source alone; dnat: the destination, too; redirected: TCP to this machine itself, or from it to one of its
+    own addresses.
     """
     if NAT == "never":
         return 0, snat + dnat + redirected

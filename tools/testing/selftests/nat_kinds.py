@@ -137,7 +137,7 @@ def backend_cases(backend):
             for proto in ("tcp", "udp"):
                 for kind_ in kinds(net, f):
                     try_kind(net, proto, kind_)
-        net.where(translated(16, 22, 2), "all of them")
+        net.where(translated(16, 21, 3), "all of them")
         remove(net, backend)
 
     @case(f"{backend}: what no rule translates is flowtrack's")
