@@ -186,9 +186,13 @@ def handed(net, what, away, back):
         theirs = conntrack_flows()
     equal(sorted((f["reply"]["dst"], f["reply"]["dport"]) for f in theirs if f["mark"] == 5), sorted(peers),
           f"{what}: addresses in nf_conntrack, of flows with their mark")
-    with Talk(net.c, net.s, Net.S[4], 81) as talk:
-        talk.alive()
-        check(talk.peer not in peers, f"{what}: a new connection has the port of another one")
+    # To the same port of the server: to another one it might have the same.
+    with connect(net.c, Net.S[4], 80) as near:
+        far, peer = old[0].listener.accept()
+        with far:
+            near.sendall(b"hello")
+            equal(far.recv(10), b"hello", f"{what}: what a new connection says")
+        check(peer not in peers, f"{what}: a new connection has the port of another one")
     back()
     all_alive(old, f"{what}, and back")
     net.where((0, 7), "connections of before, and the one since", mark=5)
