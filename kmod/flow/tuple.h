@@ -204,6 +204,7 @@ static inline bool ft_tuple_is_icmp(const struct nf_conntrack_tuple *tuple,
 	*kind = ft_icmp_kind_of(family, tuple->dst.u.icmp.type, &request);
 	return true;
 }
+
 u8 ft_icmp_reply_type(u8 family, u8 request);
 
 enum ft_parse ft_tuple_get(const struct sk_buff *skb, u8 family, u16 zone,

@@ -770,7 +770,8 @@ static void top(void)
 	j = run_json(cmd_top, "bytes");
 	EXPECT(json_integer_value(json_object_get(j, "bytes")) == 1LL << 60);
 	list = json_object_get(j, "source");
-	EXPECT(json_integer_value(json_object_get(json_array_get(list, 1), "bytes")) == (1LL << 50) - 1);
+	list = json_array_get(list, 1);
+	EXPECT(json_integer_value(json_object_get(list, "bytes")) == (1LL << 50) - 1);
 	json_decref(j);
 
 	run_verb(cmd_top, &plain, "tcp", &code);
