@@ -141,6 +141,23 @@ def _(net):
         tc(net, "qdisc del dev rs ingress")
 
 
+@case("tc with iptables' targets: flows stay in nf_conntrack while one is there")
+def _(net):
+    if run("modprobe", "-n", "act_ipt", ok=False)[0]:
+        print("# this kernel has no act_ipt: Linux 6.8 removed it")
+        return
+    load_modules("act_ipt", "xt_connmark", "cls_matchall", "sch_prio")
+    net.reset(PLAIN)
+    tc(net, "qdisc add dev rs root handle 1: prio",
+       "filter add dev rs parent 1: protocol ip matchall action xt -j CONNMARK --set-mark 7")
+    try:
+        with Talk(net.c, net.s, Net.S[4], 5300, proto="udp") as talk:
+            talk.alive(1)
+        net.where((0, 1), "with a target", proto="udp")
+    finally:
+        tc(net, "qdisc del dev rs root")
+
+
 def secure(net, what, ruleset, rules=()):
     """The connection keeps the security mark that its first packet was given: conntrack prints it as a label."""
     net.reset(ruleset)
@@ -174,7 +191,7 @@ table inet security {
 
 @case("what has gone needs nothing: flows are flowtrack's again", only="flowtrack")
 def _(net):
-    remove_modules("openvswitch", "act_ct", "xt_CONNSECMARK")
+    remove_modules("openvswitch", "act_ct", "act_ipt", "xt_CONNSECMARK")
     net.reset(PLAIN)
     with Talk(net.c, net.s, Net.S[4], 7000, proto="udp") as talk:
         talk.alive(1)
