@@ -123,24 +123,7 @@ def tc(net, *lines):
         net.r.run("tc", *line.split())
 
 
-@case("tc with ct: only answers come in, to connections of hosts and of the router itself")
-def _(net):
-    load_modules("act_ct", "cls_flower", "cls_matchall", "act_gact", "sch_ingress")
-    net.reset(PLAIN)
-    tc(net, "qdisc add dev rs ingress",
-       "filter add dev rs ingress protocol ip prio 1 chain 0 flower ct_state -trk action ct pipe action goto chain 1",
-       "filter add dev rs ingress protocol ip prio 1 chain 1 flower ct_state +trk+est action pass",
-       "filter add dev rs ingress protocol ip prio 2 chain 1 matchall action drop")
-    try:
-        for client in (net.c, net.r):
-            for proto in ("udp", "tcp"):
-                with Talk(client, net.s, Net.S[4], 5300, proto=proto) as talk:
-                    talk.alive(5)
-        unheard(net.s, net.c, Net.C[4], 53)
-    finally:
-        tc(net, "qdisc del dev rs ingress")
-
-
+# These come before act_ct is loaded, which turns labels on everywhere: they keep all flows in nf_conntrack, too.
 @case("tc with iptables' targets: flows stay in nf_conntrack while one is there")
 def _(net):
     if run("modprobe", "-n", "act_ipt", ok=False)[0]:
@@ -187,6 +170,24 @@ table inet security {
                                  ("-i", "rc", "-m", "conntrack", "--ctstate", "NEW", "-j", "CONNSECMARK", "--save"),
                                  ("-i", "rs", "-j", "CONNSECMARK", "--restore")))
     net.reset("")
+
+
+@case("tc with ct: only answers come in, to connections of hosts and of the router itself")
+def _(net):
+    load_modules("act_ct", "cls_flower", "cls_matchall", "act_gact", "sch_ingress")
+    net.reset(PLAIN)
+    tc(net, "qdisc add dev rs ingress",
+       "filter add dev rs ingress protocol ip prio 1 chain 0 flower ct_state -trk action ct pipe action goto chain 1",
+       "filter add dev rs ingress protocol ip prio 1 chain 1 flower ct_state +trk+est action pass",
+       "filter add dev rs ingress protocol ip prio 2 chain 1 matchall action drop")
+    try:
+        for client in (net.c, net.r):
+            for proto in ("udp", "tcp"):
+                with Talk(client, net.s, Net.S[4], 5300, proto=proto) as talk:
+                    talk.alive(5)
+        unheard(net.s, net.c, Net.C[4], 53)
+    finally:
+        tc(net, "qdisc del dev rs ingress")
 
 
 @case("what has gone needs nothing: flows are flowtrack's again", only="flowtrack")
