@@ -150,12 +150,7 @@ void ft_stand_in_again(struct ft_stand_in *stand_in, const struct ft_net *tn,
 #ifdef CONFIG_NF_CONNTRACK_ZONES
 	nf_ct_zone_init(&ct->zone, key.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
 #endif
-	if (word & FT_FLOW_SEEN_REPLY)
-		ct->status |= IPS_SEEN_REPLY;
-	if (word & FT_FLOW_ASSURED)
-		ct->status |= IPS_ASSURED;
-	if (word & FT_FLOW_FIXED)
-		ct->status |= IPS_FIXED_TIMEOUT;
+	ct->status |= ft_proto_conntrack_status(word);
 	ct->timeout = nfct_time_stamp + max(ft_flow_left(flow, ft_now()), 0);
 #ifdef CONFIG_NF_CONNTRACK_MARK
 	ct->mark = flow->mark;

@@ -6,11 +6,27 @@
 #ifndef _FT_PROTO_CONNTRACK_H
 #define _FT_PROTO_CONNTRACK_H
 
+#include <linux/bitfield.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/types.h>
 
-struct ft_flow;
+#include "flow/flow.h"
+
 struct nf_conn;
-union ft_proto_state;
+
+/**
+ * ft_proto_conntrack_status() - the status of an entry that says what a flow's word says
+ * @word: FT_FLOW_*
+ *
+ * Context: any; pure.
+ * Return: those of IPS_SEEN_REPLY, IPS_ASSURED and IPS_FIXED_TIMEOUT that hold.
+ */
+static inline unsigned long ft_proto_conntrack_status(u32 word)
+{
+	return FIELD_GET(FT_FLOW_SEEN_REPLY, word) * IPS_SEEN_REPLY |
+	       FIELD_GET(FT_FLOW_ASSURED, word) * IPS_ASSURED |
+	       FIELD_GET(FT_FLOW_FIXED, word) * IPS_FIXED_TIMEOUT;
+}
 
 u32 ft_proto_conntrack_word(const struct nf_conn *ct);
 void ft_proto_to_conntrack(struct nf_conn *ct, const struct ft_flow *flow, u32 word);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/atomic.h>
-#include <linux/bitfield.h>
 #include <linux/export.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/random.h>
@@ -19,6 +18,7 @@
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "net.h"
+#include "proto/conntrack.h"
 #include "track/admit.h"
 #include "track/carrier.h"
 
@@ -260,11 +260,7 @@ void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view)
 		status |= aim_translated(carrier, view);
 	else if (carrier->aim != (orig_hi ? FT_AIM_HI : FT_AIM_LO))
 		ft_carrier_aim(carrier, view->key, orig_hi);
-	if (view->word & FT_FLOW_SEEN_REPLY)
-		status |= IPS_SEEN_REPLY;
-	if (view->word & FT_FLOW_ASSURED)
-		status |= IPS_ASSURED;
-	status |= FIELD_GET(FT_FLOW_FIXED, view->word) * IPS_FIXED_TIMEOUT;
+	status |= ft_proto_conntrack_status(view->word);
 	WRITE_ONCE(ct->status, status);
 	WRITE_ONCE(ct->timeout, nfct_time_stamp + view->left);
 #ifdef CONFIG_NF_CONNTRACK_MARK

@@ -96,13 +96,7 @@ static void copy_state(struct nf_conn *ct, const struct ft_flow6 *copy, u32 word
 	copy_start(ct, flow);
 	nf_ct_ecache_ext_add(ct, 0, 0, GFP_ATOMIC);
 	nf_ct_labels_ext_add(ct);
-	ct->status |= IPS_CONFIRMED;
-	if (word & FT_FLOW_SEEN_REPLY)
-		ct->status |= IPS_SEEN_REPLY;
-	if (word & FT_FLOW_ASSURED)
-		ct->status |= IPS_ASSURED;
-	if (word & FT_FLOW_FIXED)
-		ct->status |= IPS_FIXED_TIMEOUT;
+	ct->status |= IPS_CONFIRMED | ft_proto_conntrack_status(word);
 	ct->timeout = nfct_time_stamp + max(ft_flow_left(flow, ft_now()), 0);
 #ifdef CONFIG_NF_CONNTRACK_MARK
 	ct->mark = flow->mark;
