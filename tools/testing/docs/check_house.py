@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The house itself: the map in architecture.rst against the files that there are; headers that are used and not included, or
+"""The house itself: its top level; the map in architecture.rst against the files that there are; headers that are used and not included, or
 included and not used; functions that are too long, or of one name in two files; protocols that are named where none should
 be; the places where CONTRIBUTING.md says that a change begins; circles among the tool's files; and the targets of the Makefile."""
 
@@ -8,17 +8,28 @@ import collections
 import glob
 import os
 import re
+import subprocess
 
 from common import check, code, finish, read
 
 DOC = "Documentation/architecture.rst"
 GUIDE = "Documentation/CONTRIBUTING.md"
 LONGEST = 80
+# The rooms, and what tools insist on beside them.
+TOP = {"kmod", "uapi", "tools", "Documentation", "kunit", "Kbuild", "Makefile", "README.md", "COPYING", "dkms.conf", "debian", ".ci"}
 
 
 def files(pattern, *roots):
     found = (f for root in roots for f in glob.glob(f"{root}/**/{pattern}", recursive=True))
     return sorted(f for f in found if "/compat/" not in f and "/tests/" not in f and "/build/" not in f)
+
+
+def check_top():
+    """What a run of a test left behind and somebody committed lies here. Without git (an unpacked package) nobody can tell."""
+    git = subprocess.run(["git", "-c", "safe.directory=*", "ls-files"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    top = {name.split("/")[0] for name in git.stdout.split("\n") if name} if git.returncode == 0 else TOP
+    problems = [f"{name}: not a part of the top level" for name in sorted(top - TOP) if name not in (".gitignore", ".editorconfig")]
+    check("the top level has its rooms and nothing else", problems + [f"{name}: missing" for name in sorted(TOP - top)])
 
 
 def mapped(root):
@@ -198,6 +209,7 @@ def check_help():
 
 
 def main():
+    check_top()
     for root in ("kmod", "tools/flowtrack"):
         check(f"{DOC} has every file of {root}/", mapped(root))
     check_length()
