@@ -41,7 +41,8 @@ enum bench_kind {
  * @reply: packets of the responder
  * @forward: PRE_ROUTING, FORWARD, POST_ROUTING; else PRE_ROUTING, LOCAL_IN
  * @receive: not the hooks alone: lists of that many packets are received by the device,
- *	routed, forwarded, and taken back by another device; 0: the hooks alone
+ *	routed, forwarded, and taken back by another device, or delivered, and taken back
+ *	before a socket is looked for; 0: the hooks alone
  * @drop: the ruleset drops the packets
  * @expect: enum ip_conntrack_info that the ruleset must see
  * @first: number of the first flow

@@ -17,6 +17,8 @@ import subprocess
 import sys
 import time
 
+import rulesets
+
 CONTROL = "/sys/kernel/debug/ft_bench"
 NONE, CT, FT = range(3)
 NAMES = ("none", "ct", "ft")
@@ -32,6 +34,14 @@ table ip nat {{
 	chain post {{ type nat hook postrouting priority srcnat; udp dport {PORT_SNAT} snat ip prefix to ip saddr map {{ 10.0.0.0/8 : {SNAT_NET}.0.0.0/8 }}; }}
 }}
 """
+FLOWTABLE = """
+table inet bench {
+	flowtable fast { hook ingress priority filter; devices = { bench0, bench1 }; }
+	chain forward { type filter hook forward priority filter - 10; meta l4proto { tcp, udp } flow add @fast; }
+}
+"""
+# Where the responder is, in a namespace that packets are to end in.
+LOCAL = ("192.0.2.1/32", "2001:db8:ffff:ffff::2/128")
 LONG = 20000
 # Packets of a list: what a NIC's driver hands up at once, unless told otherwise (gro_normal_batch).
 LIST = 8
@@ -45,7 +55,9 @@ PROTOCOLS = {
 
 # What is measured with the flows of each protocol in the tables, and what then with those of UDP.
 PER_PROTOCOL = ("established", "burst8", "reply", "forward", "group8", "train8", "zipf8", "receive1", "receive8",
-                "receive16", "receive64", "dropped", "dropped8", "new", "new8")
+                "receive16", "receive64", "local1", "local8", "local16", "local64", "flowtable1", "flowtable8", "dropped",
+                "dropped8", "new", "new8")
+RULESETS = tuple(f"{name}8" for name in rulesets.ALL)
 FULL_KEPT = ("full-evict-kept/udp4", "full-drop-kept/udp4", "full-pass-kept/udp4")
 AFTER_UDP = ("delete-by-filter/udp4", "list/udp4", "list-json/udp4", "resize/udp4", "expiry-told/udp4", *FULL_KEPT,
              "flush/udp4")
@@ -69,8 +81,13 @@ def control(text):
 
 def inside(who, *cmd, **kw):
     kw.setdefault("check", True)
-    return subprocess.run(["nsenter", f"--net=/run/netns/{NAMES[who]}", *cmd], stdin=subprocess.DEVNULL,
+    kw.setdefault("input", "")
+    return subprocess.run(["nsenter", f"--net=/run/netns/{NAMES[who]}", *cmd], text=True,
                           stdout=kw.pop("stdout", subprocess.DEVNULL), stderr=subprocess.DEVNULL, **kw)
+
+
+def nft(who, ruleset):
+    inside(who, "nft", "-f", "-", input=ruleset)
 
 
 def sysctl(who, **values):
@@ -243,7 +260,9 @@ class Bench:
                 ip link set bench1 addrgenmode none
                 ip link set bench1 up
                 ip route add 192.0.2.0/24 dev bench1
-                ip -6 route add 2001:db8:ffff:ffff::/64 dev bench1""")
+                ip route add 10.0.0.0/8 via 198.51.100.1 dev bench0 onlink
+                ip -6 route add 2001:db8:ffff:ffff::/64 dev bench1
+                ip -6 route add 2001:db8::/32 via fe80::1 dev bench0 onlink""")
         self.timeouts(LONG)
 
     def timeouts(self, seconds):
@@ -307,6 +326,11 @@ class Bench:
         self.measure(f"zipf8/{tag}", packets, ESTABLISHED, receive=LIST, skew=round(flows ** -0.1 * 2 ** 63), **what)
         for n in (1, 8, 16, 64):
             self.whole(f"receive{n}/{tag}", packets, ESTABLISHED, receive=n, **what)
+        self.local("add")
+        for n in (1, 8, 16, 64):
+            self.whole(f"local{n}/{tag}", packets, ESTABLISHED, receive=n, **what)
+        self.local("del")
+        self.flowtable(proto, flows, what)
 
         some = max(min(flows // 10, 100000), 2000)
         what = {"kind": opener, "family": family, "port": PORT_NEW}
@@ -316,6 +340,50 @@ class Bench:
         for stem, receive, first in (("new", 0, flows), ("new8", LIST, flows + some * self.args.rounds)):
             self.measure(f"{stem}/{tag}", some, NEW, first=first, flows=some, random=0, advance=some, receive=receive,
                          **what)
+
+    def local(self, verb):
+        """Packets end in the namespaces (add), or are forwarded (del)."""
+        for who in (NONE, CT, FT):
+            for address in LOCAL:
+                inside(who, "ip", "addr", verb, address, "dev", "lo")
+
+    def flowtable(self, proto, flows, what):
+        """nf_conntrack with a flowtable in software: from a flow's next packet on, neither it nor the ruleset sees one."""
+        if flows > self.args.nat_max or not self.wanted("flowtable1", "flowtable8", tag=proto):
+            return
+        nft(CT, FLOWTABLE)
+        sysctl(CT, nf_flowtable_udp_timeout=LONG // 2, nf_flowtable_tcp_timeout=LONG // 2)
+        self.run(CT, flows, ESTABLISHED, receive=LIST, **what)
+        for n in (1, 8):
+            self.whole(f"flowtable{n}/{proto}/{flows}", self.args.packets, ESTABLISHED, receive=n,
+                       special={CT: {"seen": 0}}, **what)
+        nft(CT, "flush ruleset")
+        # Else new flows of other namespaces would stay in nf_conntrack, too.
+        subprocess.run(["rmmod", "nft_flow_offload", "nf_flow_table_inet", "nf_flow_table"], check=True)
+
+    def rulesets(self, proto, flows):
+        """All that a packet takes where rules look at its conntrack. In "none" are the same rules, but for these."""
+        family, _, _, (orig, _) = PROTOCOLS[proto]
+        if not self.wanted(*RULESETS, tag=proto):
+            return
+        self.limits(flows)
+        self.fill(proto, flows)
+        self.settle(proto, flows)
+        for name, ruleset in rulesets.ALL.items():
+            if not self.wanted(f"{name}8", tag=proto):
+                continue
+            if ruleset.local:
+                self.local("add")
+            load = rulesets.command(name, family)
+            for who in (NONE, CT, FT):
+                inside(who, *load, input=ruleset.variant(tracked=who != NONE))
+            self.whole(f"{name}8/{proto}/{flows}", self.args.packets, ESTABLISHED, receive=LIST, family=family, kind=orig,
+                       flows=flows)
+            for who in (NONE, CT, FT):
+                inside(who, *load, input=ruleset.empty)
+            if ruleset.local:
+                self.local("del")
+        self.flush()
 
     def nat_phase(self, tag, flows, room, port, adopted=False, **what):
         """Flows of one port beside NAT rules, the table of nf_conntrack as large as said."""
@@ -354,13 +422,13 @@ class Bench:
         if not phases:
             return
         for who in (CT, FT):
-            subprocess.run(["nsenter", f"--net=/run/netns/{NAMES[who]}", "nft", "-f", "-"], input=NAT, text=True, check=True)
+            nft(who, NAT)
             sysctl(who, nf_conntrack_udp_timeout=LONG, nf_conntrack_udp_timeout_stream=LONG)
         for tag, places, port, what in phases:
             sysctl(FT, nf_flowtrack_nat="all" if tag.endswith("-own") else "never")
             self.nat_phase(tag, flows, int(flows * places), port, **what)
         for who in (CT, FT):
-            inside(who, "nft", "flush", "ruleset")
+            nft(who, "flush ruleset")
         # Else all that follows would be adopted.
         subprocess.run(["rmmod", "nft_nat", "nft_chain_nat", "nf_nat"], check=True)
 
@@ -576,6 +644,9 @@ class Bench:
                         self.memory(proto, flows)
             if self.wanted("expiry/udp4", "expiry-lag/udp4"):
                 self.expiry(flows)
+        # Last: the hooks of iptables stay.
+        for proto in PROTOCOLS:
+            self.rulesets(proto, self.args.main)
 
 
 def sysctl_drops(tool):
@@ -599,7 +670,8 @@ def main():
     # A round finds the cache full of what the other site's packets have read: that must not last for most of it.
     parser.add_argument("--packets", type=int, default=600000)
     parser.add_argument("--quick", action="store_true", help="do not wait for what nf_conntrack takes long for")
-    parser.add_argument("--nat-max", type=int, default=1000000, help="largest size for what is measured beside NAT")
+    parser.add_argument("--nat-max", type=int, default=1000000, 
+                        help="largest size for what is measured beside NAT or with a flowtable")
     parser.add_argument("--idle", type=int, default=20)
     parser.add_argument("--case", default="", help="measure only cases whose name this regular expression finds")
     parser.add_argument("--cpu", default="unknown", help="the CPU's name, for the record")

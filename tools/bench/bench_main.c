@@ -73,7 +73,7 @@ struct site {
  * @samples: nanoseconds that each batch took
  * @n_samples: how many there are
  * @accepted: packets that got through
- * @back: packets of @batch that @out has taken back
+ * @back: packets of @batch that have come out
  * @done: packets sent
  * @end: completed when all is sent
  */
@@ -139,17 +139,37 @@ static const struct nf_hook_ops rule_ops[] = {
 };
 
 /* What has come out is what will be sent next: nothing is allocated or freed meanwhile. */
-static netdev_tx_t out_xmit(struct sk_buff *skb, struct net_device *dev)
+static bool take_back(struct sk_buff *skb)
 {
 	struct lane *lane = this_cpu_read(receiver);
 
-	if (!lane) {
-		kfree_skb(skb);
-		return NETDEV_TX_OK;
-	}
+	if (!lane)
+		return false;
 	skb_dst_drop(skb);
 	nf_reset_ct(skb);
 	lane->batch[lane->back++] = skb;
+	return true;
+}
+
+/* In place of the socket of a packet that is for this machine. */
+static unsigned int deliver(void *priv, struct sk_buff *skb,
+			    const struct nf_hook_state *state)
+{
+	return take_back(skb) ? NF_STOLEN : NF_ACCEPT;
+}
+
+/* The last hooks: registered before nf_conntrack's of the same priority, called after them. */
+static const struct nf_hook_ops deliver_ops[] = {
+	{ .hook = deliver, .pf = NFPROTO_IPV4, .hooknum = NF_INET_LOCAL_IN,
+	  .priority = NF_IP_PRI_LAST },
+	{ .hook = deliver, .pf = NFPROTO_IPV6, .hooknum = NF_INET_LOCAL_IN,
+	  .priority = NF_IP6_PRI_LAST },
+};
+
+static netdev_tx_t out_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	if (!take_back(skb))
+		kfree_skb(skb);
 	return NETDEV_TX_OK;
 }
 
@@ -197,10 +217,13 @@ static int attach(unsigned int who, bool conntrack)
 	err = out_register(site, net);
 	if (err)
 		goto err_dev;
+	err = nf_register_net_hooks(net, deliver_ops, ARRAY_SIZE(deliver_ops));
+	if (err)
+		goto err_out;
 	if (conntrack) {
 		err = nf_ct_netns_get(net, NFPROTO_INET);
 		if (err)
-			goto err_out;
+			goto err_deliver;
 	}
 	err = nf_register_net_hooks(net, rule_ops, ARRAY_SIZE(rule_ops));
 	if (err)
@@ -212,6 +235,8 @@ static int attach(unsigned int who, bool conntrack)
 err_conntrack:
 	if (conntrack)
 		nf_ct_netns_put(net, NFPROTO_INET);
+err_deliver:
+	nf_unregister_net_hooks(net, deliver_ops, ARRAY_SIZE(deliver_ops));
 err_out:
 	unregister_netdev(site->out);
 err_dev:
@@ -226,6 +251,7 @@ static void detach(struct site *site)
 	nf_unregister_net_hooks(site->net, rule_ops, ARRAY_SIZE(rule_ops));
 	if (site->conntrack)
 		nf_ct_netns_put(site->net, NFPROTO_INET);
+	nf_unregister_net_hooks(site->net, deliver_ops, ARRAY_SIZE(deliver_ops));
 	unregister_netdev(site->out);
 	dev_put(site->dev);
 	put_net(site->net);
