@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/delay.h>
+#include <linux/rcupdate.h>
 #include <linux/workqueue.h>
 
 #include "ft_kunit.h"
@@ -125,6 +127,59 @@ static void natural(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, had(tn, &birth), 1001);
 }
 
+/* Of several addresses that a rule gives, NAT would choose another one: the port is not all. */
+static void unnatural(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct ft_birth birth;
+
+	translated(tn, &birth, 1, 1000, FT_IP(192, 0, 2, 1), 1000, 0);
+	enter(test, tn, &birth);
+	KUNIT_EXPECT_EQ(test, had(tn, &birth), 1000);
+}
+
+/* A flow that is over has nothing, collected or not. */
+static void expires(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct ft_birth birth;
+
+	translated(tn, &birth, 1, 1000, FT_IP(192, 0, 2, 1), 3000, 0);
+	birth.timeout = HZ / 4;
+	enter(test, tn, &birth);
+	KUNIT_EXPECT_EQ(test, had(tn, &birth), 3000);
+	msleep(300);
+	KUNIT_EXPECT_EQ(test, had(tn, &birth), 0);
+}
+
+/* Where a flow was, others are: they are not taken for it. */
+static void is_replaced(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 32);
+	struct ft_birth first, other;
+	u32 index, was;
+	bool there = false;
+	unsigned int i;
+
+	translated(tn, &first, 1, 1000, FT_IP(192, 0, 2, 1), 3000, 0);
+	enter(test, tn, &first);
+	rcu_read_lock();
+	KUNIT_EXPECT_NOT_NULL(test, ft_table_lookup(tn->table, &first.key, first.hash, &was));
+	rcu_read_unlock();
+	end(tn, &first);
+	for (i = 0; i < 32 && !there; i++) {
+		/* Until then its place is not given to another one. */
+		synchronize_rcu();
+		translated(tn, &other, 2, 1000 + i, FT_IP(192, 0, 2, 1), 4000 + i, 2);
+		enter(test, tn, &other);
+		rcu_read_lock();
+		there = ft_table_lookup(tn->table, &other.key, other.hash, &index) && index == was;
+		rcu_read_unlock();
+	}
+	KUNIT_EXPECT_TRUE(test, there);
+	KUNIT_EXPECT_EQ(test, had(tn, &first), 0);
+}
+
 /* As many sources as flows may be: most are remembered, none gets another one's port. */
 static void overflows(struct kunit *test)
 {
@@ -150,6 +205,9 @@ static struct kunit_case nat_source_cases[] = {
 	KUNIT_CASE(remembers),
 	KUNIT_CASE(any_of_them),
 	KUNIT_CASE(natural),
+	KUNIT_CASE(unnatural),
+	KUNIT_CASE(expires),
+	KUNIT_CASE(is_replaced),
 	KUNIT_CASE(overflows),
 	{}
 };
