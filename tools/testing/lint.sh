@@ -107,7 +107,7 @@ foreign() {
 	local kernel=$1 dir=$TOP/build/lint-foreign-$1 log=$LOGS/lint-foreign-$1.log status=0
 	shift
 	rm -rf "$dir"
-	"$TOP/tools/testing/roots.sh" build "$kernel" B="$dir" -j"$JOBS" W=1 "$@" >"$log" 2>&1 || status=$?
+	"$TOP/tools/testing/roots.sh" "${BY:-build}" "$kernel" B="$dir" -j"$JOBS" W=1 "$@" >"$log" 2>&1 || status=$?
 	rm -rf "$dir"
 	case $status in
 	0) sparse_ran "$log" "$@"; warnings "$log" ;;
@@ -183,6 +183,7 @@ clang() {
 }
 check_clang_6_1() { clang 6.1; }
 check_clang_6_12() { clang 6.12; }
+check_clang_newest() { BY=clang foreign newest; }
 
 check_dkms_newest() { tools/testing/roots.sh dkms newest; }
 check_dkms() { tools/testing/dkms.sh "$OWN_KERNEL"; }

@@ -8,6 +8,7 @@
 #   roots.sh build KERNEL B=DIR ARG...  the module for it, in DIR: make ARG... in the root. 4: cannot be had from the archive
 #                                       any more; the last line says what.
 #   roots.sh dkms KERNEL                the module by the dkms of its release: what dkms.sh says. 4: as above
+#   roots.sh clang KERNEL B=DIR ARG...  the same by the clang of its release
 #   roots.sh tool KERNEL B=DIR          the tool for its architecture, in DIR
 #   roots.sh image KERNEL DIR           the packages of its image, unpacked into DIR
 #   roots.sh userland KERNEL            a root file system of its release and architecture, in which tests can run
@@ -229,6 +230,57 @@ build() {
 	in_build_root "$kernel" "$out" make -C /src module B=/out KDIR="/usr/src/linux-headers-$rel" "${args[@]}" "$@"
 }
 
+# Debian's headers are configured for gcc. For clang the same configuration is prepared anew from the source package, of which
+# that needs the Kconfig files and little more; Debian's list of symbols lets modpost tell a missing export.
+clang_fill() {
+	local dir=$1 release=$2 rel=$3 series=$4 code='*.[chS] *.dts *.dtsi *.rst *.json' pattern without=()
+	shift 4
+	unpack_fill "$dir" "$release" "$@" || return 1
+	for pattern in $code; do
+		without+=(--exclude="linux-source-$series/"{drivers,fs,sound,Documentation,tools/perf,tools/testing,arch/'[a-w]*'}"/$pattern")
+	done
+	mkdir "$dir/usr/src/source" "$dir/usr/src/clang"
+	tar -C "$dir/usr/src/source" --strip-components=1 --anchored "${without[@]}" \
+		-xf "$dir/usr/src/linux-source-$series.tar.xz" || return 1
+	rm "$dir/usr/src/linux-source-$series.tar.xz"
+	ln -s ../../bin/ccache "$dir/usr/lib/ccache/clang"
+	# shellcheck disable=SC2016 # for the inner shell
+	in_root "$dir" "$dir/tmp" nice bash -euc '
+		cd /usr/src
+		cp "$1/.config" clang/
+		source/scripts/config --file clang/.config -d DEBUG_INFO_BTF -d MODULE_SIG -d SYSTEM_TRUSTED_KEYRING \
+			--set-str SYSTEM_TRUSTED_KEYS "" -d WERROR
+		make -C source O=/usr/src/clang LLVM=1 olddefconfig
+		make -C clang LLVM=1 -j"$2" modules_prepare
+		cp "$1/Module.symvers" clang/' bash "linux-headers-$rel" "$JOBS" >"$LOGS/clang-$rel.log" 2>&1
+}
+
+# What was fetched and cannot be prepared is a failure; only what cannot be fetched is skipped.
+clang() {
+	local kernel=$1 out=${2#B=} rel release series root packages log
+	shift 2
+	release=$(field "$kernel" 2)
+	rel=$(release_of "$kernel") || {
+		echo "Debian's archive has no headers for $kernel: skipped"
+		return 4
+	}
+	series=$(grep -oE '^[0-9]+\.[0-9]+' <<<"$rel") log=$LOGS/clang-$rel.log
+	packages=(clang lld llvm make gcc ccache binutils flex bison bc perl-base bash coreutils sed grep gawk findutils diffutils
+		util-linux kmod python3-minimal libelf-dev libssl-dev libc6-dev "linux-headers-$rel" "linux-source-$series")
+	rm -f "$log"
+	root=$(cache_make "clang-root-$kernel" "$(uris "$release" "${packages[@]}") $(declare -f unpack_fill clang_fill)" \
+		clang_fill "$release" "$rel" "$series" "${packages[@]}") || {
+		[ ! -e "$log" ] || {
+			tail -n 40 "$log"
+			return 1
+		}
+		echo "what clang needs to build for $rel cannot be had: skipped"
+		return 4
+	}
+	mkdir -p "$out"
+	in_root "$root" "$out" make -C /src module B=/out KDIR=/usr/src/clang "$@"
+}
+
 tool() {
 	local libraries=/usr/lib/aarch64-linux-gnu/pkgconfig
 	[ "$(field "$1" 4)" = arm64 ] || die "tool: this machine's own is made by make"
@@ -267,6 +319,7 @@ case ${1:-} in
 list) awk 'NF { print $1, $2, $4 }' <<<"$FOREIGN" ;;
 build) build "${@:2}" ;;
 dkms) dkms "${2:?which kernel?}" ;;
+clang) clang "${@:2}" ;;
 tool) tool "${2:?which kernel?}" "${3:?where to?}" ;;
 userland) userland "${2:?which kernel?}" ;;
 image) image "${2:?which kernel?}" "${3:?where to?}" ;;
@@ -274,5 +327,5 @@ release) release_of "${2:?which kernel?}" ;;
 sources) sources "${2:?which Debian release?}" ;;
 root) root_of "${2:?which Debian release?}" ;;
 upstream) upstream "${2:?which Debian release?}" "${3:?which package?}" "${4:?where to?}" ;;
-*) die "usage: roots.sh list | build KERNEL B=DIR ARG... | dkms KERNEL | tool KERNEL B=DIR | image KERNEL DIR | userland KERNEL | release KERNEL | root RELEASE | sources RELEASE | upstream RELEASE PACKAGE DIR" ;;
+*) die "usage: roots.sh list | build KERNEL B=DIR ARG... | clang KERNEL B=DIR ARG... | dkms KERNEL | tool KERNEL B=DIR | image KERNEL DIR | userland KERNEL | release KERNEL | root RELEASE | sources RELEASE | upstream RELEASE PACKAGE DIR" ;;
 esac
