@@ -304,6 +304,23 @@ judge() {
 	return $status
 }
 
+# ok WHAT COMMAND...: a case of a test in shell. It must succeed; what it said is shown if it does not. Adds to $passed or
+# $failed.
+passed=0 failed=0
+ok() {
+	local what=$1 said status=0
+	shift
+	said=$("$@" 2>&1) || status=$?
+	if [ $status -eq 0 ]; then
+		echo "ok $what"
+		passed=$((passed + 1))
+	else
+		echo "not ok $what: exit status $status"
+		tail -n 30 <<<"$said" | sed 's/^/    /'
+		failed=$((failed + 1))
+	fi
+}
+
 # A part of the check ends with one line "counts PASSED FAILED SKIPPED" in the file that FLOWTRACK_COUNTS names;
 # check.sh adds them up. A part that dies before this line counts as failed.
 report_counts() {

@@ -12,22 +12,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 NEXT=0.1.99
-passed=0 failed=0 skipped=0
-
-# ok WHAT COMMAND...: it must succeed; what it said is shown if it does not.
-ok() {
-	local what=$1 said status=0
-	shift
-	said=$("$@" 2>&1) || status=$?
-	if [ $status -eq 0 ]; then
-		echo "ok $what"
-		passed=$((passed + 1))
-	else
-		echo "not ok $what: exit status $status"
-		tail -n 30 <<<"$said" | sed 's/^/    /'
-		failed=$((failed + 1))
-	fi
-}
+skipped=0
 
 apt() {
 	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends \

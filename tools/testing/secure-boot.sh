@@ -16,17 +16,6 @@ MODULES=(nf_flowtrack nf_flowtrack_ctnetlink)
 PACKAGES=(ovmf sbsigntool systemd-boot-efi)
 OK=7
 
-ok() {
-	local what=$1 said status=0
-	shift
-	said=$("$@" 2>&1) || status=$?
-	if [ $status -eq 0 ]; then
-		echo "ok $what"
-	else
-		echo "not ok $what: exit status $status: $said"
-	fi
-}
-
 # refused FILE: by the kernel, for want of a key that it knows, and in words that tools/boot/boot explains.
 refused() {
 	local said
