@@ -86,6 +86,24 @@ static void saved_path(const struct reload *r, unsigned int i, char *path, size_
 	snprintf(path, size, "%s/%u", r->path, i);
 }
 
+/* In each namespace that has flows, or in each of the others, until it fails in one. */
+static int in_each(struct reload *r, bool busy, int (*fn)(struct reload *r, unsigned int i))
+{
+	unsigned int i;
+	int code = EXIT_OK;
+
+	for (i = 0; i < r->list.n && !code; i++) {
+		if (r->place[i].busy != busy)
+			continue;
+		code = netns_enter(&r->list.of[i]);
+		if (!code)
+			code = fn(r, i);
+		if (code)
+			err_prefix("namespace %s: ", r->list.of[i].name);
+	}
+	return code;
+}
+
 /* The table and the settings of the current namespace. */
 static int save_one(struct reload *r, unsigned int i)
 {
@@ -110,24 +128,6 @@ static int save_one(struct reload *r, unsigned int i)
 	out_init(&std, STDOUT_FILENO);
 	/* It changed its size meanwhile: that is over when nothing is entered any more. */
 	return code == EXIT_INTERRUPTED ? EXIT_REFUSED : code;
-}
-
-/* Of those that have flows, or of the others. */
-static int save_all(struct reload *r, bool busy)
-{
-	unsigned int i;
-	int code = EXIT_OK;
-
-	for (i = 0; i < r->list.n && !code; i++) {
-		if (r->place[i].busy != busy)
-			continue;
-		code = netns_enter(&r->list.of[i]);
-		if (!code)
-			code = save_one(r, i);
-		if (code)
-			err_prefix("namespace %s: ", r->list.of[i].name);
-	}
-	return code;
 }
 
 static int restore_one(struct reload *r, unsigned int i)
@@ -187,23 +187,20 @@ static void thaw_all(struct reload *r)
 	}
 }
 
+static int freeze_one(struct reload *r, unsigned int i)
+{
+	int code = freeze(&r->place[i].frozen);
+
+	/* What it takes to load modules of nftables is before that. */
+	if (!code && !r->start.tv_sec)
+		clock_gettime(CLOCK_MONOTONIC, &r->start);
+	return code;
+}
+
 static int freeze_all(struct reload *r)
 {
-	unsigned int i;
-	int code = EXIT_OK;
+	int code = in_each(r, true, freeze_one);
 
-	for (i = 0; i < r->list.n && !code; i++) {
-		if (!r->place[i].busy)
-			continue;
-		code = netns_enter(&r->list.of[i]);
-		if (!code)
-			code = freeze(&r->place[i].frozen);
-		/* What it takes to load modules of nftables is before that. */
-		if (!code && !r->start.tv_sec)
-			clock_gettime(CLOCK_MONOTONIC, &r->start);
-		if (code)
-			err_prefix("namespace %s: ", r->list.of[i].name);
-	}
 	if (!code || !r->force)
 		return code;
 	warn("%s; a connection that is translated may be reset", err_msg());
@@ -211,30 +208,28 @@ static int freeze_all(struct reload *r)
 	return EXIT_OK;
 }
 
-/* Which of them have flows. */
-static int find_busy(struct reload *r)
+/* Does the current namespace have flows? */
+static int look_at_one(struct reload *r, unsigned int i)
 {
 	__u32 value[__FLOWTRACK_A_SETTINGS_MAX];
 	__u64 has, follow;
 	static struct nl nl;
-	unsigned int i;
-	int code = EXIT_OK;
+	int code;
 
-	for (i = 0; i < r->list.n && !code; i++) {
-		code = netns_enter(&r->list.of[i]);
-		if (!code)
-			code = nl_open(&nl, NULL);
-		if (code)
-			break;
-		code = get_settings(&nl, value, &has, &follow);
-		nl_close(&nl);
-		r->place[i].busy = !code && value[FLOWTRACK_A_SETTINGS_COUNT];
-	}
+	code = nl_open(&nl, NULL);
+	if (code)
+		return code;
+	code = get_settings(&nl, value, &has, &follow);
+	nl_close(&nl);
+	r->place[i].busy = !code && value[FLOWTRACK_A_SETTINGS_COUNT];
 	return code;
 }
 
-/* The flows of the current namespace. */
-static int end_flows(void)
+/*
+ * A module that goes hands its translated flows over to nf_conntrack, where those that
+ * are saved would meet them.
+ */
+static int end_flows(struct reload *r, unsigned int i)
 {
 	char own[] = "own", *word = own;
 	struct filter own_flows;
@@ -242,6 +237,8 @@ static int end_flows(void)
 	struct nlmsghdr *req;
 	int code;
 
+	(void)r;
+	(void)i;
 	code = filter_parse(&own_flows, 1, &word, 0);
 	if (!code)
 		code = nl_open(&nl, NULL);
@@ -254,27 +251,6 @@ static int end_flows(void)
 	return code;
 }
 
-/*
- * A module that goes hands its translated flows over to nf_conntrack, where those that
- * are saved would meet them.
- */
-static int end_saved(struct reload *r)
-{
-	unsigned int i;
-	int code = EXIT_OK;
-
-	for (i = 0; i < r->list.n && !code; i++) {
-		if (!r->place[i].busy)
-			continue;
-		code = netns_enter(&r->list.of[i]);
-		if (!code)
-			code = end_flows();
-		if (code)
-			err_prefix("namespace %s: ", r->list.of[i].name);
-	}
-	return code;
-}
-
 /* The new module, or the old one again. */
 static int swap(struct reload *r)
 {
@@ -282,7 +258,7 @@ static int swap(struct reload *r)
 	int code;
 
 	r->ended = true;
-	code = end_saved(r);
+	code = in_each(r, true, end_flows);
 	if (!code)
 		code = module_unload(MODULE);
 	if (code) {
@@ -321,7 +297,7 @@ static int swap_frozen(struct reload *r)
 
 	code = freeze_all(r);
 	if (!code)
-		code = save_all(r, true);
+		code = in_each(r, true, save_one);
 	if (!code)
 		code = swap(r);
 	/* What was wrong with the new module is the news, whatever follows. */
@@ -346,9 +322,10 @@ static int swap_both(struct reload *r)
 	r->ctnetlink = module_loaded(MODULE_CTNETLINK);
 	code = r->ctnetlink ? module_unload(MODULE_CTNETLINK) : EXIT_OK;
 	if (!code)
-		code = find_busy(r);
+		/* None counts as busy before. */
+		code = in_each(r, false, look_at_one);
 	if (!code)
-		code = save_all(r, false);
+		code = in_each(r, false, save_one);
 	if (!code)
 		code = swap_frozen(r);
 	if (!r->ctnetlink || !module_loaded(MODULE) || module_loaded(MODULE_CTNETLINK))
