@@ -183,8 +183,7 @@ class Bench:
         return ns / packets
 
     # The same packets in turns, several rounds.
-    def rounds(self, packets, expect, special=None, random=1, advance=0, **what):
-        sites = (NONE, CT, FT)
+    def rounds(self, packets, expect, special=None, random=1, advance=0, sites=(NONE, CT, FT), **what):
         times = {who: [] for who in sites}
         for i in range(self.args.rounds):
             self.seed += 0x1000000
@@ -385,8 +384,17 @@ class Bench:
                 self.local("del")
         self.flush()
 
-    def nat_phase(self, tag, flows, room, port, adopted=False, **what):
-        """Flows of one port beside NAT rules, the table of nf_conntrack as large as said."""
+    def nat_flush(self, who, adopted):
+        """Not by the tool where flows are guarded: that looks at their shadows, which then are kept for a while."""
+        inside(who, *((self.args.tool, "flush") if who == FT and adopted else ("conntrack", "-F")))
+        deadline = time.monotonic() + 60
+        while sysctl_get(who, "nf_conntrack_count") or (who == FT and count(FT)):
+            if time.monotonic() > deadline:
+                raise Void(f"{NAMES[who]}: flushed, and flows are left")
+            time.sleep(0.1)
+
+    def nat_site(self, who, tag, flows, port, adopted, **what):
+        """All that is measured of a site beside NAT rules. Returns the times of each case."""
         some = max(min(flows // 20, 50000), 500)
         same = {"flows": flows, "port": port, **what}
         answer = same | {"reply": 1}
@@ -394,26 +402,41 @@ class Bench:
             answer["server"] = DNAT_SERVER
         elif port == PORT_SNAT:
             answer["client"] = SNAT_NET
+        # Both sites see the same packets.
+        self.seed, self.step = 1, flows
+        self.run(who, flows, NEW, **same)
+        self.run(who, flows, REPLY, **answer)
+        if who == FT:
+            own, left = count(FT), sysctl_get(FT, "nf_conntrack_count")
+            if (own, left) != ((flows, 0) if adopted else (0, flows)):
+                raise Void(f"{tag}: {own} flows here and {left} in nf_conntrack of {flows}")
+        # UDP is a stream after two seconds.
+        time.sleep(2.2)
+        self.run(who, flows, REPLY, **answer)
+        self.run(who, flows, ESTABLISHED, **same)
+        cases = {
+            "nat-established": (self.args.packets, ESTABLISHED, same),
+            "nat-reply": (self.args.packets, REPLY, answer),
+            "nat-dropped": (some, NEW, same | {"first": 2 * flows, "drop": 1}),
+            "nat-new": (some, NEW, same | {"first": flows, "random": 0, "advance": some, "flows": some}),
+        }
+        times = {stem: self.rounds(packets, expect, sites=(NONE, who), **how)
+                 for stem, (packets, expect, how) in cases.items() if self.wanted(f"{stem}{tag}")}
+        self.nat_flush(who, adopted)
+        return times
+
+    def nat_phase(self, tag, flows, room, port, adopted=False, **what):
+        """Flows of one port beside NAT rules, the table of nf_conntrack as large as said.
+
+        All namespaces share nf_conntrack's hash table. So it never has the flows of both sites: a packet would walk
+        past those of the other one, of which a machine that has one tracker has none.
+        """
         self.limits(flows, room)
         # The guard looks once a second how much room there is, after the phase before as well.
         time.sleep(1.5)
-        for who in (CT, FT):
-            self.run(who, flows, NEW, **same)
-            self.run(who, flows, REPLY, **answer)
-            own, left = count(FT), sysctl_get(FT, "nf_conntrack_count")
-            if who == FT and (own, left) != ((flows, 0) if adopted else (0, flows)):
-                raise Void(f"{tag}: {own} flows here and {left} in nf_conntrack of {flows}")
-        self.step += flows
-        # UDP is a stream after two seconds.
-        time.sleep(2.2)
-        for who in (CT, FT):
-            self.run(who, flows, REPLY, **answer)
-            self.run(who, flows, ESTABLISHED, **same)
-        self.measure(f"nat-established{tag}/{flows}", self.args.packets, ESTABLISHED, **same)
-        self.measure(f"nat-reply{tag}/{flows}", self.args.packets, REPLY, **answer)
-        self.measure(f"nat-dropped{tag}/{flows}", some, NEW, first=2 * flows, drop=1, **same)
-        self.measure(f"nat-new{tag}/{flows}", some, NEW, first=flows, random=0, advance=some, **same | {"flows": some})
-        self.flush()
+        ct, ft = (self.nat_site(who, tag, flows, port, adopted, **what) for who in (CT, FT))
+        for stem in ct:
+            self.case(f"{stem}{tag}/{flows}", ct[stem] | ft[stem])
 
     def nat(self, flows):
         """What a router has: its flows stay in nf_conntrack, guarded, but for those that no rule translates, and
@@ -424,6 +447,8 @@ class Bench:
         for who in (CT, FT):
             nft(who, NAT)
             sysctl(who, nf_conntrack_udp_timeout=LONG, nf_conntrack_udp_timeout_stream=LONG)
+        # The tool's last flush has looked at shadows: they are kept for ten seconds, and then for a look.
+        time.sleep(11.5)
         for tag, places, port, what in phases:
             sysctl(FT, nf_flowtrack_nat="all" if tag.endswith("-own") else "never")
             self.nat_phase(tag, flows, int(flows * places), port, **what)
@@ -431,6 +456,7 @@ class Bench:
             nft(who, "flush ruleset")
         # Else all that follows would be adopted.
         subprocess.run(["rmmod", "nft_nat", "nft_chain_nat", "nf_nat"], check=True)
+        self.flush()
 
     def delete(self, flows):
         """The flows that "new" left beside @flows UDP flows. conntrack needs minutes: once must do."""
