@@ -182,7 +182,7 @@ help:
 	@echo '  make kunit [SUITE=NAME]                 unit tests in a User-Mode Linux with KASAN, lockdep, kmemleak'
 	@echo '  make package-test [RELEASE=13]          the packages: install, boot, upgrade, purge, in a Debian of their own'
 	@echo '  make secure-boot-test [KERNEL=6.12]     the module in a guest whose firmware enforces Secure Boot'
-	@echo '  make selftest [KERNEL=6.1] [TEST=NAME]  system tests in QEMU; KERNEL: 6.1, 6.12, newest, 6.12-debug, 6.12-kcsan'
+	@echo '  make selftest [KERNEL=6.1] [TEST=NAME]  system tests in QEMU; KERNEL: 6.1, 6.12, newest, 6.12-rt, 6.12-debug, 6.12-kcsan'
 	@echo '  make selftest ARCH=arm64 [TEST=NAME]    some of them on the newest arm64 kernel (qemu-system-arm)'
 
 # Each has its line in help.

@@ -21,8 +21,8 @@ case :$PATH: in
 esac
 
 # The kernels on which everything is tested; the meta packages decide which build of each. Besides there are "newest",
-# the newest that Debian has for its stable release (roots.sh), "newest-arm64", and those of kernel.sh, "6.12-debug" and
-# "6.12-kcsan".
+# the newest that Debian has for its stable release (roots.sh), "newest-arm64", those of kernel.sh, "6.12-debug" and
+# "6.12-kcsan", and Debian's with PREEMPT_RT, "6.1-rt" and "6.12-rt".
 KERNELS=(6.1 6.12)
 
 die() {
@@ -69,6 +69,11 @@ kernel_release() {
 	fi
 	case $1 in
 	*-debug | *-kcsan) cat "$("$TOP/tools/testing/kernel.sh" build "${1##*-}")/include/config/kernel.release"; return ;;
+	*-rt)
+		dep=$(kernel_release "${1%-rt}")
+		echo "${dep%-amd64}-rt-amd64"
+		return
+		;;
 	esac
 	dep=$(dpkg-query -W -f '${Depends}' "linux-headers-$(meta_suffix "$1")" 2>/dev/null |
 		grep -o 'linux-headers-[^ ,]*' | head -n 1) || true
@@ -112,6 +117,7 @@ build_for() {
 	fi
 	case $version in
 	*-debug | *-kcsan) kdir=$("$TOP/tools/testing/kernel.sh" build "${version##*-}") ;;
+	*-rt) kdir=$("$TOP/tools/testing/vm.sh" headers "$version") ;;
 	*) kdir=/usr/src/linux-headers-$(kernel_release "$version") ;;
 	esac
 	[ -n "${kdir:-}" ] && make_module "$@" KDIR="$kdir"

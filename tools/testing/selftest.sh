@@ -8,8 +8,8 @@
 # complained of in the first run still counts. A guest that its emulator killed is another matter: the rest of the tests
 # run in one whose CPUs take turns.
 #
-#   selftest.sh [--update] [-k VERSION] [TEST...]        VERSION: 6.1, 6.12, newest, newest-arm64, 6.12-debug or
-#                                                      6.12-kcsan
+#   selftest.sh [--update] [-k VERSION] [TEST...]        VERSION: 6.1, 6.12, newest, newest-arm64, 6.1-rt, 6.12-rt,
+#                                                      6.12-debug or 6.12-kcsan
 #
 # A test prints KTAP and exits with 0 (passed), 1 (failed) or 4 (skipped). It finds FT_KO (the module), FT_TOOL (the
 # tool), KERNEL (VERSION) and RESULTS (a directory that outlives the guest) in its environment, may take
@@ -31,6 +31,8 @@ DEFAULT_TIMEOUT=120
 AGAIN_MAX=3
 # On the newest kernel, and on arm64: what an API that has changed would break.
 NEWEST=(states_nft.py nat_beside.py policies.py unload.py ynl.py stress.py)
+# With PREEMPT_RT: where packets, timers and user space meet on a CPU.
+RT=(states_nft.py nfqueue.py events.py guard.py ahead.py netns.py unload.py stress.py)
 # A kernel with all checks is so many times slower, and so is an emulated CPU of another kind.
 DEBUG_FACTOR=5
 FOREIGN_FACTOR=2
@@ -299,6 +301,8 @@ while [ $# -gt 0 ]; do
 done
 if [ ${#names[@]} -eq 0 ] && [ "${one:-}" = newest-arm64 ]; then
 	names=("${NEWEST[@]}")
+elif [ ${#names[@]} -eq 0 ] && [[ ${one:-} = *-rt ]]; then
+	names=("${RT[@]}")
 elif [ ${#names[@]} -eq 0 ]; then
 	mapfile -t names < <(all_tests)
 	options+=(--all)

@@ -5,6 +5,7 @@
 # their root. arm64's has one of its own, made by roots.sh, and in it this tree and the cache, read-only, where they are here.
 #
 #   vm.sh image VERSION                    make the image if it is not cached; print its directory
+#   vm.sh headers VERSION                  likewise the headers of one that has no packages installed: a KDIR for modules
 #   vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] [-w FILE] [-x] [-s] VERSION COMMAND [ARG...]
 #                                          boot it, run COMMAND as root in it, pass on its output and exit status.
 #                                          FILE names files that the guest copies into its memory first: opening
@@ -14,7 +15,7 @@
 #                                          -s: with Secure Boot, see secure-boot.sh.
 #                                          124: it did not end in time (-t), or said nothing for a while (-i).
 #                                          125: it died. 123: the emulator's fault, see killed_by_emulator() and hung_in_emulator().
-# VERSION: 6.1, 6.12, newest, newest-arm64, 6.12-debug or 6.12-kcsan. DIR is shared with the guest, writable, as
+# VERSION: 6.1, 6.12, newest, newest-arm64, 6.1-rt, 6.12-rt, 6.12-debug or 6.12-kcsan. DIR is shared with the guest, writable, as
 # /run/results: what the guest leaves there stays.
 # FLOWTRACK_CONSOLE: where its console goes, for one that runs beside another of the same version.
 # The command's environment: what `export` says here under FT_, KERNEL, and RESULTS=/run/results.
@@ -28,25 +29,50 @@ set -euo pipefail
 BOOT_MODULES=(crc32c_generic virtio_pci 9p 9pnet_virtio overlay)
 
 download() {
-	local rel=$1 version=$2
 	# As root: apt's own user cannot write into a cache below /root.
-	if ! apt-get -q -o APT::Sandbox::User=root download "linux-image-$rel=$version"; then
+	if ! apt-get -q -o APT::Sandbox::User=root download "$@"; then
 		apt-get -q update || true
-		apt-get -q -o APT::Sandbox::User=root download "linux-image-$rel=$version"
+		apt-get -q -o APT::Sandbox::User=root download "$@"
 	fi
+}
+
+# unpack DIR VERSION PACKAGE...
+unpack() {
+	local dir=$1 version=$2 log=$LOGS/$3.log deb
+	shift 2
+	mkdir -p "$dir/download" "$LOGS"
+	if ! (cd "$dir/download" && download "${@/%/=$version}" >"$log" 2>&1); then
+		cat "$log"
+		note "$* $version, to match the installed headers, cannot be had"
+		return 1
+	fi
+	for deb in "$dir"/download/*.deb; do
+		dpkg-deb -x "$deb" "$dir" || return 1
+	done
+	rm -rf "${dir:?}/download"
 }
 
 image_fill() {
 	local dir=$1 rel=$2 version=$3
-	mkdir "$dir/download"
-	if ! (cd "$dir/download" && download "$rel" "$version" >"$LOGS/image-$rel.log" 2>&1); then
-		cat "$LOGS/image-$rel.log"
-		note "linux-image-$rel $version, to match the headers, cannot be had"
-		return 1
-	fi
-	dpkg-deb -x "$dir"/download/*.deb "$dir" || return 1
-	rm -rf "${dir:?}/download"
-	image_arrange "$dir" "$rel"
+	unpack "$dir" "$version" "linux-image-$rel" && image_arrange "$dir" "$rel"
+}
+
+# Not installed: what builds for each kernel whose headers are there would build for this one, too.
+headers_fill() {
+	local dir=$1 rel=$2 version=$3 kbuild=linux-kbuild-${2%-rt-amd64}
+	unpack "$dir" "$version" "linux-headers-$rel" "linux-headers-${rel%-rt-amd64}-common-rt" || return 1
+	# They expect each other in /usr/src, and the tools that are installed with other headers in /usr/lib.
+	# shellcheck disable=SC2016 # make's
+	sed -i 's|/usr/src/|$(dir $(realpath $(lastword $(MAKEFILE_LIST))))../|' "$dir/usr/src/linux-headers-$rel/Makefile"
+	mkdir -p "$dir/usr/lib"
+	ln -s "/usr/lib/$kbuild" "$dir/usr/lib/$kbuild"
+}
+
+headers() {
+	local rel version
+	rel=$(kernel_release "$1")
+	version=$(package_version "linux-headers-$(kernel_release "${1%-rt}")")
+	echo "$(cache_make "headers-$1" "$rel $version $(declare -f headers_fill)" headers_fill "$rel" "$version")/usr/src/linux-headers-$rel"
 }
 
 # Debian 12 has modules in /lib, Debian 13 in /usr/lib, and from 7.x on the kernel is beside them.
@@ -154,7 +180,7 @@ image() {
 		cache_make "image-$1" "$kdir $(declare -f built_image_fill) $how" built_image_fill "$kdir" "$rel"
 		;;
 	*)
-		version=$(package_version "linux-headers-$rel")
+		version=$(package_version "linux-headers-$(kernel_release "${1%-rt}")")
 		cache_make "image-$1" "$rel $version $(declare -f image_fill) $how" image_fill "$rel" "$version"
 		;;
 	esac
@@ -356,6 +382,7 @@ run() {
 
 case ${1:-} in
 image) image "${2:?which kernel version?}" ;;
+headers) headers "${2:?which kernel version?}" ;;
 run) run "${@:2}" ;;
-*) die "usage: vm.sh image VERSION | run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] VERSION COMMAND [ARG...]" ;;
+*) die "usage: vm.sh image VERSION | headers VERSION | run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] VERSION COMMAND [ARG...]" ;;
 esac
