@@ -4,6 +4,7 @@
 #include <linux/jiffies.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
+#include <linux/preempt.h>
 #include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -167,6 +168,8 @@ void ft_top_born(struct ft_net *tn, const struct ft_key *key, const struct ft_ke
 
 	if (likely(!rings))
 		return;
+	/* One at a time, also where PREEMPT_RT lets two tasks disable BH on a CPU. */
+	preempt_disable();
 	ring = rings->ring[smp_processor_id()];
 	head = ring->head;
 	describe_birth(&ring->birth[head % FT_TOP_RING], key, answer, word);
@@ -177,6 +180,7 @@ void ft_top_born(struct ft_net *tn, const struct ft_key *key, const struct ft_ke
 	 * next birth overwrite an old one sees the head that says so.
 	 */
 	smp_wmb();
+	preempt_enable();
 }
 
 /* Of the flow that is noted next. */

@@ -49,6 +49,7 @@
 #include "net.h"
 #include "track/ahead.h"
 #include "track/family.h"
+#include "track/pool.h"
 
 /* Packets remembered; NAPI's weight. */
 #define RING		64
@@ -79,7 +80,7 @@
  * @skb: their packets' addresses: numbers to compare, nothing else
  * @ahead: what was found out about them
  *
- * Touched by its CPU in softirq, or with BH disabled; @seen and @useful are read by
+ * Touched by its CPU under ft_own_lock(); @seen and @useful are read by
  * ft_ahead_adapt().
  */
 struct ring {
@@ -217,8 +218,11 @@ static int receive(struct sk_buff *skb, struct net_device *dev, struct packet_ty
 	const u8 family = type == &receivers[0].type ? NFPROTO_IPV4 : NFPROTO_IPV6;
 	struct ft_net *tn = ft_pernet(dev_net(dev));
 
-	if (is_tracked(tn, skb, family))
+	if (is_tracked(tn, skb, family)) {
+		ft_own_lock();
 		look_ahead_at(tn, skb, family);
+		ft_own_unlock();
+	}
 	consume_skb(skb);
 	return NET_RX_SUCCESS;
 }
@@ -260,9 +264,8 @@ ring_take(struct ring *ring, const struct ft_net *tn, const struct sk_buff *skb,
  * Takes each packet once, and forgets those before it, which never came here. The
  * next packet goes through stage 2 meanwhile.
  *
- * Context: BH disabled; RCU read side.
- * Return: what is true of the packet as it is now, until this CPU receives another one;
- * or NULL.
+ * Context: ft_own_lock(); RCU read side.
+ * Return: what is true of the packet as it is now, until that is unlocked; or NULL.
  */
 const struct ft_ahead *ft_ahead_take(const struct ft_net *tn, const struct sk_buff *skb,
 				     u8 family, u16 zone)

@@ -230,7 +230,7 @@ static inline bool ft_carrier_written(const struct ft_carrier *carrier)
  * @skb: the packet; a template that it has is put
  * @ctinfo: what the packet is to its flow
  *
- * Context: BH disabled, on the CPU of ft_carrier_get().
+ * Context: ft_own_lock(), since ft_carrier_get().
  */
 static inline void ft_carrier_attach(struct ft_carrier *carrier,
 				     struct sk_buff *skb,

@@ -382,10 +382,10 @@ static unsigned int confirm_first(struct ft_net *tn, struct sk_buff *skb, struct
 	if (!(ft_carrier_notes(ct) & FT_NOTE_STAYS) &&
 	    (translated ? ft_nat_adoptable(tn, state, ct) : ft_mode_adoptable(ct)) &&
 	    ft_mode_adopts(tn, state, ct)) {
-		local_bh_disable();
+		ft_own_lock_bh();
 		verdict = translated ? adopt_translated(tn, skb, ct, state) :
 				       adopt(tn, skb, ct, state);
-		local_bh_enable();
+		ft_own_unlock_bh();
 		return verdict;
 	}
 	return translated ? keep_translated(tn, skb, ct, state) : feed(tn, skb, ct, false);

@@ -11,9 +11,32 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <trace/events/skb.h>
 
+#include "base/notify.h"
 #include "track/carrier.h"
 #include "track/dropped.h"
 #include "track/pool.h"
+
+/*
+ * A probe runs with preemption disabled. On PREEMPT_RT that is enough for locks of flows,
+ * and more than local_bh_disable() and notifications bear, which may sleep there: if
+ * somebody listens, it is pool_sweep() that stores the mark, and tells of it.
+ */
+static void bh_disable(void)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		local_bh_disable();
+}
+
+static void bh_enable(void)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		local_bh_enable();
+}
+
+static bool may_tell(const struct ft_net *tn)
+{
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) || !ft_notify_wanted(tn);
+}
 
 /* Probe of the tracepoint kfree_skb, as drop_monitor has one. */
 static void FT_KFREE_SKB_PROBE(packet_dropped)
@@ -28,20 +51,20 @@ static void FT_KFREE_SKB_PROBE(packet_dropped)
 	if (!carrier || !ft_carrier_written(carrier))
 		return;
 	/*
-	 * Locks of flows must not be taken in an interrupt: sweep() will store
+	 * Locks of flows must not be taken in an interrupt: pool_sweep() will store
 	 * the mark.
 	 */
 	if (in_hardirq() || irqs_disabled())
 		return;
 	rcu_read_lock();
-	local_bh_disable();
+	bh_disable();
 	/*
 	 * The namespace may be gone. If it is not, it waits until this is done.
 	 */
 	tn = ft_pool_net(carrier);
-	if (tn)
+	if (tn && may_tell(tn))
 		ft_carrier_settle(tn, carrier);
-	local_bh_enable();
+	bh_enable();
 	rcu_read_unlock();
 }
 

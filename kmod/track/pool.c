@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Each namespace has a pool of carriers on each CPU, which belongs to that CPU
- * with BH disabled. A packet that lets go of a carrier tells nobody, so the
+ * under ft_own_lock(). A packet that lets go of a carrier tells nobody, so the
  * pool looks:
  *
  *	hot	the one that was taken last. Mostly its packet is through by the
@@ -26,6 +26,7 @@
 #include <linux/cpumask.h>
 #include <linux/jiffies.h>
 #include <linux/list.h>
+#include <linux/local_lock.h>
 #include <linux/percpu.h>
 #include <linux/timer.h>
 #include <linux/xarray.h>
@@ -63,7 +64,7 @@
  * @tn: namespace
  * @timer: runs pool_sweep()
  *
- * Touched by its CPU with BH disabled.
+ * Touched by its CPU under ft_own_lock().
  */
 struct ft_pool {
 	struct ft_carrier *hot;
@@ -78,6 +79,14 @@ struct ft_pool {
 	unsigned int cpu;
 	struct ft_net *tn;
 	struct timer_list timer;
+};
+
+/*
+ * Empty but for PREEMPT_RT and lockdep, which alloc_percpu() can't be asked for: the 8 KiB
+ * that modules share for static per-CPU data lose nothing elsewhere.
+ */
+DEFINE_PER_CPU(struct ft_own, ft_own) = {
+	.lock = INIT_LOCAL_LOCK(lock),
 };
 
 /* Namespaces by the number that their carriers have, until they go. */
@@ -207,6 +216,7 @@ static void pool_sweep(struct timer_list *timer)
 		sweep_elsewhere(pool);
 		return;
 	}
+	ft_own_lock();
 	rcu_read_lock();
 	if (pool->hot && ft_carrier_is_free(pool->hot) &&
 	    ft_carrier_written(pool->hot))
@@ -224,6 +234,7 @@ static void pool_sweep(struct timer_list *timer)
 		mod_timer(&pool->timer, jiffies + pool->pause);
 	else
 		pool->swept = true;
+	ft_own_unlock();
 }
 
 static noinline_for_stack void sweep_soon(struct ft_pool *pool)
@@ -241,7 +252,7 @@ static noinline_for_stack void sweep_soon(struct ft_pool *pool)
  * What an earlier packet wrote is in its flow when this returns: look the flow
  * up afterwards.
  *
- * Context: BH disabled, from here until it is attached; RCU read side.
+ * Context: ft_own_lock(), from here until it is attached; RCU read side.
  * Return: the carrier, or NULL: no memory.
  */
 struct ft_carrier *ft_carrier_get(struct ft_net *tn)

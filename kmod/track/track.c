@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/bottom_half.h>
 #include <linux/ip.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/skbuff.h>
@@ -622,7 +621,7 @@ replace(struct ft_net *tn, struct sk_buff *skb, const struct ft_carrier *old,
 	/* A carrier of another namespace says nothing in this one. */
 	if (old->home != tn->home)
 		return NF_ACCEPT;
-	local_bh_disable();
+	ft_own_lock_bh();
 	carrier = ft_carrier_get(tn);
 	if (carrier) {
 		ft_carrier_copy(carrier, old);
@@ -631,7 +630,7 @@ replace(struct ft_net *tn, struct sk_buff *skb, const struct ft_carrier *old,
 	} else {
 		verdict = drop_uncarried(tn);
 	}
-	local_bh_enable();
+	ft_own_unlock_bh();
 	return verdict;
 }
 
@@ -682,8 +681,8 @@ unsigned int ft_track(void *priv, struct sk_buff *skb,
 	    (tmpl && !ft_mode_template_plain(tmpl)))
 		return bypassed(tn, skb, state, zone);
 
-	/* A CPU has its carriers, and the locks of flows, with BH disabled. */
-	local_bh_disable();
+	/* Also for the locks of flows: with BH disabled. */
+	ft_own_lock_bh();
 	if (state->hook == NF_INET_PRE_ROUTING) {
 		ahead = ft_ahead_take(tn, skb, state->pf, zone->id);
 		if (ahead) {
@@ -714,6 +713,6 @@ unsigned int ft_track(void *priv, struct sk_buff *skb,
 		break;
 	}
 out:
-	local_bh_enable();
+	ft_own_unlock_bh();
 	return verdict;
 }
