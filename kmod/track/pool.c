@@ -23,6 +23,7 @@
  * track/dropped.c, and if it was neither, before the carrier is taken again, and
  * by pool_sweep().
  */
+#include <linux/cpu.h>
 #include <linux/cpumask.h>
 #include <linux/jiffies.h>
 #include <linux/list.h>
@@ -64,7 +65,7 @@
  * @tn: namespace
  * @timer: runs pool_sweep()
  *
- * Touched by its CPU under ft_own_lock().
+ * Touched by its CPU under ft_own_lock(); while that is offline, by @timer alone.
  */
 struct ft_pool {
 	struct ft_carrier *hot;
@@ -192,15 +193,23 @@ static void pool_shrink(struct ft_pool *pool)
 	pool->idle = pool->spares;
 }
 
-/* The CPU of a pool is gone: leave the pool alone until it is back. */
-static void sweep_elsewhere(struct ft_pool *pool)
+/*
+ * A CPU went offline, and its timers came here. As long as it cannot come back, its pool is
+ * nobody's. Return: true with cpus_read_lock() held, or false: the timer is set again.
+ */
+static bool own_instead(struct ft_pool *pool)
 {
-	if (cpu_online(pool->cpu)) {
-		pool->timer.expires = jiffies + SWEEP_SOON;
-		add_timer_on(&pool->timer, pool->cpu);
-	} else {
-		mod_timer(&pool->timer, jiffies + SWEEP_LATE);
+	if (!cpus_read_trylock()) {
+		/* Some CPU comes or goes right now. */
+		mod_timer(&pool->timer, jiffies + SWEEP_SOON);
+		return false;
 	}
+	if (!cpu_online(pool->cpu))
+		return true;
+	pool->timer.expires = jiffies + SWEEP_SOON;
+	add_timer_on(&pool->timer, pool->cpu);
+	cpus_read_unlock();
+	return false;
 }
 
 /*
@@ -210,12 +219,11 @@ static void sweep_elsewhere(struct ft_pool *pool)
 static void pool_sweep(struct timer_list *timer)
 {
 	struct ft_pool *pool = container_of(timer, struct ft_pool, timer);
+	bool elsewhere = pool->cpu != smp_processor_id();
 	unsigned int found;
 
-	if (unlikely(pool->cpu != smp_processor_id())) {
-		sweep_elsewhere(pool);
+	if (unlikely(elsewhere) && !own_instead(pool))
 		return;
-	}
 	ft_own_lock();
 	rcu_read_lock();
 	if (pool->hot && ft_carrier_is_free(pool->hot) &&
@@ -235,6 +243,8 @@ static void pool_sweep(struct timer_list *timer)
 	else
 		pool->swept = true;
 	ft_own_unlock();
+	if (unlikely(elsewhere))
+		cpus_read_unlock();
 }
 
 static noinline_for_stack void sweep_soon(struct ft_pool *pool)

@@ -32,7 +32,7 @@ AGAIN_MAX=3
 # On the newest kernel, and on arm64: what an API that has changed would break.
 NEWEST=(states_nft.py nat_beside.py policies.py unload.py ynl.py stress.py)
 # With PREEMPT_RT: where packets, timers and user space meet on a CPU.
-RT=(states_nft.py nfqueue.py events.py guard.py ahead.py netns.py unload.py stress.py)
+RT=(states_nft.py nfqueue.py events.py guard.py ahead.py netns.py unload.py stress.py hotplug.py)
 # A kernel with all checks is so many times slower, and so is an emulated CPU of another kind.
 DEBUG_FACTOR=5
 FOREIGN_FACTOR=2
