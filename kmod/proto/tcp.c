@@ -17,6 +17,7 @@
  *   in the middle of a connection;
  * - an ICMP error is held against the window of what it quotes.
  */
+#include <linux/bitfield.h>
 #include <linux/bits.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/string.h>
@@ -523,8 +524,8 @@ static enum ft_verdict out_of_window(struct ft_step *step, struct ft_tcp *tcp,
 }
 
 /* Timeout of a state, cut short for a side that does not answer. */
-static u32 timeout_after(const struct ft_settings *set,
-			 const struct ft_tcp *tcp, u8 state, u8 kind, u32 word)
+static __always_inline u32 timeout_after(const struct ft_settings *set,
+					 const struct ft_tcp *tcp, u8 state, u8 kind, u32 word)
 {
 	u32 unacked = ft_timeout(set, TCP_TIMEOUT_UNACKNOWLEDGED);
 	u32 retrans = ft_timeout(set, TCP_TIMEOUT_MAX_RETRANS);
@@ -691,6 +692,54 @@ enum ft_verdict ft_tcp_new(const struct sk_buff *skb, const struct ft_pkt *pkt,
 	return tcp_run(step, &state->tcp, &seg);
 }
 
+/* A segment with ACK, and neither SYN, FIN nor RST; a timestamp, and no other option. */
+static bool read_plain(const struct sk_buff *skb, const struct ft_pkt *pkt,
+		       struct ft_tcp_seg *seg)
+{
+	const struct tcphdr *tcph = (const struct tcphdr *)(skb->data + pkt->l4off);
+	const __be32 flags = TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_ACK;
+	unsigned int len = sizeof(*tcph);
+
+	if (skb_headlen(skb) < pkt->l4off + len ||
+	    (tcp_flag_word(tcph) & flags) != TCP_FLAG_ACK)
+		return false;
+	if (tcph->doff * 4 != len) {
+		len += TCPOLEN_TSTAMP_ALIGNED;
+		if (tcph->doff * 4 != len || skb_headlen(skb) < pkt->l4off + len ||
+		    !only_timestamp(tcph + 1, TCPOLEN_TSTAMP_ALIGNED))
+			return false;
+	}
+	seg->seq = ntohl(tcph->seq);
+	seg->end = seg->seq + pkt->l4len - len;
+	seg->ack = ntohl(tcph->ack_seq);
+	seg->win = ntohs(tcph->window);
+	return pkt->l4len >= len;
+}
+
+/*
+ * As tcp_run(), in one piece: for an ACK that fits, of a connection that both sides have
+ * established, which stays as it is. Return: false: it is another segment, and nothing has
+ * changed.
+ */
+static bool run_plain(const struct sk_buff *skb, const struct ft_pkt *pkt, struct ft_step *step,
+		      struct ft_tcp *tcp)
+{
+	const u32 bits = FT_FLOW_STATE | FT_FLOW_SEEN_REPLY | FT_FLOW_ASSURED;
+	struct ft_tcp_seg seg __uninitialized;
+
+	if ((step->word & bits) != (FIELD_PREP(FT_FLOW_STATE, ST_ES) | FT_FLOW_SEEN_REPLY |
+				    FT_FLOW_ASSURED) ||
+	    !read_plain(skb, pkt, &seg) || !ft_tcp_window_plain(tcp, step->dir, &seg))
+		return false;
+	tcp->last_kind = KIND_ACK;
+	tcp->last_dir = step->dir;
+	step->timeout = timeout_after(step->set, tcp, ST_ES, KIND_ACK,
+				      FIELD_PREP(FT_FLOW_STATE, ST_ES));
+	step->update = false;
+	step->limit = 0;
+	return true;
+}
+
 /**
  * ft_tcp_packet() - later segment of a flow
  * @skb: the packet
@@ -712,6 +761,8 @@ enum ft_verdict ft_tcp_packet(const struct sk_buff *skb,
 {
 	struct ft_tcp_seg seg;
 
+	if (likely(run_plain(skb, pkt, step, &state->tcp)))
+		return FT_VERDICT_ACCEPT;
 	if (!read_segment(skb, pkt, &seg))
 		return tcp_refuse(step, FT_INVALID_TCP_HEADER);
 	return tcp_run(step, &state->tcp, &seg);

@@ -166,8 +166,8 @@ static void fill_in(const struct ft_tcp *tcp, u8 state, enum ft_dir dir,
 }
 
 /* The rules at the top of this file. */
-static enum ft_tcp_fit judge(const struct ft_tcp *tcp, enum ft_dir dir,
-			     const struct ft_tcp_seg *seg)
+static __always_inline enum ft_tcp_fit judge(const struct ft_tcp *tcp, enum ft_dir dir,
+					     const struct ft_tcp_seg *seg)
 {
 	u32 room = tcp->maxwin[!dir];
 	u32 lag = max(tcp->maxwin[dir], ACK_LAG_MIN);
@@ -192,8 +192,8 @@ static enum ft_tcp_fit judge(const struct ft_tcp *tcp, enum ft_dir dir,
 }
 
 /* The segment fits: what does it tell? */
-static void window_advance(struct ft_tcp *tcp, enum ft_dir dir,
-			   const struct ft_tcp_seg *seg)
+static __always_inline void window_advance(struct ft_tcp *tcp, enum ft_dir dir,
+					   const struct ft_tcp_seg *seg)
 {
 	u32 win = seg->win;
 	u32 edge;
@@ -225,8 +225,8 @@ static void window_advance(struct ft_tcp *tcp, enum ft_dir dir,
 }
 
 /* How often has the last segment been repeated? */
-static void count_repeats(struct ft_tcp *tcp, enum ft_dir dir,
-			  const struct ft_tcp_seg *seg)
+static __always_inline void count_repeats(struct ft_tcp *tcp, enum ft_dir dir,
+					  const struct ft_tcp_seg *seg)
 {
 	if (tcp->last_dir == dir && tcp->last_seq == seg->seq &&
 	    tcp->last_ack == seg->ack && tcp->last_end == seg->end &&
@@ -295,6 +295,37 @@ enum ft_tcp_fit ft_tcp_window(struct ft_tcp *tcp, u8 state, enum ft_dir dir,
 		return fit;
 	tcp->last_flags |= FT_TCP_LAST_SLIPPED;
 	return FT_TCP_FIT;
+}
+
+/**
+ * ft_tcp_window_plain() - as ft_tcp_window(), for a segment as most are
+ * @tcp: state of the flow
+ * @dir: direction of the segment
+ * @given: the segment; an ACK without SACK blocks. Only @seq, @end, @ack and @win are read
+ *
+ * The compiler knows of such a segment what ft_tcp_window() has to ask.
+ *
+ * Context: the flow's lock.
+ * Return: true if it fits into the windows of two sides that are known; else nothing has
+ * changed, and ft_tcp_window() says what it is.
+ */
+bool ft_tcp_window_plain(struct ft_tcp *tcp, enum ft_dir dir, const struct ft_tcp_seg *given)
+{
+	const struct ft_tcp_seg seg = {
+		.seq = given->seq,
+		.end = given->end,
+		.ack = given->ack,
+		.sack = given->ack,
+		.win = given->win,
+		.kind = FT_TCP_KIND_ACK,
+		.has_ack = true,
+	};
+
+	if (!tcp->maxwin[0] || !tcp->maxwin[1] || judge(tcp, dir, &seg) != FT_TCP_FIT)
+		return false;
+	window_advance(tcp, dir, &seg);
+	count_repeats(tcp, dir, &seg);
+	return true;
 }
 
 /**
