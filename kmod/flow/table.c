@@ -359,7 +359,7 @@ static unsigned int tagged_bit(const struct bucket *line, unsigned int i,
  * predict, and a branch on it would keep the CPU from going on before the line
  * has come in: so there is none.
  */
-static unsigned int line_tagged(const struct bucket *line, u16 tag)
+static __always_inline unsigned int line_tagged(const struct bucket *line, u16 tag)
 {
 	static_assert(FT_SLOTS == 7);
 

@@ -18,7 +18,6 @@
 #include "flow/table.h"
 #include "flow/tuple.h"
 #include "net.h"
-#include "proto/conntrack.h"
 #include "track/admit.h"
 #include "track/carrier.h"
 
@@ -252,31 +251,14 @@ static noinline_for_stack unsigned long aim_translated(struct ft_carrier *carrie
 void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view)
 {
 	bool orig_hi = view->word & FT_FLOW_ORIG_HI;
-	unsigned long status = FT_CARRIER_STATUS;
-	struct nf_conn *ct = &carrier->ct;
+	unsigned long nat = 0;
 
 	carrier->masq = 0;
 	if (unlikely(view->word & FT_FLOW_NAT))
-		status |= aim_translated(carrier, view);
+		nat = aim_translated(carrier, view);
 	else if (carrier->aim != (orig_hi ? FT_AIM_HI : FT_AIM_LO))
 		ft_carrier_aim(carrier, view->key, orig_hi);
-	status |= ft_proto_conntrack_status(view->word);
-	WRITE_ONCE(ct->status, status);
-	WRITE_ONCE(ct->timeout, nfct_time_stamp + view->left);
-#ifdef CONFIG_NF_CONNTRACK_MARK
-	WRITE_ONCE(ct->mark, view->mark);
-#endif
-	carrier->mark = view->mark;
-	/* Only nfnetlink reads it, and "reject" sets the state of TCP. */
-	if (carrier->l4proto != view->key->l4proto) {
-		memset(&ct->proto, 0, sizeof(ct->proto));
-		carrier->l4proto = view->key->l4proto;
-	}
-	if (view->key->l4proto == IPPROTO_TCP) {
-		carrier->state = ft_word_state(view->word);
-		WRITE_ONCE(ct->proto.tcp.state, carrier->state);
-	}
-
+	ft_carrier_say(carrier, view->key->l4proto, view->word, view->left, view->mark, nat);
 	if (view->acct || carrier->counted)
 		fill_counters(carrier, view);
 }

@@ -16,6 +16,7 @@
 #include <net/netfilter/nf_conntrack.h>
 
 #include "flow/flow.h"
+#include "proto/conntrack.h"
 #include "track/birth.h"
 
 struct ft_net;
@@ -119,6 +120,39 @@ struct ft_view {
 	u64 packets[2];
 	u64 bytes[2];
 };
+
+/**
+ * ft_carrier_say() - make a carrier say what a flow is, except for ends and counters
+ * @carrier: aimed
+ * @l4proto: IPPROTO_*
+ * @word: FT_FLOW_* bits
+ * @left: jiffies until it ends
+ * @mark: conntrack mark
+ * @nat: what nf_nat is to do, IPS_*
+ *
+ * Context: BH disabled.
+ */
+static inline void ft_carrier_say(struct ft_carrier *carrier, u8 l4proto, u32 word, u32 left,
+				  u32 mark, unsigned long nat)
+{
+	struct nf_conn *ct = &carrier->ct;
+
+	WRITE_ONCE(ct->status, FT_CARRIER_STATUS | nat | ft_proto_conntrack_status(word));
+	WRITE_ONCE(ct->timeout, nfct_time_stamp + left);
+#ifdef CONFIG_NF_CONNTRACK_MARK
+	WRITE_ONCE(ct->mark, mark);
+#endif
+	carrier->mark = mark;
+	/* Only nfnetlink reads it, and "reject" sets the state of TCP. */
+	if (unlikely(carrier->l4proto != l4proto)) {
+		memset(&ct->proto, 0, sizeof(ct->proto));
+		carrier->l4proto = l4proto;
+	}
+	if (l4proto == IPPROTO_TCP) {
+		carrier->state = ft_word_state(word);
+		WRITE_ONCE(ct->proto.tcp.state, carrier->state);
+	}
+}
 
 void ft_carrier_init(void);
 void ft_carrier_exit(void);

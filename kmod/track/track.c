@@ -39,6 +39,7 @@
  * @index: its index
  * @gen: its generation
  * @hash: hash of the packet's key
+ * @said: @carrier says what the flow is; else @view does
  * @view: what to publish
  * @other: of a translated flow: the key that the packet does not have
  */
@@ -48,6 +49,7 @@ struct found {
 	u32 index;
 	u32 gen;
 	u64 hash;
+	bool said;
 	struct ft_view view;
 	struct ft_key other;
 };
@@ -83,9 +85,9 @@ static unsigned int publish_untracked(struct ft_net *tn, struct sk_buff *skb)
 	return NF_ACCEPT;
 }
 
-static unsigned int publish_found(struct ft_net *tn, struct sk_buff *skb,
-				  const struct found *found,
-				  enum ip_conntrack_info ctinfo)
+static __always_inline unsigned int
+publish_found(struct ft_net *tn, struct sk_buff *skb, const struct found *found,
+	      enum ip_conntrack_info ctinfo)
 {
 	struct ft_carrier *carrier = found->carrier;
 
@@ -93,7 +95,8 @@ static unsigned int publish_found(struct ft_net *tn, struct sk_buff *skb,
 		return drop_uncarried(tn);
 	carrier->index = found->index;
 	carrier->gen = found->gen;
-	ft_carrier_fill(carrier, &found->view);
+	if (unlikely(!found->said))
+		ft_carrier_fill(carrier, &found->view);
 	ft_carrier_attach(carrier, skb, ctinfo);
 	return NF_ACCEPT;
 }
@@ -124,6 +127,7 @@ static void view_flow(struct found *found, const struct ft_net *tn,
 	const struct ft_flow *flow = found->flow;
 	struct ft_view *view = &found->view;
 
+	found->said = false;
 	view->key = key;
 	if (unlikely(word & FT_FLOW_NAT))
 		view_translated(found, key);
@@ -135,6 +139,30 @@ static void view_flow(struct found *found, const struct ft_net *tn,
 		return;
 	memcpy(view->packets, flow->packets, sizeof(view->packets));
 	memcpy(view->bytes, flow->bytes, sizeof(view->bytes));
+}
+
+/*
+ * As view_flow(), and ft_carrier_fill(): of a flow that is as most are, the carrier is told
+ * at once. What it says may turn out to be of two flows, and is said again then.
+ */
+static __always_inline void say_flow(struct found *found, const struct ft_net *tn,
+				     const struct ft_key *key, u32 word, u32 now)
+{
+	enum ft_aim aim = word & FT_FLOW_ORIG_HI ? FT_AIM_HI : FT_AIM_LO;
+	const struct ft_flow *flow = found->flow;
+	struct ft_carrier *carrier = found->carrier;
+
+	if (unlikely(!carrier || word & FT_FLOW_NAT || carrier->counted ||
+		     ft_setting(&tn->set, ACCT))) {
+		view_flow(found, tn, key, word, now);
+		return;
+	}
+	found->said = true;
+	carrier->masq = 0;
+	if (carrier->aim != aim)
+		ft_carrier_aim(carrier, key, aim == FT_AIM_HI);
+	ft_carrier_say(carrier, key->l4proto, word, max(ft_flow_left(flow, now), 0),
+		       READ_ONCE(flow->mark), 0);
 }
 
 /* Move the deadline, unless that gains too little. Under the flow's lock. */
@@ -193,7 +221,7 @@ static bool step_steady(struct ft_net *tn, const struct ft_pkt *pkt,
 	if (!ft_proto_steady(flow, step->word, step) ||
 	    steady_needs_lock(tn, flow, step))
 		return false;
-	view_flow(found, tn, &pkt->key, step->word, step->now);
+	say_flow(found, tn, &pkt->key, step->word, step->now);
 	/* All that is published was read before the generation is read again. */
 	smp_rmb();
 	if (!ft_flow_matches(flow, &pkt->key))
@@ -223,7 +251,7 @@ static u64 first_hash(const struct ft_net *tn, const struct found *found, u32 wo
  * @tn: namespace
  * @skb: the packet
  * @pkt: parsed
- * @found: the flow; on ACCEPT and KEEP gen and view are filled
+ * @found: the flow; on ACCEPT and KEEP gen is set, and what to publish
  * @step: filled with the outcome
  * @verdict: what the packet is to the flow
  *
@@ -263,7 +291,7 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	case FT_VERDICT_KEEP:
 		if (ft_setting(&tn->set, ACCT))
 			account(flow, step->dir, skb->len);
-		view_flow(found, tn, &pkt->key, step->word, step->now);
+		say_flow(found, tn, &pkt->key, step->word, step->now);
 		break;
 	default:
 		step->word = before;
