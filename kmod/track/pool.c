@@ -259,8 +259,8 @@ static noinline_for_stack void sweep_soon(struct ft_pool *pool)
  * @tn: namespace of the packet
  *
  * The caller fills it and attaches it with ft_carrier_attach(), or leaves it.
- * What an earlier packet wrote is in its flow when this returns: look the flow
- * up afterwards.
+ * What an earlier packet wrote is in its flow when this returns: read the flow
+ * afterwards.
  *
  * Context: ft_own_lock(), from here until it is attached; RCU read side.
  * Return: the carrier, or NULL: no memory.

@@ -552,14 +552,13 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 	if (reason)
 		return publish_invalid(tn, skb, state, pkt->key.l4proto, reason);
 	/*
-	 * And while the packet gets what it will carry, if the sender opened
-	 * the flow or is about to.
+	 * The flow's line comes in while the packet gets what it will carry, if the
+	 * sender opened the flow or is about to.
 	 */
+	find(tn, pkt, &found);
 	found.carrier = ft_carrier_get(tn);
 	if (likely(found.carrier))
 		ft_carrier_aim(found.carrier, &pkt->key, pkt->from_hi);
-
-	find(tn, pkt, &found);
 	if (!found.flow || !step_flow(tn, skb, pkt, &found, &step, &verdict))
 		goto miss;
 
