@@ -8,6 +8,7 @@
 #include <net/netfilter/nf_conntrack_tuple.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
+#include "base/siphash13.h"
 #include "base/tenant.h"
 #include "flow/flow.h"
 #include "flow/shadow.h"
@@ -20,16 +21,48 @@
 
 static struct kmem_cache *cache;
 
+static u64 pair_word(__be32 a, __be32 b)
+{
+	return (u64)(__force u32)a << 32 | (__force u32)b;
+}
+
 /* Peers choose addresses and ports: what they can't know must be in the hash. */
 static u32 hash_key(const void *data, u32 len, u32 seed)
 {
 	static siphash_key_t secret __read_mostly;
-	siphash_key_t key;
+	const struct ft_shadow_key *key = data;
+	struct ft_siphash13 hash;
+	unsigned int i;
 
 	get_random_once(&secret, sizeof(secret));
 	/* Not into the result: a chain would stay one whatever the seed. */
-	key = (siphash_key_t){ .key = { secret.key[0] ^ seed, secret.key[1] } };
-	return siphash(data, sizeof(struct ft_shadow_key), &key);
+	ft_siphash13_begin(&hash, &(siphash_key_t){
+				.key = { secret.key[0] ^ seed, secret.key[1] } });
+	ft_siphash13_word(&hash, (u64)(__force u16)key->port[0] << 48 |
+				 (u64)(__force u16)key->port[1] << 32 |
+				 (u32)key->zone << 16 | key->l4proto << 8 | key->bits);
+	if (!(key->bits & FT_SHADOW_V6)) {
+		ft_siphash13_word(&hash, pair_word(key->addr[0].ip, key->addr[1].ip));
+		return ft_siphash13_end(&hash, 2);
+	}
+	for (i = 0; i < 2; i++) {
+		ft_siphash13_word(&hash, pair_word(key->addr[i].ip6[0], key->addr[i].ip6[1]));
+		ft_siphash13_word(&hash, pair_word(key->addr[i].ip6[2], key->addr[i].ip6[3]));
+	}
+	return ft_siphash13_end(&hash, 5);
+}
+
+/* Not memcmp(): a call, of some machines byte by byte. */
+static int compare_key(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const u32 *a = arg->key, *b = (const void *)&((const struct ft_shadow *)obj)->key;
+	u32 differ = 0;
+	unsigned int i;
+
+	static_assert(sizeof(struct ft_shadow_key) % sizeof(*a) == 0);
+	for (i = 0; i < sizeof(struct ft_shadow_key) / sizeof(*a); i++)
+		differ |= a[i] ^ b[i];
+	return differ != 0;
 }
 
 static const struct rhashtable_params params = {
@@ -37,6 +70,7 @@ static const struct rhashtable_params params = {
 	.key_offset = offsetof(struct ft_shadow, key),
 	.head_offset = offsetof(struct ft_shadow, node),
 	.hashfn = hash_key,
+	.obj_cmpfn = compare_key,
 	.automatic_shrinking = true,
 };
 

@@ -95,6 +95,16 @@ static bool rests(struct ft_net *tn, const struct nf_conn *ct)
 	return true;
 }
 
+/*
+ * A flow that is about to be entered has no shadow, but for one that an earlier flow of the
+ * same ends has left: ft_shadow_add() finds that, too. Only where sources are limited must
+ * it be found before the flow is counted.
+ */
+static bool may_have_shadow(const struct ft_net *tn, const struct nf_conn *ct)
+{
+	return nf_ct_is_confirmed(ct) || rcu_access_pointer(tn->sources.table);
+}
+
 /**
  * ft_guard_feed() - a packet whose flow stays in nf_conntrack
  * @tn: namespace
@@ -109,12 +119,11 @@ static bool rests(struct ft_net *tn, const struct nf_conn *ct)
  */
 enum ft_guard_answer ft_guard_feed(struct ft_net *tn, struct nf_conn *ct, bool exempt)
 {
-	const u32 said = note_of(ct), bits = said & ~NOTE_STATE;
 	enum ft_source_verdict verdict;
 	struct ft_shadow_key key;
 	struct ft_shadow *shadow;
 	const u32 now = ft_now();
-	u32 source;
+	u32 said, bits, source;
 	int err;
 
 	/* All that comes while there is room is learned when there is not. */
@@ -123,9 +132,11 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, struct nf_conn *ct, bool e
 	if (!ft_setting(&tn->set, GUARD))
 		return FT_GUARD_GO;
 	ft_guard_wake(tn);
+	said = note_of(ct);
+	bits = said & ~NOTE_STATE;
 	ft_shadow_key_set(&key, &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple,
 			  nf_ct_zone(ct));
-	shadow = ft_shadow_find(&tn->guard.shadows, &key);
+	shadow = may_have_shadow(tn, ct) ? ft_shadow_find(&tn->guard.shadows, &key) : NULL;
 	if (shadow) {
 		if (ft_shadow_packet(shadow, bits, ft_guard_deadline(ct), now))
 			ft_loan_repay(&tn->guard.loan);
@@ -148,7 +159,7 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, struct nf_conn *ct, bool e
 		ft_guard_release(tn, &key, source);
 	else if (!nf_ct_is_confirmed(ct))
 		ft_guard_born(tn, &key);
-	if (!err)
+	if (!err || err == -EEXIST)
 		note_fed(ct, said, now);
 	if (verdict == FT_SOURCE_NOMEM || (err && err != -EEXIST))
 		ft_stat_inc(tn, NOMEM);
