@@ -90,13 +90,15 @@ static bool has(struct ft_table *table, u32 i)
 {
 	struct ft_flow *flow;
 	struct ft_key key;
-	bool right;
+	bool right, may;
 	u32 index;
 
 	key_of(&key, i);
 	rcu_read_lock();
+	/* Asked first: what is entered meanwhile may be found without. */
+	may = ft_table_may_have(table, hash_of(table, &key));
 	flow = ft_table_lookup(table, &key, hash_of(table, &key), &index);
-	right = flow && flow->mark == i && ft_table_at(table, index) == flow;
+	right = may && flow && flow->mark == i && ft_table_at(table, index) == flow;
 	rcu_read_unlock();
 	return right;
 }
@@ -139,6 +141,33 @@ static void insert_lookup_remove(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, leave(table, i));
 		KUNIT_EXPECT_FALSE(test, has(table, i));
 	}
+}
+
+/* What may_have says of a table that most of the flows asked for are not in. */
+static void may_have(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 1024);
+	unsigned int may = 0;
+	struct ft_key key;
+	u32 i;
+
+	for (i = 0; i < 1000; i++) {
+		key_of(&key, i);
+		rcu_read_lock();
+		may += ft_table_may_have(table, hash_of(table, &key));
+		rcu_read_unlock();
+	}
+	KUNIT_EXPECT_EQ(test, may, 0);
+	KUNIT_EXPECT_EQ(test, enter(table, 0), 0);
+	for (i = 0; i < 1000; i++) {
+		key_of(&key, i);
+		rcu_read_lock();
+		may += ft_table_may_have(table, hash_of(table, &key));
+		rcu_read_unlock();
+	}
+	KUNIT_EXPECT_GE(test, may, 1);
+	/* Others of its bucket may have its bits. */
+	KUNIT_EXPECT_LE(test, may, 5);
 }
 
 /* It wakes when it is in, and only then. */
@@ -982,6 +1011,7 @@ static void stress(struct kunit *test)
 
 static struct kunit_case table_cases[] = {
 	KUNIT_CASE(insert_lookup_remove),
+	KUNIT_CASE(may_have),
 	KUNIT_CASE(insert_wakes),
 	KUNIT_CASE(chain_limit),
 	KUNIT_CASE(chain_trimmed),

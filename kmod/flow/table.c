@@ -508,6 +508,19 @@ struct ft_flow *ft_table_lookup_at(const struct ft_table *table, const struct ft
 }
 
 /**
+ * ft_table_may_have() - might there be a flow of that hash?
+ * @table: the table
+ * @hash: ft_key_hash() of a key of it
+ *
+ * Context: RCU read side.
+ * Return: false if ft_table_lookup() would find none; reads one word.
+ */
+bool ft_table_may_have(const struct ft_table *table, u64 hash)
+{
+	return filter_passes(rcu_dereference(table->cur), hash);
+}
+
+/**
  * ft_table_lookup() - find a flow
  * @table: the table
  * @key: its identity; of a translated flow, either of its keys
@@ -678,13 +691,13 @@ static struct ft_flow *bucket_clash(const struct ft_table *table,
 				    const struct ft_key *key, u16 tag)
 {
 	struct ft_flow *flow;
-	unsigned int i;
+	unsigned int tagged;
 	u64 slot;
 
 	for (; line; line = link_of(line->head)) {
-		for (i = 0; i < FT_SLOTS; i++) {
-			slot = READ_ONCE(line->slot[i]);
-			if (slot_tag(slot) != tag || !(u32)slot)
+		for (tagged = line_tagged(line, tag); tagged; tagged &= tagged - 1) {
+			slot = READ_ONCE(line->slot[__ffs(tagged)]);
+			if (!(u32)slot)
 				continue;
 			flow = ft_table_at(table, slot_index(slot));
 			if (WARN_ON_ONCE(!flow) || !ft_flow_matches(flow, key))

@@ -532,6 +532,17 @@ static void find(struct ft_net *tn, const struct ft_pkt *pkt, struct found *foun
 		found->flow = ft_table_lookup(tn->table, &pkt->key, found->hash, &found->index);
 }
 
+/*
+ * As passes_by(), of a packet that has been parsed: flows of ours are between its addresses,
+ * or of a bit that these share, but none of them can be its own.
+ */
+static bool passes_parsed(struct ft_net *tn, u8 pf, const struct found *found)
+{
+	return READ_ONCE(tn->passed) && found->index == FT_INDEX_NONE &&
+	       !ft_table_may_have(tn->table, found->hash) &&
+	       ft_mode_adopting(tn, pf) && ft_guard_roomy(tn);
+}
+
 /* A packet of a flow; @ahead: what was found out about it before, or NULL. */
 static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 				 const struct nf_hook_state *state,
@@ -544,6 +555,10 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 	enum ft_invalid reason;
 
 	find_begin(tn, pkt, ahead, &found);
+	if (passes_parsed(tn, state->pf, &found)) {
+		ft_stat_inc(tn, BYPASS);
+		return NF_ACCEPT;
+	}
 	reason = ft_proto_check(skb, pkt, state->hook,
 				ft_setting(&tn->set, CHECKSUM));
 	if (unlikely(reason) && ft_net_follow(tn))
