@@ -102,20 +102,40 @@ static void same_locks(struct kunit *test)
 	}
 }
 
-/* Clients that differ in nothing but a port do not wait for each other. */
-static void many_locks(struct kunit *test)
+static void key_between(struct ft_key *key, __be32 from, u16 sport, __be32 to, u16 dport)
 {
-	const union nf_inet_addr src = { .ip = FT_IP(10, 0, 0, 1) };
-	const union nf_inet_addr dst = { .ip = FT_IP(192, 0, 2, 1) };
+	const union nf_inet_addr src = { .ip = from }, dst = { .ip = to };
+
+	ft_key_set(key, NFPROTO_IPV4, IPPROTO_UDP, 0, &src, &dst, htons(sport), htons(dport));
+}
+
+static void ports_of_one(struct ft_key *key, unsigned int i)
+{
+	key_between(key, FT_IP(10, 0, 0, 1), 1024 + i, FT_IP(192, 0, 2, 1), 53);
+}
+
+/* What a peer who chooses both ports, or both addresses, can keep constant. */
+static void ports_of_one_sum(struct ft_key *key, unsigned int i)
+{
+	key_between(key, FT_IP(10, 0, 0, 1), 1024 + i, FT_IP(192, 0, 2, 1), 60000 - i);
+}
+
+static void addresses_of_one_sum(struct ft_key *key, unsigned int i)
+{
+	key_between(key, htonl(0x0a000000 + i), 1000, htonl(0xc0000000 - i), 53);
+}
+
+/* How many locks do many such tuples select? */
+static unsigned int locks_selected(void (*key_set)(struct ft_key *key, unsigned int i))
+{
 	spinlock_t *lowest = NULL, *lock;
 	DECLARE_BITMAP(seen, 256) = {};
-	struct ft_key key;
 	unsigned int pass, i;
+	struct ft_key key;
 
 	for (pass = 0; pass < 2; pass++) {
 		for (i = 0; i < TUPLES; i++) {
-			ft_key_set(&key, NFPROTO_IPV4, IPPROTO_UDP, 0, &src, &dst,
-				   htons(1024 + i), htons(53));
+			key_set(&key, i);
 			lock = lock_of(&key);
 			if (!pass)
 				lowest = !lowest || lock < lowest ? lock : lowest;
@@ -123,7 +143,15 @@ static void many_locks(struct kunit *test)
 				set_bit(lock - lowest, seen);
 		}
 	}
-	KUNIT_EXPECT_GT(test, bitmap_weight(seen, 256), 64);
+	return bitmap_weight(seen, 256);
+}
+
+/* Clients do not wait for each other, and nobody can make them. */
+static void many_locks(struct kunit *test)
+{
+	KUNIT_EXPECT_GT(test, locks_selected(ports_of_one), 64);
+	KUNIT_EXPECT_GT(test, locks_selected(ports_of_one_sum), 100);
+	KUNIT_EXPECT_GT(test, locks_selected(addresses_of_one_sum), 100);
 }
 
 /* A flow of ours has the answers: no lock is held then. */

@@ -93,12 +93,18 @@ static u64 end_number(const struct ends *ends, unsigned int i)
 	return (u64)(__force u32)ends->addr[i] << 16 | (__force u16)ends->port[i];
 }
 
+/* Each end before the two are added: peers choose both, and could keep their sum. */
+static u64 mix_end(const struct ends *ends, unsigned int i)
+{
+	u64 mixed = end_number(ends, i) * lock_factor;
+
+	return mixed ^ mixed >> 32;
+}
+
 /* No hash of the tuple: what most new flows need of it is this lock alone. */
 static unsigned int lock_number(const struct ends *ends)
 {
-	u64 number = end_number(ends, 0) + end_number(ends, 1);
-
-	return number * lock_factor >> (64 - ilog2(LOCKS));
+	return (mix_end(ends, 0) + mix_end(ends, 1)) * lock_factor >> (64 - ilog2(LOCKS));
 }
 
 /**
