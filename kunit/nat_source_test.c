@@ -30,7 +30,7 @@ static void translated(struct ft_net *tn, struct ft_birth *birth, u8 host, u16 p
 	birth->second = ft_key_hash(&birth->answer, ft_table_secret(tn->table));
 }
 
-static void enter(struct kunit *test, struct ft_net *tn, const struct ft_birth *birth)
+static void enter(struct kunit *test, struct ft_net *tn, struct ft_birth *birth)
 {
 	enum ft_admission admission;
 
@@ -45,7 +45,7 @@ static void enter(struct kunit *test, struct ft_net *tn, const struct ft_birth *
 }
 
 /* The port that a source has, of a flow to be; 0: nothing is known. */
-static u16 had(struct ft_net *tn, const struct ft_birth *birth)
+static u16 had(struct ft_net *tn, struct ft_birth *birth)
 {
 	struct nf_conntrack_tuple reply = {};
 	bool found;
@@ -72,6 +72,16 @@ static void end(struct ft_net *tn, const struct ft_birth *birth)
 	rcu_read_unlock();
 }
 
+static bool is_at(struct ft_net *tn, const struct ft_birth *birth, u32 index)
+{
+	u32 found = FT_INDEX_NONE;
+
+	rcu_read_lock();
+	ft_table_lookup(tn->table, &birth->key, birth->hash, &found);
+	rcu_read_unlock();
+	return found != FT_INDEX_NONE && found == index;
+}
+
 /* The first one is there before the memory is. Destinations sort before and behind the source. */
 static void remembers(struct kunit *test)
 {
@@ -83,6 +93,7 @@ static void remembers(struct kunit *test)
 	translated(tn, &first, 1, 1000, dst[0], 3000, 0);
 	KUNIT_EXPECT_EQ(test, had(tn, &first), 0);
 	enter(test, tn, &first);
+	KUNIT_EXPECT_TRUE(test, is_at(tn, &first, first.index));
 	for (i = 0; i < ARRAY_SIZE(dst); i++) {
 		translated(tn, &other, 1, 1000, dst[i], 4000, 0);
 		KUNIT_EXPECT_EQ(test, had(tn, &other), 3000);

@@ -97,7 +97,7 @@ static void birth_from(struct ft_net *tn, struct ft_birth *birth, u32 source,
 	birth->hash = ft_key_hash(&birth->key, ft_table_secret(tn->table));
 }
 
-static enum ft_admission admit(struct ft_net *tn, const struct ft_birth *birth)
+static enum ft_admission admit(struct ft_net *tn, struct ft_birth *birth)
 {
 	enum ft_admission admission;
 

@@ -198,11 +198,14 @@ bool ft_flow_kill_idle(struct ft_flow *flow, u32 gen, u32 deadline)
 void ft_flow_key(const struct ft_flow *flow, struct ft_key *key)
 {
 	memcpy(key, &flow->key, FT_KEY_HEAD);
-	if (key->family == NFPROTO_IPV6)
+	if (key->family == NFPROTO_IPV6) {
 		memcpy(key->addr6, ft_flow_addr6((struct ft_flow *)flow),
 		       sizeof(key->addr6));
-	else
-		memset(key->addr6, 0, sizeof(key->addr6));
+		return;
+	}
+	/* In pieces: memset() is a call on the path of every new flow. */
+	key->addr6[0] = (struct in6_addr){};
+	key->addr6[1] = (struct in6_addr){};
 }
 EXPORT_SYMBOL_NS_GPL(ft_flow_key, FT_SYMBOL_NS);
 

@@ -691,7 +691,11 @@ bool ft_key_set(struct ft_key *key, u8 family, u8 l4proto, u16 zone,
 {
 	u8 type, request;
 
-	memset(key, 0, sizeof(*key));
+	/* Field by field: memset() is a call on the path of every new flow. */
+	key->port[0] = 0;
+	key->port[1] = 0;
+	key->addr6[0] = (struct in6_addr){};
+	key->addr6[1] = (struct in6_addr){};
 	key->family = family;
 	key->l4proto = l4proto;
 	key->zone = zone;

@@ -11,7 +11,7 @@
 #include "track/unique.h"
 
 /* Context: BH disabled, RCU read side. */
-static enum ft_admission add_plain(struct ft_net *tn, const struct ft_birth *birth)
+static enum ft_admission add_plain(struct ft_net *tn, struct ft_birth *birth)
 {
 	const bool orig_hi = birth->word & FT_FLOW_ORIG_HI;
 	enum ft_admission admission = FT_ADMIT_CLASH;
@@ -25,7 +25,7 @@ static enum ft_admission add_plain(struct ft_net *tn, const struct ft_birth *bir
 }
 
 /* Likewise. */
-static enum ft_admission add_translated(struct ft_net *tn, const struct ft_birth *birth)
+static enum ft_admission add_translated(struct ft_net *tn, struct ft_birth *birth)
 {
 	enum ft_admission admission = FT_ADMIT_CLASH;
 	struct ft_unique_pair pair;
@@ -51,7 +51,7 @@ static enum ft_admission add_translated(struct ft_net *tn, const struct ft_birth
  * Context: any, but hard interrupts; takes the locks of the tuples.
  * Return: what came of it. FT_ADMIT_CLASH: one of the two tables has such a flow.
  */
-enum ft_admission ft_flow_add(struct ft_net *tn, const struct ft_birth *birth)
+enum ft_admission ft_flow_add(struct ft_net *tn, struct ft_birth *birth)
 {
 	enum ft_admission admission;
 

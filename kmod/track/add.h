@@ -9,6 +9,6 @@
 
 struct ft_net;
 
-enum ft_admission ft_flow_add(struct ft_net *tn, const struct ft_birth *birth);
+enum ft_admission ft_flow_add(struct ft_net *tn, struct ft_birth *birth);
 
 #endif /* _FT_TRACK_ADD_H */

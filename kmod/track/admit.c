@@ -27,8 +27,10 @@ static void prepare(struct ft_flow *flow, const struct ft_birth *birth,
 	ft_flow_lock(flow);
 	WRITE_ONCE(flow->deadline, ft_now() + birth->timeout);
 	WRITE_ONCE(flow->mark, birth->mark);
-	memcpy(flow->packets, birth->packets, sizeof(flow->packets));
-	memcpy(flow->bytes, birth->bytes, sizeof(flow->bytes));
+	flow->packets[0] = birth->packets[0];
+	flow->packets[1] = birth->packets[1];
+	flow->bytes[0] = birth->bytes[0];
+	flow->bytes[1] = birth->bytes[1];
 	memcpy(&flow->key, &birth->key, sizeof(flow->key));
 	if (birth->key.family == NFPROTO_IPV6)
 		memcpy(ft_flow_addr6(flow), birth->key.addr6,
@@ -103,7 +105,7 @@ static void watch_level(struct ft_net *tn)
 }
 
 /* Enter a flow that its source may have. @word: birth.word, and how the source counts it. */
-static enum ft_admission enter(struct ft_net *tn, const struct ft_birth *birth,
+static enum ft_admission enter(struct ft_net *tn, struct ft_birth *birth,
 			       u32 word)
 {
 	enum ft_admission admission;
@@ -138,6 +140,7 @@ static enum ft_admission enter(struct ft_net *tn, const struct ft_birth *birth,
 	if (err)
 		goto err_insert;
 
+	birth->index = index;
 	ft_stat_inc(tn, INSERT);
 	ft_top_born(tn, &birth->key, &birth->answer, birth->word);
 	announce(tn, flow, index);
@@ -187,7 +190,7 @@ static enum ft_admission refuse_source(struct ft_net *tn,
 /**
  * ft_flow_admit() - enter a flow into the table
  * @tn: namespace
- * @birth: what it is to be
+ * @birth: what it is to be; of one that is entered, the index is set
  *
  * The limits of its source come first, and cost nothing if it is over them. At
  * the limit of the table, and when memory is short, the policy decides.
@@ -195,7 +198,7 @@ static enum ft_admission refuse_source(struct ft_net *tn,
  * Context: BH disabled, RCU read side.
  * Return: see enum ft_admission.
  */
-enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth)
+enum ft_admission ft_flow_admit(struct ft_net *tn, struct ft_birth *birth)
 {
 	bool exempt = birth->exempt || birth->reserved;
 	enum ft_source_verdict verdict;

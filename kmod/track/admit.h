@@ -11,7 +11,7 @@ struct ft_flow;
 struct ft_net;
 
 void ft_flow_admit_soon(const struct ft_net *tn, u64 hash);
-enum ft_admission ft_flow_admit(struct ft_net *tn, const struct ft_birth *birth);
+enum ft_admission ft_flow_admit(struct ft_net *tn, struct ft_birth *birth);
 void ft_flow_class_changed(struct ft_net *tn, struct ft_flow *flow, u32 index,
 			   u64 hash, u32 from, u32 to);
 

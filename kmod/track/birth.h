@@ -27,6 +27,8 @@
  * @proto: what the protocol keeps
  * @answer: FT_FLOW_NAT: its second key
  * @second: FT_FLOW_NAT: hash of @answer
+ * @source: FT_FLOW_SNAT: hash of its source, once ft_nat_source_find() needed it; 0: not yet
+ * @index: where it is in the table, once ft_flow_admit() has entered it
  */
 struct ft_birth {
 	struct ft_key key;
@@ -43,6 +45,8 @@ struct ft_birth {
 	union ft_proto_state proto;
 	struct ft_key answer;
 	u64 second;
+	u64 source;
+	u32 index;
 };
 
 /**

@@ -299,8 +299,9 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 }
 
 /*
- * What nf_nat has made of a new flow, and would have if it knew our other flows of that
- * source. Return: false: the packet is to be dropped.
+ * Set up what @birth has of a translation. nf_nat does not know our other flows of the same
+ * source: if those have a mapping, nf_nat is told of it, and chooses once more. Return:
+ * false: the packet is to be dropped.
  */
 static bool keep_source(const struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 			const struct nf_hook_state *state, struct ft_birth *birth, bool *adoptable)

@@ -40,7 +40,7 @@ struct ft_nat_lines {
 	} ____cacheline_aligned line[];
 };
 
-/* The most lines: 16 MiB. A flow of every size of table that is usual has its slot. */
+/* 16 MiB: a slot for each of two million flows. */
 #define LINES_MAX	BIT(18)
 
 /* A key with the source alone: that of all flows that it opens. Of ICMP, the id is it. */
@@ -58,6 +58,13 @@ static void source_key(struct ft_key *source, const struct ft_key *key, u32 word
 		return;
 	source->port[0] = key->port[!to];
 	source->port[1] = 0;
+}
+
+static u64 hash_source(const struct ft_net *tn, struct ft_key *source, const struct ft_key *key,
+		       u32 word)
+{
+	source_key(source, key, word);
+	return ft_key_hash(source, ft_table_secret(tn->table));
 }
 
 /* Would nf_nat choose that without knowing any other flow of the source? */
@@ -109,15 +116,9 @@ static u64 *slot_for(const struct ft_net *tn, u64 *line)
 	return &line[any];
 }
 
-/* Of flows that are noted at the same time one may be forgotten. */
-static void note_source(const struct ft_net *tn, struct ft_nat_lines *lines,
-			const struct ft_key *key, u32 word, u32 index)
+/* Of flows that are noted at the same time one may be forgotten. @hash: of the source. */
+static void note_source(const struct ft_net *tn, struct ft_nat_lines *lines, u64 hash, u32 index)
 {
-	struct ft_key source;
-	u64 hash;
-
-	source_key(&source, key, word);
-	hash = ft_key_hash(&source, ft_table_secret(tn->table));
 	WRITE_ONCE(*slot_for(tn, line_of(lines, hash)),
 		   tag_of(hash) | FIELD_PREP(SLOT_INDEX, index));
 }
@@ -125,14 +126,15 @@ static void note_source(const struct ft_net *tn, struct ft_nat_lines *lines,
 /**
  * ft_nat_source_note() - remember what the source of a flow has
  * @tn: namespace
- * @birth: a translated flow that has been entered
+ * @birth: a translated flow that has been entered; ft_nat_source_find() was asked for it
  *
  * Context: BH disabled, RCU read side.
  */
 void ft_nat_source_note(struct ft_net *tn, const struct ft_birth *birth)
 {
 	struct ft_nat_lines *lines;
-	u32 index;
+	struct ft_key source;
+	u64 hash;
 
 	if (is_natural(&birth->key, &birth->answer, birth->word, birth->masq))
 		return;
@@ -142,8 +144,8 @@ void ft_nat_source_note(struct ft_net *tn, const struct ft_birth *birth)
 			queue_work(tn->wq, &tn->nat_sources.work);
 		return;
 	}
-	if (ft_table_lookup(tn->table, &birth->key, birth->hash, &index))
-		note_source(tn, lines, &birth->key, birth->word, index);
+	hash = birth->source ?: hash_source(tn, &source, &birth->key, birth->word);
+	note_source(tn, lines, hash, birth->index);
 }
 
 /* The answers' tuple of a flow, if it is one of that source's. */
@@ -171,13 +173,14 @@ static bool reply_of(const struct ft_net *tn, u32 index, const struct ft_key *so
 /**
  * ft_nat_source_find() - what has the source of a new flow towards others?
  * @tn: namespace
- * @birth: the flow; its keys, their hashes, and bits of its word are set
+ * @birth: the flow; its keys, their hashes, and bits of its word are set. That of its source
+ *	is set if it is needed
  * @reply: set: the tuple of the answers to one of its flows
  *
  * Context: BH disabled, RCU read side.
  * Return: false if nothing is known of it.
  */
-bool ft_nat_source_find(const struct ft_net *tn, const struct ft_birth *birth,
+bool ft_nat_source_find(const struct ft_net *tn, struct ft_birth *birth,
 			struct nf_conntrack_tuple *reply)
 {
 	struct ft_nat_lines *lines = rcu_dereference(tn->nat_sources.lines);
@@ -188,8 +191,8 @@ bool ft_nat_source_find(const struct ft_net *tn, const struct ft_birth *birth,
 
 	if (likely(!lines) || !(birth->word & FT_FLOW_SNAT))
 		return false;
-	source_key(&source, &birth->key, birth->word);
-	hash = ft_key_hash(&source, ft_table_secret(tn->table));
+	hash = hash_source(tn, &source, &birth->key, birth->word);
+	birth->source = hash;
 	line = line_of(lines, hash);
 	for (i = 0; i < LINE_SLOTS; i++) {
 		slot = READ_ONCE(line[i]);
@@ -203,8 +206,8 @@ bool ft_nat_source_find(const struct ft_net *tn, const struct ft_birth *birth,
 /* A flow of before. */
 static int note_one(struct ft_flow *flow, u32 index, void *arg)
 {
+	struct ft_key key, answer, source;
 	const struct ft_net *tn = arg;
-	struct ft_key key, answer;
 	struct ft_flow6 copy;
 	u32 word;
 
@@ -214,7 +217,8 @@ static int note_one(struct ft_flow *flow, u32 index, void *arg)
 	ft_flow_key(&copy.f, &key);
 	ft_nat_key(&copy.f, &copy.nat, &answer);
 	if (!is_natural(&key, &answer, word, copy.nat.masq))
-		note_source(tn, rcu_dereference(tn->nat_sources.lines), &key, word, index);
+		note_source(tn, rcu_dereference(tn->nat_sources.lines),
+			    hash_source(tn, &source, &key, word), index);
 	return 0;
 }
 

@@ -31,7 +31,7 @@ struct ft_nat_sources {
 };
 
 void ft_nat_source_note(struct ft_net *tn, const struct ft_birth *birth);
-bool ft_nat_source_find(const struct ft_net *tn, const struct ft_birth *birth,
+bool ft_nat_source_find(const struct ft_net *tn, struct ft_birth *birth,
 			struct nf_conntrack_tuple *reply);
 
 void ft_nat_source_net_init(struct ft_net *tn);
