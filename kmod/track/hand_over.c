@@ -73,16 +73,21 @@ static void copy_start(struct nf_conn *ct, const struct ft_flow *flow)
  * Packets may come before our flow ends, and nf_conntrack would not know of them: it takes
  * the windows from the next ones, as it does for an entry that ctnetlink makes. What it
  * finds outside of a window it does not translate, and this machine would answer it.
+ *
+ * The windows of a connection that begins stay: only its SYN tells what acknowledges it.
+ * td_maxack stays, too. It goes with a flag, resets are compared with it, and an old one
+ * does no harm.
  */
 static void forget_windows(struct ip_ct_tcp *tcp)
 {
 	unsigned int dir;
 
+	if (tcp->state < TCP_CONNTRACK_ESTABLISHED || tcp->state == TCP_CONNTRACK_SYN_SENT2)
+		return;
 	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
 		tcp->seen[dir].td_end = 0;
 		tcp->seen[dir].td_maxend = 0;
 		tcp->seen[dir].td_maxwin = 0;
-		tcp->seen[dir].td_maxack = 0;
 	}
 }
 

@@ -231,6 +231,75 @@ def _(net):
     handed(net, "without the module", unload, load)
 
 
+@case("tracking ends: resets of translated connections get through, whatever their sequence numbers", only="flowtrack")
+def _(net):
+    start(net, MASQUERADE)
+    # One number in two is in the upper half of what there is.
+    old = [talk for port in range(100, 106) for talk in talks(net, port)]
+    net.where(translated(12), "before")
+    net.r.sysctl("enable", 0)
+    try:
+        all_alive(old, "enable=0")
+        for i, talk in enumerate(old):
+            talk.stopping.set()
+            talk.thread.join()
+            one, other = (talk.near, talk.far) if i % 4 < 2 else (talk.far, talk.near)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            one.close()
+            other.settimeout(5)
+            try:
+                check(False, f"connection {i} of {talk.peer}: recv() returned {other.recv(1)}")
+            except ConnectionResetError:
+                pass
+            except TimeoutError:
+                raise Failure(f"connection {i} of {talk.peer}: the reset was lost") from None
+    finally:
+        net.r.sysctl("enable", 1)
+
+
+# What a host does not send.
+HOLD = """
+table inet hold {
+	chain out {
+		type filter hook output priority 0
+		tcp flags & (syn | ack) == %s drop
+	}
+}
+"""
+
+
+@case("tracking ends while translated connections begin: their servers' answers get through", only="flowtrack")
+def _(net):
+    start(net, MASQUERADE)
+    net.s.nft(HOLD % "(syn | ack)")
+    listeners = [listen(net.s, Net.S[4], port) for port in range(100, 110)]
+    near = [net.c.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in listeners]
+    try:
+        for port, sock in enumerate(near, 100):
+            sock.setblocking(False)
+            sock.connect_ex((Net.S[4], port))
+        busywait(10, lambda: sum(net.tracked(proto="tcp")) == len(near), "connections without an answer")
+        # Nor does a second SYN come, from which all could be learned.
+        net.c.nft(HOLD % "syn")
+        net.r.sysctl("enable", 0)
+        net.where((0, len(near)), "enable=0", proto="tcp")
+        net.s.nft("flush ruleset")
+        for sock, listener in zip(near, listeners):
+            listener.settimeout(20)
+            with listener.accept()[0] as far:
+                far.sendall(b"hello")
+                sock.settimeout(10)
+                equal(sock.recv(10), b"hello", "what the client hears")
+    except TimeoutError:
+        raise Failure(f"an answer was lost; entries: {net.r.run('conntrack', '-L')[1]}") from None
+    finally:
+        net.r.sysctl("enable", 1)
+        for ns in (net.c, net.s):
+            ns.nft("flush ruleset")
+        for sock in near + listeners:
+            sock.close()
+
+
 @case("flowtrack comes to a machine at work: what nf_conntrack tracks stays with it", only="flowtrack")
 def _(net):
     start(net, direct=True)
