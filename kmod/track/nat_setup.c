@@ -22,7 +22,7 @@
 struct range_attr {
 	struct nlattr nest;
 	u8 room[NLA_HDRLEN + sizeof(struct in6_addr) + NLA_HDRLEN + PORT_ROOM];
-};
+} __aligned(NLA_ALIGNTO);
 
 static struct nlattr *append(struct nlattr *nest, u16 type, const void *data, u16 len)
 {
