@@ -227,6 +227,7 @@ int ft_net_flows_init(struct ft_net *tn, u32 buckets)
 	ft_gc_init(tn);
 	ft_nat_end_net_init(tn);
 	ft_nat_source_net_init(tn);
+	ft_enable_net_init(tn);
 	return 0;
 }
 
@@ -239,6 +240,7 @@ int ft_net_flows_init(struct ft_net *tn, u32 buckets)
 void ft_net_flows_exit(struct ft_net *tn)
 {
 	WRITE_ONCE(tn->dying, true);
+	ft_enable_net_exit(tn);
 	ft_gc_exit(tn);
 	ft_nat_end_net_exit(tn);
 	ft_top_exit(tn);

@@ -68,6 +68,7 @@ struct ft_pool;
  * @shrink_cursor: where adaptive timeouts stand; touched by @gc_work only
  * @adaptive: adaptive timeouts
  * @loan: places of idle flows that unanswered newcomers took, see loan.c
+ * @hooks_work: takes hooks away, see track/enable.c
  * @resize_work: follows the number of flows with the number of buckets
  * @resize_again: jiffies until which new flows do not ask for that, since it failed;
  *	0: it did not
@@ -112,6 +113,7 @@ struct ft_net {
 	struct ft_cursor shrink_cursor;
 	struct ft_adaptive adaptive;
 	struct ft_loan loan;
+	struct work_struct hooks_work;
 	struct work_struct resize_work;
 	unsigned long resize_again;
 	struct ft_sources sources;

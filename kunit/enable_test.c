@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/completion.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
+#include <linux/workqueue.h>
 #include <net/netfilter/nf_conntrack.h>
 
 #include "ft_kunit.h"
@@ -91,6 +93,86 @@ static void followed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tn->hooked, 0);
 }
 
+/**
+ * struct busy - a work that has others of its queue wait
+ * @work: that
+ * @go_on: until this is completed
+ */
+struct busy {
+	struct work_struct work;
+	struct completion go_on;
+};
+
+static void be_busy(struct work_struct *work)
+{
+	wait_for_completion(&container_of(work, struct busy, work)->go_on);
+}
+
+/* Of IPv6: nothing is handed over when tracking of IPv4 ends. */
+static void translated(struct kunit *test, struct ft_net *tn)
+{
+	union nf_inet_addr from = { .ip6 = { htonl(0x20010db8), 0, 0, htonl(1) } };
+	union nf_inet_addr to = { .ip6 = { htonl(0x20010db8), 0, 0, htonl(2) } };
+	union nf_inet_addr ext = { .ip6 = { htonl(0x20010db8), 0, 0, htonl(3) } };
+	struct ft_birth birth = { .word = FT_FLOW_SNAT, .timeout = 60 * HZ };
+	enum ft_admission admission;
+
+	if (ft_key_set(&birth.key, NFPROTO_IPV6, IPPROTO_UDP, 0, &from, &to, htons(1000),
+		       htons(53)))
+		birth.word |= FT_FLOW_ORIG_HI;
+	if (ft_key_set(&birth.answer, NFPROTO_IPV6, IPPROTO_UDP, 0, &to, &ext, htons(53),
+		       htons(1000)))
+		birth.word |= FT_FLOW_REPLY_HI;
+	birth.hash = ft_key_hash(&birth.key, ft_table_secret(tn->table));
+	birth.second = ft_key_hash(&birth.answer, ft_table_secret(tn->table));
+	rcu_read_lock();
+	local_bh_disable();
+	admission = ft_flow_admit(tn, &birth);
+	local_bh_enable();
+	rcu_read_unlock();
+	KUNIT_ASSERT_EQ(test, admission, FT_ADMIT_OK);
+}
+
+/* The look at all namespaces does not wait for one that has flows to hand over. */
+static void gone_by_a_work(struct kunit *test)
+{
+	struct ft_net *tn = hooks_net(test, FT_ENABLE_AUTO);
+	struct workqueue_struct *outer = tn->wq;
+	struct busy busy;
+
+	init_completion(&busy.go_on);
+	INIT_WORK_ONSTACK(&busy.work, be_busy);
+	KUNIT_ASSERT_EQ(test, nf_ct_netns_get(&init_net, NFPROTO_IPV4), 0);
+	ft_enable_follow(tn);
+	KUNIT_EXPECT_EQ(test, tn->hooked, FT_HOOKS_IPV4);
+	translated(test, tn);
+	nf_ct_netns_put(&init_net, NFPROTO_IPV4);
+	ft_enable_follow(tn);
+
+	tn->wq = alloc_ordered_workqueue("ft_enable", 0);
+	queue_work(tn->wq, &busy.work);
+	ft_enable_follow(tn);
+	KUNIT_EXPECT_EQ(test, tn->hooked, FT_HOOKS_IPV4);
+	complete(&busy.go_on);
+	flush_work(&tn->hooks_work);
+	KUNIT_EXPECT_EQ(test, tn->hooked, 0);
+	destroy_workqueue(tn->wq);
+	destroy_work_on_stack(&busy.work);
+	tn->wq = outer;
+}
+
+/* Meanwhile something asked again. */
+static void stays_after_all(struct kunit *test)
+{
+	struct ft_net *tn = hooks_net(test, FT_ENABLE_AUTO);
+
+	ask_ipv4(test);
+	ft_enable_follow(tn);
+	queue_work(tn->wq, &tn->hooks_work);
+	flush_work(&tn->hooks_work);
+	KUNIT_EXPECT_EQ(test, tn->hooked, FT_HOOKS_IPV4);
+}
+
 static void not_followed(struct kunit *test)
 {
 	struct ft_net *tn = hooks_net(test, FT_ENABLE_OFF);
@@ -133,6 +215,8 @@ static void chain_at_its_priority(struct kunit *test)
 static struct kunit_case enable_cases[] = {
 	KUNIT_CASE(applied),
 	KUNIT_CASE(followed),
+	KUNIT_CASE(gone_by_a_work),
+	KUNIT_CASE(stays_after_all),
 	KUNIT_CASE(not_followed),
 	KUNIT_CASE(chain_at_its_priority),
 	{}

@@ -17,9 +17,12 @@
 #include <linux/netfilter_ipv6.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/timekeeping.h>
 #include <linux/workqueue.h>
 
 #include "base/settings.h"
+#include "base/tenant.h"
+#include "flow/table.h"
 #include "net.h"
 #include "track/ahead.h"
 #include "track/enable.h"
@@ -90,6 +93,18 @@ int ft_enable_apply(struct ft_net *tn, u32 value)
 	}
 }
 
+/* Context: settings_lock held. Return: may tracking follow what asks for it? */
+static bool follows(const struct ft_net *tn)
+{
+	return !tn->dying && ft_setting(&tn->set, ENABLE) == FT_ENABLE_AUTO;
+}
+
+/* Translated flows are handed over when tracking ends, each of them. */
+static bool takes_long(const struct ft_net *tn, unsigned int wanted)
+{
+	return tn->hooked & ~wanted && ft_table_translated(tn->table);
+}
+
 /**
  * ft_enable_follow() - look whether something asks for tracking
  * @tn: namespace
@@ -98,7 +113,8 @@ int ft_enable_apply(struct ft_net *tn, u32 value)
  * found nothing: a ruleset that is taken away and loaded anew does not make
  * strangers of the flows there are. If there is no memory for them, or
  * settings_lock is held, the next look tries again: a table that is resized in
- * one namespace must not make the others wait.
+ * one namespace must not make the others wait. Nor must translated flows: a work
+ * of the namespace's own takes the hooks away then.
  *
  * Context: may sleep; takes settings_lock.
  */
@@ -114,12 +130,48 @@ void ft_enable_follow(struct ft_net *tn)
 
 	if (!mutex_trylock(&tn->settings_lock))
 		return;
-	if (!tn->dying && ft_setting(&tn->set, ENABLE) == FT_ENABLE_AUTO) {
+	if (follows(tn)) {
 		wanted = now | (tn->asked & tn->hooked);
 		WRITE_ONCE(tn->asked, now);
-		ft_hooks_set(tn, wanted);
+		if (takes_long(tn, wanted))
+			queue_work(tn->wq, &tn->hooks_work);
+		else
+			ft_hooks_set(tn, wanted);
 	}
 	mutex_unlock(&tn->settings_lock);
+}
+
+/* Something may ask again since that was queued. */
+static void hooks_work(struct work_struct *work)
+{
+	struct ft_net *tn = container_of(work, struct ft_net, hooks_work);
+	const u64 began = ktime_get_ns();
+
+	mutex_lock(&tn->settings_lock);
+	if (follows(tn))
+		ft_hooks_set(tn, tn->asked | asked_for(tn->net));
+	mutex_unlock(&tn->settings_lock);
+	ft_tenant_rest(tn->tenant, began, &tn->dying);
+}
+
+/**
+ * ft_enable_net_init() - prepare a namespace
+ * @tn: namespace
+ */
+void ft_enable_net_init(struct ft_net *tn)
+{
+	INIT_WORK(&tn->hooks_work, hooks_work);
+}
+
+/**
+ * ft_enable_net_exit() - undo ft_enable_net_init()
+ * @tn: namespace, with dying set
+ *
+ * Context: may sleep; settings_lock not held.
+ */
+void ft_enable_net_exit(struct ft_net *tn)
+{
+	cancel_work_sync(&tn->hooks_work);
 }
 
 /* Two pointers and a few words a namespace: 10000 take a few milliseconds. */

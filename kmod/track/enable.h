@@ -12,6 +12,9 @@ struct ft_net;
 int ft_enable_apply(struct ft_net *tn, u32 value);
 void ft_enable_follow(struct ft_net *tn);
 
+void ft_enable_net_init(struct ft_net *tn);
+void ft_enable_net_exit(struct ft_net *tn);
+
 void ft_enable_init(void);
 void ft_enable_exit(void);
 

@@ -142,6 +142,12 @@ err_free:
 	return NULL;
 }
 
+/* Nobody will send packets through a namespace that goes away. */
+static bool is_needed(const struct ft_net *tn)
+{
+	return check_net(tn->net);
+}
+
 /* nf_conntrack would evict for it, or say in the log that packets are dropped. */
 static bool entry_fits(const struct ft_net *tn)
 {
@@ -162,7 +168,7 @@ static int hand_over_one(struct ft_flow *flow, u32 index, void *arg)
 	struct nf_conn *ct;
 	u32 word;
 
-	if (!(index & FT_INDEX_NAT) || !entry_fits(tn) ||
+	if (!(index & FT_INDEX_NAT) || !is_needed(tn) || !entry_fits(tn) ||
 	    !(over->families & (index & FT_INDEX_V6 ? FT_HOOKS_IPV6 : FT_HOOKS_IPV4)))
 		return 0;
 	local_bh_disable();
@@ -201,8 +207,7 @@ void ft_hand_over(struct ft_net *tn, unsigned int families)
 	struct hand_over over = { .tn = tn, .families = families };
 	unsigned int pass;
 
-	/* Nobody will send packets through a namespace that goes away. */
-	if (!check_net(tn->net))
+	if (!is_needed(tn))
 		return;
 	WRITE_ONCE(tn->handing_over, true);
 	if (!ft_table_translated(tn->table))
