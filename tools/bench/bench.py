@@ -428,15 +428,22 @@ class Bench:
     def nat_phase(self, tag, flows, room, port, adopted=False, **what):
         """Flows of one port beside NAT rules, the table of nf_conntrack as large as said.
 
-        All namespaces share nf_conntrack's hash table. So it never has the flows of both sites: a packet would walk
-        past those of the other one, of which a machine that has one tracker has none.
+        All namespaces share nf_conntrack's hash table. So the sites take turns, and it never has the flows of both: a
+        packet would walk past those of the other one, of which a machine that has one tracker has none.
         """
         self.limits(flows, room)
         # The guard looks once a second how much room there is, after the phase before as well.
         time.sleep(1.5)
-        ct, ft = (self.nat_site(who, tag, flows, port, adopted, **what) for who in (CT, FT))
-        for stem in ct:
-            self.case(f"{stem}{tag}/{flows}", ct[stem] | ft[stem])
+        measured = {}
+        for _ in range(self.args.turns):
+            for who in (CT, FT):
+                for stem, times in self.nat_site(who, tag, flows, port, adopted, **what).items():
+                    for site in times:
+                        measured.setdefault(stem, {}).setdefault(site, []).extend(times[site])
+        for stem, times in measured.items():
+            # Measured beside each site: half of them will do.
+            del times[NONE][1::2]
+            self.case(f"{stem}{tag}/{flows}", times)
 
     def nat(self, flows):
         """What a router has: its flows stay in nf_conntrack, guarded, but for those that no rule translates, and
@@ -698,6 +705,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="do not wait for what nf_conntrack takes long for")
     parser.add_argument("--nat-max", type=int, default=1000000, 
                         help="largest size for what is measured beside NAT or with a flowtable")
+    parser.add_argument("--turns", type=int, default=1, help="beside NAT: how often the sites take turns, each filled anew")
     parser.add_argument("--idle", type=int, default=20)
     parser.add_argument("--case", default="", help="measure only cases whose name this regular expression finds")
     parser.add_argument("--cpu", default="unknown", help="the CPU's name, for the record")
