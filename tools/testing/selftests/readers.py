@@ -66,14 +66,18 @@ class Switch:
         return b"".join(nla(1, (4, other)) for other in self.ports if other != port)
 
     def track(self, openers):
-        """Packets are tracked; those of established connections pass, new ones come from the ports OPENERS."""
+        """Packets are tracked; those of established connections pass, new ones come from the ports OPENERS.
+
+        What comes from port 0, the host itself, is not committed: the host's ruleset has entered it already, where the
+        datapath looks its answers up.
+        """
         known = CT_TRACKED | CT_NEW | CT_ESTABLISHED | CT_INVALID
         for port in self.ports:
             self.add(port, ARP, self.flood(port))
             self.add(port, IP, nla(12, b"") + nla(7, (4, 1)))
             self.add(port, IP, self.flood(port), 1, (CT_TRACKED | CT_ESTABLISHED, known))
             if port in openers:
-                self.add(port, IP, nla(12, nla(1, b"")) + self.flood(port), 1, (CT_TRACKED | CT_NEW, known))
+                self.add(port, IP, (nla(12, nla(1, b"")) if port else b"") + self.flood(port), 1, (CT_TRACKED | CT_NEW, known))
 
     def close(self):
         self.ask(self.datapath, 2, b"", 2)
