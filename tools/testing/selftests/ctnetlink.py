@@ -184,6 +184,36 @@ def everything():
         yield tuple_attr(TUPLE_ORIG, family, c, s, TCP, 1, 21) + nest(HELP, nla(1, b"ftp\0")), 0, family
 
 
+CTA_STATS_INSERT = 8
+
+
+@case("counters of each CPU, and the number of entries: byte by byte what the original sends", only="flowtrack")
+def _(rig):
+    run("modprobe", "nf_conntrack_ftp")
+    by_conntrack(rig, RICH, (21,))
+    rig.r.sysctl("enable", 0)
+    rig.r.run("conntrack", "-I", "-p", "udp", "-s", "10.77.0.1", "-d", Rig.S[4], "--sport", "1", "--dport", "2", "-t", "90")
+    seen, totals = {}, {}
+    for module in (ORIGINAL, OURS):
+        swap(module)
+        ctnl = Ctnl(rig.r)
+        error, ((*head, total),) = ctnl.request(CT_STATS)
+        seen[module] = [ctnl.dump(kind=CT_STATS_CPU), ctnl.dump(kind=EXP_STATS, subsys=SUBSYS_EXP),
+                        (error, head, list(nla_parse(total)))]
+        totals[module] = [struct.unpack("!I", value)[0] for value in nla_parse(total).values()]
+        ctnl.close()
+    rig.r.sysctl("enable", 1)
+    rig.r.nft("flush ruleset\n" + RULES)
+    run("modprobe", "-r", "nf_conntrack_ftp", ok=False)
+    for ours, theirs in zip(seen[OURS], seen[ORIGINAL]):
+        equal(ours, theirs, "counters")
+    # What both tables have, and may have.
+    equal(totals[OURS], [totals[ORIGINAL][0], totals[ORIGINAL][1] + int(rig.r.sysctl("max"))], "entries, and how many may be")
+    check(len(seen[ORIGINAL][0]) > 1, "only one CPU")
+    inserted = [struct.unpack("!I", nla_parse(message[3])[CTA_STATS_INSERT])[0] for message in seen[ORIGINAL][0]]
+    check(any(inserted), f"nothing was counted: {inserted}")
+
+
 @case("CT_NEW with every attribute: what is entered, changed, told and shown is what the original makes of it",
       only="flowtrack")
 def _(rig):
@@ -817,11 +847,6 @@ def _(rig):
     check(re.search(r"\[UPDATE\] ipv4 +\d+ tcp +6 432000 ESTABLISHED .* \[ASSURED\]", text), text)
 
 
-EXP_NEW, EXP_GET, EXP_DELETE, EXP_STATS = range(4)
-(EXP_MASTER, EXP_TUPLE, EXP_MASK, EXP_TIMEOUT, EXP_ID, EXP_HELP, EXP_ZONE, EXP_FLAGS, EXP_CLASS, EXP_NAT,
- EXP_FN) = range(1, 12)
-
-
 def expectation(rig, module):
     """What is answered to everything that can be asked about one, without what differs by chance."""
     swap(module)
@@ -899,22 +924,6 @@ def _(rig):
     shown = {kind for entry in logs[0] if isinstance(entry, tuple) for answer in entry[3:] for row in answer for kind, _ in row[1]}
     for kind in (EXP_MASTER, EXP_TUPLE, EXP_MASK, EXP_HELP, EXP_FLAGS, EXP_CLASS, EXP_NAT, EXP_FN):
         check(kind in shown, f"no expectation has attribute {kind}: {shown}")
-
-
-class Queued(Queue):
-    """A queue that tells of connections."""
-
-    def __init__(self, ns):
-        super().__init__(ns)
-        self.talk(2, nla(5, struct.pack("!I", 2)) + nla(4, struct.pack("!I", 2)))  # NFQA_CFG_F_CONNTRACK
-
-    def next(self):
-        """(identifier, attributes of the connection, ctinfo)"""
-        data = self.sock.recv(1 << 20)
-        attrs = nla_parse(data[20:])
-        check(11 in attrs and 12 in attrs, f"no connection: {list(attrs)}")
-        return (struct.unpack_from("!I", attrs[1])[0], {NAMES.get(k, k): v for k, v in nla_parse(attrs[11]).items()},
-                struct.unpack("!I", attrs[12])[0])
 
 
 @case("NFQUEUE: the packet's connection, as with nf_conntrack; a verdict's mark reaches the flow", only="flowtrack")

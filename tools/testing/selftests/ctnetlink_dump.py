@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How long a dump of many connections takes, beside nf_conntrack_netlink with as many entries of its own.
 
-FT_DUMP_FLOWS: how many, 20000 by default. Documentation/testing.rst has the command for a million.
+FT_DUMP_FLOWS: how many, 20000 by default; FT_DUMP_ROUNDS: how often. Documentation/testing.rst has the command for a million.
 """
 # TIMEOUT: 3600
 
@@ -13,7 +13,7 @@ from lib_pktgen import *
 
 FLOWS = int(os.environ.get("FT_DUMP_FLOWS", "20000"))
 MANY = FLOWS >= 1000000
-ROUNDS = 5 if MANY else 9
+ROUNDS = int(os.environ.get("FT_DUMP_ROUNDS", "5" if MANY else "9"))
 # Of as many in a row, the shortest counts: a few flows are dumped so fast that the machine may do something else meanwhile.
 REPEAT = 1 if MANY else 3
 # What chance does to the median of the rounds, on a machine that is busy with other guests.

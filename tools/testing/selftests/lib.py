@@ -1041,11 +1041,13 @@ class Queue:
                 data = data[size + 3 & ~3:]
         return out
 
-    def verdict(self, ident, verdict, mark=None):
-        """mark: of the connection, CTA_MARK in NFQA_CT."""
+    def verdict(self, ident, verdict, mark=None, expect=None):
+        """mark: of the connection, CTA_MARK in NFQA_CT; expect: of a connection that it expects, in NFQA_EXP beside that."""
         attrs = nla(2, struct.pack("!II", verdict, ident))
         if mark is not None:
             attrs += nla(11 | NLA_F_NESTED, nla(8, struct.pack("!I", mark)))
+        if expect is not None:
+            attrs += nla(15 | NLA_F_NESTED, expect)
         self.talk(1, attrs, ack=False)
 
     def close(self):

@@ -17,6 +17,9 @@ NAMES = dict(enumerate(
     "orig reply status protoinfo help nat-src timeout mark counters-orig counters-reply use id nat-dst master "
     "seq-adj-orig seq-adj-reply secmark zone secctx timestamp mark-mask labels labels-mask synproxy filter "
     "status-mask".split(), 1))
+EXP_NEW, EXP_GET, EXP_DELETE, EXP_STATS = range(4)
+(EXP_MASTER, EXP_TUPLE, EXP_MASK, EXP_TIMEOUT, EXP_ID, EXP_HELP, EXP_ZONE, EXP_FLAGS, EXP_CLASS, EXP_NAT,
+ EXP_FN) = range(1, 12)
 NESTED = 0x8000
 REQUEST, ACK, DUMP, EXCL, CREATE = 1, 4, 0x300, 0x200, 0x400
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -119,6 +122,22 @@ class Ctnl:
 
     def close(self):
         self.sock.close()
+
+
+class Queued(Queue):
+    """A queue that tells of connections."""
+
+    def __init__(self, ns):
+        super().__init__(ns)
+        self.talk(2, nla(5, struct.pack("!I", 2)) + nla(4, struct.pack("!I", 2)))  # NFQA_CFG_F_CONNTRACK
+
+    def next(self):
+        """(identifier, attributes of the connection, ctinfo)"""
+        data = self.sock.recv(1 << 20)
+        attrs = nla_parse(data[20:])
+        check(11 in attrs and 12 in attrs, f"no connection: {list(attrs)}")
+        return (struct.unpack_from("!I", attrs[1])[0], {NAMES.get(k, k): v for k, v in nla_parse(attrs[11]).items()},
+                struct.unpack("!I", attrs[12])[0])
 
 
 def words(message):
