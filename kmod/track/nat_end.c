@@ -11,9 +11,11 @@
 #include <linux/notifier.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 #include <net/addrconf.h>
 #include <net/if_inet6.h>
 
+#include "base/tenant.h"
 #include "flow/flow.h"
 #include "flow/table.h"
 #include "net.h"
@@ -90,12 +92,16 @@ static struct ask *next_ask(struct ft_nat_end *end)
 
 static void end_work(struct work_struct *work)
 {
-	struct ft_nat_end *end = container_of(work, struct ft_nat_end, work);
+	struct ft_net *tn = container_of(work, struct ft_net, nat_end.work);
 	struct ask *ask;
+	u64 began;
 
-	while ((ask = next_ask(end))) {
-		ft_table_for_each(ask->tn->table, false, end_one, ask);
+	while ((ask = next_ask(&tn->nat_end))) {
+		began = ktime_get_ns();
+		ft_table_for_each(tn->table, false, end_one, ask);
 		kfree(ask);
+		/* Each time: more may be asked for as fast as this is done. */
+		ft_tenant_rest(tn->tenant, began, &tn->dying);
 	}
 }
 

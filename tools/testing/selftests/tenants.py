@@ -18,6 +18,8 @@ TOTAL, MAX = 4000, 1000
 OTHERS = TOTAL - MAX
 SHARE = OTHERS // 2 // 4
 MANY, EACH = 200, 20
+# In one namespace: a look at its table takes a while.
+MANY_FLOWS = 20000
 CGROUP = "/sys/fs/cgroup/tenant"
 
 
@@ -268,6 +270,33 @@ def _():
     open_flows(10)
     busywait(5, lambda: setting("count") == "0", "expiry in the initial namespace")
     alice.end()
+    unload()
+
+
+@case("CPU: addresses that come and go while flows are translated take a fraction of one, too", only="flowtrack")
+def _():
+    def busy():
+        run("ip", "-b", "-", text="link add out0 type dummy\nlink set out0 up\naddr add 10.1.0.1/24 dev out0\n")
+        run("nft", "table ip n { chain post { type nat hook postrouting priority 100; oif out0 snat to 10.1.0.2; }; }")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(b"x", ("10.1.0.3", 9))
+        setting("udp_timeout", 1000000)
+        open_flows(MANY_FLOWS)
+        churn = "".join(f"addr {what} 10.2.0.1/32 dev out0\n" for _ in range(200) for what in ("add", "del"))
+        while True:
+            run("ip", "-b", "-", text=churn)
+
+    fresh(f"total_max={20 * MANY_FLOWS}", f"max={2 * MANY_FLOWS}")
+    alice = Tenants(ALICE)
+    os.close(alice.child(busy)[1])
+    busywait(60, lambda: alice.counts()[0] > MANY_FLOWS, "flows")
+    time.sleep(2)
+    began, cpu = time.monotonic(), kworkers()
+    time.sleep(8)
+    share = (kworkers() - cpu) / (time.monotonic() - began)
+    print(f"# workers: {share:.2f} of a CPU", flush=True)
+    alice.end()
+    check(share < 0.3, f"workers took {share:.2f} of a CPU")
     unload()
 
 
