@@ -146,6 +146,8 @@ static void with_its_mapping(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ct->mark, MARK);
 	KUNIT_EXPECT_LE(test, nf_ct_expires(ct), 60 * HZ);
 	KUNIT_EXPECT_GT(test, nf_ct_expires(ct), 30 * HZ);
+	/* It has not ended. */
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, FLOWTRACK_A_STATS_DELETE), 0);
 }
 
 /* What was acknowledged is right, or not said to be. */

@@ -59,18 +59,30 @@ static void announce_end(struct ft_net *tn, const struct ft_flow *flow,
 }
 
 /* The flow is dead, so it is the caller's alone; stale readers look and leave. */
-static void take_out(struct ft_net *tn, struct ft_flow *flow, u32 index,
-		     enum flowtrack_reason reason)
+static void unhash(struct ft_net *tn, const struct ft_flow *flow, u32 index)
 {
 	struct ft_key key;
 
 	ft_flow_key(flow, &key);
-	ft_table_remove(tn->table, index,
-			ft_key_hash(&key, ft_table_secret(tn->table)));
-	count_end(tn, atomic_read(&flow->word), reason);
-	announce_end(tn, flow, index, reason);
+	ft_table_remove(tn->table, index, ft_key_hash(&key, ft_table_secret(tn->table)));
+}
+
+static void free_flow(struct ft_net *tn, struct ft_flow *flow, u32 index)
+{
+	struct ft_key key;
+
+	ft_flow_key(flow, &key);
 	ft_source_release(tn, &key, atomic_read(&flow->word));
 	ft_table_free(tn->table, flow, index);
+}
+
+static void take_out(struct ft_net *tn, struct ft_flow *flow, u32 index,
+		     enum flowtrack_reason reason)
+{
+	unhash(tn, flow, index);
+	count_end(tn, atomic_read(&flow->word), reason);
+	announce_end(tn, flow, index, reason);
+	free_flow(tn, flow, index);
 }
 
 /**
@@ -90,6 +102,29 @@ bool ft_flow_end(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
 	if (!ft_flow_kill(flow, gen))
 		return false;
 	take_out(tn, flow, index, reason);
+	ft_place_give(tn);
+	return true;
+}
+EXPORT_SYMBOL_NS_GPL(ft_flow_end, FT_SYMBOL_NS);
+
+/**
+ * ft_flow_leave() - take a flow out that goes on in nf_conntrack
+ * @tn: namespace
+ * @flow: the flow
+ * @index: its index
+ * @gen: its generation, as seen when it was entered there
+ *
+ * Nobody is told, and no end is counted: the connection lives.
+ *
+ * Context: BH disabled, RCU read side. Any number of CPUs may try.
+ * Return: true for the one caller that took it out; false: it has ended.
+ */
+bool ft_flow_leave(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen)
+{
+	if (!ft_flow_kill(flow, gen))
+		return false;
+	unhash(tn, flow, index);
+	free_flow(tn, flow, index);
 	ft_place_give(tn);
 	return true;
 }
@@ -115,7 +150,6 @@ bool ft_flow_expire(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
 	ft_place_give(tn);
 	return true;
 }
-EXPORT_SYMBOL_NS_GPL(ft_flow_end, FT_SYMBOL_NS);
 
 /**
  * ft_flow_evict() - end a flow whose place a newcomer takes

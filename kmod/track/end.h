@@ -13,6 +13,7 @@ struct ft_net;
 
 bool ft_flow_end(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
 		 enum flowtrack_reason reason);
+bool ft_flow_leave(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen);
 bool ft_flow_expire(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,
 		    u32 deadline);
 bool ft_flow_evict(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen,

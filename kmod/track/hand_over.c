@@ -2,7 +2,6 @@
 #include <linux/bottom_half.h>
 #include <linux/err.h>
 #include <linux/in.h>
-#include <linux/nf_flowtrack.h>
 #include <linux/rcupdate.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
@@ -156,9 +155,20 @@ static bool entry_fits(const struct ft_net *tn)
 	return !max || nf_conntrack_count(tn->net) < max;
 }
 
+/* Our flow has ended meanwhile, and its end was told. */
+static void take_back(struct nf_conn *ct)
+{
+	struct nf_conntrack_ecache *events = nf_ct_ecache_find(ct);
+
+	if (events)
+		events->ctmask = 0;
+	nf_ct_delete(ct, 0, 0);
+}
+
 /*
  * At any time one of the tables has the flow: nobody can take its tuples. While both
- * have it, its packets find ours.
+ * have it, its packets find ours. Nobody is told of an end or a beginning: the counters
+ * go on, and a log of what has ended would count them twice.
  */
 static int hand_over_one(struct ft_flow *flow, u32 index, void *arg)
 {
@@ -180,12 +190,8 @@ static int hand_over_one(struct ft_flow *flow, u32 index, void *arg)
 	ct = make_entry(tn, &copy, word);
 	if (!ct)
 		goto out;
-	/* If it has ended meanwhile, it is over. */
-	if (ft_flow_end(tn, flow, index, copy.f.gen, FLOWTRACK_REASON_DELETED))
-		nf_conntrack_eventmask_report(BIT(IPCT_NEW) | BIT(IPCT_REPLY) | BIT(IPCT_ASSURED),
-					      ct, 0, 0);
-	else
-		nf_ct_delete(ct, 0, 0);
+	if (!ft_flow_leave(tn, flow, index, copy.f.gen))
+		take_back(ct);
 	nf_ct_put(ct);
 out:
 	local_bh_enable();

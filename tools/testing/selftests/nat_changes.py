@@ -199,9 +199,30 @@ def handed(net, what, away, back):
     net.r.sysctl("nat", was)
 
 
+def told_nothing(net, ports, away):
+    """What @away() does is no event of a connection to one of the @ports of a server."""
+    with open("events", "w", encoding="ascii") as f:
+        listener = net.r.popen("stdbuf", "-oL", "conntrack", "-E", "-e", "NEW,DESTROY", stdout=f)
+    with net.r:
+        busywait(20, lambda: any(int(line.split()[3], 16) for line in open("/proc/thread-self/net/netlink").readlines()[1:]
+                                 if line.split()[1] == "12"), "conntrack -E listens")
+    away()
+
+    def told(port):
+        return [line for line in open("events", encoding="ascii") if f"dport={port} " in line]
+    # Events come in their order: after this one there is none of before.
+    with net.c.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"x", (Net.S[4], 54))
+    busywait(20, lambda: told(54), "an event")
+    listener.kill()
+    net.r.run("conntrack", "-D", "-p", "udp", "--dport", "54")
+    equal([line for port in ports for line in told(port)], [], "events of connections that go on")
+
+
 @case("tracking ends while translated connections are flowtrack's: they go on, in nf_conntrack", only="flowtrack")
 def _(net):
-    handed(net, "enable=0", lambda: net.r.sysctl("enable", 0), lambda: net.r.sysctl("enable", 1))
+    handed(net, "enable=0", lambda: told_nothing(net, (80, 53, 8080), lambda: net.r.sysctl("enable", 0)),
+           lambda: net.r.sysctl("enable", 1))
 
 
 @case("nf_conntrack has no room for all of them: those that are established go on", only="flowtrack")
