@@ -233,8 +233,9 @@ static void make_lines(struct work_struct *work)
 		return;
 	n = min_t(u32, n, LINES_MAX);
 	outer = ft_tenant_charge(tn->memcg);
+	/* No process is killed for hints. */
 	lines = kvzalloc(struct_size(lines, line, n),
-			 ft_tenant_gfp(tn->memcg, GFP_KERNEL | __GFP_NOWARN));
+			 ft_tenant_gfp(tn->memcg, GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL));
 	ft_tenant_uncharge(tn->memcg, outer);
 	/* The next flow asks again. */
 	if (!lines)
