@@ -306,7 +306,8 @@ def _(net):
         net.where((0, len(near)), "enable=0", proto="tcp")
         net.s.nft("flush ruleset")
         for sock, listener in zip(near, listeners):
-            listener.settimeout(20)
+            # Servers wait longer each time before they answer again.
+            listener.settimeout(20 * SLOW)
             with listener.accept()[0] as far:
                 far.sendall(b"hello")
                 sock.settimeout(10)
