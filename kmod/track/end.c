@@ -58,31 +58,30 @@ static void announce_end(struct ft_net *tn, const struct ft_flow *flow,
 		tell_of_end(tn, flow, index, reason);
 }
 
-/* The flow is dead, so it is the caller's alone; stale readers look and leave. */
-static void unhash(struct ft_net *tn, const struct ft_flow *flow, u32 index)
+/* The flow is dead, so it is the caller's alone; stale readers look and leave. @key: set */
+static void unhash(struct ft_net *tn, const struct ft_flow *flow, u32 index,
+		   struct ft_key *key)
 {
-	struct ft_key key;
-
-	ft_flow_key(flow, &key);
-	ft_table_remove(tn->table, index, ft_key_hash(&key, ft_table_secret(tn->table)));
+	ft_flow_key(flow, key);
+	ft_table_remove(tn->table, index, ft_key_hash(key, ft_table_secret(tn->table)));
 }
 
-static void free_flow(struct ft_net *tn, struct ft_flow *flow, u32 index)
+static void free_flow(struct ft_net *tn, struct ft_flow *flow, u32 index,
+		      const struct ft_key *key)
 {
-	struct ft_key key;
-
-	ft_flow_key(flow, &key);
-	ft_source_release(tn, &key, atomic_read(&flow->word));
+	ft_source_release(tn, key, atomic_read(&flow->word));
 	ft_table_free(tn->table, flow, index);
 }
 
 static void take_out(struct ft_net *tn, struct ft_flow *flow, u32 index,
 		     enum flowtrack_reason reason)
 {
-	unhash(tn, flow, index);
+	struct ft_key key;
+
+	unhash(tn, flow, index, &key);
 	count_end(tn, atomic_read(&flow->word), reason);
 	announce_end(tn, flow, index, reason);
-	free_flow(tn, flow, index);
+	free_flow(tn, flow, index, &key);
 }
 
 /**
@@ -121,10 +120,12 @@ EXPORT_SYMBOL_NS_GPL(ft_flow_end, FT_SYMBOL_NS);
  */
 bool ft_flow_leave(struct ft_net *tn, struct ft_flow *flow, u32 index, u32 gen)
 {
+	struct ft_key key;
+
 	if (!ft_flow_kill(flow, gen))
 		return false;
-	unhash(tn, flow, index);
-	free_flow(tn, flow, index);
+	unhash(tn, flow, index, &key);
+	free_flow(tn, flow, index, &key);
 	ft_place_give(tn);
 	return true;
 }
