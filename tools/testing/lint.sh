@@ -380,6 +380,8 @@ check_version_checks() {
 		xargs -r grep -nE 'LINUX_VERSION_CODE|KERNEL_VERSION *\(' || true
 }
 
+check_vm() { tools/testing/vm-check.sh; }
+
 # What the documentation says is compared with the code by scripts of its own.
 check_docs() {
 	local script

@@ -90,6 +90,8 @@ clean_up() {
 run_test() {
 	local name=$1 file=$TESTS/$1 status=0 start before tenths
 	mark "begin $name"
+	# What the test may take, and clean_up().
+	echo $(($(test_timeout "$file") + 60 * FT_SLOW)) >"$RESULTS/.idle"
 	start=${EPOCHREALTIME/./}
 	before=$(taint)
 	case $name in
@@ -154,16 +156,6 @@ foreign_programs() {
 	echo "$out"
 }
 
-# Longer than the longest test, and than starting the machine.
-longest() {
-	local name max=60 seconds
-	for name in "$@"; do
-		seconds=$(test_timeout "$TESTS/$name")
-		[ "$seconds" -le "$max" ] || max=$seconds
-	done
-	echo $((max + 60))
-}
-
 # Programs that tests start over and over.
 WARM=(bash ip nft conntrack python3 iptables-nft iptables-legacy iptables-nft-restore modprobe sysctl timeout nsenter ping curl nc ss
 	tc iperf3 ipvsadm sleep sed grep cat cut head tail mktemp rm)
@@ -203,7 +195,7 @@ run_guest() {
 	esac
 	FT_KO=${modules[$version]} FT_STRESS_KO=$TOP/build/$(kernel_release "$version")-stress/ft_stress.ko \
 		"$TOP/tools/testing/vm.sh" run -m "${SELFTEST_MEM:-$((FT_SLOW > 1 ? 4 : 2))G}" \
-		-t "$((${SELFTEST_TIMEOUT:-1800} * FT_SLOW))" -i "$(longest "$@")" \
+		-t "$((${SELFTEST_TIMEOUT:-2700} * FT_SLOW))" -i $((120 * FT_SLOW)) \
 		-o "$results" -w "$LOGS/warm" "$version" "$TOP/tools/testing/selftest.sh" --guest "$@"
 }
 

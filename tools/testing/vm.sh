@@ -13,8 +13,10 @@
 #                                          -x: COMMAND is process 1, writes what it says to $RESULTS/.stdout and its
 #                                          status to $RESULTS/.status, and turns the machine off.
 #                                          -s: with Secure Boot, see secure-boot.sh.
-#                                          124: it did not end in time (-t), or said nothing for a while (-i).
+#                                          124: it did not end in time (-t), or said nothing for a while (-i; what
+#                                          COMMAND writes to $RESULTS/.idle counts in its stead).
 #                                          125: it died. 123: the emulator's fault, see killed_by_emulator() and hung_in_emulator().
+#                                          One that does not come as far as its init is started again, see BOOTS.
 # VERSION: 6.1, 6.12, newest, newest-arm64, 6.1-rt, 6.12-rt, 6.12-debug or 6.12-kcsan. DIR is shared with the guest, writable, as
 # /run/results: what the guest leaves there stays.
 # FLOWTRACK_CONSOLE: where its console goes, for one that runs beside another of the same version.
@@ -266,21 +268,73 @@ hung_in_emulator() {
 		END { exit !(poke && !ours) }' "$1"
 }
 
-# A guest that hangs must not cost the sum of what all its tests are allowed.
-watch_progress() {
-	local pid=$1 file=$2 idle=$3
+# On a busy host an emulated kernel hangs or dies before its init once in some hundred times. Nothing of this tree is
+# loaded by then. So the guest is started again, the last time with CPUs that take turns. It takes 15 s, and a minute
+# beside four others.
+BOOTS=3
+BOOT_SECONDS=${FLOWTRACK_BOOT_SECONDS:-$((240 * ${FT_SLOW:-1}))}
+
+# watch_guest PID DIR IDLE: ends one that does not get as far as its init, or then says nothing for IDLE seconds (0: for
+# ever). One that hangs must not cost the sum of what all its tests are allowed.
+watch_guest() {
+	local pid=$1 dir=$2 idle=$3 start=$SECONDS last seconds
 	while kill -0 "$pid" 2>/dev/null; do
-		if [ $(($(date +%s) - $(stat -c %Y "$file"))) -gt "$idle" ]; then
-			kill "$pid"
-			return
+		if [ ! -e "$dir/.boot" ]; then
+			[ $((SECONDS - start)) -lt "$BOOT_SECONDS" ] || break
+		elif [ "$idle" -gt 0 ]; then
+			read -r seconds 2>/dev/null <"$dir/.idle" || seconds=
+			last=$(stat -c %Y "$dir/.stdout" "$dir/.boot" | sort -n | tail -n 1)
+			[ $(($(date +%s) - last)) -le "${seconds:-$idle}" ] || break
 		fi
 		sleep 0.3
 	done
+	kill "$pid" 2>/dev/null || true
+}
+
+# Starts what run() has put together, waits for its end, and returns QEMU's status.
+machine() {
+	local qemu pid tailpid status=0
+	rm -f "$out"/.{boot,idle,status,dmesg}
+	: >"$out/.stdout"
+	case $rel in
+	*-arm64)
+		# Emulated, pointers would be signed by a cipher that takes longer than all the rest.
+		qemu=(qemu-system-aarch64 -M virt -cpu "max,pauth-impdef=on"
+			-accel "${FLOWTRACK_ACCEL:-tcg,thread=multi}"
+			-fsdev "local,id=top,path=$TOP,security_model=none,readonly=on,multidevs=remap"
+			-device "virtio-9p-pci,fsdev=top,mount_tag=top"
+			-fsdev "local,id=cache,path=$CACHE,security_model=none,readonly=on,multidevs=remap"
+			-device "virtio-9p-pci,fsdev=cache,mount_tag=cache")
+		;;
+	*)
+		# On a busy host a guest may measure a tenth of the TSC's frequency, and its time would be ten times faster; nor
+		# does the check of the timer at boot succeed on each.
+		qemu=(qemu-system-x86_64 -accel "$(accel)" -cpu max)
+		;;
+	esac
+	# Slowed down by its checks, a kernel gives up on the ACPI bytecode that says where interrupts of PCI go: on "pc" a loop
+	# in it takes more than 30 s. On "q35" there is none.
+	[[ $version != *-@(debug|kcsan) ]] || qemu+=(-machine q35)
+	command -v "${qemu[0]}" >/dev/null || die "no ${qemu[0]} here: install Debian's qemu-system-arm or qemu-system-x86"
+	timeout -k 5 "$seconds" "${qemu[@]}" "${boot[@]}" -smp "$cpus" -m "$mem" \
+		-nodefaults -display none -no-reboot -serial "file:$console" \
+		-fsdev local,id=host,path="$root",security_model=none,readonly=on,multidevs=remap \
+		-device virtio-9p-pci,fsdev=host,mount_tag=host \
+		-fsdev local,id=results,path="$out",security_model=none \
+		-device virtio-9p-pci,fsdev=results,mount_tag=results \
+		-device virtio-rng-pci </dev/null >"$console.qemu" 2>&1 &
+	pid=$!
+	tail -n +1 -s 0.2 -f --pid=$pid "$out/.stdout" &
+	tailpid=$!
+	watch_guest $pid "$out" "$idle"
+	wait $pid || status=$?
+	wait $tailpid || true
+	return $status
 }
 
 run() {
-	local mem=2G cpus=2 seconds=300 idle=0 warm='' one=n opt out='' dir rel root status=0 pid tailpid console qemu options
-	local secure=n boot
+	local mem=2G cpus=2 seconds=300 idle=0 warm='' one=n secure=n opt out='' dir rel version root status console options boot n
+	local FLOWTRACK_ACCEL=${FLOWTRACK_ACCEL:-}
 	OPTIND=1
 	while getopts m:c:t:i:o:w:xs opt; do
 		case $opt in
@@ -297,16 +351,16 @@ run() {
 	done
 	shift $((OPTIND - 1))
 	[ $# -ge 2 ] || die "usage: vm.sh run [-m MEM] [-c CPUS] [-t SECONDS] [-i SECONDS] [-o DIR] [-w FILE] [-x] [-s] VERSION COMMAND [ARG...]"
-	rel=$(kernel_release "$1")
-	dir=$(image "$1")
+	version=$1
+	rel=$(kernel_release "$version")
+	dir=$(image "$version")
 	mkdir -p "$LOGS"
-	console=${FLOWTRACK_CONSOLE:-$LOGS/vm-$1-console.log}
+	console=${FLOWTRACK_CONSOLE:-$LOGS/vm-$version-console.log}
 	[ -n "$out" ] || out=$(mktemp -d "${TMPDIR:-/tmp}/flowtrack-vm.XXXXXX")
-	rm -f "$out"/.{boot,stdout,status,dmesg,warm}
+	rm -f "$out/.warm"
 	# With what modprobe reads each time.
 	[ -z "$warm" ] || printf '%s\n' "$dir/lib/modules/$rel"/modules.*.bin | cat "$warm" - >"$out/.warm"
-	: >"$out/.stdout"
-	write_init "$out" "$dir" "$rel" "$1" $one "${@:2}"
+	write_init "$out" "$dir" "$rel" "$version" $one "${@:2}"
 
 	root=$(guest_root "$rel")
 	# A panic must end the machine at once (-no-reboot turns the reboot into an exit), and emulation is too slow
@@ -315,27 +369,9 @@ run() {
 	options="loglevel=5 panic=-1 oops=panic nosoftlockup nowatchdog audit=0 mitigations=off random.trust_cpu=on
 		rcupdate.rcu_cpu_stall_timeout=120 log_buf_len=4M norandmaps"
 	case $rel in
-	*-arm64)
-		# Emulated, pointers would be signed by a cipher that takes longer than all the rest.
-		qemu=(qemu-system-aarch64 -M virt -cpu "max,pauth-impdef=on"
-			-accel "${FLOWTRACK_ACCEL:-tcg,thread=multi}"
-			-fsdev "local,id=top,path=$TOP,security_model=none,readonly=on,multidevs=remap"
-			-device "virtio-9p-pci,fsdev=top,mount_tag=top"
-			-fsdev "local,id=cache,path=$CACHE,security_model=none,readonly=on,multidevs=remap"
-			-device "virtio-9p-pci,fsdev=cache,mount_tag=cache")
-		options+=" console=ttyAMA0"
-		;;
-	*)
-		# On a busy host a guest may measure a tenth of the TSC's frequency, and its time would be ten times faster; nor
-		# does the check of the timer at boot succeed on each.
-		qemu=(qemu-system-x86_64 -accel "$(accel)" -cpu max)
-		options+=" console=ttyS0 no_timer_check tsc=unstable"
-		;;
+	*-arm64) options+=" console=ttyAMA0" ;;
+	*) options+=" console=ttyS0 no_timer_check tsc=unstable" ;;
 	esac
-	# Slowed down by its checks, a kernel gives up on the ACPI bytecode that says where interrupts of PCI go: on "pc" a loop
-	# in it takes more than 30 s. On "q35" there is none.
-	[[ $1 != *-@(debug|kcsan) ]] || qemu+=(-machine q35)
-	command -v "${qemu[0]}" >/dev/null || die "no ${qemu[0]} here: install Debian's qemu-system-arm or qemu-system-x86"
 	options=${options//[$'\n\t']/ }
 	if [ $secure = y ]; then
 		boot=$("$TOP/tools/testing/secure-boot.sh" --machine "$out/.esp" "$dir" "$options")
@@ -343,36 +379,36 @@ run() {
 	else
 		boot=(-kernel "$dir/vmlinuz" -initrd "$dir/initrd" -append "$options")
 	fi
-	timeout -k 5 "$seconds" "${qemu[@]}" "${boot[@]}" -smp "$cpus" -m "$mem" \
-		-nodefaults -display none -no-reboot -serial "file:$console" \
-		-fsdev local,id=host,path="$root",security_model=none,readonly=on,multidevs=remap \
-		-device virtio-9p-pci,fsdev=host,mount_tag=host \
-		-fsdev local,id=results,path="$out",security_model=none \
-		-device virtio-9p-pci,fsdev=results,mount_tag=results \
-		-device virtio-rng-pci </dev/null >"$console.qemu" 2>&1 &
-	pid=$!
-	tail -n +1 -s 0.2 -f --pid=$pid "$out/.stdout" &
-	tailpid=$!
-	[ "$idle" -eq 0 ] || watch_progress $pid "$out/.stdout" "$idle"
-	wait $pid || status=$?
-	wait $tailpid || true
+	for ((n = 1; ; n++)); do
+		status=0
+		machine || status=$?
+		if [ -e "$out/.boot" ] || [ $n -eq $BOOTS ]; then
+			break
+		fi
+		cp "$console" "$console.boot$n" || true
+		note "the $version guest did not get as far as its init, in which nothing of ours is: again; console: $console.boot$n"
+		[ $((n + 1)) -lt $BOOTS ] || FLOWTRACK_ACCEL=$ONE_AT_A_TIME
+	done
 	if [ -f "$out/.status" ]; then
 		status=$(cat "$out/.status")
-		[ ! -f "$out/.dmesg" ] || cp "$out/.dmesg" "$LOGS/vm-$1-dmesg.log"
+		[ ! -f "$out/.dmesg" ] || cp "$out/.dmesg" "$LOGS/vm-$version-dmesg.log"
 	else
 		# Silence is a failure, whatever QEMU thinks of its own exit.
 		tail -n 40 "$console" "$console.qemu" >&2 || true
-		if hung_in_emulator "$console"; then
-			note "the $1 guest hung in the emulator: a CPU did not see changed text; console: $console"
+		if [ ! -e "$out/.boot" ]; then
+			note "the $version guest did not get as far as its init in $BOOTS attempts (qemu: $status); console: $console"
+			status=125
+		elif hung_in_emulator "$console"; then
+			note "the $version guest hung in the emulator: a CPU did not see changed text; console: $console"
 			status=$EMULATOR_FAULT
 		elif [ "$status" = 124 ] || [ "$status" -gt 128 ]; then
-			note "the $1 guest did not end within $seconds s, or was silent for $idle s; console: $console"
+			note "the $version guest did not end within $seconds s, or was silent for too long; console: $console"
 			status=124
 		elif killed_by_emulator "$console"; then
-			note "the $1 guest was killed by the emulator, which ran an int3 that is not there; console: $console"
+			note "the $version guest was killed by the emulator, which ran an int3 that is not there; console: $console"
 			status=$EMULATOR_FAULT
 		else
-			note "the $1 guest died before the command ended (qemu: $status); console: $console"
+			note "the $version guest died before the command ended (qemu: $status); console: $console"
 			status=125
 		fi
 	fi
