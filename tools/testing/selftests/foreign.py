@@ -356,6 +356,89 @@ def _(net):
             check(len(counts) == 2 and min(counts) >= 2, lines[0])
 
 
+IPFIX = """
+[global]
+logfile="{dir}/ulogd.log"
+plugin="{plugins}/ulogd_inpflow_NFCT.so"
+plugin="{plugins}/ulogd_output_IPFIX.so"
+stack=ct1:NFCT,ipfix1:IPFIX
+[ct1]
+hash_enable=0
+event_mask=4
+[ipfix1]
+oid=1
+host="{collector}"
+port=4739
+proto="udp"
+send_template="always"
+mtu=128
+"""
+# Elements of IPFIX that are looked at.
+ELEMENTS = {4: "proto", 7: "sport", 8: "src", 11: "dport", 12: "dst", 85: "bytes", 86: "packets"}
+
+
+def ipfix_records(message, templates):
+    """The flows in a message, each {element: value}. templates: those that came before, {id: [(element, bytes)]}."""
+    version, length = struct.unpack_from("!HH", message)
+    equal((version, length), (10, len(message)), "version and length of an IPFIX message")
+    found, at = [], 16
+    while at < length:
+        kind, size = struct.unpack_from("!HH", message, at)
+        data = message[at + 4:at + size]
+        at += size
+        if kind == 2:
+            number, n = struct.unpack_from("!HH", data)
+            templates[number] = list(struct.iter_unpack("!HH", data[4:4 + 4 * n]))
+        while kind in templates and len(data) >= sum(width for _, width in templates[kind]):
+            record = {}
+            for element, width in templates[kind]:
+                record[ELEMENTS.get(element, element)], data = int.from_bytes(data[:width], "big"), data[width:]
+            found.append(record)
+    return found
+
+
+@case("ulogd2's IPFIX: a collector is sent a record of each IPv4 connection that ended")
+def _(net):
+    directory = os.path.realpath("ipfix")
+    os.makedirs(directory)
+    with open(f"{directory}/conf", "w") as f:
+        f.write(IPFIX.format(dir=directory, plugins=glob.glob(f"{SERVERS}/usr/lib/*-linux-gnu/ulogd")[0], collector=Net.S[4]))
+    net.reset(RULES)
+    templates, records = {}, []
+    with net.s.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector:
+        collector.bind((Net.S[4], 4739))
+        collector.setblocking(False)
+        p = net.r.popen(program("ulogd"), "-c", f"{directory}/conf", env=env())
+        busywait(20, lambda: any(int(line.split()[3], 16) & 4 for line in net.r.read("/proc/net/netlink").splitlines()[1:]
+                                 if line.split()[1] == "12"), "ulogd listens")
+
+        def of(sport, dport):
+            return [r for r in records if (r["sport"], r["dport"], r["src"]) == (sport, dport, int.from_bytes(pton(Net.C[4]), "big"))]
+
+        def complete():
+            # ulogd holds a record back until the next one does not fit in the message: another connection ends.
+            other = ("-p", "udp", "-s", "192.0.2.1", "-d", "192.0.2.2", "--sport", "1", "--dport", "2")
+            conntrack(net, "-I", *other, "-t", "100")
+            conntrack(net, "-D", *other)
+            try:
+                while True:
+                    records.extend(ipfix_records(collector.recv(65536), templates))
+            except BlockingIOError:
+                return all(of(*ports) for ports in ended.values())
+        with Talks(net) as talks:
+            ended = {(kind, proto): (sport, KINDS[kind]) for (kind, family, proto), sport in talks.sources().items() if family == 4}
+            conntrack(net, "-F")
+            busywait(30, complete, "a record of each")
+        p.terminate()
+        p.wait()
+    for (kind, proto), ports in ended.items():
+        record = of(*ports)[0]
+        equal((record["dst"], record["proto"]), (int.from_bytes(pton(Net.S[4]), "big"), TCP if proto == "tcp" else UDP),
+              f"{kind} {proto}: address and protocol")
+        # Of both directions: at least a question and an answer.
+        check(record["packets"] >= 2 and record["bytes"] > 28 * record["packets"], f"{kind} {proto}: {record}")
+
+
 def blurred_text(text):
     """Without what a second changes."""
     return re.sub(r"\b(100|9\d)\b|delta-time=\d+|\[start=[^]]*\]|\[stop=[^]]*\]", "T", text)
