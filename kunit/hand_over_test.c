@@ -4,6 +4,7 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
+#include <net/netfilter/nf_nat.h>
 
 #include "ft_kunit.h"
 #include "track/carrier.h"
@@ -14,6 +15,7 @@
 #define SERVER		FT_IP(192, 0, 2, 1)
 #define INSIDE		FT_IP(10, 0, 0, 99)
 #define MARK		0x7777
+#define DEVICE		17
 
 /* Beyond half of all sequence numbers. */
 #define HIGH		0xc0000000
@@ -50,6 +52,7 @@ static void describe(struct ft_net *tn, struct ft_birth *birth, u8 i, u8 state, 
 		birth->word |= FT_FLOW_REPLY_HI;
 	birth->timeout = 60 * HZ;
 	birth->mark = MARK;
+	birth->masq = DEVICE;
 	birth->hash = ft_key_hash(&birth->key, ft_table_secret(tn->table));
 	birth->second = ft_key_hash(&birth->answer, ft_table_secret(tn->table));
 	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
@@ -144,6 +147,8 @@ static void with_its_mapping(struct kunit *test)
 			IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED | IPS_NAT_MASK |
 			IPS_NAT_DONE_MASK);
 	KUNIT_EXPECT_EQ(test, ct->mark, MARK);
+	KUNIT_ASSERT_NOT_NULL(test, nfct_nat(ct));
+	KUNIT_EXPECT_EQ(test, nfct_nat(ct)->masq_index, DEVICE);
 	KUNIT_EXPECT_LE(test, nf_ct_expires(ct), 60 * HZ);
 	KUNIT_EXPECT_GT(test, nf_ct_expires(ct), 30 * HZ);
 	/* It has not ended. */
