@@ -212,6 +212,46 @@ static void overflows(struct kunit *test)
 	KUNIT_EXPECT_GE(test, known, 16);
 }
 
+/* How many of sources 1000 to 1000 + @n - 1 have the port that translated() gave them. */
+static u32 enter_many(struct kunit *test, struct ft_net *tn, u16 first, u16 n)
+{
+	struct ft_birth birth;
+	u32 known = 0;
+	u16 i;
+
+	for (i = first; i < n; i++) {
+		translated(tn, &birth, 1, 1000 + i, FT_IP(192, 0, 2, 1), 3000 + i, 0);
+		enter(test, tn, &birth);
+	}
+	for (i = 0; i < n; i++) {
+		translated(tn, &birth, 1, 1000 + i, FT_IP(1, 2, 3, 4), 20000 + i, 0);
+		known += had(tn, &birth) == 3000 + i;
+	}
+	return known;
+}
+
+/* The limit of flowtrack's table is raised: a flow that finds no room brings more. */
+static void grows(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 1);
+
+	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = 1;
+	KUNIT_EXPECT_EQ(test, enter_many(test, tn, 0, 1), 1);
+	tn->set.v[FLOWTRACK_A_SETTINGS_MAX_FLOWS] = 2000;
+	KUNIT_EXPECT_GE(test, enter_many(test, tn, 1, 500), 450);
+}
+
+/* There was no memory a moment ago: it is not asked for again. */
+static void rests(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+
+	WRITE_ONCE(tn->nat_sources.again, jiffies + 1000 * HZ);
+	KUNIT_EXPECT_EQ(test, enter_many(test, tn, 0, 5), 0);
+	WRITE_ONCE(tn->nat_sources.again, jiffies);
+	KUNIT_EXPECT_EQ(test, enter_many(test, tn, 5, 10), 10);
+}
+
 static struct kunit_case nat_source_cases[] = {
 	KUNIT_CASE(remembers),
 	KUNIT_CASE(any_of_them),
@@ -220,6 +260,8 @@ static struct kunit_case nat_source_cases[] = {
 	KUNIT_CASE(expires),
 	KUNIT_CASE(is_replaced),
 	KUNIT_CASE(overflows),
+	KUNIT_CASE(grows),
+	KUNIT_CASE(rests),
 	{}
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bitfield.h>
 #include <linux/cache.h>
+#include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -42,6 +43,9 @@ struct ft_nat_lines {
 
 /* 16 MiB: a slot for each of two million flows. */
 #define LINES_MAX	BIT(18)
+
+/* Where there is no memory for them, it is not asked for again with each flow. */
+#define LINES_REST	(10 * HZ)
 
 /* A key with the source alone: that of all flows that it opens. Of ICMP, the id is it. */
 static void source_key(struct ft_key *source, const struct ft_key *key, u32 word)
@@ -99,8 +103,21 @@ static bool is_stale(const struct ft_net *tn, u64 slot)
 	return !flow || atomic_read(&flow->word) & FT_FLOW_DEAD;
 }
 
-/* One that is free, that of a flow that has ended, or any. */
-static u64 *slot_for(const struct ft_net *tn, u64 *line)
+/* How many lines flowtrack's table may fill. */
+static u32 lines_wanted(const struct ft_net *tn)
+{
+	return min_t(u32, LINES_MAX, roundup_pow_of_two(ft_setting(&tn->set, MAX_FLOWS) /
+							LINE_SLOTS + 1));
+}
+
+static void want_lines(struct ft_net *tn)
+{
+	if (!READ_ONCE(tn->dying) && time_is_before_eq_jiffies(READ_ONCE(tn->nat_sources.again)))
+		queue_work(tn->wq, &tn->nat_sources.work);
+}
+
+/* One that is free, that of a flow that has ended, or any: then there may be too few. */
+static u64 *slot_for(struct ft_net *tn, const struct ft_nat_lines *lines, u64 *line)
 {
 	unsigned int i, any = get_random_u32_below(LINE_SLOTS);
 
@@ -113,13 +130,16 @@ static u64 *slot_for(const struct ft_net *tn, u64 *line)
 		if (is_stale(tn, READ_ONCE(line[(any + i) % LINE_SLOTS])))
 			return &line[(any + i) % LINE_SLOTS];
 	}
+	/* The table's limit was a lower one. */
+	if (lines->mask + 1 < lines_wanted(tn))
+		want_lines(tn);
 	return &line[any];
 }
 
 /* Of flows that are noted at the same time one may be forgotten. @hash: of the source. */
-static void note_source(const struct ft_net *tn, struct ft_nat_lines *lines, u64 hash, u32 index)
+static void note_source(struct ft_net *tn, struct ft_nat_lines *lines, u64 hash, u32 index)
 {
-	WRITE_ONCE(*slot_for(tn, line_of(lines, hash)),
+	WRITE_ONCE(*slot_for(tn, lines, line_of(lines, hash)),
 		   tag_of(hash) | FIELD_PREP(SLOT_INDEX, index));
 }
 
@@ -140,8 +160,7 @@ void ft_nat_source_note(struct ft_net *tn, const struct ft_birth *birth)
 		return;
 	lines = rcu_dereference(tn->nat_sources.lines);
 	if (!lines) {
-		if (!READ_ONCE(tn->dying))
-			queue_work(tn->wq, &tn->nat_sources.work);
+		want_lines(tn);
 		return;
 	}
 	hash = birth->source ?: hash_source(tn, &source, &birth->key, birth->word);
@@ -207,7 +226,7 @@ bool ft_nat_source_find(const struct ft_net *tn, struct ft_birth *birth,
 static int note_one(struct ft_flow *flow, u32 index, void *arg)
 {
 	struct ft_key key, answer, source;
-	const struct ft_net *tn = arg;
+	struct ft_net *tn = arg;
 	struct ft_flow6 copy;
 	u32 word;
 
@@ -225,24 +244,30 @@ static int note_one(struct ft_flow *flow, u32 index, void *arg)
 static void make_lines(struct work_struct *work)
 {
 	struct ft_net *tn = container_of(work, struct ft_net, nat_sources.work);
-	u32 n = roundup_pow_of_two(ft_setting(&tn->set, MAX_FLOWS) / LINE_SLOTS + 1);
-	struct ft_nat_lines *lines;
+	struct ft_nat_lines *lines, *old;
 	struct mem_cgroup *outer;
+	u32 n = lines_wanted(tn);
 
-	if (rcu_access_pointer(tn->nat_sources.lines))
+	/* Only this work writes it. */
+	old = rcu_dereference_protected(tn->nat_sources.lines, true);
+	if (old && old->mask + 1 >= n)
 		return;
-	n = min_t(u32, n, LINES_MAX);
 	outer = ft_tenant_charge(tn->memcg);
 	/* No process is killed for hints. */
 	lines = kvzalloc(struct_size(lines, line, n),
 			 ft_tenant_gfp(tn->memcg, GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL));
 	ft_tenant_uncharge(tn->memcg, outer);
-	/* The next flow asks again. */
-	if (!lines)
+	if (!lines) {
+		WRITE_ONCE(tn->nat_sources.again, jiffies + LINES_REST);
 		return;
+	}
 	lines->mask = n - 1;
 	rcu_assign_pointer(tn->nat_sources.lines, lines);
 	ft_table_for_each(tn->table, false, note_one, tn);
+	if (old) {
+		synchronize_rcu();
+		kvfree(old);
+	}
 }
 
 /**
@@ -252,6 +277,7 @@ static void make_lines(struct work_struct *work)
 void ft_nat_source_net_init(struct ft_net *tn)
 {
 	RCU_INIT_POINTER(tn->nat_sources.lines, NULL);
+	tn->nat_sources.again = jiffies;
 	INIT_WORK(&tn->nat_sources.work, make_lines);
 }
 

@@ -23,10 +23,12 @@ struct nf_conntrack_tuple;
 /**
  * struct ft_nat_sources - flows by source, of a namespace
  * @lines: those; NULL until there is something to remember
- * @work: makes them
+ * @again: jiffies: from then on memory is asked for
+ * @work: makes them, and more of them when the table's limit has grown
  */
 struct ft_nat_sources {
 	struct ft_nat_lines __rcu *lines;
+	unsigned long again;
 	struct work_struct work;
 };
 
