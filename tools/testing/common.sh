@@ -247,6 +247,7 @@ build_kernel() {
 # Programs that tests start in a guest, with their libraries: unpacked, not installed, because an installed server serves
 # this machine as well. Of prometheus it is promtool, of fail2ban a line of its configuration, of the last one its examples.
 SERVERS=(vsftpd tftpd-hpa prometheus prometheus-node-exporter conntrackd keepalived ulogd2 fail2ban python3-pyroute2 libnetfilter-conntrack-dev)
+[ "$CODENAME" = bookworm ] || SERVERS+=(promtool)
 
 servers() {
 	cache_make servers "${SERVERS[*]} $(declare -f servers_fill)" servers_fill

@@ -6,6 +6,7 @@ comes back. The files are those of that document."""
 
 import glob
 import selectors
+import shutil
 
 from lib_ctnetlink import *
 from lib_net import *
@@ -73,6 +74,10 @@ class Gateway:
         with open(f"{SERVERS}/usr/share/doc/conntrackd/examples/sync/primary-backup.sh") as f:
             self.write("primary-backup.sh", self.place(f.read()), 0o755)
         keepalived = self.write("keepalived.conf", self.place(self.text["/etc/keepalived/keepalived.conf"]))
+        # Without this file keepalived 2.3 does not start, and its place cannot be chosen.
+        for needed in glob.glob(f"{SERVERS}/etc/keepalived/keepalived.config-opts"):
+            os.makedirs("/etc/keepalived", exist_ok=True)
+            shutil.copy(needed, "/etc/keepalived")
         self.environ = environ
         self.ns.popen(program("conntrackd"), "-C", self.conf, env=environ, stdout=subprocess.DEVNULL)
         busywait(30, lambda: self.conntrackd("-s", ok=False)[0] == 0, f"conntrackd of {self.name}")
@@ -145,7 +150,11 @@ class Site:
         self.b.ns.ip(f"link set sync {state}")
 
     def wait_for(self, gateway, other):
-        busywait(90, lambda: gateway.master() and not other.master(), f"{gateway.name} takes over")
+        try:
+            busywait(90, lambda: gateway.master() and not other.master(), f"{gateway.name} takes over")
+        except Failure as e:
+            with open(f"{gateway.dir}/keepalived.log") as f:
+                raise Failure(f"{e}; keepalived: {f.read()[-500:]}") from None
 
 
 class Traffic(threading.Thread):

@@ -22,7 +22,8 @@ class Machine:
         for directory in (f"{modules}/kernel", f"{modules}/updates", f"{self.dir}/conf", f"{self.dir}/bin"):
             os.makedirs(directory)
         for name in NEEDED:
-            for line in run("modprobe", "--show-depends", name)[1].splitlines():
+            # Whatever the machine's own modprobe.d says: flowtrack may be installed there.
+            for line in run("modprobe", "--ignore-install", "--show-depends", name)[1].splitlines():
                 if line.startswith("insmod"):
                     shutil.copy(line.split()[1], f"{modules}/kernel/")
         for name in glob.glob(f"/lib/modules/{release}/modules.builtin*") + [f"/lib/modules/{release}/modules.order"]:
