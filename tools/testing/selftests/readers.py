@@ -133,6 +133,9 @@ def _(net):
     if run("modprobe", "-n", "act_ipt", ok=False)[0]:
         print("# this kernel has no act_ipt: Linux 6.8 removed it")
         return
+    if "Bad action type" in run("tc", "actions", "add", "action", "xt", "help", ok=False)[2]:
+        print("# this tc has no action xt, as Debian 13's: upstream has removed it")
+        return
     load_modules("act_ipt", "xt_connmark", "cls_matchall", "sch_prio")
     net.reset(PLAIN)
     tc(net, "qdisc add dev rs root handle 1: prio",
