@@ -27,11 +27,15 @@
 enum rules_have {
 	RULES_CT,		/* anything that asks for tracking */
 	RULES_NAT,
+	RULES_DNAT,		/* NAT that may send packets elsewhere */
+	RULES_REDIRECT,		/* NAT to this machine itself */
+	RULES_BRIDGE,		/* tracking of bridged packets */
 	RULES_HELPER,
 	RULES_CT_COUNT,		/* or connlimit */
 	RULES_FLOWTABLE,
 	RULES_SYNPROXY,
 	RULES_LABEL,
+	RULES_SECMARK,
 	RULES_TIMEOUT,		/* objects of ct timeout */
 	RULES_EXPECTATION,
 	RULES_EVENT,		/* ct event set */
@@ -67,7 +71,8 @@ struct rules {
  * @memory: bytes
  * @openvswitch: loaded
  * @ipvs: loaded
- * @tc: an action or a match of tc that reads conntracks is loaded
+ * @tc: an action of tc that reads conntracks is in use
+ * @ctnetlink: nf_flowtrack_ctnetlink is loaded
  * @count: entries of nf_conntrack in this namespace
  * @max: how many there may be
  * @buckets: of its hash
@@ -86,6 +91,7 @@ struct host {
 	bool openvswitch;
 	bool ipvs;
 	bool tc;
+	bool ctnetlink;
 	__u64 count;
 	__u64 max;
 	__u64 buckets;

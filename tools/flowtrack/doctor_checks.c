@@ -278,7 +278,7 @@ static void check_timeouts(const struct facts *f, struct findings *found)
 		    "flowtrack set tcp_timeout_established auto");
 }
 
-/* What keeps flows in nf_conntrack. */
+/* What keeps flows in nf_conntrack: compatibility.rst has the same. */
 static const struct {
 	unsigned int has;
 	const char *what;
@@ -287,9 +287,26 @@ static const struct {
 	{ RULES_BIT(FLOWTABLE), "a flowtable (all new flows)" },
 	{ RULES_BIT(SYNPROXY), "synproxy (all new flows)" },
 	{ RULES_BIT(LABEL), "labels (all new flows)" },
-	{ RULES_BIT(NAT), "NAT (what it translates)" },
+	{ RULES_BIT(SECMARK), "security marks (all new flows)" },
+	{ RULES_BIT(BRIDGE), "a bridge that tracks (all new flows)" },
+	{ RULES_BIT(REDIRECT), "redirect (what comes in)" },
 	{ RULES_BIT(HELPER), "helpers (what they help)" },
+	{ RULES_BIT(TIMEOUT), "ct timeout (what has one)" },
+	{ RULES_BIT(EXPECTATION), "ct expectation (what has one)" },
 };
+
+/* NAT keeps what flowtrack does not adopt with its mapping. */
+static const char *kept_by_nat(const struct facts *f)
+{
+	if (!has_rules(f, RULES_BIT(NAT)))
+		return NULL;
+	if (is_word(f, SET(NAT), "never"))
+		return "NAT (what it translates)";
+	if (!has_rules(f, RULES_BIT(DNAT)) || is_word(f, SET(NAT), "all") ||
+	    (is_word(f, SET(NAT), "auto") && f->host.ctnetlink))
+		return NULL;
+	return "NAT (what it sends elsewhere)";
+}
 
 static void add_reader(char *list, size_t size, const char *what)
 {
@@ -301,10 +318,14 @@ static void add_reader(char *list, size_t size, const char *what)
 static void check_consumers(const struct facts *f, struct findings *found)
 {
 	char list[384] = "";
+	const char *nat;
 	size_t i;
 
 	if (!f->loaded)
 		return;
+	nat = kept_by_nat(f);
+	if (nat)
+		add_reader(list, sizeof(list), nat);
 	for (i = 0; i < N_OF(readers); i++)
 		if (has_rules(f, readers[i].has))
 			add_reader(list, sizeof(list), readers[i].what);
@@ -354,15 +375,11 @@ static void check_rules(const struct facts *f, struct findings *found)
 	if (!f->loaded || !f->rules.known)
 		return;
 	if (never && has_rules(f, RULES_BIT(NAT) | RULES_BIT(HELPER) | RULES_BIT(CT_COUNT) |
-				  RULES_BIT(FLOWTABLE) | RULES_BIT(SYNPROXY)))
+				  RULES_BIT(FLOWTABLE) | RULES_BIT(SYNPROXY) |
+				  RULES_BIT(TIMEOUT) | RULES_BIT(EXPECTATION)))
 		fix(find(found, FINDING_ERROR,
-			 "adopt is never: new flows get no NAT, no helper, no ct count"),
+			 "adopt is never: new flows get no NAT, helper, ct count or ct timeout"),
 		    "flowtrack set adopt auto");
-	if (!is_word(f, SET(ADOPT), "always") && !setting(f, SET(BYPASS_MASK)) &&
-	    has_rules(f, RULES_BIT(TIMEOUT) | RULES_BIT(EXPECTATION)))
-		fix(find(found, FINDING_WARNING,
-			 "'ct timeout' and 'ct expectation' have no effect on flowtrack's flows"),
-		    "flowtrack set adopt always");
 	if (has_rules(f, RULES_BIT(BYTES)) && is_set(f, SET(ACCT)) && !setting(f, SET(ACCT)))
 		fix(find(found, FINDING_WARNING,
 			 "acct is off: rules on a connection's bytes or packets never match"),

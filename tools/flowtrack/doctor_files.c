@@ -140,6 +140,7 @@ static void take_modules(struct host *h, const char *root)
 		if (sscanf(line, "%*s %*u %d", &used) != 1)
 			continue;
 		h->openvswitch |= !strncmp(line, "openvswitch ", 12);
+		h->ctnetlink |= !strncmp(line, "nf_flowtrack_ctnetlink ", 23);
 		h->ipvs |= !strncmp(line, "ip_vs ", 6) && used;
 		for (i = 0; i < N_OF(tc); i++)
 			h->tc |= !strncmp(line, tc[i], strlen(tc[i])) && used;

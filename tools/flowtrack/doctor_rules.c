@@ -11,22 +11,28 @@
 
 #define N_OF(array)	(sizeof(array) / sizeof((array)[0]))
 
+#define CT		RULES_BIT(CT)
+#define NAT		(CT | RULES_BIT(NAT))
+#define DNAT		(NAT | RULES_BIT(DNAT))
+#define REDIRECT	(DNAT | RULES_BIT(REDIRECT))
+
 /* Statements and expressions of nftables, by the key that their object has. */
 static const struct {
 	const char *key;
 	unsigned int has;
 } nft_keys[] = {
-	{ "ct", RULES_BIT(CT) },
-	{ "ct count", RULES_BIT(CT) | RULES_BIT(CT_COUNT) },
-	{ "ct helper", RULES_BIT(CT) | RULES_BIT(HELPER) },
-	{ "ct timeout", RULES_BIT(CT) | RULES_BIT(TIMEOUT) },
-	{ "ct expectation", RULES_BIT(CT) | RULES_BIT(EXPECTATION) },
-	{ "flow", RULES_BIT(CT) | RULES_BIT(FLOWTABLE) },
-	{ "synproxy", RULES_BIT(CT) | RULES_BIT(SYNPROXY) },
-	{ "masquerade", RULES_BIT(CT) | RULES_BIT(NAT) },
-	{ "snat", RULES_BIT(CT) | RULES_BIT(NAT) },
-	{ "dnat", RULES_BIT(CT) | RULES_BIT(NAT) },
-	{ "redirect", RULES_BIT(CT) | RULES_BIT(NAT) },
+	{ "ct", CT },
+	{ "ct count", CT | RULES_BIT(CT_COUNT) },
+	{ "ct helper", CT | RULES_BIT(HELPER) },
+	{ "ct timeout", CT | RULES_BIT(TIMEOUT) },
+	{ "ct expectation", CT | RULES_BIT(EXPECTATION) },
+	{ "secmark", CT | RULES_BIT(SECMARK) },
+	{ "flow", CT | RULES_BIT(FLOWTABLE) },
+	{ "synproxy", CT | RULES_BIT(SYNPROXY) },
+	{ "masquerade", NAT },
+	{ "snat", NAT },
+	{ "dnat", DNAT },
+	{ "redirect", REDIRECT },
 };
 
 /* What "ct" is asked for, or told. */
@@ -38,6 +44,7 @@ static const struct {
 	{ "packets", RULES_BIT(BYTES) },
 	{ "avgpkt", RULES_BIT(BYTES) },
 	{ "label", RULES_BIT(LABEL) },
+	{ "secmark", RULES_BIT(SECMARK) },
 	{ "event", RULES_BIT(EVENT) },
 	{ "helper", RULES_BIT(HELPER) },
 };
@@ -47,25 +54,26 @@ static const struct {
 	const char *words;
 	unsigned int has;
 } iptables_words[] = {
-	{ " -m conntrack", RULES_BIT(CT) },
-	{ " -m state", RULES_BIT(CT) },
-	{ " -m connmark", RULES_BIT(CT) },
-	{ " -m connbytes", RULES_BIT(CT) | RULES_BIT(BYTES) },
-	{ " -m connlimit", RULES_BIT(CT) | RULES_BIT(CT_COUNT) },
-	{ " -m connlabel", RULES_BIT(CT) | RULES_BIT(LABEL) },
-	{ " -m helper", RULES_BIT(CT) | RULES_BIT(HELPER) },
-	{ " --helper ", RULES_BIT(CT) | RULES_BIT(HELPER) },
-	{ " -j CT", RULES_BIT(CT) },
-	{ " --timeout ", RULES_BIT(CT) | RULES_BIT(TIMEOUT) },
-	{ " --ctevents ", RULES_BIT(CT) | RULES_BIT(EVENT) },
-	{ " -j CONNMARK", RULES_BIT(CT) },
-	{ " -j SYNPROXY", RULES_BIT(CT) | RULES_BIT(SYNPROXY) },
-	{ " -j FLOWOFFLOAD", RULES_BIT(CT) | RULES_BIT(FLOWTABLE) },
-	{ " -j MASQUERADE", RULES_BIT(CT) | RULES_BIT(NAT) },
-	{ " -j SNAT", RULES_BIT(CT) | RULES_BIT(NAT) },
-	{ " -j DNAT", RULES_BIT(CT) | RULES_BIT(NAT) },
-	{ " -j REDIRECT", RULES_BIT(CT) | RULES_BIT(NAT) },
-	{ " -j NETMAP", RULES_BIT(CT) | RULES_BIT(NAT) },
+	{ " -m conntrack", CT },
+	{ " -m state", CT },
+	{ " -m connmark", CT },
+	{ " -m connbytes", CT | RULES_BIT(BYTES) },
+	{ " -m connlimit", CT | RULES_BIT(CT_COUNT) },
+	{ " -m connlabel", CT | RULES_BIT(LABEL) },
+	{ " -m helper", CT | RULES_BIT(HELPER) },
+	{ " --helper ", CT | RULES_BIT(HELPER) },
+	{ " -j CT", CT },
+	{ " --timeout ", CT | RULES_BIT(TIMEOUT) },
+	{ " -j CONNSECMARK", CT | RULES_BIT(SECMARK) },
+	{ " --ctevents ", CT | RULES_BIT(EVENT) },
+	{ " -j CONNMARK", CT },
+	{ " -j SYNPROXY", CT | RULES_BIT(SYNPROXY) },
+	{ " -j FLOWOFFLOAD", CT | RULES_BIT(FLOWTABLE) },
+	{ " -j MASQUERADE", NAT },
+	{ " -j SNAT", NAT },
+	{ " -j DNAT", DNAT },
+	{ " -j REDIRECT", REDIRECT },
+	{ " -j NETMAP", DNAT },
 	/* The packet's mark is the connection's: whatever that is. */
 	{ " --restore-mark", RULES_BIT(ANY_MARK) },
 };
@@ -137,6 +145,18 @@ static void take_nft(struct rules *r, json_t *at)
 	}
 }
 
+static void take_rule(struct rules *r, json_t *rule)
+{
+	const char *family = json_string_value(json_object_get(rule, "family"));
+	unsigned int others = r->has;
+
+	r->has = 0;
+	take_nft(r, json_object_get(rule, "expr"));
+	if (family && !strcmp(family, "bridge") && r->has & CT)
+		r->has |= RULES_BIT(BRIDGE);
+	r->has |= others;
+}
+
 /**
  * rules_from_nft() - read what 'nft -j list ruleset' prints
  * @r: added to
@@ -155,8 +175,8 @@ void rules_from_nft(struct rules *r, FILE *json)
 	json_array_foreach(json_object_get(root, "nftables"), i, item) {
 		type = json_string_value(json_object_get(json_object_get(item, "chain"), "type"));
 		if (type && !strcmp(type, "nat"))
-			r->has |= RULES_BIT(CT) | RULES_BIT(NAT);
-		take_nft(r, json_object_get(json_object_get(item, "rule"), "expr"));
+			r->has |= NAT;
+		take_rule(r, json_object_get(item, "rule"));
 	}
 	json_decref(root);
 }

@@ -157,9 +157,21 @@ static void five_days(struct facts *f)
 
 static void readers(struct facts *f)
 {
-	f->rules.has |= RULES_BIT(CT_COUNT) | RULES_BIT(NAT);
+	f->rules.has |= RULES_BIT(CT_COUNT) | RULES_BIT(TIMEOUT);
 	f->host.openvswitch = true;
 	SET(GUARDED) = 12;
+}
+
+static void masquerades(struct facts *f)
+{
+	f->rules.has |= RULES_BIT(NAT);
+	SET(NAT) = value_of(&nat_names, "never");
+}
+
+static void publishes(struct facts *f)
+{
+	f->rules.has |= RULES_BIT(NAT) | RULES_BIT(DNAT);
+	SET(NAT) = value_of(&nat_names, "auto");
 }
 
 static void bypass_mark(struct facts *f)
@@ -187,8 +199,9 @@ static void never_adopt(struct facts *f)
 	f->rules.has |= RULES_BIT(NAT);
 }
 
-static void timeout_rules(struct facts *f)
+static void never_timeout(struct facts *f)
 {
+	SET(ADOPT) = value_of(&adopt_names, "never");
 	f->rules.has |= RULES_BIT(TIMEOUT);
 }
 
@@ -292,13 +305,16 @@ static const struct illness {
 	{ five_days, FINDING_WARNING, "timeouts", "432000 seconds in a table 60% full",
 	  "set tcp_timeout_established auto" },
 	{ readers, FINDING_NOTICE, "consumers",
-	  ": ct count or connlimit (all new flows), NAT (what it translates), openvswitch",
+	  ": ct count or connlimit (all new flows), ct timeout (what has one), openvswitch",
+	  "flowtrack list guarded" },
+	{ masquerades, FINDING_NOTICE, "consumers", ": NAT (what it translates)", "list guarded" },
+	{ publishes, FINDING_NOTICE, "consumers", ": NAT (what it sends elsewhere)",
 	  "flowtrack list guarded" },
 	{ bypass_mark, FINDING_WARNING, "marks", "bypass mark, 0x100/0x100", "set bypass_mark 0" },
 	{ reserved, FINDING_WARNING, "marks", "100 entries are reserved", "set reserved 0" },
 	{ reserved_mark, FINDING_WARNING, "marks", "no rule gives the mark", "set reserved 0" },
 	{ never_adopt, FINDING_ERROR, "rules", "adopt is never", "flowtrack set adopt auto" },
-	{ timeout_rules, FINDING_WARNING, "rules", "have no effect", "flowtrack set adopt always" },
+	{ never_timeout, FINDING_ERROR, "rules", "or ct timeout", "flowtrack set adopt auto" },
 	{ bytes_rules, FINDING_WARNING, "rules", "acct is off", "flowtrack set acct auto" },
 	{ event_rules, FINDING_NOTICE, "rules", "'ct event'", "flowtrack set events off" },
 	{ disabled, FINDING_WARNING, "enabled", "is off in this namespace", "set enable auto" },
@@ -375,9 +391,20 @@ static void no_finding(void)
 	SET(TCP_TIMEOUT_ESTABLISHED) = 60;
 	doctor_check(f, &found);
 	EXPECT_INT(found.n, 0);
+	/* Translated flows that flowtrack tracks itself. */
 	healthy(f);
-	timeout_rules(f);
-	SET(ADOPT) = value_of(&adopt_names, "always");
+	masquerades(f);
+	SET(NAT) = value_of(&nat_names, "auto");
+	doctor_check(f, &found);
+	EXPECT_INT(found.n, 0);
+	healthy(f);
+	publishes(f);
+	f->host.ctnetlink = true;
+	doctor_check(f, &found);
+	EXPECT_INT(found.n, 0);
+	healthy(f);
+	publishes(f);
+	SET(NAT) = value_of(&nat_names, "all");
 	doctor_check(f, &found);
 	EXPECT_INT(found.n, 0);
 }
@@ -413,6 +440,16 @@ static const struct ruleset {
 	  RULES_BIT(CT) | RULES_BIT(NAT) },
 	{ RULE("{'masquerade':null}"),
 	  RULES_BIT(CT) | RULES_BIT(NAT) },
+	{ RULE("{'dnat':{'addr':'10.0.0.1','port':80}}"),
+	  RULES_BIT(CT) | RULES_BIT(NAT) | RULES_BIT(DNAT) },
+	{ RULE("{'redirect':{'port':80}}"),
+	  RULES_BIT(CT) | RULES_BIT(NAT) | RULES_BIT(DNAT) | RULES_BIT(REDIRECT) },
+	{ RULE("{'mangle':{'key':{'ct':{'key':'secmark'}},'value':{'meta':{'key':'secmark'}}}}"),
+	  RULES_BIT(CT) | RULES_BIT(SECMARK) },
+	{ "{'nftables':[{'rule':{'expr':[{'ct':{}}]}},{'rule':{'family':'bridge','expr':[]}}]}",
+	  RULES_BIT(CT) },
+	{ "{'nftables':[{'rule':{'family':'bridge','expr':[{'ct':{'key':'state'}}]}}]}",
+	  RULES_BIT(CT) | RULES_BIT(BRIDGE) },
 	{ RULE("{'ct count':{'val':20,'inv':true}},{'drop':null}"),
 	  RULES_BIT(CT) | RULES_BIT(CT_COUNT) },
 	{ RULE("{'flow':{'op':'add','flowtable':'@f'}}"),
@@ -429,6 +466,11 @@ static const struct ruleset {
 	{ "*filter\n-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\nCOMMIT\n",
 	  RULES_BIT(CT) },
 	{ "*nat\n-A POSTROUTING -s 10.0.0.0/8 -j MASQUERADE\n", RULES_BIT(CT) | RULES_BIT(NAT) },
+	{ "*nat\n-A PREROUTING -p tcp -j DNAT --to-destination 10.0.0.1\n",
+	  RULES_BIT(CT) | RULES_BIT(NAT) | RULES_BIT(DNAT) },
+	{ "*nat\n-A PREROUTING -p tcp -j REDIRECT --to-ports 3128\n",
+	  RULES_BIT(CT) | RULES_BIT(NAT) | RULES_BIT(DNAT) | RULES_BIT(REDIRECT) },
+	{ "*security\n-A INPUT -j CONNSECMARK --save\n", RULES_BIT(CT) | RULES_BIT(SECMARK) },
 	{ "*filter\n-A INPUT -p tcp -m connlimit --connlimit-above 9 -j DROP\n",
 	  RULES_BIT(CT) | RULES_BIT(CT_COUNT) },
 	{ "*raw\n-A PREROUTING -p tcp --dport 21 -j CT --helper ftp\n",
@@ -495,7 +537,8 @@ static const struct file {
 	{ "/sys/module/nf_flowtrack/version", "1.1\n" },
 	{ "/sys/module/nf_flowtrack/parameters/total_max", "5000\n" },
 	{ "/sys/module/module/parameters/sig_enforce", "Y\n" },
-	{ "/proc/modules", "act_ct 40960 1 - Live\nip_vs 200 0 - Live\nopenvswitch 9 0 -\n" },
+	{ "/proc/modules", "act_ct 40960 1 - Live\nip_vs 200 0 - Live\nopenvswitch 9 0 -\n"
+	  "nf_flowtrack_ctnetlink 90 0 -\n" },
 	{ "/proc/meminfo", "MemTotal:        8000 kB\nMemFree: 5 kB\n" },
 	{ "/proc/sys/net/netfilter/nf_conntrack_count", "7\n" },
 	{ "/proc/sys/net/netfilter/nf_conntrack_max", "8\n" },
@@ -570,7 +613,8 @@ static void machine(void)
 	EXPECT_STR(f->host.newest, "6.1.0-10-amd64");
 	EXPECT(!f->host.newest_built && !f->host.newest_headers);
 	EXPECT_INT(f->host.memory, 8000 * 1024);
-	EXPECT(f->host.tc && !f->host.ipvs && f->host.openvswitch && f->host.conntrack);
+	EXPECT(f->host.tc && !f->host.ipvs && f->host.openvswitch && f->host.conntrack &&
+	       f->host.ctnetlink);
 	EXPECT_INT(f->host.count * 100 + f->host.max * 10 + f->host.buckets, 789);
 	EXPECT_INT(f->host.total_max, 5000);
 	files_alarms(f, root);

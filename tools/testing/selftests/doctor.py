@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
+# TIMEOUT: 240
 """The doctor: findings that are made, found, and mended by the very command that it prints; and advice for a load."""
 
 import json
@@ -95,8 +96,10 @@ def _(ns):
 def _(ns):
     rules(ns, "table ip x {\n\tct timeout a {\n\t\tprotocol udp\n\t\tpolicy = { replied : 9 }\n\t}\n\tchain c {\n"
           "\t\ttype filter hook output priority 0\n\t\tct timeout set \"a\"\n\t}\n}\n")
-    mended(ns, finding(ns, "rules", "warning", "'ct timeout'"))
-    ns.tool("set", "adopt", "auto")
+    check("rules" not in doctor(ns)[1], "nf_conntrack keeps what has a timeout object: nothing is wrong")
+    finding(ns, "consumers", "notice", "ct timeout (what has one)")
+    ns.tool("set", "adopt", "never")
+    mended(ns, finding(ns, "rules", "error", "or ct timeout"))
     rules(ns, "add chain inet t o { type filter hook output priority 0; }\nadd rule inet t o ct bytes > 1000 drop\n")
     ns.tool("set", "acct", "0")
     mended(ns, finding(ns, "rules", "warning", "acct is off"))
@@ -113,11 +116,17 @@ def _(ns):
 @case("what reads nf_conntrack, by nftables and by iptables", only="flowtrack")
 def _(ns):
     rules(ns, "table ip nat {\n\tchain c {\n\t\ttype nat hook postrouting priority 100\n\t\tmasquerade\n\t}\n}\n")
-    one = finding(ns, "consumers", "notice", "0 flows stay in nf_conntrack, guarded, since these read it: NAT (")
+    equal(doctor(ns)[1], {}, "findings beside NAT of the source, which flowtrack's own flows have, too")
+    ns.tool("set", "nat", "never")
+    one = finding(ns, "consumers", "notice", "0 flows stay in nf_conntrack, guarded, since these read it: NAT (what it translates)")
     check("ct count" not in one["text"], one)
     equal(doctor(ns)[0] < 2, True, "a notice is no error")
-    ns.tool("set", "adopt", "never")
+    ns.tool("set", "nat", "auto", "adopt", "never")
     mended(ns, finding(ns, "rules", "error", "new flows get no NAT"))
+    rules(ns, "table ip nat {\n\tchain c {\n\t\ttype nat hook prerouting priority -100\n\t\ttcp dport 80 dnat to 192.0.2.1\n\t}\n}\n")
+    finding(ns, "consumers", "notice", ": NAT (what it sends elsewhere)")
+    rules(ns, "table bridge b {\n\tchain c {\n\t\ttype filter hook forward priority 0\n\t\tct state new\n\t}\n}\n")
+    finding(ns, "consumers", "notice", ": a bridge that tracks (all new flows)")
     rules(ns, "")
     for iptables in ("iptables-nft", "iptables-legacy"):
         ns.run(iptables, "-A", "FORWARD", "-p", "tcp", "-m", "connlimit", "--connlimit-above", "5", "-j", "DROP")
