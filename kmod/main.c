@@ -220,6 +220,7 @@ int ft_net_flows_init(struct ft_net *tn, u32 buckets)
 	tn->table = ft_table_create(buckets);
 	if (IS_ERR(tn->table))
 		return PTR_ERR(tn->table);
+	tn->sieve = ft_table_sieve(tn->table);
 	ft_table_charge(tn->table, tn->memcg);
 	ft_source_init(tn);
 	ft_top_init(tn);

@@ -42,6 +42,7 @@ struct ft_pool;
  * @net: the namespace
  * @list: in ft_nets
  * @table: its flows
+ * @sieve: ft_table_sieve() of them
  * @count: entries admitted and not yet ended; never above the setting max by
  *	more than what was there when max was lowered
  * @tenant: whose namespace it is; NULL: the machine's own
@@ -58,6 +59,7 @@ struct ft_pool;
  *	@settings_lock
  * @ahead_always: whether it is worth it or not; likewise
  * @passed: packets of flows of nf_conntrack pass by, or did within a second
+ * @adopting: of IPv4, IPv6: ft_now() when ft_mode_adopting() was true last
  * @hook_ops: the hooks to register: their priv leads back here
  * @pools: carriers, per CPU, see track/pool.c
  * @home: number of this namespace; carriers have it, and no pointer
@@ -91,6 +93,7 @@ struct ft_net {
 	struct net *net;
 	struct list_head list;
 	struct ft_table *table;
+	const struct ft_sieve *sieve;
 	atomic_t count;
 	struct ft_tenant *tenant;
 	struct mem_cgroup *memcg;
@@ -103,6 +106,7 @@ struct ft_net {
 	u8 ahead;
 	bool ahead_always;
 	bool passed;
+	u32 adopting[2];
 	struct nf_hook_ops *hook_ops;
 	struct ft_pool __percpu *pools;
 	u32 home;

@@ -140,12 +140,39 @@ static void modes(struct kunit *test)
 	rcu_read_unlock();
 }
 
+/* What was found out in this jiffy holds until it ends, for that family; but never is never. */
+static void adopting_still(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 10);
+	u32 now;
+
+	rcu_read_lock();
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_ALWAYS;
+	tn->adopting[0] = ft_now() - 1;
+	tn->adopting[1] = ft_now() - 1;
+	KUNIT_EXPECT_FALSE(test, ft_mode_adopting_still(tn, NFPROTO_IPV6));
+	do {
+		now = ft_now();
+		KUNIT_EXPECT_TRUE(test, ft_mode_adopting(tn, NFPROTO_IPV6));
+	} while (ft_now() != now);
+	KUNIT_EXPECT_EQ(test, tn->adopting[1], now);
+	KUNIT_EXPECT_FALSE(test, ft_mode_adopting_still(tn, NFPROTO_IPV4));
+	tn->adopting[1] = ft_now() + 1000 * HZ;
+	KUNIT_EXPECT_FALSE(test, ft_mode_adopting_still(tn, NFPROTO_IPV6));
+	tn->set.v[FLOWTRACK_A_SETTINGS_ADOPT] = FT_ADOPT_NEVER;
+	KUNIT_EXPECT_FALSE(test, ft_mode_adopting(tn, NFPROTO_IPV6));
+	tn->adopting[1] = ft_now();
+	KUNIT_EXPECT_FALSE(test, ft_mode_adopting_still(tn, NFPROTO_IPV6));
+	rcu_read_unlock();
+}
+
 static struct kunit_case mode_cases[] = {
 	KUNIT_CASE(adoptable_by_status),
 	KUNIT_CASE(adoptable_by_reply),
 	KUNIT_CASE(adoptable_by_extension),
 	KUNIT_CASE(template_with_more_than_a_zone),
 	KUNIT_CASE(modes),
+	KUNIT_CASE(adopting_still),
 	{}
 };
 

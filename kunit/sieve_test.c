@@ -117,10 +117,44 @@ static void anew(struct kunit *test)
 	}
 }
 
+/* TCP and UDP are told by their addresses, of either family and in either order. */
+static void headers(struct kunit *test)
+{
+	struct ft_sieve *sieve = sieve_new(test);
+	struct ipv6hdr ip6h = { .nexthdr = IPPROTO_TCP };
+	struct iphdr iph = { .protocol = IPPROTO_UDP };
+	struct ft_key key = key_of(1);
+
+	iph.saddr = key.addr4[1];
+	iph.daddr = key.addr4[0];
+	ip6h.saddr.s6_addr32[0] = htonl(0x20010db8);
+	ip6h.saddr.s6_addr32[3] = htonl(1);
+	ip6h.daddr.s6_addr32[0] = htonl(0x20010db9);
+	ip6h.daddr.s6_addr32[3] = htonl(2);
+	rcu_read_lock();
+	KUNIT_EXPECT_FALSE(test, ft_sieve_may_have_header(sieve, &iph, NFPROTO_IPV4));
+	KUNIT_EXPECT_FALSE(test, ft_sieve_may_have_header(sieve, &ip6h, NFPROTO_IPV6));
+	iph.protocol = IPPROTO_ICMP;
+	ip6h.nexthdr = IPPROTO_SCTP;
+	KUNIT_EXPECT_TRUE(test, ft_sieve_may_have_header(sieve, &iph, NFPROTO_IPV4));
+	KUNIT_EXPECT_TRUE(test, ft_sieve_may_have_header(sieve, &ip6h, NFPROTO_IPV6));
+	iph.protocol = IPPROTO_TCP;
+	ip6h.nexthdr = IPPROTO_UDP;
+	ft_sieve_add(sieve, &key);
+	KUNIT_EXPECT_TRUE(test, ft_sieve_may_have_header(sieve, &iph, NFPROTO_IPV4));
+	KUNIT_EXPECT_FALSE(test, ft_sieve_may_have_header(sieve, &ip6h, NFPROTO_IPV6));
+	key.addr4[0] = ft_fold6(&ip6h.daddr);
+	key.addr4[1] = ft_fold6(&ip6h.saddr);
+	ft_sieve_add(sieve, &key);
+	KUNIT_EXPECT_TRUE(test, ft_sieve_may_have_header(sieve, &ip6h, NFPROTO_IPV6));
+	rcu_read_unlock();
+}
+
 static struct kunit_case sieve_cases[] = {
 	KUNIT_CASE(pairs),
 	KUNIT_CASE(remembers),
 	KUNIT_CASE(anew),
+	KUNIT_CASE(headers),
 	{}
 };
 

@@ -4,7 +4,6 @@
 #include <linux/bits.h>
 #include <linux/errno.h>
 #include <linux/gfp.h>
-#include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/mm.h>
@@ -75,41 +74,23 @@ void ft_sieve_add(struct ft_sieve *sieve, const struct ft_key *key)
 }
 
 /**
- * ft_sieve_may_have() - might a packet be of a flow?
+ * ft_sieve_may_have() - might a packet be of a flow, whose header may not be in one piece?
  * @sieve: of the table
  * @skb: the packet
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  *
- * The sieve is asked for TCP and UDP only. Any host may send an ICMP error: its flow is the
- * one that it quotes.
- *
  * Context: RCU read side.
- * Return: false if no flow is between the addresses of the packet.
+ * Return: see ft_sieve_may_have_header(); true if there is no header.
  */
 bool ft_sieve_may_have(const struct ft_sieve *sieve, const struct sk_buff *skb, u8 family)
 {
-	const int off = skb_network_offset(skb);
-	const struct ipv6hdr *ip6h;
-	const struct iphdr *iph;
+	const int len = family == NFPROTO_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	struct ipv6hdr buf;
-	u32 pair;
-	u8 l4proto;
+	const void *header;
 
-	static_assert(sizeof(*iph) <= sizeof(buf));
-	if (family == NFPROTO_IPV4) {
-		iph = skb_header_pointer(skb, off, sizeof(*iph), &buf);
-		if (!iph)
-			return true;
-		l4proto = iph->protocol;
-		pair = ft_sieve_pair(iph->saddr, iph->daddr);
-	} else {
-		ip6h = skb_header_pointer(skb, off, sizeof(*ip6h), &buf);
-		if (!ip6h)
-			return true;
-		l4proto = ip6h->nexthdr;
-		pair = ft_sieve_pair(ft_fold6(&ip6h->saddr), ft_fold6(&ip6h->daddr));
-	}
-	return (l4proto != IPPROTO_TCP && l4proto != IPPROTO_UDP) || ft_sieve_has(sieve, pair);
+	static_assert(sizeof(struct iphdr) <= sizeof(buf));
+	header = skb_header_pointer(skb, skb_network_offset(skb), len, &buf);
+	return !header || ft_sieve_may_have_header(sieve, header, family);
 }
 
 /**

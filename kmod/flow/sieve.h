@@ -15,11 +15,16 @@
 #include <linux/bitops.h>
 #include <linux/compiler.h>
 #include <linux/hash.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/netfilter.h>
 #include <linux/types.h>
+
+#include "flow/tuple.h"
 
 #define FT_SIEVE_SHIFT	15
 
-struct ft_key;
 struct sk_buff;
 
 /**
@@ -69,6 +74,39 @@ static inline u32 ft_sieve_pair(__be32 a, __be32 b)
 static inline bool ft_sieve_has(const struct ft_sieve *sieve, u32 pair)
 {
 	return test_bit(pair, sieve->bits[READ_ONCE(sieve->cur)]);
+}
+
+/**
+ * ft_sieve_may_have_header() - might a packet be of a flow?
+ * @sieve: of the table
+ * @header: of the packet: struct iphdr or struct ipv6hdr
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ *
+ * The sieve is asked for TCP and UDP only. Any host may send an ICMP error: its flow is the
+ * one that it quotes.
+ *
+ * Context: RCU read side.
+ * Return: false if no flow is between the addresses of the packet.
+ */
+static inline bool ft_sieve_may_have_header(const struct ft_sieve *sieve, const void *header,
+					    u8 family)
+{
+	const struct ipv6hdr *ip6h = header;
+	const struct iphdr *iph = header;
+	__be32 from, to;
+	u8 l4proto;
+
+	if (likely(family == NFPROTO_IPV4)) {
+		l4proto = iph->protocol;
+		from = iph->saddr;
+		to = iph->daddr;
+	} else {
+		l4proto = ip6h->nexthdr;
+		from = ft_fold6(&ip6h->saddr);
+		to = ft_fold6(&ip6h->daddr);
+	}
+	return (l4proto != IPPROTO_TCP && l4proto != IPPROTO_UDP) ||
+	       ft_sieve_has(sieve, ft_sieve_pair(from, to));
 }
 
 #endif /* _FT_FLOW_SIEVE_H */

@@ -108,16 +108,15 @@ static bool is_error(const struct nf_conntrack_tuple *tuple)
 }
 
 /**
- * ft_guard_roomy() - may every packet go on to nf_conntrack?
+ * ft_guard_fits() - as ft_guard_roomy(), while shadows are kept
  * @tn: namespace
  *
  * Context: any.
  * Return: true if nf_conntrack has room, or nobody minds that it has none.
  */
-bool ft_guard_roomy(const struct ft_net *tn)
+bool ft_guard_fits(const struct ft_net *tn)
 {
-	return ft_guard_calm(&tn->guard) || has_room(tn, false) ||
-	       !ft_setting(&tn->set, GUARD);
+	return has_room(tn, false) || !ft_setting(&tn->set, GUARD);
 }
 
 /**

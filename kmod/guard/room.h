@@ -9,9 +9,9 @@
 #include <linux/types.h>
 
 #include "guard/guard.h"
+#include "net.h"
 #include "policy/source.h"
 
-struct ft_net;
 struct nf_conntrack_zone;
 struct sk_buff;
 
@@ -28,11 +28,23 @@ struct ft_guard_newcomer {
 };
 
 u32 ft_guard_kept(u32 max, u32 cpus, u32 reserved);
-bool ft_guard_roomy(const struct ft_net *tn);
+bool ft_guard_fits(const struct ft_net *tn);
 bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 		   const struct nf_conntrack_zone *zone,
 		   struct ft_guard_newcomer *newcomer);
 enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 					const struct ft_guard_newcomer *newcomer);
+
+/**
+ * ft_guard_roomy() - may every packet go on to nf_conntrack?
+ * @tn: namespace
+ *
+ * Context: any.
+ * Return: true if nf_conntrack has room, or nobody minds that it has none.
+ */
+static inline bool ft_guard_roomy(const struct ft_net *tn)
+{
+	return likely(ft_guard_calm(&tn->guard)) || ft_guard_fits(tn);
+}
 
 #endif /* _FT_GUARD_ROOM_H */

@@ -182,7 +182,7 @@ static bool is_tracked(const struct ft_net *tn, const struct sk_buff *skb, u8 fa
 
 	return READ_ONCE(tn->ahead) & bit && skb->pkt_type != PACKET_OTHERHOST && !skb->_nfct &&
 	       (!READ_ONCE(tn->passed) ||
-		ft_sieve_may_have(ft_table_sieve(tn->table), skb, family));
+		ft_sieve_may_have(tn->sieve, skb, family));
 }
 
 static void look_ahead_at(struct ft_net *tn, const struct sk_buff *skb, u8 family)

@@ -286,7 +286,7 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 	ft_unique_unlock(lock);
 	switch (answer) {
 	case FT_ADMIT_OK:
-		ft_stat_inc(tn, ADOPTED);
+		ft_stat_inc_bh(tn, ADOPTED);
 		break;
 	case FT_ADMIT_CLASH:
 	case FT_ADMIT_PASS:
@@ -348,7 +348,7 @@ static noinline_for_stack unsigned int adopt_translated(struct ft_net *tn, struc
 		answer = ft_flow_admit(tn, &birth);
 	switch (answer) {
 	case FT_ADMIT_OK:
-		ft_stat_inc(tn, ADOPTED);
+		ft_stat_inc_bh(tn, ADOPTED);
 		ft_nat_source_note(tn, &birth);
 		break;
 	case FT_ADMIT_CLASH:
@@ -392,6 +392,40 @@ static unsigned int confirm_first(struct ft_net *tn, struct sk_buff *skb, struct
 	return translated ? keep_translated(tn, skb, ct, state) : feed(tn, skb, ct, false);
 }
 
+/* As ft_confirm(), of a packet that carries something. */
+static noinline_for_stack unsigned int confirm(struct ft_net *tn, struct sk_buff *skb,
+					       const struct nf_hook_state *state)
+{
+	enum ip_conntrack_info ctinfo;
+	struct ft_carrier *carrier;
+	struct nf_conn *ct;
+
+	ct = nf_ct_get(skb, &ctinfo);
+	/* On its way through a VRF: the real device comes next. */
+	if (state->hook == NF_INET_POST_ROUTING &&
+	    netif_is_l3_master(state->out))
+		return NF_ACCEPT;
+
+	carrier = ft_carrier_of(ct);
+	if (carrier) {
+		if (carrier->home != tn->home)
+			return NF_ACCEPT;
+		return confirm_carrier(tn, skb, carrier, ctinfo, state);
+	}
+
+	if (nf_ct_is_template(ct))
+		return NF_ACCEPT;
+	if (nf_ct_is_confirmed(ct))
+		return ft_guard_fed(ct) ? NF_ACCEPT : feed(tn, skb, ct, false);
+	if (ctinfo == IP_CT_NEW)
+		return confirm_first(tn, skb, ct, state);
+	/* A packet that "reject" made does not confirm the conntrack that it carries. */
+	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
+		return NF_ACCEPT;
+	return ct->status & IPS_NAT_MASK ? keep_translated(tn, skb, ct, state) :
+					   feed(tn, skb, ct, false);
+}
+
 /**
  * ft_confirm() - a packet has passed the ruleset
  * @priv: struct ft_net
@@ -409,36 +443,17 @@ unsigned int ft_confirm(void *priv, struct sk_buff *skb,
 			const struct nf_hook_state *state)
 {
 	enum ip_conntrack_info ctinfo;
-	struct ft_carrier *carrier;
 	struct ft_net *tn = priv;
-	struct nf_conn *ct;
+	const struct nf_conn *ct;
 
 	ct = nf_ct_get(skb, &ctinfo);
 	if (!ct)
 		return NF_ACCEPT;
-	/* On its way through a VRF: the real device comes next. */
-	if (state->hook == NF_INET_POST_ROUTING &&
-	    netif_is_l3_master(state->out))
+	/*
+	 * Most packets of guarded flows: as long as there is room, nothing of the flow has
+	 * to be known. What takes a stack frame is elsewhere.
+	 */
+	if (nf_ct_is_confirmed(ct) && !ft_carrier_of(ct) && ft_guard_calm(&tn->guard))
 		return NF_ACCEPT;
-
-	carrier = ft_carrier_of(ct);
-	if (carrier) {
-		if (carrier->home != tn->home)
-			return NF_ACCEPT;
-		return confirm_carrier(tn, skb, carrier, ctinfo, state);
-	}
-
-	if (nf_ct_is_template(ct))
-		return NF_ACCEPT;
-	/* As long as there is room, nothing of the flow has to be known; or it is known. */
-	if (nf_ct_is_confirmed(ct))
-		return ft_guard_calm(&tn->guard) || ft_guard_fed(ct) ?
-			       NF_ACCEPT : feed(tn, skb, ct, false);
-	if (ctinfo == IP_CT_NEW)
-		return confirm_first(tn, skb, ct, state);
-	/* A packet that "reject" made does not confirm the conntrack that it carries. */
-	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
-		return NF_ACCEPT;
-	return ct->status & IPS_NAT_MASK ? keep_translated(tn, skb, ct, state) :
-					   feed(tn, skb, ct, false);
+	return confirm(tn, skb, state);
 }

@@ -8,11 +8,24 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "base/settings.h"
+#include "flow/flow.h"
 #include "flow/tuple.h"
 #include "net.h"
 #include "track/consumers.h"
 #include "track/mode.h"
 #include "track/unique.h"
+
+static bool is_adopting(struct ft_net *tn, u8 pf)
+{
+	switch (ft_setting(&tn->set, ADOPT)) {
+	case FT_ADOPT_ALWAYS:
+		return true;
+	case FT_ADOPT_NEVER:
+		return false;
+	default:
+		return ft_consumers_any(tn, pf);
+	}
+}
 
 /**
  * ft_mode_adopting() - does nf_conntrack see new flows first?
@@ -24,14 +37,15 @@
  */
 bool ft_mode_adopting(struct ft_net *tn, u8 pf)
 {
-	switch (ft_setting(&tn->set, ADOPT)) {
-	case FT_ADOPT_ALWAYS:
-		return true;
-	case FT_ADOPT_NEVER:
+	u32 *seen = &tn->adopting[pf == NFPROTO_IPV6];
+	const u32 now = ft_now();
+
+	if (!is_adopting(tn, pf))
 		return false;
-	default:
-		return ft_consumers_any(tn, pf);
-	}
+	/* See ft_mode_adopting_still(). */
+	if (READ_ONCE(*seen) != now)
+		WRITE_ONCE(*seen, now);
+	return true;
 }
 
 /**

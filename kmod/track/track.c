@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/ip.h>
 #include <linux/nf_flowtrack.h>
+#include <linux/preempt.h>
 #include <linux/skbuff.h>
 #include <net/ip.h>
 #include <net/netfilter/nf_conntrack.h>
@@ -532,15 +533,35 @@ static void find(struct ft_net *tn, const struct ft_pkt *pkt, struct found *foun
 		found->flow = ft_table_lookup(tn->table, &pkt->key, found->hash, &found->index);
 }
 
+/* Does nothing keep a packet that is of no flow of ours from going on to nf_conntrack? */
+static bool passes(struct ft_net *tn, u8 pf)
+{
+	return (ft_mode_adopting_still(tn, pf) || ft_mode_adopting(tn, pf)) && ft_guard_roomy(tn);
+}
+
 /*
- * As passes_by(), of a packet that has been parsed: flows of ours are between its addresses,
- * or of a bit that these share, but none of them can be its own.
+ * As is_unseen() and passes(), of a packet that has been parsed: flows of ours are between
+ * its addresses, or of a bit that these share, but none of them can be its own.
  */
 static bool passes_parsed(struct ft_net *tn, u8 pf, const struct found *found)
 {
 	return READ_ONCE(tn->passed) && found->index == FT_INDEX_NONE &&
-	       !ft_table_may_have(tn->table, found->hash) &&
-	       ft_mode_adopting(tn, pf) && ft_guard_roomy(tn);
+	       !ft_table_may_have(tn->table, found->hash) && passes(tn, pf);
+}
+
+/* No task counts on this CPU meanwhile: as ft_stat_inc_bh() wants it, where tasks count, too. */
+static bool counts_alone(void)
+{
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) && softirq_count();
+}
+
+/* A packet is left to nf_conntrack. */
+static void count_bypass(const struct ft_net *tn)
+{
+	if (counts_alone())
+		ft_stat_inc_bh(tn, BYPASS);
+	else
+		ft_stat_inc(tn, BYPASS);
 }
 
 /* A packet of a flow; @ahead: what was found out about it before, or NULL. */
@@ -556,7 +577,7 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 
 	find_begin(tn, pkt, ahead, &found);
 	if (passes_parsed(tn, state->pf, &found)) {
-		ft_stat_inc(tn, BYPASS);
+		count_bypass(tn);
 		return NF_ACCEPT;
 	}
 	reason = ft_proto_check(skb, pkt, state->hook,
@@ -617,14 +638,13 @@ static bool is_fragment(const struct sk_buff *skb,
 }
 
 /*
- * Adopting: is there no flow of ours that a packet might be of, and does nothing keep it
- * from going on to nf_conntrack? As leave(), but the packet has not been parsed.
+ * Adopting: may a packet pass for which ft_track() need not find a flow of ours, since there
+ * is none between its addresses? As leave(), but it has not been parsed.
  */
-static bool passes_by(struct ft_net *tn, const struct sk_buff *skb, u8 pf)
+static bool is_unseen(const struct ft_net *tn, const struct sk_buff *skb, u8 pf)
 {
-	return READ_ONCE(tn->passed) &&
-	       !ft_sieve_may_have(ft_table_sieve(tn->table), skb, pf) &&
-	       ft_mode_adopting(tn, pf) && ft_guard_roomy(tn);
+	return READ_ONCE(tn->passed) && !skb->_nfct &&
+	       !ft_sieve_may_have_header(tn->sieve, skb_network_header(skb), pf);
 }
 
 /* Is a packet left to nf_conntrack, whichever flow it belongs to? */
@@ -676,20 +696,9 @@ replace(struct ft_net *tn, struct sk_buff *skb, const struct ft_carrier *old,
 	return verdict;
 }
 
-/**
- * ft_track() - a packet comes in, or is sent by this machine
- * @priv: struct ft_net
- * @skb: the packet, put together if it was in fragments
- * @state: where it is
- *
- * Looks it up, runs the state machine of its protocol, and publishes what the
- * packet is to its flow.
- *
- * Context: a hook: RCU read side; softirq, or process context at LOCAL_OUT.
- * Return: NF_ACCEPT or NF_DROP.
- */
-unsigned int ft_track(void *priv, struct sk_buff *skb,
-		      const struct nf_hook_state *state)
+/* As ft_track(). @unseen: nothing has to be found, if the packet may pass. */
+static noinline_for_stack unsigned int track(struct ft_net *tn, struct sk_buff *skb,
+					     const struct nf_hook_state *state, bool unseen)
 {
 	enum ft_invalid reason = FT_INVALID_NONE;
 	const struct nf_conntrack_zone *zone;
@@ -698,7 +707,6 @@ unsigned int ft_track(void *priv, struct sk_buff *skb,
 	const struct ft_ahead *ahead;
 	struct ft_pkt pkt __uninitialized;
 	struct ft_carrier *carrier;
-	struct ft_net *tn = priv;
 	unsigned int verdict;
 	struct nf_conn *tmpl;
 
@@ -714,8 +722,8 @@ unsigned int ft_track(void *priv, struct sk_buff *skb,
 			return NF_ACCEPT;
 		}
 	}
-	if (is_fragment(skb, state) || (!tmpl && passes_by(tn, skb, state->pf))) {
-		ft_stat_inc(tn, BYPASS);
+	if (is_fragment(skb, state) || (unseen && passes(tn, state->pf))) {
+		count_bypass(tn);
 		return NF_ACCEPT;
 	}
 	zone = nf_ct_zone_tmpl(tmpl, skb, &zone_mark);
@@ -757,4 +765,31 @@ unsigned int ft_track(void *priv, struct sk_buff *skb,
 out:
 	ft_own_unlock_bh();
 	return verdict;
+}
+
+/**
+ * ft_track() - a packet comes in, or is sent by this machine
+ * @priv: struct ft_net
+ * @skb: the packet, put together if it was in fragments
+ * @state: where it is
+ *
+ * Looks it up, runs the state machine of its protocol, and publishes what the
+ * packet is to its flow.
+ *
+ * Context: a hook: RCU read side; softirq, or process context at LOCAL_OUT.
+ * Return: NF_ACCEPT or NF_DROP.
+ */
+unsigned int ft_track(void *priv, struct sk_buff *skb,
+		      const struct nf_hook_state *state)
+{
+	struct ft_net *tn = priv;
+	bool unseen = is_unseen(tn, skb, state->pf);
+
+	/* Most packets of guarded flows. What takes a stack frame is elsewhere. */
+	if (likely(unseen && counts_alone()) && ft_mode_adopting_still(tn, state->pf) &&
+	    ft_guard_calm(&tn->guard)) {
+		ft_stat_inc_bh(tn, BYPASS);
+		return NF_ACCEPT;
+	}
+	return track(tn, skb, state, unseen);
 }

@@ -254,7 +254,7 @@ static bool lock_sieved(const struct ft_net *tn, struct ft_unique_pair *pair,
 {
 	lock_pair(pair, orig, reply);
 	/* A flow of ours that was entered under the lock is in the sieve. */
-	return likely(!ft_sieve_has(ft_table_sieve(tn->table),
+	return likely(!ft_sieve_has(tn->sieve,
 				    ft_sieve_pair(reply->addr[0], reply->addr[1])));
 }
 
