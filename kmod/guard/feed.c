@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/bitfield.h>
 #include <linux/bits.h>
+#include <linux/in.h>
 #include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_sctp.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
@@ -19,30 +22,43 @@
 #include "net.h"
 #include "policy/loan.h"
 #include "policy/source.h"
-#include "proto/conntrack.h"
 
 /*
  * The note: what the shadow was told last, kept in the entry itself. While it holds,
- * packets need not look for the shadow. It is a shadow's word, but for the lower bits
- * of the protocol's state, which has the timeout, in the place of FT_SHADOW_SOURCE. 0:
- * the shadow was told nothing yet.
+ * packets need not look for the shadow. It is FT_SHADOW_SEEN of the shadow's word, and
+ * note_of(). 0: the shadow was told nothing yet.
  *
  * nf_conntrack's status is a long whose upper half has no bits: netlink and rules
  * know 32 of them.
  */
 #define NOTE_SHIFT	32
-#define NOTE_STATE	FT_SHADOW_SOURCE
+#define NOTE_STATES	10
+#define NOTE_ANSWERS	3
 
 static_assert(BITS_PER_LONG == 64);
 static_assert(__IPS_MAX_BIT <= NOTE_SHIFT);
+static_assert(!((NOTE_STATES * NOTE_ANSWERS - 1) & FT_SHADOW_SEEN));
+static_assert(TCP_CONNTRACK_MAX <= NOTE_STATES);
+static_assert(SCTP_CONNTRACK_MAX <= NOTE_STATES);
 
-/* What the note says of an entry, but for the time. */
-static u32 note_of(const struct nf_conn *ct)
+/*
+ * All of an entry that ft_guard_bits() depends on, as a number: cheaper to find out, for each
+ * packet, than those bits.
+ */
+static u32 note_of(const struct nf_conn *ct, unsigned long status)
 {
-	u32 word = ft_proto_conntrack_word(ct);
+	u32 answers = 0;
+	u8 state = 0;
 
-	return ft_guard_word_bits(ct, word) |
-	       FIELD_PREP(NOTE_STATE, ft_word_state(word) & FIELD_MAX(NOTE_STATE));
+	if (status & IPS_ASSURED)
+		answers = 2;
+	else if (status & IPS_SEEN_REPLY)
+		answers = 1;
+	if (nf_ct_protonum(ct) == IPPROTO_TCP)
+		state = READ_ONCE(ct->proto.tcp.state);
+	else if (nf_ct_protonum(ct) == IPPROTO_SCTP)
+		state = READ_ONCE(ct->proto.sctp.state);
+	return min(state, NOTE_STATES - 1) * NOTE_ANSWERS + answers;
 }
 
 /* Note in an entry what its shadow knows, by its word, with what note_of() said. */
@@ -64,9 +80,10 @@ static void note_fed(struct nf_conn *ct, u32 said, u32 word)
  */
 bool ft_guard_fed(const struct nf_conn *ct)
 {
-	u32 noted = (u64)READ_ONCE(ct->status) >> NOTE_SHIFT;
+	unsigned long status = READ_ONCE(ct->status);
+	u32 noted = (u64)status >> NOTE_SHIFT;
 
-	return noted && (noted & ~FT_SHADOW_SEEN) == note_of(ct) &&
+	return noted && (noted & ~FT_SHADOW_SEEN) == note_of(ct, status) &&
 	       ft_now() - (noted & FT_SHADOW_SEEN) < FT_SHADOW_STEP;
 }
 
@@ -105,19 +122,9 @@ static bool may_have_shadow(const struct ft_net *tn, const struct nf_conn *ct)
 	return nf_ct_is_confirmed(ct) || rcu_access_pointer(tn->sources.table);
 }
 
-/**
- * ft_guard_feed() - a packet whose flow stays in nf_conntrack
- * @tn: namespace
- * @ct: its entry, confirmed or about to be
- * @exempt: the limits for sources do not hold for this packet
- *
- * The caller may leave out a packet of a confirmed entry that ft_guard_fed() is true of.
- *
- * Context: RCU read side.
- * Return: GO; else the flow is new, and its source has too many: PASS, the
- * packet is to go on without the entry; DROP.
- */
-enum ft_guard_answer ft_guard_feed(struct ft_net *tn, struct nf_conn *ct, bool exempt)
+/* As ft_guard_feed(), while shadows are kept. */
+static noinline_for_stack enum ft_guard_answer
+feed_shadow(struct ft_net *tn, struct nf_conn *ct, bool exempt)
 {
 	enum ft_source_verdict verdict;
 	struct ft_shadow_key key;
@@ -126,14 +133,12 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, struct nf_conn *ct, bool e
 	u32 said, bits, source;
 	int err;
 
-	/* All that comes while there is room is learned when there is not. */
-	if (ft_guard_calm(&tn->guard) && rests(tn, ct))
-		return FT_GUARD_GO;
 	if (!ft_setting(&tn->set, GUARD))
 		return FT_GUARD_GO;
 	ft_guard_wake(tn);
-	said = note_of(ct);
-	bits = said & ~NOTE_STATE;
+	/* First: what changes after that is told by the next packet. */
+	said = note_of(ct, READ_ONCE(ct->status));
+	bits = ft_guard_bits(ct);
 	ft_shadow_key_set(&key, &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple,
 			  nf_ct_zone(ct));
 	shadow = may_have_shadow(tn, ct) ? ft_shadow_find(&tn->guard.shadows, &key) : NULL;
@@ -165,6 +170,26 @@ enum ft_guard_answer ft_guard_feed(struct ft_net *tn, struct nf_conn *ct, bool e
 		ft_stat_inc(tn, NOMEM);
 	ft_guard_kick(tn);
 	return FT_GUARD_GO;
+}
+
+/**
+ * ft_guard_feed() - a packet whose flow stays in nf_conntrack
+ * @tn: namespace
+ * @ct: its entry, confirmed or about to be
+ * @exempt: the limits for sources do not hold for this packet
+ *
+ * The caller may leave out a packet of a confirmed entry that ft_guard_fed() is true of.
+ *
+ * Context: RCU read side.
+ * Return: GO; else the flow is new, and its source has too many: PASS, the
+ * packet is to go on without the entry; DROP.
+ */
+enum ft_guard_answer ft_guard_feed(struct ft_net *tn, struct nf_conn *ct, bool exempt)
+{
+	/* All that comes while there is room is learned when there is not. */
+	if (ft_guard_calm(&tn->guard) && rests(tn, ct))
+		return FT_GUARD_GO;
+	return feed_shadow(tn, ct, exempt);
 }
 
 /**
