@@ -6,6 +6,7 @@
 #include "guard/guard.h"
 #include "guard/idle.h"
 #include "guard/learn.h"
+#include "guard/wake.h"
 #include "guard/watch.h"
 
 #define ASSURED		(IPS_SEEN_REPLY | IPS_ASSURED)
@@ -101,7 +102,7 @@ static void idle_by_timeout(struct kunit *test)
 	nf_ct_tmpl_free(ct);
 }
 
-/* What was there before is known a moment after the table is half full. */
+/* What was there before is known a moment after the table fills. */
 static void learns(struct kunit *test)
 {
 	struct ft_net *tn = guard_net(test);
@@ -234,6 +235,24 @@ static void first_packet(struct kunit *test, struct ft_net *tn, u32 i)
 	ft_ct_drop(test, ct);
 }
 
+/* How full a table may be while nothing is kept, by its size. */
+static void wakes(struct kunit *test)
+{
+	static const struct {
+		u32 max, reserved, want;
+	} cases[] = {
+		{ 1, 0, 1 }, { 2, 0, 1 }, { 200, 0, 100 }, { 200, 100, 50 }, { 200, 1000, 50 },
+		{ 4096, 0, 2048 }, { 8192, 0, 6144 }, { 16384, 0, 14336 },
+		{ 262144, 0, 229376 }, { 262144, 62144, 175000 }, { U32_MAX, 0, 3758096384U },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		KUNIT_EXPECT_EQ_MSG(test, ft_guard_wake_at(cases[i].max, cases[i].reserved),
+				    cases[i].want, "%u, %u reserved", cases[i].max,
+				    cases[i].reserved);
+}
+
 /* While there is room nothing is kept; when it gets less, all is learned. */
 static void calm(struct kunit *test)
 {
@@ -351,6 +370,7 @@ static struct kunit_case guard_learn_cases[] = {
 	KUNIT_CASE(learns),
 	KUNIT_CASE(emergency),
 	KUNIT_CASE(rests),
+	KUNIT_CASE(wakes),
 	KUNIT_CASE(calm),
 	KUNIT_CASE(shown),
 	KUNIT_CASE(settles),

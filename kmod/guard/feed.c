@@ -105,7 +105,7 @@ static bool rests(struct ft_net *tn, const struct nf_conn *ct)
 {
 	if (nf_ct_is_confirmed(ct))
 		return true;
-	if (ft_guard_half_full(tn))
+	if (ft_guard_fills(tn))
 		return false;
 	/* A flow that is entered by ctnetlink passes no hook. */
 	ft_guard_kick(tn);

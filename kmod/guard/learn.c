@@ -110,7 +110,7 @@ void ft_guard_learn(struct ft_net *tn)
 
 	if (!ft_setting(&tn->set, GUARD) || !READ_ONCE(tn->hooked))
 		return;
-	if (guard->learned && (!ft_guard_half_full(tn) || ft_guard_knows(tn) ||
+	if (guard->learned && (!ft_guard_fills(tn) || ft_guard_knows(tn) ||
 			       begin < guard->learn_after))
 		return;
 	walk(tn);

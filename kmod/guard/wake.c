@@ -1,27 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/workqueue.h>
 #include <net/netfilter/nf_conntrack.h>
 
+#include "base/settings.h"
 #include "guard/guard.h"
 #include "guard/wake.h"
 #include "net.h"
 
 /* Shadows are compared with reality once a second. */
 #define SWEEP_PERIOD	HZ
+/* See ft_guard_wake_at(). */
+#define PLACES		2048U
 
 /**
- * ft_guard_half_full() - will entries have to be evicted before long?
+ * ft_guard_wake_at() - entries from which on shadows are kept
+ * @max: nf_conntrack's limit, not 0
+ * @reserved: setting
+ *
+ * What is left then fills while the worker learns the others. Newcomers have a shadow from
+ * then on, so that of a flood there are victims even if it is faster than the worker.
+ *
+ * Context: any; pure.
+ * Return: how many: an eighth of the places is left, or PLACES of them if these are more,
+ * but not more than half.
+ */
+u32 ft_guard_wake_at(u32 max, u32 reserved)
+{
+	u32 room = max - min(reserved, max / 2);
+
+	return room - max(room / 8, min(room / 2, PLACES));
+}
+
+/**
+ * ft_guard_fills() - will entries have to be evicted before long?
  * @tn: namespace
  *
  * Context: any. Reads a line that others write to for each new flow.
- * Return: false while more than half of nf_conntrack's table is free.
+ * Return: false while there is more room in nf_conntrack's table than that.
  */
-bool ft_guard_half_full(const struct ft_net *tn)
+bool ft_guard_fills(const struct ft_net *tn)
 {
 	u32 max = READ_ONCE(nf_conntrack_max);
 
-	return max && nf_conntrack_count(tn->net) >= max / 2;
+	return max && nf_conntrack_count(tn->net) >=
+		      ft_guard_wake_at(max, ft_setting(&tn->set, RESERVED));
 }
 
 /**

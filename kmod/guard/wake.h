@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The end of the calm: what starts the keeping of shadows when nf_conntrack's table is
- * half full, and their worker, which is in watch.c.
+ * The end of the calm: what starts the keeping of shadows when nf_conntrack's table fills,
+ * and their worker, which is in watch.c.
  */
 #ifndef _FT_GUARD_WAKE_H
 #define _FT_GUARD_WAKE_H
@@ -10,7 +10,8 @@
 
 struct ft_net;
 
-bool ft_guard_half_full(const struct ft_net *tn);
+u32 ft_guard_wake_at(u32 max, u32 reserved);
+bool ft_guard_fills(const struct ft_net *tn);
 void ft_guard_wake(struct ft_net *tn);
 void ft_guard_kick(struct ft_net *tn);
 

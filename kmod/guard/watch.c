@@ -125,7 +125,7 @@ static void guard_work(struct work_struct *work)
 	u32 max = READ_ONCE(nf_conntrack_max);
 	const u64 began = ktime_get_ns();
 
-	if (ft_guard_half_full(tn) && ft_setting(&tn->set, GUARD))
+	if (ft_guard_fills(tn) && ft_setting(&tn->set, GUARD))
 		ft_guard_wake(tn);
 	if (is_awake(tn)) {
 		look(tn);
@@ -192,7 +192,7 @@ void ft_guard_start(struct ft_net *tn)
 {
 	/* While no packet came by there were entries that were not learned. */
 	WRITE_ONCE(tn->guard.learned, false);
-	if (ft_guard_half_full(tn))
+	if (ft_guard_fills(tn))
 		ft_guard_wake(tn);
 	if (is_awake(tn) && !READ_ONCE(tn->dying))
 		mod_delayed_work(tn->wq, &tn->guard.work, 0);

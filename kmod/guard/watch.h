@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Whether shadows are kept. While more than half of nf_conntrack's table is free
+ * Whether shadows are kept. While there is much room in nf_conntrack's table
  * no entry will have to be evicted: then there are none, and its flows cost what they cost
  * without us. When it fills, or somebody asks, all are learned.
  */
