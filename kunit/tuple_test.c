@@ -1312,10 +1312,12 @@ static void fuzz_inner(struct kunit *test)
 static void hashes(struct kunit *test)
 {
 	unsigned int i, same_tag = 0, same_low = 0;
+	u8 bytes[sizeof(struct ft_key)] __aligned(8);
 	u64 hash, last = 0;
 	siphash_key_t secret;
 	hsiphash_key_t half;
 	struct ft_key key;
+	unsigned int len;
 
 	get_random_bytes(&secret, sizeof(secret));
 	half.key[0] = secret.key[0];
@@ -1324,10 +1326,16 @@ static void hashes(struct kunit *test)
 		get_random_bytes(&key, sizeof(key));
 		key.family = i % 2 ? V4 : V6;
 		hash = ft_key_hash(&key, &secret);
-		KUNIT_ASSERT_EQ(test, (u32)hash, key.family == V4 ?
-				hsiphash(&key, FT_KEY_HEAD, &half) :
-				hsiphash(&key.port, sizeof(key) - offsetof(struct ft_key, port),
-					 &half));
+		if (key.family == V4) {
+			len = offsetof(struct ft_key, family);
+			memcpy(bytes, &key, len);
+		} else {
+			len = offsetof(struct ft_key, family) - offsetof(struct ft_key, port);
+			memcpy(bytes, key.addr6, sizeof(key.addr6));
+			memcpy(bytes + sizeof(key.addr6), key.port, len);
+			len += sizeof(key.addr6);
+		}
+		KUNIT_ASSERT_EQ(test, (u32)hash, hsiphash(bytes, len, &half));
 		same_tag += hash >> 48 == last >> 48;
 		same_low += (hash & 0xffff) == (hash >> 48);
 		last = hash;

@@ -59,16 +59,17 @@ static __always_inline void ft_siphash13_word(struct ft_siphash13 *h, u64 word)
 }
 
 /**
- * ft_siphash13_end() - the hash of all words
+ * ft_siphash13_end() - the hash of all words, and of a few bytes behind them
  * @h: the hash; of no more use
- * @words: how many ft_siphash13_word() was given
+ * @rest: the bytes that are left, 7 at most: the highest byte is zero
+ * @len: bytes in all, those of all words included
  *
  * Context: any.
  * Return: 64 bits.
  */
-static __always_inline u64 ft_siphash13_end(struct ft_siphash13 *h, unsigned int words)
+static __always_inline u64 ft_siphash13_end(struct ft_siphash13 *h, u64 rest, unsigned int len)
 {
-	ft_siphash13_word(h, (u64)words * sizeof(u64) << 56);
+	ft_siphash13_word(h, rest | (u64)len << 56);
 	h->v[2] ^= 0xff;
 	ft_siphash13_round(h);
 	ft_siphash13_round(h);

@@ -43,13 +43,13 @@ static u32 hash_key(const void *data, u32 len, u32 seed)
 				 (u32)key->zone << 16 | key->l4proto << 8 | key->bits);
 	if (!(key->bits & FT_SHADOW_V6)) {
 		ft_siphash13_word(&hash, pair_word(key->addr[0].ip, key->addr[1].ip));
-		return ft_siphash13_end(&hash, 2);
+		return ft_siphash13_end(&hash, 0, 2 * sizeof(u64));
 	}
 	for (i = 0; i < 2; i++) {
 		ft_siphash13_word(&hash, pair_word(key->addr[i].ip6[0], key->addr[i].ip6[1]));
 		ft_siphash13_word(&hash, pair_word(key->addr[i].ip6[2], key->addr[i].ip6[3]));
 	}
-	return ft_siphash13_end(&hash, 5);
+	return ft_siphash13_end(&hash, 0, 5 * sizeof(u64));
 }
 
 /* Not memcmp(): a call, of some machines byte by byte. */

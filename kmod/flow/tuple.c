@@ -7,6 +7,7 @@
  * the two tracks. Offsets count from skb->data, and nothing here needs linear
  * data.
  */
+#include <linux/bits.h>
 #include <linux/export.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
@@ -750,6 +751,9 @@ EXPORT_SYMBOL_NS_GPL(ft_key_from_tuple, FT_SYMBOL_NS);
  * SipHash-1-3, as of the kernel's hash tables: it tells a flow's place in the table, which
  * nobody outside of the kernel learns. Ids that are told are made of it by siphash().
  *
+ * Hashed are the addresses, of IPv6 in full, and then ports, zone and protocol, which are
+ * seven bytes: with the length they make the last word. The length tells the family.
+ *
  * Context: any.
  * Return: 64 bits; the table takes the bucket from the lower half and the tag
  * from the upper one.
@@ -757,22 +761,22 @@ EXPORT_SYMBOL_NS_GPL(ft_key_from_tuple, FT_SYMBOL_NS);
 u64 ft_key_hash(const struct ft_key *key, const siphash_key_t *secret)
 {
 	const u64 *word = (const u64 *)key;
+	u64 rest = le64_to_cpup((const __le64 *)&key->port) & GENMASK_ULL(55, 0);
 	struct ft_siphash13 hash;
 
 	static_assert(FT_KEY_HEAD == 2 * sizeof(u64) && sizeof(*key) == 6 * sizeof(u64));
+	static_assert(offsetof(struct ft_key, family) == FT_KEY_HEAD - 1);
 
 	ft_siphash13_begin(&hash, secret);
 	/* Of IPv6, addr4 follows from addr6. */
 	if (key->family == NFPROTO_IPV4) {
 		ft_siphash13_word(&hash, word[0]);
-		ft_siphash13_word(&hash, word[1]);
-		return ft_siphash13_end(&hash, 2);
+		return ft_siphash13_end(&hash, rest, 2 * sizeof(u64) - 1);
 	}
-	ft_siphash13_word(&hash, word[1]);
 	ft_siphash13_word(&hash, word[2]);
 	ft_siphash13_word(&hash, word[3]);
 	ft_siphash13_word(&hash, word[4]);
 	ft_siphash13_word(&hash, word[5]);
-	return ft_siphash13_end(&hash, 5);
+	return ft_siphash13_end(&hash, rest, 5 * sizeof(u64) - 1);
 }
 EXPORT_SYMBOL_NS_GPL(ft_key_hash, FT_SYMBOL_NS);
