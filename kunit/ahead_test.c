@@ -340,27 +340,47 @@ static bool same(const struct ft_pkt *a, const struct ft_pkt *b)
 	       a->icmp_code == b->icmp_code && a->family == b->family;
 }
 
+/* As packet() answered: from the other endpoint. */
+static void swap_ends(struct sk_buff *skb, u8 family)
+{
+	struct ipv6hdr *ip6h = ipv6_hdr(skb);
+	struct iphdr *iph = ip_hdr(skb);
+	struct udphdr *udp;
+
+	if (family == NFPROTO_IPV4) {
+		swap(iph->saddr, iph->daddr);
+		udp = (void *)(iph + 1);
+	} else {
+		swap(ip6h->saddr, ip6h->daddr);
+		udp = (void *)(ip6h + 1);
+	}
+	swap(udp->source, udp->dest);
+}
+
 /* One byte of a packet is changed: what is said to be the same must be. */
 static void the_same_packet(struct kunit *test)
 {
 	static const u8 families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
-	unsigned int i, byte, bit, changed = 0;
+	unsigned int i, byte, bit, changed = 0, senders = 0;
 	struct ft_pkt pkt, again;
 	enum ft_invalid reason;
 	enum ft_parse parsed;
 	struct sk_buff *skb;
 
-	for (i = 0; i < ARRAY_SIZE(families); i++) {
-		skb = packet(test, families[i], 1024 * (i + 1));
-		KUNIT_ASSERT_EQ(test, ft_tuple_get(skb, families[i], 0, &pkt, &reason),
+	for (i = 0; i < 2 * ARRAY_SIZE(families); i++) {
+		skb = packet(test, families[i % 2], 1024 * (i + 1));
+		if (i >= ARRAY_SIZE(families))
+			swap_ends(skb, families[i % 2]);
+		KUNIT_ASSERT_EQ(test, ft_tuple_get(skb, families[i % 2], 0, &pkt, &reason),
 				FT_PARSE_OK);
-		KUNIT_EXPECT_TRUE(test, ft_tuple_is(skb, families[i], &pkt));
-		KUNIT_EXPECT_FALSE(test, ft_tuple_is(skb, families[!i], &pkt));
+		senders |= BIT(pkt.from_hi);
+		KUNIT_EXPECT_TRUE(test, ft_tuple_is(skb, families[i % 2], &pkt));
+		KUNIT_EXPECT_FALSE(test, ft_tuple_is(skb, families[!(i % 2)], &pkt));
 		for (byte = 0; byte < skb->len; byte++) {
 			for (bit = 0; bit < 8; bit++) {
 				skb->data[byte] ^= BIT(bit);
-				parsed = ft_tuple_get(skb, families[i], 0, &again, &reason);
-				if (ft_tuple_is(skb, families[i], &pkt))
+				parsed = ft_tuple_get(skb, families[i % 2], 0, &again, &reason);
+				if (ft_tuple_is(skb, families[i % 2], &pkt))
 					KUNIT_EXPECT_TRUE_MSG(test, parsed == FT_PARSE_OK &&
 							      same(&pkt, &again),
 							      "byte %u bit %u", byte, bit);
@@ -372,11 +392,12 @@ static void the_same_packet(struct kunit *test)
 		/* Cut short, or with its headers elsewhere. */
 		for (byte = skb->len - 1; byte; byte--) {
 			skb_trim(skb, byte);
-			KUNIT_EXPECT_FALSE(test, ft_tuple_is(skb, families[i], &pkt));
+			KUNIT_EXPECT_FALSE(test, ft_tuple_is(skb, families[i % 2], &pkt));
 		}
 		kfree_skb(skb);
 	}
-	KUNIT_EXPECT_GT(test, changed, 2 * 96);
+	KUNIT_EXPECT_GT(test, changed, 4 * 96);
+	KUNIT_EXPECT_EQ(test, senders, BIT(false) | BIT(true));
 }
 
 static struct kunit_case ahead_cases[] = {

@@ -36,3 +36,4 @@ ccflags-y += $(call ft-have,EXPECT_EVENT_MASK,net/netfilter/nf_conntrack_expect.
 ccflags-y += $(call ft-have,EXPECT_MASTER_TUPLE,net/netfilter/nf_conntrack_expect.h,\bstruct nf_conntrack_tuple master_tuple;)
 ccflags-y += $(call ft-have,KFREE_SKB_RX_SK,trace/events/skb.h,\bstruct sock \*rx_sk\b)
 ccflags-y += $(call ft-have,KFREE_SKB_CONST_SK,trace/events/skb.h,\bconst struct sock \*rx_sk\b)
+ccflags-y += $(if $(wildcard $(srctree)/include/linux/unaligned.h),-DFT_HAVE_LINUX_UNALIGNED)

@@ -7,6 +7,7 @@
  * the two tracks. Offsets count from skb->data, and nothing here needs linear
  * data.
  */
+#include <linux/bitops.h>
 #include <linux/bits.h>
 #include <linux/export.h>
 #include <linux/icmp.h>
@@ -16,6 +17,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/string.h>
+#include <linux/unaligned.h>
 #include <net/gre.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
@@ -224,6 +226,8 @@ read_ipv4(const struct sk_buff *skb, unsigned int nhoff, struct ft_pkt *pkt, uns
 	const struct iphdr *iph;
 	struct iphdr buf __uninitialized;
 
+	pkt->key.addr6[0] = (struct in6_addr){};
+	pkt->key.addr6[1] = (struct in6_addr){};
 	iph = skb_header_pointer(skb, nhoff, sizeof(buf), &buf);
 	if (!iph)
 		return FT_INVALID_TRUNCATED;
@@ -240,27 +244,14 @@ read_ipv4(const struct sk_buff *skb, unsigned int nhoff, struct ft_pkt *pkt, uns
 	return FT_INVALID_NONE;
 }
 
+/* The headers of IPv6 that follow the first one: the next one is @nexthdr, at @off. */
 static noinline_for_stack enum ft_invalid
-read_ipv6(const struct sk_buff *skb, unsigned int nhoff, struct ft_pkt *pkt,
-	  unsigned int *end)
+read_extensions(const struct sk_buff *skb, unsigned int off, u8 nexthdr, struct ft_pkt *pkt)
 {
-	unsigned int off = nhoff + sizeof(struct ipv6hdr);
 	const struct ipv6_opt_hdr *ext;
-	const struct ipv6hdr *ip6h;
 	struct ipv6_opt_hdr extbuf;
-	struct ipv6hdr buf __uninitialized;
 	unsigned int i;
-	u8 nexthdr;
 
-	ip6h = skb_header_pointer(skb, nhoff, sizeof(buf), &buf);
-	if (!ip6h)
-		return FT_INVALID_TRUNCATED;
-	set_address(&pkt->key, 0, (const union nf_inet_addr *)&ip6h->saddr);
-	set_address(&pkt->key, 1, (const union nf_inet_addr *)&ip6h->daddr);
-	/* Zero: nothing follows, or a jumbogram or BIG TCP. */
-	*end = ip6h->payload_len ? off + ntohs(ip6h->payload_len) : skb->len;
-
-	nexthdr = ip6h->nexthdr;
 	for (i = 0; ipv6_ext_hdr(nexthdr); i++) {
 		if (nexthdr == NEXTHDR_NONE || i == EXT_HDRS_MAX)
 			return FT_INVALID_IP_HEADER;
@@ -294,6 +285,30 @@ read_ipv6(const struct sk_buff *skb, unsigned int nhoff, struct ft_pkt *pkt,
 }
 
 static __always_inline enum ft_invalid
+read_ipv6(const struct sk_buff *skb, unsigned int nhoff, struct ft_pkt *pkt, unsigned int *end)
+{
+	unsigned int off = nhoff + sizeof(struct ipv6hdr);
+	const struct ipv6hdr *ip6h;
+	struct ipv6hdr buf __uninitialized;
+
+	ip6h = skb_header_pointer(skb, nhoff, sizeof(buf), &buf);
+	if (!ip6h) {
+		pkt->key.addr6[0] = (struct in6_addr){};
+		pkt->key.addr6[1] = (struct in6_addr){};
+		return FT_INVALID_TRUNCATED;
+	}
+	set_address(&pkt->key, 0, (const union nf_inet_addr *)&ip6h->saddr);
+	set_address(&pkt->key, 1, (const union nf_inet_addr *)&ip6h->daddr);
+	/* Zero: nothing follows, or a jumbogram or BIG TCP. */
+	*end = ip6h->payload_len ? off + ntohs(ip6h->payload_len) : skb->len;
+	if (unlikely(ip6h->nexthdr != IPPROTO_TCP && ip6h->nexthdr != IPPROTO_UDP))
+		return read_extensions(skb, off, ip6h->nexthdr, pkt);
+	pkt->key.l4proto = ip6h->nexthdr;
+	pkt->l4off = off;
+	return FT_INVALID_NONE;
+}
+
+static __always_inline enum ft_invalid
 read_ip(const struct sk_buff *skb, unsigned int nhoff, u8 family, u16 zone, struct ft_pkt *pkt,
 	unsigned int *end)
 {
@@ -305,8 +320,6 @@ read_ip(const struct sk_buff *skb, unsigned int nhoff, u8 family, u16 zone, stru
 	pkt->key.port[0] = 0;
 	pkt->key.port[1] = 0;
 	pkt->key.l4proto = 0;
-	pkt->key.addr6[0] = (struct in6_addr){};
-	pkt->key.addr6[1] = (struct in6_addr){};
 	pkt->l4off = 0;
 	pkt->l4len = 0;
 	pkt->from_hi = false;
@@ -483,30 +496,54 @@ enum ft_parse ft_tuple_get(const struct sk_buff *skb, u8 family, u16 zone,
 	return read_l4(skb, pkt, reason);
 }
 
+/*
+ * Pairs of the lower and the upper endpoint, as the packet has them: of the one that sends
+ * first. A pair is compared in one piece.
+ */
+static __always_inline bool is_pair32(const void *pair, const __be16 *of_key, bool from_hi)
+{
+	return get_unaligned((const u32 *)pair) == rol32(*(const u32 *)of_key, from_hi * 16);
+}
+
+static __always_inline bool is_pair64(const void *pair, const __be32 *of_key, bool from_hi)
+{
+	return get_unaligned((const u64 *)pair) == rol64(*(const u64 *)of_key, from_hi * 32);
+}
+
+static __always_inline bool is_addr6(const struct in6_addr *addr, const struct in6_addr *of_key)
+{
+	const u64 *half = (const u64 *)of_key;
+
+	return !((get_unaligned((const u64 *)addr) ^ half[0]) |
+		 (get_unaligned((const u64 *)addr + 1) ^ half[1]));
+}
+
 /* The fixed part of an IPv4 header, and no options are new. */
-static bool is_ipv4(const struct sk_buff *skb, unsigned int nhoff, const struct ft_pkt *pkt)
+static __always_inline bool is_ipv4(const struct sk_buff *skb, unsigned int nhoff,
+				    const struct ft_pkt *pkt)
 {
 	const struct iphdr *iph = (const struct iphdr *)(skb->data + nhoff);
 	unsigned int len = ntohs(iph->tot_len);
-	unsigned int from = pkt->from_hi;
 
-	return iph->saddr == pkt->key.addr4[from] && iph->daddr == pkt->key.addr4[!from] &&
+	return pkt->l4off >= nhoff + sizeof(*iph) &&
+	       is_pair64(&iph->saddr, pkt->key.addr4, pkt->from_hi) &&
 	       iph->protocol == pkt->key.l4proto && !(iph->frag_off & htons(IP_OFFSET)) &&
 	       pkt->l4off == nhoff + iph->ihl * 4 && len == iph->ihl * 4 + pkt->l4len &&
 	       nhoff + len <= skb->len;
 }
 
 /* An IPv6 header that the transport follows at once. */
-static bool is_ipv6(const struct sk_buff *skb, unsigned int nhoff, const struct ft_pkt *pkt)
+static __always_inline bool is_ipv6(const struct sk_buff *skb, unsigned int nhoff,
+				    const struct ft_pkt *pkt)
 {
 	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)(skb->data + nhoff);
-	unsigned int len = ntohs(ip6h->payload_len);
-	unsigned int from = pkt->from_hi;
+	unsigned int len = pkt->l4len;
 
-	return ipv6_addr_equal(&ip6h->saddr, &pkt->key.addr6[from]) &&
-	       ipv6_addr_equal(&ip6h->daddr, &pkt->key.addr6[!from]) &&
-	       ip6h->nexthdr == pkt->key.l4proto && pkt->l4off == nhoff + sizeof(*ip6h) &&
-	       len && len == pkt->l4len && pkt->l4off + len <= skb->len;
+	return pkt->l4off == nhoff + sizeof(*ip6h) &&
+	       is_addr6(&ip6h->saddr, &pkt->key.addr6[pkt->from_hi]) &&
+	       is_addr6(&ip6h->daddr, &pkt->key.addr6[!pkt->from_hi]) &&
+	       ip6h->nexthdr == pkt->key.l4proto && len && ntohs(ip6h->payload_len) == len &&
+	       pkt->l4off + len <= skb->len;
 }
 
 /**
@@ -524,16 +561,12 @@ static bool is_ipv6(const struct sk_buff *skb, unsigned int nhoff, const struct 
 bool ft_tuple_is(const struct sk_buff *skb, u8 family, const struct ft_pkt *pkt)
 {
 	unsigned int nhoff = skb_network_offset(skb);
-	const __be16 *port = (const __be16 *)(skb->data + pkt->l4off);
-	unsigned int from = pkt->from_hi;
 
 	if (family != pkt->family || !ft_l4_has_ports(pkt->key.l4proto) ||
-	    pkt->l4off + 2 * sizeof(*port) > skb_headlen(skb) ||
-	    pkt->l4off < nhoff + (family == NFPROTO_IPV4 ? sizeof(struct iphdr) :
-							   sizeof(struct ipv6hdr)))
+	    pkt->l4off + sizeof(pkt->key.port) > skb_headlen(skb) ||
+	    !is_pair32(skb->data + pkt->l4off, pkt->key.port, pkt->from_hi))
 		return false;
-	return port[0] == pkt->key.port[from] && port[1] == pkt->key.port[!from] &&
-	       (family == NFPROTO_IPV4 ? is_ipv4(skb, nhoff, pkt) : is_ipv6(skb, nhoff, pkt));
+	return family == NFPROTO_IPV4 ? is_ipv4(skb, nhoff, pkt) : is_ipv6(skb, nhoff, pkt);
 }
 
 /*
