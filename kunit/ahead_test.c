@@ -292,13 +292,12 @@ static void not_worth_it(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, receive(test, NFPROTO_IPV4, LIST), LIST);
 }
 
-/* What is known of a flow's place is never more than a hint. */
+/* Where a flow is fetched from is where it is. */
 static void hints(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 4000);
-	struct ft_birth birth, other;
-	unsigned int i, hits = 0;
-	struct ft_flow *flow;
+	unsigned int i, hits = 0, misses = 0;
+	struct ft_birth birth;
 	u32 index, hint;
 
 	for (i = 0; i < 300; i++)
@@ -307,28 +306,15 @@ static void hints(struct kunit *test)
 	rcu_read_lock();
 	for (i = 0; i < 600; i++) {
 		ft_kunit_birth(tn, &birth, i, 0, 0);
-		flow = ft_table_lookup(tn->table, &birth.key, birth.hash, &index);
-		KUNIT_ASSERT_EQ(test, !!flow, i < 300);
 		hint = ft_table_fetch(tn->table, &birth.key, birth.hash);
-		if (!flow) {
-			KUNIT_ASSERT_NULL(test, ft_table_lookup_at(tn->table, &birth.key, hint));
-			continue;
-		}
-		hits += hint == index;
-		KUNIT_ASSERT_PTR_EQ(test, ft_table_lookup_at(tn->table, &birth.key, index), flow);
-		ft_kunit_birth(tn, &other, i + 1, 0, 0);
-		KUNIT_ASSERT_NULL(test, ft_table_lookup_at(tn->table, &other.key, index));
-		KUNIT_ASSERT_NULL(test, ft_table_lookup_at(tn->table, &birth.key,
-							   index | FT_INDEX_V6));
+		if (ft_table_lookup(tn->table, &birth.key, birth.hash, &index))
+			hits += hint == index;
+		else
+			misses += hint == FT_INDEX_NONE;
 	}
-	/* A few stand in a line that has overflowed. */
+	/* A few stand in a line that has overflowed, or have the tag of another one. */
 	KUNIT_EXPECT_GT(test, hits, 250);
-	ft_kunit_birth(tn, &birth, 7, 0, 0);
-	flow = ft_table_lookup(tn->table, &birth.key, birth.hash, &index);
-	local_bh_disable();
-	ft_flow_end(tn, flow, index, flow->gen, FLOWTRACK_REASON_DELETED);
-	local_bh_enable();
-	KUNIT_EXPECT_NULL(test, ft_table_lookup_at(tn->table, &birth.key, index));
+	KUNIT_EXPECT_GT(test, misses, 290);
 	rcu_read_unlock();
 }
 

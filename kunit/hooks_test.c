@@ -7,6 +7,7 @@
 #include <net/netfilter/nf_conntrack.h>
 
 #include "ft_kunit.h"
+#include "proto/proto.h"
 #include "track/mode.h"
 #include "track/carrier.h"
 
@@ -602,6 +603,115 @@ static void held_by_conntrack(struct kunit *test)
 	nf_ct_netns_put(&init_net, NFPROTO_IPV4);
 }
 
+static struct sk_buff *tcp_packet(struct kunit *test, bool answer, u32 seq, u32 ack, bool syn)
+{
+	struct tcphdr tcp = {
+		.source = htons(answer ? 80 : 1),
+		.dest = htons(answer ? 1 : 80),
+		.seq = htonl(seq),
+		.ack_seq = htonl(ack),
+		.doff = sizeof(tcp) / 4,
+		.syn = syn,
+		.ack = !!ack,
+		.window = htons(1000),
+	};
+
+	return ip_packet(test, answer ? SERVER : CLIENT, answer ? CLIENT : SERVER, IPPROTO_TCP,
+			 &tcp, sizeof(tcp));
+}
+
+/* A flow to port 9 with the hash of the one from port 1 to @port. */
+static struct ft_flow *decoy_enter(struct kunit *test, u8 l4proto, u16 port, u32 word, u64 *hash,
+				   u32 *index)
+{
+	struct ft_table *table = ft_pernet(&init_net)->table;
+	union nf_inet_addr src = { .ip = CLIENT }, dst = { .ip = SERVER };
+	struct ft_flow *flow, *clash;
+	struct ft_key key;
+	bool hi;
+
+	ft_key_set(&key, NFPROTO_IPV4, l4proto, 0, &src, &dst, htons(1), htons(port));
+	*hash = ft_key_hash(&key, ft_table_secret(table));
+	hi = ft_key_set(&key, NFPROTO_IPV4, l4proto, 0, &src, &dst, htons(1), htons(9));
+	flow = ft_table_alloc(table, NFPROTO_IPV4, index);
+	if (!flow)
+		return NULL;
+	ft_flow_lock(flow);
+	memcpy(&flow->key, &key, sizeof(flow->key));
+	memset(&flow->proto, 0, sizeof(flow->proto));
+	flow->deadline = ft_now() + 100 * HZ;
+	flow->mark = 0xbad;
+	ft_flow_unlock(flow, word | (hi ? FT_FLOW_ORIG_HI : 0) | FT_FLOW_DEAD);
+	if (!ft_table_insert(table, flow, *index, *hash, &clash))
+		return flow;
+	ft_table_free(table, flow, *index);
+	return NULL;
+}
+
+static u32 mark_of(struct sk_buff *skb)
+{
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+
+	return ct ? ct->mark : 0xbad;
+}
+
+/* The tag of a hash is that of another flow, which stands before a packet's own. */
+static void not_the_flow(struct kunit *test)
+{
+	u32 replied = FT_FLOW_SEEN_REPLY | FT_FLOW_ASSURED;
+	struct ft_net *tn = ft_pernet(&init_net);
+	struct ft_flow *udp, *tcp;
+	u32 udp_index, tcp_index;
+	u64 udp_hash, tcp_hash;
+	struct sk_buff *skb;
+
+	rcu_read_lock();
+	local_bh_disable();
+	udp = decoy_enter(test, IPPROTO_UDP, 53,
+			  ft_proto_word(IPPROTO_UDP, replied, FLOWTRACK_FLOW_STATE_STREAM),
+			  &udp_hash, &udp_index);
+	tcp = decoy_enter(test, IPPROTO_TCP, 80,
+			  ft_proto_word(IPPROTO_TCP, replied, FLOWTRACK_TCP_STATE_ESTABLISHED),
+			  &tcp_hash, &tcp_index);
+	local_bh_enable();
+	rcu_read_unlock();
+	KUNIT_ASSERT_NOT_NULL(test, udp);
+	KUNIT_ASSERT_NOT_NULL(test, tcp);
+
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, CLIENT, SERVER, 1, 53)), IP_CT_NEW);
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, CLIENT, SERVER, 1, 53)), IP_CT_NEW);
+	KUNIT_EXPECT_EQ(test, pass(test, udp_packet(test, SERVER, CLIENT, 53, 1)),
+			IP_CT_ESTABLISHED_REPLY);
+	skb = udp_packet(test, CLIENT, SERVER, 1, 53);
+	KUNIT_EXPECT_TRUE(test, pre(skb));
+	KUNIT_EXPECT_EQ(test, ctinfo_of(skb), IP_CT_ESTABLISHED);
+	KUNIT_EXPECT_EQ(test, mark_of(skb), 0);
+	kfree_skb(skb);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 1);
+
+	KUNIT_EXPECT_EQ(test, pass(test, tcp_packet(test, false, 100, 0, true)), IP_CT_NEW);
+	KUNIT_EXPECT_EQ(test, pass(test, tcp_packet(test, true, 500, 101, true)),
+			IP_CT_ESTABLISHED_REPLY);
+	KUNIT_EXPECT_EQ(test, pass(test, tcp_packet(test, false, 101, 501, false)),
+			IP_CT_ESTABLISHED);
+	KUNIT_EXPECT_EQ(test, pass(test, tcp_packet(test, true, 501, 101, false)),
+			IP_CT_ESTABLISHED_REPLY);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 2);
+	/* Nothing came to them. */
+	KUNIT_EXPECT_EQ(test, udp->proto.stream.since, 0);
+	KUNIT_EXPECT_EQ(test, tcp->proto.tcp.maxwin[0] | tcp->proto.tcp.maxwin[1], 0);
+
+	rcu_read_lock();
+	local_bh_disable();
+	if (ft_flow_kill(udp, udp->gen) && ft_table_remove(tn->table, udp_index, udp_hash))
+		ft_table_free(tn->table, udp, udp_index);
+	if (ft_flow_kill(tcp, tcp->gen) && ft_table_remove(tn->table, tcp_index, tcp_hash))
+		ft_table_free(tn->table, tcp, tcp_index);
+	local_bh_enable();
+	rcu_read_unlock();
+}
+
 static struct kunit_case hooks_cases[] = {
 	KUNIT_CASE(new_then_established),
 	KUNIT_CASE(dropped_packet_leaves_nothing),
@@ -619,6 +729,7 @@ static struct kunit_case hooks_cases[] = {
 	KUNIT_CASE(adopted_reserved),
 	KUNIT_CASE(rewritten_stays),
 	KUNIT_CASE(passes_unparsed),
+	KUNIT_CASE(not_the_flow),
 	{}
 };
 

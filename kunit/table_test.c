@@ -988,6 +988,49 @@ static void hint_follows_flow(struct kunit *test)
 	rcu_read_unlock();
 }
 
+/* A guess goes by family and tag: two flows of one hash, and one of the other family. */
+static void guesses(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 64);
+	u32 decoy, other, own, index;
+	struct ft_flow *flow;
+	struct ft_key key;
+	u64 hash;
+
+	key_of(&key, 1);
+	hash = hash_of(table, &key);
+	rcu_read_lock();
+	KUNIT_EXPECT_NULL(test, ft_table_guess(table, &key, hash, &index));
+	KUNIT_EXPECT_EQ(test, ft_table_fetch(table, &key, hash), FT_INDEX_NONE);
+	/* IPv6: never. */
+	KUNIT_ASSERT_EQ(test, enter_as(table, 4, hash, HZ, FLOWTRACK_CLASS_CLOSING, &other), 0);
+	KUNIT_EXPECT_NULL(test, ft_table_guess(table, &key, hash, &index));
+	KUNIT_EXPECT_EQ(test, ft_table_fetch(table, &key, hash), FT_INDEX_NONE);
+	KUNIT_ASSERT_EQ(test, enter(table, 1), 0);
+	KUNIT_ASSERT_NOT_NULL(test, ft_table_lookup(table, &key, hash, &own));
+	/* Behind the other one: found, as the sure way leads there. */
+	KUNIT_EXPECT_PTR_EQ(test, ft_table_guess(table, &key, hash, &index),
+			    ft_table_at(table, own));
+	KUNIT_EXPECT_EQ(test, index, own);
+	local_bh_disable();
+	flow = ft_table_at(table, other);
+	KUNIT_ASSERT_TRUE(test, ft_flow_kill(flow, flow->gen));
+	KUNIT_ASSERT_TRUE(test, ft_table_remove(table, other, hash));
+	ft_table_free(table, flow, other);
+	local_bh_enable();
+	KUNIT_EXPECT_EQ(test, ft_table_fetch(table, &key, hash), own);
+
+	/* Takes the place that is free, which is the first one. */
+	KUNIT_ASSERT_EQ(test, enter_as(table, 2, hash, HZ, FLOWTRACK_CLASS_CLOSING, &decoy), 0);
+	KUNIT_EXPECT_PTR_EQ(test, ft_table_guess(table, &key, hash, &index),
+			    ft_table_at(table, decoy));
+	KUNIT_EXPECT_EQ(test, index, decoy);
+	KUNIT_EXPECT_EQ(test, ft_table_fetch(table, &key, hash), decoy);
+	KUNIT_EXPECT_PTR_EQ(test, ft_table_lookup(table, &key, hash, &index),
+			    ft_table_at(table, own));
+	rcu_read_unlock();
+}
+
 static void stress(struct kunit *test)
 {
 	struct ft_stress *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
@@ -1031,6 +1074,7 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE(expired_scan),
 	KUNIT_CASE(sample_tells_class_and_time),
 	KUNIT_CASE(hint_follows_flow),
+	KUNIT_CASE(guesses),
 	KUNIT_CASE_SLOW(stress),
 	{}
 };

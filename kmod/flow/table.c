@@ -348,10 +348,11 @@ static u16 line_tag(const struct bucket *line, unsigned int i)
 	return READ_ONCE(part[IS_ENABLED(CONFIG_CPU_BIG_ENDIAN) ? 1 : 2]);
 }
 
-static unsigned int tagged_bit(const struct bucket *line, unsigned int i,
-			       u16 tag)
+/* Bits of the slots behind one, and before them the one that says whether it has a tag. */
+static __always_inline unsigned int tagged_from(const struct bucket *line, unsigned int i,
+						u16 tag, unsigned int behind)
 {
-	return (line_tag(line, i) == tag) << i;
+	return behind * 2 + (line_tag(line, i) == tag);
 }
 
 /*
@@ -361,12 +362,17 @@ static unsigned int tagged_bit(const struct bucket *line, unsigned int i,
  */
 static __always_inline unsigned int line_tagged(const struct bucket *line, u16 tag)
 {
+	unsigned int tagged;
+
 	static_assert(FT_SLOTS == 7);
 
-	return tagged_bit(line, 0, tag) | tagged_bit(line, 1, tag) |
-	       tagged_bit(line, 2, tag) | tagged_bit(line, 3, tag) |
-	       tagged_bit(line, 4, tag) | tagged_bit(line, 5, tag) |
-	       tagged_bit(line, 6, tag);
+	tagged = tagged_from(line, 6, tag, 0);
+	tagged = tagged_from(line, 5, tag, tagged);
+	tagged = tagged_from(line, 4, tag, tagged);
+	tagged = tagged_from(line, 3, tag, tagged);
+	tagged = tagged_from(line, 2, tag, tagged);
+	tagged = tagged_from(line, 1, tag, tagged);
+	return tagged_from(line, 0, tag, tagged);
 }
 
 /*
@@ -447,6 +453,35 @@ u64 ft_table_prepare(const struct ft_table *table, const struct ft_key *key)
 	return hash;
 }
 
+/*
+ * The flow of a bucket's first line that a hash probably is of: the slot has its tag, and the
+ * flow the family of the key. It is asked for, and not waited for. Return: NULL: none.
+ */
+static __always_inline struct ft_flow *guess(const struct ft_table *table,
+					     const struct bucket *line, const struct ft_key *key,
+					     u16 tag, u32 *index)
+{
+	u32 v6 = key->family == NFPROTO_IPV6 ? FT_INDEX_V6 : 0;
+	unsigned int tagged = line_tagged(line, tag);
+	struct ft_flow *flow;
+	u64 slot;
+
+	if (!tagged)
+		return NULL;
+	/* Pairs with the release in slot_set(). */
+	slot = READ_ONCE(line->slot[__ffs(tagged)]);
+	/* Of an empty slot, too: no flow has FT_INDEX_NONE. */
+	*index = slot_index(slot);
+	if (unlikely((*index & FT_INDEX_V6) != v6))
+		return NULL;
+	flow = ft_table_at(table, *index);
+	if (unlikely(!flow))
+		return NULL;
+	prefetch(flow);
+	fetch_lines(flow, slot, key);
+	return flow;
+}
+
 /**
  * ft_table_fetch() - bring in the flow of a key, if there is one
  * @table: the table
@@ -456,55 +491,17 @@ u64 ft_table_prepare(const struct ft_table *table, const struct ft_key *key)
  * Only the first line of the bucket is looked at, and no flow waited for.
  *
  * Context: RCU read side.
- * Return: where the flow probably is, for ft_table_lookup_at(), or FT_INDEX_NONE.
+ * Return: where the flow probably is, as ft_table_guess() means it, or FT_INDEX_NONE.
  */
 u32 ft_table_fetch(const struct ft_table *table, const struct ft_key *key, u64 hash)
 {
 	const struct array *array = rcu_dereference(table->cur);
-	u32 index = FT_INDEX_NONE;
-	const struct bucket *line;
-	unsigned int tagged;
-	struct ft_flow *flow;
-	u64 slot;
+	u32 index;
 
-	if (!filter_passes(array, hash))
+	if (!filter_passes(array, hash) ||
+	    !guess(table, &array->b[(u32)hash & array->mask], key, hash_tag(hash), &index))
 		return FT_INDEX_NONE;
-	line = &array->b[(u32)hash & array->mask];
-	for (tagged = line_tagged(line, hash_tag(hash)); tagged; tagged &= tagged - 1) {
-		/* Pairs with the release in slot_set(). */
-		slot = READ_ONCE(line->slot[__ffs(tagged)]);
-		if (!(u32)slot)
-			continue;
-		flow = ft_table_at(table, slot_index(slot));
-		if (unlikely(!flow))
-			continue;
-		prefetch(flow);
-		fetch_lines(flow, slot, key);
-		index = slot_index(slot);
-	}
 	return index;
-}
-
-/**
- * ft_table_lookup_at() - find a flow of which one knows where it probably is
- * @table: the table
- * @key: its identity
- * @index: what ft_table_fetch() returned, however long ago; any number is safe
- *
- * A live flow of that key is the one that ft_table_lookup() would find, wherever
- * its slot is: there is no other, and a flow lives from being in to being out.
- *
- * Context: RCU read side.
- * Return: as ft_table_lookup(); but NULL says nothing.
- */
-struct ft_flow *ft_table_lookup_at(const struct ft_table *table, const struct ft_key *key,
-				   u32 index)
-{
-	struct ft_flow *flow = ft_table_at(table, index);
-
-	if (!flow || !ft_flow_matches(flow, key) || ft_flow_left(flow, ft_now()) <= 0)
-		return NULL;
-	return flow;
 }
 
 /**
@@ -565,6 +562,33 @@ struct ft_flow *ft_table_lookup(const struct ft_table *table,
 	}
 }
 EXPORT_SYMBOL_NS_GPL(ft_table_lookup, FT_SYMBOL_NS);
+
+/**
+ * ft_table_guess() - find what is probably the flow of a key
+ * @table: the table
+ * @key: its identity; of a translated flow, either of its keys
+ * @hash: ft_key_hash() of it
+ * @index: set to its index if found
+ *
+ * For those who find out themselves what they have got, as they must in any case: a flow may
+ * end at any time. It has the tag of the hash, and the family of the key, so that once in some
+ * ten thousand times it is another flow; or it has expired.
+ *
+ * Context: RCU read side. No lock, nothing written.
+ * Return: a flow object, dead or alive, which is on its way into the cache; if it is not the
+ * flow, ft_table_lookup() tells which is. NULL: there is none.
+ */
+struct ft_flow *ft_table_guess(const struct ft_table *table,
+			       const struct ft_key *key, u64 hash, u32 *index)
+{
+	const struct array *array = rcu_dereference(table->cur);
+	struct ft_flow *flow;
+
+	if (!filter_passes(array, hash))
+		return NULL;
+	flow = guess(table, &array->b[(u32)hash & array->mask], key, hash_tag(hash), index);
+	return likely(flow) ? flow : ft_table_lookup(table, key, hash, index);
+}
 
 static struct ft_flow *alloc_kind(struct ft_table *table, u32 kind, u32 *index)
 {

@@ -200,9 +200,10 @@ static bool steady_needs_lock(const struct ft_net *tn,
 			      const struct ft_flow *flow,
 			      const struct ft_step *step)
 {
-	s32 gain = step->now + step->timeout - READ_ONCE(flow->deadline);
+	s32 left = ft_flow_left(flow, step->now);
+	s32 gain = step->timeout - left;
 
-	return ft_setting(&tn->set, ACCT) || gain < 0 || gain >= REFRESH_STEP ||
+	return ft_setting(&tn->set, ACCT) || left <= 0 || gain < 0 || gain >= REFRESH_STEP ||
 	       step->word & FT_FLOW_UNTOLD;
 }
 
@@ -252,12 +253,13 @@ static u64 first_hash(const struct ft_net *tn, const struct found *found, u32 wo
  * @tn: namespace
  * @skb: the packet
  * @pkt: parsed
- * @found: the flow; on ACCEPT and KEEP gen is set, and what to publish
+ * @found: the flow, or what ft_table_guess() takes for it; on ACCEPT and KEEP gen is set, and
+ *	what to publish
  * @step: filled with the outcome
  * @verdict: what the packet is to the flow
  *
- * Return: false if the flow ended before it could be looked at, or is translated
- * and the packet none of its own.
+ * Return: false if it is not the flow, or has ended before it could be looked at, or is
+ * translated and the packet none of its own.
  */
 static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 		      const struct ft_pkt *pkt, struct found *found,
@@ -524,13 +526,44 @@ static void find_begin(struct ft_net *tn, const struct ft_pkt *pkt,
 	found->index = FT_INDEX_NONE;
 }
 
-static void find(struct ft_net *tn, const struct ft_pkt *pkt, struct found *found)
+/* Where the packet's flow probably is: step_flow() makes sure, so that nobody does so twice. */
+static void guess(struct ft_net *tn, const struct ft_pkt *pkt, struct found *found)
 {
 	found->flow = NULL;
 	if (found->index != FT_INDEX_NONE)
-		found->flow = ft_table_lookup_at(tn->table, &pkt->key, found->index);
+		found->flow = ft_table_at(tn->table, found->index);
 	if (!found->flow)
+		found->flow = ft_table_guess(tn->table, &pkt->key, found->hash, &found->index);
+}
+
+/* As step_flow(), for what guess() has found. Return: false if there is no flow. */
+static __always_inline bool meet_flow(struct ft_net *tn, struct sk_buff *skb,
+				      const struct ft_pkt *pkt, struct found *found,
+				      struct ft_step *step, enum ft_verdict *verdict)
+{
+	bool sure = false;
+
+	while (found->flow) {
+		if (likely(step_flow(tn, skb, pkt, found, step, verdict)))
+			return true;
+		if (sure)
+			return false;
+		sure = true;
 		found->flow = ft_table_lookup(tn->table, &pkt->key, found->hash, &found->index);
+	}
+	return false;
+}
+
+/*
+ * Is the upper endpoint the initiator? A flow that was fetched ahead is in the cache, and can
+ * be asked. Else the sender probably opened the flow, or is about to.
+ */
+static bool probably_hi(const struct ft_pkt *pkt, const struct ft_ahead *ahead,
+			const struct found *found)
+{
+	if (ahead && found->flow)
+		return atomic_read(&found->flow->word) & FT_FLOW_ORIG_HI;
+	return pkt->from_hi;
 }
 
 /* Does nothing keep a packet that is of no flow of ours from going on to nf_conntrack? */
@@ -587,15 +620,12 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 					ft_setting(&tn->set, CHECKSUM));
 	if (reason)
 		return publish_invalid(tn, skb, state, pkt->key.l4proto, reason);
-	/*
-	 * The flow's line comes in while the packet gets what it will carry, if the
-	 * sender opened the flow or is about to.
-	 */
-	find(tn, pkt, &found);
+	guess(tn, pkt, &found);
 	found.carrier = ft_carrier_get(tn);
+	/* The flow's line comes in meanwhile. */
 	if (likely(found.carrier))
-		ft_carrier_aim(found.carrier, &pkt->key, pkt->from_hi);
-	if (!found.flow || !step_flow(tn, skb, pkt, &found, &step, &verdict))
+		ft_carrier_aim(found.carrier, &pkt->key, probably_hi(pkt, ahead, &found));
+	if (!meet_flow(tn, skb, pkt, &found, &step, &verdict))
 		goto miss;
 
 	switch (verdict) {
