@@ -219,7 +219,7 @@ static inline enum ft_tcp_outcome ft_tcp_duo_ours(struct ft_tcp_duo *d,
 	memset(step, 0, sizeof(*step));
 	step->set = &d->set;
 	step->now = ft_now();
-	step->reason = ft_tcp_check(d->skb, pkt);
+	step->reason = ft_tcp_check(d->skb, pkt, NF_INET_LOCAL_IN, false);
 	if (step->reason)
 		return FT_TCP_INVALID;
 

@@ -687,8 +687,8 @@ static void tcp_flags(struct kunit *test)
 			good = false;
 		p.flags = flags;
 		ft_tcp_duo_write(d, &p, &pkt);
-		KUNIT_EXPECT_EQ_MSG(test, ft_tcp_check(d->skb, &pkt), good ?
-				    FT_INVALID_NONE : FT_INVALID_TCP_FLAGS,
+		KUNIT_EXPECT_EQ_MSG(test, ft_tcp_check(d->skb, &pkt, NF_INET_LOCAL_IN, false),
+				    good ? FT_INVALID_NONE : FT_INVALID_TCP_FLAGS,
 				    "%02x", flags);
 		for (in_flow = 0; in_flow < 2; in_flow++) {
 			ft_tcp_duo_reset(d);
@@ -735,7 +735,7 @@ static void tcp_header(struct kunit *test)
 			pkt.l4len = len - 20;
 			shape = (len + doff) % FT_SHAPES;
 			skb = ft_skb(test, p, len, shape);
-			reason = ft_tcp_check(skb, &pkt);
+			reason = ft_tcp_check(skb, &pkt, NF_INET_LOCAL_IN, false);
 			KUNIT_EXPECT_EQ_MSG(test, reason, good ? FT_INVALID_NONE :
 					    FT_INVALID_TCP_HEADER,
 					    "doff %u len %u", doff, len);

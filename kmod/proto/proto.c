@@ -10,7 +10,6 @@
 #include <linux/nf_flowtrack.h>
 #include <net/netfilter/nf_conntrack.h>
 
-#include "proto/checksum.h"
 #include "proto/generic.h"
 #include "proto/gre.h"
 #include "proto/icmp.h"
@@ -19,17 +18,6 @@
 #include "proto/sctp.h"
 #include "proto/tcp.h"
 #include "proto/udp.h"
-
-static enum ft_invalid check_tcp(struct sk_buff *skb, const struct ft_pkt *pkt,
-				 unsigned int hook, bool checksum)
-{
-	enum ft_invalid reason = ft_tcp_check(skb, pkt);
-
-	if (!reason && checksum &&
-	    ft_checksum_bad(skb, hook, pkt->l4off, IPPROTO_TCP, pkt->family))
-		reason = FT_INVALID_CHECKSUM;
-	return reason;
-}
 
 /**
  * ft_proto_check() - header and checksum of a packet, whatever its flow
@@ -52,7 +40,7 @@ enum ft_invalid ft_proto_check(struct sk_buff *skb, const struct ft_pkt *pkt,
 
 	switch (pkt->key.l4proto) {
 	case IPPROTO_TCP:
-		return check_tcp(skb, pkt, hook, checksum);
+		return ft_tcp_check(skb, pkt, hook, checksum);
 	case IPPROTO_UDP:
 		return ft_udp_check(skb, pkt, hook, checksum);
 	case IPPROTO_UDPLITE:

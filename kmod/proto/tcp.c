@@ -26,6 +26,7 @@
 #include "base/invalid.h"
 #include "base/settings.h"
 #include "flow/flow.h"
+#include "proto/checksum.h"
 #include "proto/generic.h"
 #include "proto/tcp.h"
 #include "proto/tcp_window.h"
@@ -169,15 +170,17 @@ static const struct tcphdr *header(const struct sk_buff *skb,
 }
 
 /**
- * ft_tcp_check() - header of a TCP segment
- * @skb: the packet
+ * ft_tcp_check() - header and checksum of a TCP segment
+ * @skb: the packet; its checksum state may change, see ft_checksum_bad()
  * @pkt: parsed
+ * @hook: where the packet is
+ * @checksum: verify the checksum
  *
  * Context: any.
  * Return: why the packet is INVALID, or FT_INVALID_NONE.
  */
-enum ft_invalid ft_tcp_check(const struct sk_buff *skb,
-			     const struct ft_pkt *pkt)
+enum ft_invalid ft_tcp_check(struct sk_buff *skb, const struct ft_pkt *pkt,
+			     unsigned int hook, bool checksum)
 {
 	const struct tcphdr *tcph;
 	struct tcphdr buf __uninitialized;
@@ -187,6 +190,8 @@ enum ft_invalid ft_tcp_check(const struct sk_buff *skb,
 		return FT_INVALID_TCP_HEADER;
 	if (!flags_ok(tcp_flag_byte(tcph)))
 		return FT_INVALID_TCP_FLAGS;
+	if (checksum && ft_checksum_bad(skb, hook, pkt->l4off, IPPROTO_TCP, pkt->family))
+		return FT_INVALID_CHECKSUM;
 	return FT_INVALID_NONE;
 }
 
@@ -692,9 +697,12 @@ enum ft_verdict ft_tcp_new(const struct sk_buff *skb, const struct ft_pkt *pkt,
 	return tcp_run(step, &state->tcp, &seg);
 }
 
-/* A segment with ACK, and neither SYN, FIN nor RST; a timestamp, and no other option. */
-static bool read_plain(const struct sk_buff *skb, const struct ft_pkt *pkt,
-		       struct ft_tcp_seg *seg)
+/*
+ * A segment with ACK, and neither SYN, FIN nor RST; a timestamp, and no other option. Return:
+ * its header, which is in one piece; NULL: it is another segment.
+ */
+static const struct tcphdr *read_plain(const struct sk_buff *skb, const struct ft_pkt *pkt,
+				       unsigned int *hdrlen)
 {
 	const struct tcphdr *tcph = (const struct tcphdr *)(skb->data + pkt->l4off);
 	const __be32 flags = TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_ACK;
@@ -702,18 +710,15 @@ static bool read_plain(const struct sk_buff *skb, const struct ft_pkt *pkt,
 
 	if (skb_headlen(skb) < pkt->l4off + len ||
 	    (tcp_flag_word(tcph) & flags) != TCP_FLAG_ACK)
-		return false;
+		return NULL;
 	if (tcph->doff * 4 != len) {
 		len += TCPOLEN_TSTAMP_ALIGNED;
 		if (tcph->doff * 4 != len || skb_headlen(skb) < pkt->l4off + len ||
 		    !only_timestamp(tcph + 1, TCPOLEN_TSTAMP_ALIGNED))
-			return false;
+			return NULL;
 	}
-	seg->seq = ntohl(tcph->seq);
-	seg->end = seg->seq + pkt->l4len - len;
-	seg->ack = ntohl(tcph->ack_seq);
-	seg->win = ntohs(tcph->window);
-	return pkt->l4len >= len;
+	*hdrlen = len;
+	return pkt->l4len < len ? NULL : tcph;
 }
 
 /*
@@ -725,11 +730,15 @@ static bool run_plain(const struct sk_buff *skb, const struct ft_pkt *pkt, struc
 		      struct ft_tcp *tcp)
 {
 	const u32 bits = FT_FLOW_STATE | FT_FLOW_SEEN_REPLY | FT_FLOW_ASSURED;
-	struct ft_tcp_seg seg __uninitialized;
+	const struct tcphdr *tcph;
+	unsigned int hdrlen;
 
 	if ((step->word & bits) != (FIELD_PREP(FT_FLOW_STATE, ST_ES) | FT_FLOW_SEEN_REPLY |
-				    FT_FLOW_ASSURED) ||
-	    !read_plain(skb, pkt, &seg) || !ft_tcp_window_plain(tcp, step->dir, &seg))
+				    FT_FLOW_ASSURED))
+		return false;
+	tcph = read_plain(skb, pkt, &hdrlen);
+	if (!tcph || !ft_tcp_window_plain(tcp, step->dir, ntohl(tcph->seq), pkt->l4len - hdrlen,
+					  ntohl(tcph->ack_seq), ntohs(tcph->window)))
 		return false;
 	tcp->last_kind = KIND_ACK;
 	tcp->last_dir = step->dir;

@@ -12,8 +12,8 @@
 #include "flow/tuple.h"
 #include "proto/step.h"
 
-enum ft_invalid ft_tcp_check(const struct sk_buff *skb,
-			     const struct ft_pkt *pkt);
+enum ft_invalid ft_tcp_check(struct sk_buff *skb, const struct ft_pkt *pkt,
+			     unsigned int hook, bool checksum);
 enum ft_verdict ft_tcp_new(const struct sk_buff *skb, const struct ft_pkt *pkt,
 			   struct ft_step *step, union ft_proto_state *state);
 enum ft_verdict ft_tcp_packet(const struct sk_buff *skb,

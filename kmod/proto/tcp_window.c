@@ -301,7 +301,10 @@ enum ft_tcp_fit ft_tcp_window(struct ft_tcp *tcp, u8 state, enum ft_dir dir,
  * ft_tcp_window_plain() - as ft_tcp_window(), for a segment as most are
  * @tcp: state of the flow
  * @dir: direction of the segment
- * @given: the segment; an ACK without SACK blocks. Only @seq, @end, @ack and @win are read
+ * @seq: sequence number of an ACK without SACK blocks
+ * @len: octets that it has
+ * @ack: its acknowledgment
+ * @win: its window, unscaled
  *
  * The compiler knows of such a segment what ft_tcp_window() has to ask.
  *
@@ -309,14 +312,14 @@ enum ft_tcp_fit ft_tcp_window(struct ft_tcp *tcp, u8 state, enum ft_dir dir,
  * Return: true if it fits into the windows of two sides that are known; else nothing has
  * changed, and ft_tcp_window() says what it is.
  */
-bool ft_tcp_window_plain(struct ft_tcp *tcp, enum ft_dir dir, const struct ft_tcp_seg *given)
+bool ft_tcp_window_plain(struct ft_tcp *tcp, enum ft_dir dir, u32 seq, u32 len, u32 ack, u16 win)
 {
 	const struct ft_tcp_seg seg = {
-		.seq = given->seq,
-		.end = given->end,
-		.ack = given->ack,
-		.sack = given->ack,
-		.win = given->win,
+		.seq = seq,
+		.end = seq + len,
+		.ack = ack,
+		.sack = ack,
+		.win = win,
 		.kind = FT_TCP_KIND_ACK,
 		.has_ack = true,
 	};

@@ -90,7 +90,7 @@ void ft_tcp_window_pick_up(struct ft_tcp *tcp, enum ft_dir dir,
 void ft_tcp_window_forget(struct ft_tcp *tcp, enum ft_dir dir);
 enum ft_tcp_fit ft_tcp_window(struct ft_tcp *tcp, u8 state, enum ft_dir dir,
 			      const struct ft_tcp_seg *seg, bool liberal);
-bool ft_tcp_window_plain(struct ft_tcp *tcp, enum ft_dir dir, const struct ft_tcp_seg *given);
+bool ft_tcp_window_plain(struct ft_tcp *tcp, enum ft_dir dir, u32 seq, u32 len, u32 ack, u16 win);
 bool ft_tcp_window_has_sent(const struct ft_tcp *tcp, enum ft_dir dir, u32 seq);
 
 #endif /* _FT_PROTO_TCP_WINDOW_H */
