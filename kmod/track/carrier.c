@@ -131,6 +131,28 @@ static __always_inline void tuple_ends(struct nf_conntrack_tuple *tuple, const s
 	tuple->dst.u.all = key->port[!from];
 }
 
+/* As tuple_ends(), both tuples of a flow. */
+static __always_inline void tuples_ends(struct nf_conntrack_tuple *orig,
+					struct nf_conntrack_tuple *reply,
+					const struct ft_key *key, unsigned int from)
+{
+	if (key->family == NFPROTO_IPV4) {
+		orig->src.u3.ip = key->addr4[from];
+		reply->dst.u3.ip = key->addr4[from];
+		orig->dst.u3.ip = key->addr4[!from];
+		reply->src.u3.ip = key->addr4[!from];
+	} else {
+		orig->src.u3.in6 = key->addr6[from];
+		reply->dst.u3.in6 = key->addr6[from];
+		orig->dst.u3.in6 = key->addr6[!from];
+		reply->src.u3.in6 = key->addr6[!from];
+	}
+	orig->src.u.all = key->port[from];
+	reply->dst.u.all = key->port[from];
+	orig->dst.u.all = key->port[!from];
+	reply->src.u.all = key->port[!from];
+}
+
 /**
  * ft_carrier_tuple() - one direction of a flow, as nf_conntrack would have it
  * @tuple: filled
@@ -202,8 +224,7 @@ void ft_carrier_aim(struct ft_carrier *carrier, const struct ft_key *key,
 	/* After a packet of the same protocols only the ends are others. */
 	if (likely(orig->src.l3num == key->family && orig->dst.protonum == key->l4proto &&
 		   ft_l4_has_ports(key->l4proto))) {
-		tuple_ends(orig, key, orig_hi);
-		tuple_ends(reply, key, !orig_hi);
+		tuples_ends(orig, reply, key, orig_hi);
 	} else {
 		ft_carrier_tuple(orig, key, orig_hi, false);
 		ft_carrier_tuple(reply, key, !orig_hi, true);
