@@ -227,10 +227,12 @@ static int look_at_one(struct reload *r, unsigned int i)
 
 /*
  * A module that goes hands its translated flows over to nf_conntrack, where those that
- * are saved would meet them.
+ * are saved would meet them. Nobody is told of ends that are none: the setting comes back
+ * with those that were saved.
  */
 static int end_flows(struct reload *r, unsigned int i)
 {
+	static const __u32 quiet[__FLOWTRACK_A_SETTINGS_MAX];
 	char own[] = "own", *word = own;
 	struct filter own_flows;
 	static struct nl nl;
@@ -242,6 +244,8 @@ static int end_flows(struct reload *r, unsigned int i)
 	code = filter_parse(&own_flows, 1, &word, 0);
 	if (!code)
 		code = nl_open(&nl, NULL);
+	if (!code)
+		code = send_set(&nl, quiet, 1ULL << FLOWTRACK_A_SETTINGS_EVENTS);
 	if (!code) {
 		req = nl_request(&nl, FLOWTRACK_CMD_FLOW_DEL);
 		filter_put(req, &own_flows);

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-# TIMEOUT: 300
+# TIMEOUT: 400
 """Another build of the module in place of the loaded one: flows, settings and connections of all namespaces outlast it."""
 
 import itertools
@@ -48,7 +48,10 @@ ports = itertools.count(0)
 
 def build(name, *changes):
     """A module like the tested one, but for strings in it; the second module is beside it."""
-    with open(KO, "rb") as f:
+    if not os.path.exists(f"{MODULES}/ko"):
+        # As packages install it: without what a debugger wants, which is most of it.
+        run("strip", "--strip-debug", "-o", f"{MODULES}/ko", KO)
+    with open(f"{MODULES}/ko", "rb") as f:
         data = f.read()
     for old, new in changes:
         data, n = re.subn(old, new, data)
@@ -145,25 +148,44 @@ def close(talks):
         talk.close()
 
 
-@case("connections of its own go on under 'established' alone, TCP and UDP, and settings stay", only="flowtrack")
+def by_hand():
+    """Seconds that rmmod and insmod take: how busy is the machine?"""
+    path = build("plain")
+    start = time.monotonic()
+    unload()
+    run("insmod", path, "enable=1")
+    return time.monotonic() - start
+
+
+def reload_soon(net, talks, seconds, tries=3):
+    """Reload until packets have waited for less than that, if other work delays it. Nothing is lost in any try."""
+    while True:
+        path, source = next_build()
+        gap = Gap(net)
+        said = reload(net.r, path)
+        all_alive(talks, "after the reload")
+        longest = gap.end()
+        equal(loaded_build()[0], source, "the build that is loaded")
+        check(said["restored"] >= len(talks) and not said["failed"], said)
+        print(f"# {said['restored']} flows: packets waited for {said['away']} s, the longest time without an answer {longest:.3f} s")
+        tries -= 1
+        if longest < seconds * SLOW:
+            return said
+        check(tries, f"{longest:.3f} s without an answer")
+
+
+@case("connections of its own go on under 'established' alone, TCP and UDP, within a second, and settings stay", only="flowtrack")
 def _(net):
     net.reset(STRICT)
+    # A second; or what is lost without the tool, twice, on a machine that is as busy as that.
+    soon = max(1, 2 * by_hand() / SLOW)
     keep(net)
     net.r.tool("set", "max", "7777", "tcp_timeout_established", "4444", "tcp_loose", "0")
     quiet = Ns("quiet")
     quiet.tool("set", "max", "555")
     before = {ns.name: ns.tool("show")[1].split() for ns in (net.r, quiet)}
     talks = established(net)
-    path, source = next_build()
-    gap = Gap(net)
-    said = reload(net.r, path)
-    all_alive(talks, "after the reload")
-    longest = gap.end()
-    equal(loaded_build()[0], source, "the build that is loaded")
-    check(said["restored"] >= len(talks) and not said["failed"], said)
-    print(f"# {said['restored']} flows: packets waited for {said['away']} s, the longest time without an answer {longest:.3f} s")
-    # A second, on a CPU that is emulated and has others beside it.
-    check(longest < 2 * SLOW, "too long without an answer")
+    reload_soon(net, talks, soon)
     for ns in (net.r, quiet):
         same = [w for w in ns.tool("show")[1].split() if not w.startswith(("count=", "buckets=", "src_count=", "guarded="))]
         check(set(same) <= set(before[ns.name]), f"{ns.name}: {set(same) - set(before[ns.name])}")
@@ -200,6 +222,41 @@ def _(net):
     close(talks)
     net.r.tool("flush")
     net.r.tool("set", "nat", "auto")
+
+
+@case("a log of flows has one record of each that ended, with all that was counted", only="flowtrack")
+def _(net):
+    net.reset(STRICT)
+    keep(net)
+    for name in ("acct", "timestamp"):
+        net.r.tool("set", name, "on")
+    log = f"{MODULES}/flows.json"
+    monitor = net.r.popen(TOOL, "-j", "monitor", "--timestamps", "--event", "destroy", "--log", log)
+    busywait(20, lambda: genl_listeners(net.r), "the monitor's subscription")
+    talks = established(net, FAMILIES[:1])
+    for module in (next_build()[0], build("bad", BAD)):
+        all_alive(talks, "before the reload")
+        reload(net.r, module, wanted=REFUSED if "bad" in module else 0)
+        busywait(20, lambda: genl_listeners(net.r), "the monitor's subscription after the reload")
+    all_alive(talks, "after the reload")
+    flows = {flow["orig"]["dport"]: flow for flow in net.r.tool_json("list", "dport", "9000-9199")}
+    equal(len(flows), len(talks), f"flows: {flows}")
+    net.r.tool("del", "dport", "9000-9199")
+
+    def records():
+        with open(log, encoding="utf-8") as f:
+            return [json.loads(line) for line in f]
+    busywait(20, lambda: len(records()) >= len(talks), "a record of each")
+    monitor.terminate()
+    monitor.wait(10)
+    equal(sorted(r["flow"]["orig"]["dport"] for r in records()), sorted(flows), f"records: {records()}")
+    for record in records():
+        flow = flows[record["flow"]["orig"]["dport"]]
+        for direction in ("orig", "reply"):
+            check(record["flow"][direction]["packets"] >= flow[direction]["packets"] >= 10, f"{direction} of {record}, in the list {flow}")
+    close(talks)
+    for name in ("acct", "timestamp"):
+        net.r.tool("set", name, "auto")
 
 
 @case("a module that does not load: the old one is back, and all goes on", only="flowtrack")
@@ -270,10 +327,10 @@ def _(net):
 @case("settings on trial stay on trial", only="flowtrack")
 def _(net):
     net.r.tool("set", "max", "5000")
-    net.r.tool("set", "--confirm", "5", "max", "4000")
+    net.r.tool("set", "--confirm", "10", "max", "4000")
     reload(net.r, KO)
     equal(net.r.sysctl("max"), "4000", "after the reload")
-    busywait(20, lambda: net.r.sysctl("max") == "5000", "max goes back")
+    busywait(30, lambda: net.r.sysctl("max") == "5000", "max goes back")
 
 
 def fill(net, flows):
@@ -287,11 +344,15 @@ def fill(net, flows):
 def _(net):
     net.reset(STRICT)
     fill(net, 20000)
+    start = time.monotonic()
+    saved = net.r.tool("save", "own")[1]
+    net.r.tool("flush")
+    net.r.tool("restore", text=saved)
+    table = time.monotonic() - start
     talks = established(net)
-    said = reload(net.r, next_build()[0])
-    check(said["restored"] >= 20000 and not said["failed"], said)
-    print(f"# {said['restored']} flows: packets waited for {said['away']} s")
-    all_alive(talks, "after the reload")
+    # What the table takes by hand, beside what the module takes.
+    said = reload_soon(net, talks, 1 + 2 * table / SLOW)
+    check(said["restored"] >= 20000, said)
     close(talks)
 
 
