@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Counters for monitoring: /proc/net/stat for everybody, lnstat, and metrics as Prometheus' own promtool reads them."""
 
+import json
 import os
+import re
 import subprocess
 import tempfile
 
@@ -11,6 +13,9 @@ from lib import *
 NOBODY = 65534
 FILES = ("nf_flowtrack", "nf_flowtrack_full", "nf_flowtrack_guard")
 PROMTOOL = os.path.join(os.environ["FT_SERVERS"], "usr/bin/promtool")
+RULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../monitoring/flowtrack.rules.yml")
+# Counters with an alert, see monitoring.rst.
+ALARMING = ("full_drop", "guard_drop", "evict_assured", "nomem", "carrier_none")
 
 
 def as_nobody(ns, *args):
@@ -87,6 +92,38 @@ def _(rig):
         with open(directory + "/metrics", "w", encoding="utf-8") as f:
             f.write(stamped.replace("# EOF\n", ""))
         check(subprocess.run(blocks, text=True, capture_output=True, timeout=60).returncode, "promtool takes them without an end")
+
+
+def half_an_hour(entries, more):
+    """A machine whose tables have so many of 100 entries, and whose counters grow by so much in a minute."""
+    gauges = {"entries": entries, "conntrack_entries": entries, "entries_limit": 100, "conntrack_entries_limit": 100}
+    return ([{"series": f'nf_flowtrack_{name}{{instance="m"}}', "values": f"{value}x30"} for name, value in gauges.items()] +
+            [{"series": f'nf_flowtrack_{name}_total{{instance="m"}}', "values": f"7+{more}x30"} for name in ALARMING])
+
+
+def fires(series, labels, *alerts):
+    """A test of promtool's: these alerts, each (name, severity), and no other, after 25 minutes of the series."""
+    samples = [{"labels": f'ALERTS{{alertname="{name}",alertstate="firing",severity="{severity}"{labels}}}', "value": 1}
+               for name, severity in alerts]
+    return {"interval": "1m", "input_series": series, "promql_expr_test": [
+        {"expr": 'ALERTS{alertstate="firing"}', "eval_time": "25m", "exp_samples": samples}]}
+
+
+@case("the alerts: each comes when it should, and none of a machine that is well", only="flowtrack")
+def _(_):
+    tests = [fires(half_an_hour(80, 0), ""),
+             fires(half_an_hour(95, 60), ',instance="m"', ("FlowtrackDropsNewcomers", "critical"),
+                   ("FlowtrackGuardDropsNewcomers", "critical"), ("FlowtrackEvictsAssured", "warning"),
+                   ("FlowtrackTableFills", "warning"), ("ConntrackTableFills", "warning"), ("FlowtrackNoMemory", "warning")),
+             fires([], "", ("FlowtrackGone", "critical"))]
+    with open(RULES, encoding="utf-8") as f:
+        rules = f.read()
+    equal([name for name in re.findall(r"alert: (\w+)", rules) if name not in json.dumps(tests)], [], "alerts that no test is about")
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+        json.dump({"rule_files": [RULES], "evaluation_interval": "1m", "tests": tests}, f)
+        f.flush()
+        p = subprocess.run([PROMTOOL, "test", "rules", f.name], text=True, capture_output=True, timeout=60 * SLOW, check=False)
+    equal(p.returncode, 0, f"promtool: {p.stdout} {p.stderr}")
 
 
 @case("the namespaces of ip-netns are labelled", only="flowtrack")

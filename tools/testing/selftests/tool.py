@@ -272,6 +272,8 @@ def _(rig):
     sleeper = rig.r.popen("sleep", "60")
     equal(run(TOOL, "-n", str(sleeper.pid), "count")[1].strip(), "8", "count by process")
     sleeper.kill()
+    # What a shell completes.
+    check(rig.r.name in run(TOOL, "complete", "-n", rig.r.name[:5])[1].splitlines(), "its name is not offered")
     status, _, err = run(TOOL, "-n", "no-such-namespace", "count", ok=False)
     check(status == USAGE and "no-such-namespace" in err, f"status {status}: {err}")
 
