@@ -527,7 +527,7 @@ static void find_begin(struct ft_net *tn, const struct ft_pkt *pkt,
 }
 
 /* Where the packet's flow probably is: step_flow() makes sure, so that nobody does so twice. */
-static void guess(struct ft_net *tn, const struct ft_pkt *pkt, struct found *found)
+static void find(struct ft_net *tn, const struct ft_pkt *pkt, struct found *found)
 {
 	found->flow = NULL;
 	if (found->index != FT_INDEX_NONE)
@@ -536,7 +536,7 @@ static void guess(struct ft_net *tn, const struct ft_pkt *pkt, struct found *fou
 		found->flow = ft_table_guess(tn->table, &pkt->key, found->hash, &found->index);
 }
 
-/* As step_flow(), for what guess() has found. Return: false if there is no flow. */
+/* As step_flow(), for what find() has found. Return: false if there is no flow. */
 static __always_inline bool meet_flow(struct ft_net *tn, struct sk_buff *skb,
 				      const struct ft_pkt *pkt, struct found *found,
 				      struct ft_step *step, enum ft_verdict *verdict)
@@ -620,7 +620,7 @@ static unsigned int track_packet(struct ft_net *tn, struct sk_buff *skb,
 					ft_setting(&tn->set, CHECKSUM));
 	if (reason)
 		return publish_invalid(tn, skb, state, pkt->key.l4proto, reason);
-	guess(tn, pkt, &found);
+	find(tn, pkt, &found);
 	found.carrier = ft_carrier_get(tn);
 	/* The flow's line comes in meanwhile. */
 	if (likely(found.carrier))
