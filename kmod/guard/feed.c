@@ -58,7 +58,7 @@ static u32 note_of(const struct nf_conn *ct, unsigned long status)
 		state = READ_ONCE(ct->proto.tcp.state);
 	else if (nf_ct_protonum(ct) == IPPROTO_SCTP)
 		state = READ_ONCE(ct->proto.sctp.state);
-	return min(state, NOTE_STATES - 1) * NOTE_ANSWERS + answers;
+	return min_t(u8, state, NOTE_STATES - 1) * NOTE_ANSWERS + answers;
 }
 
 /* Note in an entry what its shadow knows, by its word, with what note_of() said. */
