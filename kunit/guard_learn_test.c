@@ -289,7 +289,12 @@ static void calm(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ft_guard_calm(&tn->guard));
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 
-	/* A lower limit is noticed by whatever packet comes. */
+	/* A lower limit is noticed by whatever packet comes, and may leave room, too. */
+	nf_conntrack_max = 2 * n - 1;
+	KUNIT_EXPECT_FALSE(test, ft_guard_calm(&tn->guard));
+	ft_ct_feed(tn, known);
+	KUNIT_EXPECT_TRUE(test, ft_guard_calm(&tn->guard));
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 	nf_conntrack_max = n;
 	KUNIT_EXPECT_FALSE(test, ft_guard_calm(&tn->guard));
 	ft_ct_feed(tn, known);

@@ -187,7 +187,7 @@ feed_shadow(struct ft_net *tn, struct nf_conn *ct, bool exempt)
 enum ft_guard_answer ft_guard_feed(struct ft_net *tn, struct nf_conn *ct, bool exempt)
 {
 	/* All that comes while there is room is learned when there is not. */
-	if (ft_guard_calm(&tn->guard) && rests(tn, ct))
+	if ((ft_guard_calm(&tn->guard) || ft_guard_stays_calm(tn)) && rests(tn, ct))
 		return FT_GUARD_GO;
 	return feed_shadow(tn, ct, exempt);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/atomic.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/workqueue.h>
@@ -46,6 +47,24 @@ bool ft_guard_fills(const struct ft_net *tn)
 
 	return max && nf_conntrack_count(tn->net) >=
 		      ft_guard_wake_at(max, ft_setting(&tn->set, RESERVED));
+}
+
+/**
+ * ft_guard_stays_calm() - is there room under a new limit, too?
+ * @tn: namespace, where ft_guard_calm() is not true
+ *
+ * Context: any.
+ * Return: true if so: ft_guard_calm() is true again. False if shadows are kept.
+ */
+bool ft_guard_stays_calm(struct ft_net *tn)
+{
+	u32 was = READ_ONCE(tn->guard.calm_max);
+	u32 max = READ_ONCE(nf_conntrack_max);
+
+	if (was == FT_GUARD_AWAKE || max == FT_GUARD_AWAKE || ft_guard_fills(tn))
+		return false;
+	/* Another CPU may have found that it fills. */
+	return cmpxchg(&tn->guard.calm_max, was, max) == was;
 }
 
 /**
