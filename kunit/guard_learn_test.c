@@ -235,22 +235,28 @@ static void first_packet(struct kunit *test, struct ft_net *tn, u32 i)
 	ft_ct_drop(test, ct);
 }
 
-/* How full a table may be while nothing is kept, by its size. */
+/* How full a table may be while nothing is kept, and from when on nothing is any more. */
 static void wakes(struct kunit *test)
 {
 	static const struct {
-		u32 max, reserved, want;
+		u32 max, reserved, wake, calm;
 	} cases[] = {
-		{ 1, 0, 1 }, { 2, 0, 1 }, { 200, 0, 100 }, { 200, 100, 50 }, { 200, 1000, 50 },
-		{ 4096, 0, 2048 }, { 8192, 0, 6144 }, { 16384, 0, 14336 },
-		{ 262144, 0, 229376 }, { 262144, 62144, 175000 }, { U32_MAX, 0, 3758096384U },
+		{ 1, 0, 1, 1 }, { 2, 0, 1, 1 }, { 200, 0, 100, 80 }, { 200, 100, 50, 40 },
+		{ 200, 1000, 50, 40 }, { 4096, 0, 2048, 1639 }, { 8192, 0, 6144, 4916 },
+		{ 16384, 0, 14336, 11469 }, { 262144, 0, 229376, 183501 },
+		{ 262144, 62144, 175000, 140000 }, { U32_MAX, 0, 3758096384U, 3006477108U },
 	};
+	u32 max, reserved;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(cases); i++)
-		KUNIT_EXPECT_EQ_MSG(test, ft_guard_wake_at(cases[i].max, cases[i].reserved),
-				    cases[i].want, "%u, %u reserved", cases[i].max,
-				    cases[i].reserved);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		max = cases[i].max;
+		reserved = cases[i].reserved;
+		KUNIT_EXPECT_EQ_MSG(test, ft_guard_wake_at(max, reserved), cases[i].wake,
+				    "%u, %u reserved", max, reserved);
+		KUNIT_EXPECT_EQ_MSG(test, ft_guard_calm_at(max, reserved), cases[i].calm,
+				    "%u, %u reserved", max, reserved);
+	}
 }
 
 /* While there is room nothing is kept; when it gets less, all is learned. */

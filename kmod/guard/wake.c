@@ -35,6 +35,22 @@ u32 ft_guard_wake_at(u32 max, u32 reserved)
 }
 
 /**
+ * ft_guard_calm_at() - entries below which no shadows are kept any more
+ * @max: nf_conntrack's limit, not 0
+ * @reserved: setting
+ *
+ * Context: any; pure.
+ * Return: how many: four fifths of ft_guard_wake_at(), so that shadows neither come and go
+ * with each wave of flows, nor stay where a table was nearly full once.
+ */
+u32 ft_guard_calm_at(u32 max, u32 reserved)
+{
+	u32 wake = ft_guard_wake_at(max, reserved);
+
+	return wake - wake / 5;
+}
+
+/**
  * ft_guard_fills() - will entries have to be evicted before long?
  * @tn: namespace
  *

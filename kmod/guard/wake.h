@@ -11,6 +11,7 @@
 struct ft_net;
 
 u32 ft_guard_wake_at(u32 max, u32 reserved);
+u32 ft_guard_calm_at(u32 max, u32 reserved);
 bool ft_guard_fills(const struct ft_net *tn);
 bool ft_guard_stays_calm(struct ft_net *tn);
 void ft_guard_wake(struct ft_net *tn);

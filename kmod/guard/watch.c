@@ -25,8 +25,6 @@
 
 /* How long shadows are kept after somebody has looked at them. */
 #define SHOWN_FOR	(10 * HZ)
-/* Shadows are dropped when nf_conntrack's table is less full than this, in per cent. */
-#define CALM_PERCENT	40
 
 /* Is the table nearly full, or were newcomers refused since the last look? */
 static bool watch_pressed(const struct ft_net *tn)
@@ -59,11 +57,10 @@ static bool wanted(const struct ft_net *tn)
 /* Is there room, under a limit of @max? */
 static bool has_calmed(const struct ft_net *tn, u32 max)
 {
-	u64 count = nf_conntrack_count(tn->net);
-
 	if (max == FT_GUARD_AWAKE)
 		return false;
-	return !max || count * 100 < (u64)max * CALM_PERCENT;
+	return !max || nf_conntrack_count(tn->net) <
+			       ft_guard_calm_at(max, ft_setting(&tn->set, RESERVED));
 }
 
 static int forget(struct ft_shadow *shadow, void *arg)
