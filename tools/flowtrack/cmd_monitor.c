@@ -229,6 +229,8 @@ static int listen_to(struct listener *l, const struct options *opts)
 {
 	int code;
 
+	/* Before the first of them can be lost. */
+	l->drops = nl_drops(l->nl);
 	code = nl_buffer(l->nl, opts->buffer);
 	if (!code)
 		code = nl_subscribe(l->nl, l->pressure);
@@ -236,7 +238,6 @@ static int listen_to(struct listener *l, const struct options *opts)
 		code = nl_open_ctrl(l->ctrl);
 	if (code)
 		return code;
-	l->drops = nl_drops(l->nl);
 	/* Reloaded between the two: the first one has no group any more. */
 	return nl_same_family(l->nl) ? EXIT_OK : nl_subscribe(l->nl, l->pressure);
 }
