@@ -502,20 +502,20 @@ enum ft_parse ft_tuple_get(const struct sk_buff *skb, u8 family, u16 zone,
  */
 static __always_inline bool is_pair32(const void *pair, const __be16 *of_key, bool from_hi)
 {
-	return get_unaligned((const u32 *)pair) == rol32(*(const u32 *)of_key, from_hi * 16);
+	return __get_unaligned_t(u32, pair) == rol32(*(const u32 *)of_key, from_hi * 16);
 }
 
 static __always_inline bool is_pair64(const void *pair, const __be32 *of_key, bool from_hi)
 {
-	return get_unaligned((const u64 *)pair) == rol64(*(const u64 *)of_key, from_hi * 32);
+	return __get_unaligned_t(u64, pair) == rol64(*(const u64 *)of_key, from_hi * 32);
 }
 
 static __always_inline bool is_addr6(const struct in6_addr *addr, const struct in6_addr *of_key)
 {
 	const u64 *half = (const u64 *)of_key;
 
-	return !((get_unaligned((const u64 *)addr) ^ half[0]) |
-		 (get_unaligned((const u64 *)addr + 1) ^ half[1]));
+	return !((__get_unaligned_t(u64, addr) ^ half[0]) |
+		 (__get_unaligned_t(u64, (const u64 *)addr + 1) ^ half[1]));
 }
 
 /* The fixed part of an IPv4 header, and no options are new. */
