@@ -83,7 +83,7 @@ class Gateway:
         busywait(30, lambda: self.conntrackd("-s", ok=False)[0] == 0, f"conntrackd of {self.name}")
         self.log = open(f"{self.dir}/keepalived.log", "w")
         self.ns.popen(program("keepalived"), "-P", "-n", "-l", "-D", "-f", keepalived, "-p", f"{self.dir}/keepalived.pid",
-                      "-r", f"{self.dir}/vrrp.pid", env=environ, stdout=self.log)
+                      "-r", f"{self.dir}/vrrp.pid", "-b", f"{self.dir}/bfd.pid", env=environ, stdout=self.log)
 
     def conntrackd(self, *args, ok=True):
         with self.ns:
