@@ -17,7 +17,9 @@ ROUNDS = int(os.environ.get("FT_DUMP_ROUNDS", "5" if MANY else "9"))
 # Of as many in a row, the shortest counts: a few flows are dumped so fast that the machine may do something else meanwhile.
 REPEAT = 1 if MANY else 3
 # What chance does to the median of the rounds, on a machine that is busy with other guests.
-NOISE = 1.0 if MANY else 1.2
+NOISE = 1.2
+# A million is for a machine that does nothing else; conntrack(8) is what people wait for.
+LIST_MAX = 1.0 if MANY else NOISE
 
 
 class Router:
@@ -104,7 +106,7 @@ def _(routers):
     print(f"# {FLOWS} flows, {ours.size // FLOWS} bytes each: dump {dump:.2f}, conntrack -L {listed:.2f} of the original's time",
           flush=True)
     check(dump <= NOISE, f"dump: {dump:.2f} of the original's time")
-    check(listed <= NOISE, f"conntrack -L: {listed:.2f} of the original's time")
+    check(listed <= LIST_MAX, f"conntrack -L: {listed:.2f} of the original's time")
 
 
 def teardown(_routers):
