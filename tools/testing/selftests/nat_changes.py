@@ -126,6 +126,48 @@ table inet h {
     net.where((2, 0), "after the helper", odport=82)
 
 
+COUNTED = """
+table inet acct {
+	counter seen { }
+	counter counted { }
+	chain forward {
+		type filter hook forward priority -10
+		tcp dport { 80, 81 } ct original packets > 0 ct bytes > 0 counter name counted
+		tcp dport { 80, 81 } counter name seen
+	}
+}
+"""
+
+
+def counted(net, talk, what):
+    """Each packet has found what its connection has sent so far."""
+    talk.alive()
+
+    def compare():
+        counters = net.counters()
+        return counters if counters["seen"] == counters["counted"] else None
+    check(busywait(10, compare, f"{what}: packets whose connection counts them, {net.counters()}")["seen"] > 3, f"{what}: no packets")
+    net.r.run("nft", "reset", "counters")
+
+
+@case("what rules read of counters outlasts a helper, and NAT, that are unloaded")
+def _(net):
+    start(net, COUNTED, direct=True)
+    with Talk(net.c, net.s, Net.S[4], 80) as talk:
+        counted(net, talk, "before")
+        load_modules("nf_conntrack_ftp")
+        counted(net, talk, "with a helper")
+        remove_modules("nf_conntrack_ftp")
+        counted(net, talk, "without it")
+        net.r.nft(EMPTY_NAT)
+        counted(net, talk, "with NAT")
+        net.r.nft("delete table inet nat")
+        remove_modules(*NAT_MODULES)
+        counted(net, talk, "without it")
+        with Talk(net.c, net.s, Net.S[4], 81) as new:
+            counted(net, new, "a new one")
+
+
 @case("adopt=never while connections are translated: they stay so", only="flowtrack")
 def _(net):
     start(net, MASQUERADE)
