@@ -66,16 +66,16 @@ static int flush(struct sk_buff *skb, const struct nfnl_info *info,
 		.portid = NETLINK_CB(skb).portid,
 		.report = nlmsg_report(info->nlh),
 	};
-	int err;
 
 	if (IS_ERR(filter))
 		return PTR_ERR(filter);
 	nf_ct_iterate_cleanup_net(flush_conntrack, &iter);
 	ft_ctnl_act(skb, info);
-	err = ft_table_for_each(own.tn->table, true, flush_own, &own);
+	/* To its end, as that of entries, even if the program is killed meanwhile. */
+	ft_table_for_each(own.tn->table, false, flush_own, &own);
 	ft_ctnl_act_end();
 	kfree(filter);
-	return err;
+	return 0;
 }
 
 /* Return: 0 or -ENOENT: there is one, but with another id. */
@@ -115,7 +115,7 @@ static int delete_own(struct ft_net *tn, const struct nf_conntrack_zone *zone,
  * @info: likewise
  * @cda: its attributes
  *
- * Return: 0; -ENOENT; -EINVAL; -EOPNOTSUPP; -ENOMEM; -EINTR.
+ * Return: 0; -ENOENT; -EINVAL; -EOPNOTSUPP; -ENOMEM.
  */
 int ft_ctnl_delete(struct sk_buff *skb, const struct nfnl_info *info,
 		   const struct nlattr * const cda[])

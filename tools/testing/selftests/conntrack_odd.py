@@ -272,6 +272,72 @@ def _(rig):
     equal(len(rig.r.run("conntrack", "-L")[1].splitlines()), len(rig.r.flows()), "lines of conntrack -L")
 
 
+MANY = 8192
+TRIES = 10
+
+
+def fill(ctnl):
+    """Many connections, with few system calls."""
+    for start in range(0, MANY, 256):
+        request = b""
+        for n in range(start, start + 256):
+            host = f"10.79.{n >> 8}.{n & 255}"
+            body = struct.pack("!BBH", socket.AF_INET, 0, 0) + tuple_attr(TUPLE_ORIG, 4, host, S, UDP, 1000, 53) + \
+                tuple_attr(TUPLE_REPLY, 4, S, host, UDP, 53, 1000) + be32(TIMEOUT, 3000)
+            request += struct.pack("=IHHII", 16 + len(body), SUBSYS << 8 | CT_NEW, REQUEST | CREATE | EXCL, 1, 0) + body
+        ctnl.sock.send(request)
+
+
+def flush_and_die(ctnl, left):
+    """The errno of a flush whose process is killed in the middle of it; None if it was through before that."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        # Beside this process, not by turns with it.
+        os.sched_setaffinity(0, range(os.cpu_count()))
+        ctnl.sock.send(struct.pack("=IHHIIBBH", 20, SUBSYS << 8 | CT_DELETE, REQUEST | ACK, 2, 0, 0, 0, 0))
+        os.write(writer, b"through")
+        os._exit(0)
+    os.close(writer)
+    while left() == MANY:
+        pass
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    through = os.read(reader, 10)
+    os.close(reader)
+    error = struct.unpack_from("=i", ctnl.sock.recv(4096), 16)[0]
+    return None if through else error
+
+
+@case("a flush whose program is killed meanwhile: all goes, and the answer is that it has", only="flowtrack")
+def _(rig):
+    try:
+        for what, module, enable in (("the original", ORIGINAL, 0), ("entries", OURS, 0), ("flows", OURS, 1)):
+            rig.r.sysctl("enable", enable)
+            swap(module)
+            rig.r.conntrack_flush()
+            rig.reset()
+            ctnl = Ctnl(rig.r)
+            path = "/proc/sys/net/netfilter/nf_" + ("flowtrack_count" if enable else "conntrack_count")
+            with rig.r, open(path, encoding="ascii") as f:
+                def left():
+                    f.seek(0)
+                    return int(f.read())
+
+                for _ in range(TRIES):
+                    fill(ctnl)
+                    equal(left(), MANY, f"{what}: connections")
+                    error = flush_and_die(ctnl, left)
+                    equal(left(), 0, f"{what}: connections that are left, after {error}")
+                    if error is not None:
+                        break
+                equal(error, 0, f"{what}: errno of a flush, None: never killed in time")
+            ctnl.close()
+    finally:
+        swap(OURS)
+        rig.r.sysctl("enable", 1)
+
+
 def setup():
     rig = Rig(RULES)
     # ftp's and the like are asked for by name.
