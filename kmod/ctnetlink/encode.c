@@ -18,6 +18,10 @@
 #include <net/netlink.h>
 
 #include "ctnetlink/encode.h"
+#include "ctnetlink/stand_in.h"
+#include "flow/tuple.h"
+#include "net.h"
+#include "track/carrier.h"
 
 /**
  * ft_ctnl_msg_put() - begin a message
@@ -123,7 +127,7 @@ static int put_tuples(struct sk_buff *skb, const struct nf_conn *ct)
 
 static int put_ct_status(struct sk_buff *skb, const struct nf_conn *ct)
 {
-	return nla_put_be32(skb, CTA_STATUS, htonl(READ_ONCE(ct->status)));
+	return nla_put_be32(skb, CTA_STATUS, htonl(READ_ONCE(ct->status) & ~FT_STATUS_NAMED));
 }
 
 /* In seconds. Until an entry is in a table, its timeout is a duration. */
@@ -558,4 +562,21 @@ int ft_ctnl_put_event(struct sk_buff *skb, const struct ft_ctnl_head *head, stru
 	}
 	nlmsg_end(skb, nlh);
 	return 0;
+}
+
+/**
+ * ft_ctnl_ct_id() - CTA_ID of an entry of nf_conntrack
+ * @ct: the entry, or one to be
+ *
+ * Context: any.
+ * Return: the id, as nf_conntrack_netlink sends it: in the byte order of the CPU.
+ */
+__be32 ft_ctnl_ct_id(const struct nf_conn *ct)
+{
+	struct ft_key key;
+
+	if (likely(!(READ_ONCE(ct->status) & FT_STATUS_NAMED)))
+		return (__force __be32)nf_ct_get_id(ct);
+	ft_key_from_tuple(&key, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL), nf_ct_zone(ct)->id);
+	return ft_stand_in_name(ft_pernet(nf_ct_net(ct)), &key);
 }

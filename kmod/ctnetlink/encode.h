@@ -37,15 +37,6 @@ size_t ft_ctnl_event_size(const struct nf_conn *ct);
 int ft_ctnl_put_event(struct sk_buff *skb, const struct ft_ctnl_head *head, struct nf_conn *ct,
 		      __be32 id, unsigned int events);
 
-/**
- * ft_ctnl_ct_id() - CTA_ID of an entry of nf_conntrack
- * @ct: the entry
- *
- * Return: the id, as nf_conntrack_netlink sends it: in the byte order of the CPU.
- */
-static inline __be32 ft_ctnl_ct_id(const struct nf_conn *ct)
-{
-	return (__force __be32)nf_ct_get_id(ct);
-}
+__be32 ft_ctnl_ct_id(const struct nf_conn *ct);
 
 #endif /* _FT_CTNETLINK_ENCODE_H */

@@ -3,6 +3,7 @@
  * nf_conntrack's part after nf_conntrack_netlink.c: Jay Schulist, Harald Welte,
  * Patrick McHardy, Pablo Neira Ayuso.
  */
+#include <linux/log2.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/siphash.h>
@@ -38,10 +39,12 @@ static bool find_flow(const struct ft_net *tn, const struct ft_carrier *carrier,
 
 /* The packet opens a flow, which is entered when the ruleset has accepted the packet. */
 static __be32 set_pending(struct ft_stand_in *stand_in, const struct ft_net *tn,
-			  const struct ft_birth *birth)
+			  struct ft_birth *birth)
 {
 	struct ft_flow6 copy = {};
 
+	/* Copies of a packet write the same. */
+	WRITE_ONCE(birth->word, birth->word | FT_FLOW_NAMED);
 	atomic_set(&copy.f.word, birth->word);
 	memcpy(&copy.f.key, &birth->key, sizeof(copy.f.key));
 	memcpy(copy.addr6, birth->key.addr6, sizeof(copy.addr6));
@@ -53,7 +56,7 @@ static __be32 set_pending(struct ft_stand_in *stand_in, const struct ft_net *tn,
 	/* Until an entry is in a table, its timeout is a duration. */
 	stand_in->ct.status &= ~IPS_CONFIRMED;
 	stand_in->ct.timeout = birth->timeout;
-	return (__force __be32)siphash_1u64(birth->hash, ft_table_secret(tn->table));
+	return ft_stand_in_name(tn, &birth->key);
 }
 
 /* The flow has ended: take what the carrier says of it. */
@@ -77,7 +80,7 @@ static __be32 set_ended(struct ft_stand_in *stand_in, const struct ft_net *tn,
 					    ft_table_secret(tn->table));
 }
 
-static __be32 set_carrier(struct ft_stand_in *stand_in, const struct ft_carrier *carrier)
+static __be32 set_carrier(struct ft_stand_in *stand_in, struct ft_carrier *carrier)
 {
 	const struct ft_net *tn = ft_pernet(nf_ct_net(&carrier->ct));
 	struct ft_own own;
@@ -106,8 +109,8 @@ static size_t build_size(const struct nf_conn *ct)
 static int build(struct sk_buff *skb, struct nf_conn *ct, enum ip_conntrack_info ctinfo,
 		 u16 attr, u16 info_attr)
 {
-	const struct ft_carrier *carrier = ft_carrier_of(ct);
 	struct nlattr *nest = nla_nest_start(skb, attr);
+	struct ft_carrier *carrier = ft_carrier_of(ct);
 	struct ft_stand_in stand_in;
 	__be32 id;
 	int err;
@@ -120,6 +123,9 @@ static int build(struct sk_buff *skb, struct nf_conn *ct, enum ip_conntrack_info
 		rcu_read_unlock();
 		err = ft_ctnl_put_queued(skb, &stand_in.ct, id);
 	} else {
+		/* We may take it over, or not, when the packet has passed the rules. */
+		if (!nf_ct_is_confirmed(ct) && !nf_ct_is_template(ct))
+			set_bit(ilog2(FT_STATUS_NAMED), &ct->status);
 		err = ft_ctnl_put_queued(skb, ct, ft_ctnl_ct_id(ct));
 	}
 	nla_nest_end(skb, nest);

@@ -216,6 +216,24 @@ void ft_stand_in_stop(struct ft_stand_in *stand_in, u64 stop)
 }
 
 /**
+ * ft_stand_in_name() - CTA_ID of a connection that a program is told of before it begins
+ * @tn: namespace
+ * @key: its identity
+ *
+ * While its first packet is held nothing says which table will have it, and where. So this
+ * is from its addresses and ports alone, and stays its id: FT_FLOW_NAMED, FT_STATUS_NAMED.
+ *
+ * Context: any.
+ * Return: the id.
+ */
+__be32 ft_stand_in_name(const struct ft_net *tn, const struct ft_key *key)
+{
+	const siphash_key_t *secret = ft_table_secret(tn->table);
+
+	return (__force __be32)siphash_1u64(ft_key_hash(key, secret), secret);
+}
+
+/**
  * ft_stand_in_id() - CTA_ID of a flow
  * @tn: namespace
  * @copy: the flow
@@ -229,5 +247,11 @@ void ft_stand_in_stop(struct ft_stand_in *stand_in, u64 stop)
  */
 __be32 ft_stand_in_id(const struct ft_net *tn, const struct ft_flow6 *copy, u32 index)
 {
+	struct ft_key key;
+
+	if (atomic_read(&copy->f.word) & FT_FLOW_NAMED) {
+		ft_flow_key(&copy->f, &key);
+		return ft_stand_in_name(tn, &key);
+	}
 	return (__force __be32)siphash_2u32(copy->f.gen, index, ft_table_secret(tn->table));
 }

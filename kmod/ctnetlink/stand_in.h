@@ -14,6 +14,7 @@
 #include <net/netfilter/nf_conntrack_timestamp.h>
 
 struct ft_flow6;
+struct ft_key;
 struct ft_net;
 
 /**
@@ -34,6 +35,7 @@ void ft_stand_in_again(struct ft_stand_in *stand_in, const struct ft_net *tn,
 		       const struct ft_flow6 *copy);
 int ft_stand_in_word(const struct ft_stand_in *stand_in, u32 *word);
 void ft_stand_in_stop(struct ft_stand_in *stand_in, u64 stop);
+__be32 ft_stand_in_name(const struct ft_net *tn, const struct ft_key *key);
 __be32 ft_stand_in_id(const struct ft_net *tn, const struct ft_flow6 *copy, u32 index);
 
 #endif /* _FT_CTNETLINK_STAND_IN_H */

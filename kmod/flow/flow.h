@@ -4,9 +4,8 @@
  *
  * A flow is 128 bytes for IPv4, 192 for IPv6, in two (three) cache lines: what
  * a lookup and a packet of a connectionless protocol need is in the first one.
- * A translated flow has a struct ft_nat besides, elsewhere in the chunk of memory
- * that the flow is in: so it has a place of its own, and flows that are not
- * translated have not one byte of it.
+ * A translated flow has a struct ft_nat besides, elsewhere in the chunk of memory that the
+ * flow is in: so that has a place of its own, and other flows have not one byte of it.
  *
  * Lifetime. Flow memory is type-stable: as long as a reader is in an RCU
  * read-side section, an index that it found in the table leads to *a* flow
@@ -51,6 +50,7 @@
 #define FT_FLOW_UNTOLD_NEW	BIT(22)	/* not all could be told that it began */
 #define FT_FLOW_UNTOLD_CHANGE	BIT(23)	/* nor that it has changed */
 #define FT_FLOW_UNTOLD		(FT_FLOW_UNTOLD_NEW | FT_FLOW_UNTOLD_CHANGE)
+#define FT_FLOW_NAMED		BIT(24)	/* a program knew it before it began: ft_stand_in_name() */
 
 /**
  * enum ft_dir - direction of a packet within its flow

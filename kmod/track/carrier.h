@@ -189,6 +189,14 @@ static inline struct ft_carrier *ft_carrier_of(const struct nf_conn *ct)
 	return container_of((struct nf_conn *)ct, struct ft_carrier, ct);
 }
 
+/*
+ * A program was told of this conntrack before it was in a table, and has an id for it: a
+ * bit of its status that is nobody's.
+ */
+#define FT_STATUS_NAMED		BIT(31)
+
+static_assert(__IPS_MAX_BIT <= 31);
+
 /* What the mark of a first packet says of its flow. */
 #define FT_NOTE_STAYS		BIT(0)	/* in nf_conntrack */
 #define FT_NOTE_RESERVED	BIT(1)	/* it may have a reserved entry */

@@ -235,6 +235,8 @@ static bool describe(struct ft_net *tn, struct sk_buff *skb, const struct nf_con
 	    ft_proto_new(skb, &pkt, &step, &birth->proto) != FT_VERDICT_ACCEPT)
 		return false;
 	birth->word |= step.word;
+	if (unlikely(READ_ONCE(ct->status) & FT_STATUS_NAMED))
+		birth->word |= FT_FLOW_NAMED;
 	birth->exempt = !skb->skb_iif;
 	birth->timeout = step.timeout;
 	birth->mark = READ_ONCE(ct->mark);

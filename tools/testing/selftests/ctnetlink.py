@@ -964,6 +964,69 @@ table inet t {
     rig.reset(RULES)
 
 
+def streams(rig):
+    """[(family, port, [id, ...])]: what four connections are known by that open and go on side by side, packets held all the while."""
+    queue, seen, held = Queued(rig.r), {}, []
+    rounds = ("c", "s", "c", "c", "s")
+    for n, side in enumerate(rounds):
+        for family in FAMILIES:
+            for sport in (6001, 6002):
+                c, s = Rig.C[family], Rig.S[family]
+                l4 = udp(c, s, sport, 53, b"q%d" % n) if side == "c" else udp(s, c, 53, sport, b"a%d" % n)
+                rig.wire(side)[0].send(rig.packet(side, UDP, l4, family))
+                ident, attrs, _ = queue.next()
+                check(not struct.unpack("!I", attrs["status"])[0] & ~0x1ff, f"status {attrs['status'].hex()}")
+                seen.setdefault((family, sport), []).append(attrs["id"].hex())
+                held.append(ident)
+        for ident in held:
+            queue.verdict(ident, NF_ACCEPT)
+        held.clear()
+        rig.c.flush()
+        rig.s.flush()
+    for m in dump(rig):
+        attrs = nla_parse(nla_parse(nla_parse(m[3])[TUPLE_ORIG])[2])
+        for (family, sport), ids in seen.items():
+            if FAMILY[family] == m[2] and struct.unpack("!H", attrs[2])[0] == sport:
+                ids.append(words(m)["id"].hex())
+    queue.close()
+    equal([len(ids) for ids in seen.values()], [len(rounds) + 1] * 4, "packets of each, and the dump")
+    return list(seen.values())
+
+
+@case("programs that tell streams apart by CTA_ID: one for a connection, from its first packet on, whichever table will have it", only="flowtrack")
+def _(rig):
+    rules = """
+table inet t {
+	chain raw {
+		type filter hook prerouting priority raw
+		%s
+	}
+	chain forw {
+		type filter hook forward priority 0
+		ct state invalid drop
+		udp dport 53 queue num 0
+		udp sport 53 queue num 0
+	}
+}"""
+    try:
+        for what, module, mark, settings in (("the original", ORIGINAL, "", {"enable": 0}), ("entries", OURS, "", {"enable": 0}),
+                                             ("flows", OURS, "", {"enable": 1}), ("adopted", OURS, "", {"adopt": "always"}),
+                                             ("left", OURS, "meta mark set 0x100", {"bypass_mark": 0x100, "bypass_mask": 0x100})):
+            for name, value in settings.items():
+                rig.r.sysctl(name, value)
+            swap(module)
+            rig.r.conntrack_flush()
+            rig.reset(rules % mark)
+            seen = streams(rig)
+            equal([len(set(ids)) for ids in seen], [1] * 4, f"{what}: ids of each connection, {seen}")
+            equal(len({ids[0] for ids in seen}), 4, f"{what}: ids of all four, {seen}")
+    finally:
+        for name, value in (("bypass_mark", 0), ("bypass_mask", 0), ("adopt", "auto"), ("enable", 1)):
+            rig.r.sysctl(name, value)
+        swap(OURS)
+        rig.reset(RULES)
+
+
 SECURE = """
 table inet secure {
 	secmark label { "unconfined" }
