@@ -251,6 +251,14 @@ table inet filter {
 
 BRIDGE = """
 table bridge g {
+	chain pre {
+		type filter hook prerouting priority 0
+		ct state invalid drop
+	}
+	chain local {
+		type filter hook input priority 0
+		ct state invalid drop
+	}
 	chain fw {
 		type filter hook forward priority 0
 		ether type arp accept

@@ -35,6 +35,25 @@ table inet t {
     conntrack(rig, "acct", 0)
 
 
+@case("connbytes of iptables turns counting on, too")
+def _(rig):
+    for command in ("iptables-nft", "iptables-legacy"):
+        conntrack(rig, "acct", 0)
+        rig.reset("")
+        rules = [("-A", "FORWARD", "-p", "udp", "-m", "connbytes", "--connbytes", limits, "--connbytes-mode", "packets",
+                  "--connbytes-dir", "original", "-j", "ACCEPT") for limits in ("101:", "0:20")]
+        for rule in rules:
+            rig.r.run(command, *rule)
+        rig.reset()
+        for n in range(200):
+            rig.c.send(ip(Rig.C[4], Rig.S[4], UDP, udp(Rig.C[4], Rig.S[4], 1000, 53), n))
+        rig.c.flush()
+        seen = [int(line.split()[0]) for line in rig.r.run(command, "-nvxL", "FORWARD")[1].splitlines() if "connbytes" in line]
+        equal(seen, [100, 20], f"{command}: packets counted by the rules")
+        rig.r.run(command, "-F", "FORWARD")
+    conntrack(rig, "acct", 0)
+
+
 @case("timeouts")
 def _(rig):
     rig.reset(nft_stamps())
@@ -63,6 +82,37 @@ def _(rig):
     conntrack(rig, "tcp_be_liberal", 1)
     Tcp(rig, sport=41001).open().send("c", "A", "est/o+sa", 1 << 20, 1)
     conntrack(rig, "tcp_be_liberal", 0)
+
+
+@case("connections that began unseen, and wrong resets")
+def _(rig):
+    rig.reset(nft_stamps())
+    Tcp(rig, sport=41002).send("c", "A", "new/o", 1, 1)
+    conntrack(rig, "tcp_loose", 0)
+    Tcp(rig, sport=41003).send("c", "A", "inv", 1, 1)
+    conntrack(rig, "tcp_loose", 1)
+    Tcp(rig, sport=41004).open().send("s", "R", "inv", 0)
+    conntrack(rig, "tcp_ignore_invalid_rst", 1)
+    Tcp(rig, sport=41005).open().send("s", "R", "est/r+sa", 0)
+    conntrack(rig, "tcp_ignore_invalid_rst", 0)
+
+
+@case("whatever nf_conntrack has a sysctl for, by name", only="flowtrack")
+def _(rig):
+    with rig.r:
+        names = sorted(name[len("nf_conntrack_"):] for name in os.listdir("/proc/sys/net/netfilter"))
+        ours = {name for name in names if os.path.exists(f"/proc/sys/net/netfilter/nf_flowtrack_{name}")}
+    wanted = {name for name in ours if "timeout" in name or name.startswith("tcp_") or
+              name in ("acct", "timestamp", "checksum", "log_invalid")}
+    check(len(wanted) > 20 and {"tcp_loose", "generic_timeout", "gre_timeout"} <= wanted, f"settings {sorted(wanted)}")
+    for name in sorted(wanted):
+        path = f"/proc/sys/net/netfilter/nf_conntrack_{name}"
+        before = rig.r.read(path)
+        # 0 and 1, or a number of seconds or tries.
+        value = {"0": "1", "1": "0"}.get(before, str(int(before) + 1))
+        rig.r.write(path, value)
+        equal(rig.r.sysctl(name), value, f"{name}, after {before}")
+        rig.r.write(path, before)
 
 
 @case("what was set here follows no longer", only="flowtrack")

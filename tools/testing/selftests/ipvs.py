@@ -85,6 +85,11 @@ def keeps_conntrack(net, ruleset):
     net.where((0, 8), "connections", proto="tcp")
 
 
+@case("NAT with net.ipv4.vs.conntrack=1, with no mark and no setting")
+def _(net):
+    keeps_conntrack(net, FILTER)
+
+
 @case("NAT with net.ipv4.vs.conntrack=1, by the bypass mark")
 def _(net):
     if FLOWTRACK:
