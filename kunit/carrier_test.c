@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/delay.h>
+#include <linux/prandom.h>
 #include <net/netfilter/nf_conntrack_acct.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
@@ -137,6 +138,94 @@ static void carrier_of_a_translated_flow(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, carrier->ct.status & IPS_NAT_MASK, bits[i]);
 		KUNIT_EXPECT_EQ(test, carrier->masq, words[i] ? 17 : 0);
 		KUNIT_EXPECT_EQ(test, nf_ct_zone(&carrier->ct)->id, 3);
+	}
+}
+
+/* A translated flow, in no table, with any ends. */
+struct translated {
+	struct ft_key key[2];
+	struct ft_flow *flow;
+	u32 index;
+	u32 word;
+};
+
+static void random_end(struct rnd_state *rnd, union nf_inet_addr *addr, u8 family)
+{
+	*addr = (union nf_inet_addr){};
+	prandom_bytes_state(rnd, addr, family == NFPROTO_IPV6 ? 16 : 4);
+}
+
+static void random_translated(struct kunit *test, struct rnd_state *rnd, struct ft_net *tn,
+			      struct translated *t)
+{
+	static const u8 protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
+	u8 l4proto = protocols[prandom_u32_state(rnd) % ARRAY_SIZE(protocols)];
+	u8 family = prandom_u32_state(rnd) % 2 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+	union nf_inet_addr ends[2];
+	unsigned int i;
+
+	t->word = prandom_u32_state(rnd) % 2 ? FT_FLOW_SNAT : FT_FLOW_DNAT;
+	for (i = 0; i < 2; i++) {
+		random_end(rnd, &ends[0], family);
+		random_end(rnd, &ends[1], family);
+		if (ft_key_set(&t->key[i], family, l4proto, 7, &ends[0], &ends[1],
+			       htons(prandom_u32_state(rnd)), htons(prandom_u32_state(rnd))))
+			t->word |= i ? FT_FLOW_REPLY_HI : FT_FLOW_ORIG_HI;
+	}
+	t->flow = ft_table_alloc_nat(tn->table, family, &t->index);
+	KUNIT_ASSERT_NOT_NULL(test, t->flow);
+	memcpy(&t->flow->key, &t->key[0], sizeof(t->flow->key));
+	if (family == NFPROTO_IPV6)
+		memcpy(ft_flow_addr6(t->flow), t->key[0].addr6, sizeof(t->key[0].addr6));
+	ft_nat_set(ft_flow_nat(t->flow, family), &t->key[1], 17);
+}
+
+/* The short way says the same as the long one, whichever packet comes, and whoever came before. */
+static void carrier_of_a_translated_flow_in_short(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 10);
+	struct nf_conntrack_tuple *orig, *reply;
+	struct nf_conntrack_tuple want[2];
+	struct ft_carrier *carrier;
+	struct rnd_state rnd;
+	struct translated t;
+	unsigned int n, dir;
+	unsigned long nat;
+	bool hi;
+
+	prandom_seed_state(&rnd, 9);
+	for (n = 0; n < 2000; n++) {
+		struct ft_view view = { .masq = 17 };
+
+		local_bh_disable();
+		random_translated(test, &rnd, tn, &t);
+		carrier = ft_carrier_get(tn);
+		KUNIT_ASSERT_NOT_NULL(test, carrier);
+		orig = &carrier->ct.tuplehash[IP_CT_DIR_ORIGINAL].tuple;
+		reply = &carrier->ct.tuplehash[IP_CT_DIR_REPLY].tuple;
+		view.key = &t.key[0];
+		view.answer = &t.key[1];
+		view.word = t.word;
+		ft_carrier_fill(carrier, &view);
+		want[0] = *orig;
+		want[1] = *reply;
+
+		dir = n % 2 ? FT_DIR_REPLY : FT_DIR_ORIG;
+		carrier = ft_carrier_get(tn);
+		/* Who sends a packet that was looked at ahead is a guess. */
+		hi = prandom_u32_state(&rnd) % 2;
+		ft_carrier_aim(carrier, &t.key[dir], hi);
+		carrier->masq = 0;
+		nat = ft_carrier_aim_nat(carrier, &t.key[dir], t.flow, t.word, dir);
+		ft_table_free(tn->table, t.flow, t.index);
+		local_bh_enable();
+		KUNIT_EXPECT_TRUE(test, nf_ct_tuple_equal(orig, &want[0]));
+		KUNIT_EXPECT_TRUE(test, nf_ct_tuple_equal(reply, &want[1]));
+		KUNIT_EXPECT_EQ(test, orig->dst.dir, want[0].dst.dir);
+		KUNIT_EXPECT_EQ(test, reply->dst.dir, want[1].dst.dir);
+		KUNIT_EXPECT_EQ(test, carrier->masq, 17);
+		KUNIT_EXPECT_EQ(test, nf_ct_zone(&carrier->ct)->id, 7);
+		KUNIT_EXPECT_EQ(test, nat, t.word & FT_FLOW_SNAT ? IPS_SRC_NAT : IPS_DST_NAT);
 	}
 }
 
@@ -578,6 +667,7 @@ static void template_is_put(struct kunit *test)
 static struct kunit_case carrier_cases[] = {
 	KUNIT_CASE(carrier_says_what_the_flow_is),
 	KUNIT_CASE(carrier_of_a_translated_flow),
+	KUNIT_CASE(carrier_of_a_translated_flow_in_short),
 	KUNIT_CASE(carrier_is_aimed_again),
 	KUNIT_CASE(carrier_is_told_apart),
 	KUNIT_CASE(one_carrier_one_packet),

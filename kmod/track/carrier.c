@@ -116,19 +116,26 @@ void ft_carrier_leave(struct ft_carrier *carrier)
 	call_rcu(&carrier->rcu, carrier_gone);
 }
 
-/* The two ends of a tuple that has family and protocol already. */
+/* The two ends of a tuple that has @family and protocol already. */
+static __always_inline void set_ends(struct nf_conntrack_tuple *tuple, u8 family,
+				     const __be32 *addr4, const struct in6_addr *addr6,
+				     const __be16 *port, unsigned int from)
+{
+	if (family == NFPROTO_IPV4) {
+		tuple->src.u3.ip = addr4[from];
+		tuple->dst.u3.ip = addr4[!from];
+	} else {
+		tuple->src.u3.in6 = addr6[from];
+		tuple->dst.u3.in6 = addr6[!from];
+	}
+	tuple->src.u.all = port[from];
+	tuple->dst.u.all = port[!from];
+}
+
 static __always_inline void tuple_ends(struct nf_conntrack_tuple *tuple, const struct ft_key *key,
 				       unsigned int from)
 {
-	if (key->family == NFPROTO_IPV4) {
-		tuple->src.u3.ip = key->addr4[from];
-		tuple->dst.u3.ip = key->addr4[!from];
-	} else {
-		tuple->src.u3.in6 = key->addr6[from];
-		tuple->dst.u3.in6 = key->addr6[!from];
-	}
-	tuple->src.u.all = key->port[from];
-	tuple->dst.u.all = key->port[!from];
+	set_ends(tuple, key->family, key->addr4, key->addr6, key->port, from);
 }
 
 /* As tuple_ends(), both tuples of a flow. */
@@ -235,13 +242,51 @@ void ft_carrier_aim(struct ft_carrier *carrier, const struct ft_key *key,
 	carrier->aim = orig_hi ? FT_AIM_HI : FT_AIM_LO;
 }
 
+static unsigned long nat_status(u32 word)
+{
+	return (word & FT_FLOW_SNAT ? IPS_SRC_NAT : 0) | (word & FT_FLOW_DNAT ? IPS_DST_NAT : 0);
+}
+
+/**
+ * ft_carrier_aim_nat() - make a carrier say which endpoints a translated flow has
+ * @carrier: from ft_carrier_get(), and through ft_carrier_aim() with @key
+ * @key: of the packet, one of the flow's two; of a protocol with ports
+ * @flow: the flow, no copy
+ * @word: its bits
+ * @dir: of the packet: FT_DIR_ORIG: @key is the first key, FT_DIR_REPLY: the second
+ *
+ * Context: BH disabled; as ft_flow_matches().
+ * Return: what nf_nat is to do, IPS_*.
+ */
+unsigned long ft_carrier_aim_nat(struct ft_carrier *carrier, const struct ft_key *key,
+				 const struct ft_flow *flow, u32 word, enum ft_dir dir)
+{
+	struct nf_conntrack_tuple *reply = &carrier->ct.tuplehash[IP_CT_DIR_REPLY].tuple;
+	struct nf_conntrack_tuple *orig = &carrier->ct.tuplehash[IP_CT_DIR_ORIGINAL].tuple;
+	const struct ft_nat *nat = ft_flow_nat(flow, key->family);
+	bool reply_hi = word & FT_FLOW_REPLY_HI;
+	bool orig_hi = word & FT_FLOW_ORIG_HI;
+
+	if (dir == FT_DIR_ORIG) {
+		if (unlikely(carrier->aim != (orig_hi ? FT_AIM_HI : FT_AIM_LO)))
+			tuple_ends(orig, key, orig_hi);
+		set_ends(reply, key->family, nat->addr4, nat->addr6, nat->port, reply_hi);
+	} else {
+		set_ends(orig, key->family, flow->key.addr4,
+			 ft_flow_addr6((struct ft_flow *)flow), flow->key.port, orig_hi);
+		tuple_ends(reply, key, reply_hi);
+	}
+	carrier->aim = FT_AIM_NONE;
+	carrier->masq = READ_ONCE(nat->masq);
+	return nat_status(word);
+}
+
 /* Both directions of a translated flow. Return: what nf_nat is to do, IPS_*. */
 static noinline_for_stack unsigned long aim_translated(struct ft_carrier *carrier,
 						       const struct ft_view *view)
 {
 	bool orig_hi = view->word & FT_FLOW_ORIG_HI;
 	struct nf_conn *ct = &carrier->ct;
-	unsigned long status = 0;
 
 	if (carrier->aim != (orig_hi ? FT_AIM_HI : FT_AIM_LO)) {
 		ft_carrier_tuple(&ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple, view->key, orig_hi,
@@ -254,11 +299,7 @@ static noinline_for_stack unsigned long aim_translated(struct ft_carrier *carrie
 			 view->word & FT_FLOW_REPLY_HI, true);
 	carrier->aim = FT_AIM_NONE;
 	carrier->masq = view->masq;
-	if (view->word & FT_FLOW_SNAT)
-		status |= IPS_SRC_NAT;
-	if (view->word & FT_FLOW_DNAT)
-		status |= IPS_DST_NAT;
-	return status;
+	return nat_status(view->word);
 }
 
 /**

@@ -164,6 +164,8 @@ void ft_carrier_release(struct ft_carrier *carrier);
 void ft_carrier_leave(struct ft_carrier *carrier);
 void ft_carrier_aim(struct ft_carrier *carrier, const struct ft_key *key,
 		    bool orig_hi);
+unsigned long ft_carrier_aim_nat(struct ft_carrier *carrier, const struct ft_key *key,
+				 const struct ft_flow *flow, u32 word, enum ft_dir dir);
 void ft_carrier_fill(struct ft_carrier *carrier, const struct ft_view *view);
 void ft_carrier_copy(struct ft_carrier *to, const struct ft_carrier *from);
 void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier);

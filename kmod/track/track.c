@@ -142,20 +142,42 @@ static void view_flow(struct found *found, const struct ft_net *tn,
 	memcpy(view->bytes, flow->bytes, sizeof(view->bytes));
 }
 
+/* As say_flow(), of a translated flow. A packet of no ports is rare, and has more to be said. */
+static noinline_for_stack void say_translated(struct found *found, const struct ft_net *tn,
+					      const struct ft_key *key, const struct ft_step *step)
+{
+	const struct ft_flow *flow = found->flow;
+	struct ft_carrier *carrier = found->carrier;
+	unsigned long nat;
+
+	if (unlikely(!ft_l4_has_ports(key->l4proto))) {
+		view_flow(found, tn, key, step->word, step->now);
+		return;
+	}
+	found->said = true;
+	nat = ft_carrier_aim_nat(carrier, key, flow, step->word, step->dir);
+	ft_carrier_say(carrier, key->l4proto, step->word, max(ft_flow_left(flow, step->now), 0),
+		       READ_ONCE(flow->mark), nat);
+}
+
 /*
  * As view_flow(), and ft_carrier_fill(): of a flow that is as most are, the carrier is told
  * at once. What it says may turn out to be of two flows, and is said again then.
  */
 static __always_inline void say_flow(struct found *found, const struct ft_net *tn,
-				     const struct ft_key *key, u32 word, u32 now)
+				     const struct ft_key *key, const struct ft_step *step)
 {
+	u32 word = step->word, now = step->now;
 	enum ft_aim aim = word & FT_FLOW_ORIG_HI ? FT_AIM_HI : FT_AIM_LO;
 	const struct ft_flow *flow = found->flow;
 	struct ft_carrier *carrier = found->carrier;
 
-	if (unlikely(!carrier || word & FT_FLOW_NAT || carrier->counted ||
-		     ft_setting(&tn->set, ACCT))) {
+	if (unlikely(!carrier || carrier->counted || ft_setting(&tn->set, ACCT))) {
 		view_flow(found, tn, key, word, now);
+		return;
+	}
+	if (unlikely(word & FT_FLOW_NAT)) {
+		say_translated(found, tn, key, step);
 		return;
 	}
 	found->said = true;
@@ -223,7 +245,7 @@ static bool step_steady(struct ft_net *tn, const struct ft_pkt *pkt,
 	if (!ft_proto_steady(flow, step->word, step) ||
 	    steady_needs_lock(tn, flow, step))
 		return false;
-	say_flow(found, tn, &pkt->key, step->word, step->now);
+	say_flow(found, tn, &pkt->key, step);
 	/* All that is published was read before the generation is read again. */
 	smp_rmb();
 	if (!ft_flow_matches(flow, &pkt->key))
@@ -294,7 +316,7 @@ static bool step_flow(struct ft_net *tn, struct sk_buff *skb,
 	case FT_VERDICT_KEEP:
 		if (ft_setting(&tn->set, ACCT))
 			account(flow, step->dir, skb->len);
-		say_flow(found, tn, &pkt->key, step->word, step->now);
+		say_flow(found, tn, &pkt->key, step);
 		break;
 	default:
 		step->word = before;
