@@ -30,8 +30,8 @@ PORT_DNAT, PORT_SNAT = 54, 55
 DNAT_SERVER, SNAT_NET = 9, 100
 NAT = f"""
 table ip nat {{
-	chain pre {{ type nat hook prerouting priority dstnat; udp dport {PORT_DNAT} dnat to 192.0.2.{DNAT_SERVER}; }}
-	chain post {{ type nat hook postrouting priority srcnat; udp dport {PORT_SNAT} snat ip prefix to ip saddr map {{ 10.0.0.0/8 : {SNAT_NET}.0.0.0/8 }}; }}
+	chain pre {{ type nat hook prerouting priority dstnat; th dport {PORT_DNAT} dnat to 192.0.2.{DNAT_SERVER}; }}
+	chain post {{ type nat hook postrouting priority srcnat; th dport {PORT_SNAT} snat ip prefix to ip saddr map {{ 10.0.0.0/8 : {SNAT_NET}.0.0.0/8 }}; }}
 }}
 """
 FLOWTABLE = """
@@ -63,10 +63,13 @@ AFTER_UDP = ("delete-by-filter/udp4", "list/udp4", "list-json/udp4", "resize/udp
              "flush/udp4")
 # Beside NAT: what its cases end in, how many places nf_conntrack has for each flow, to which port they go. "-half" is more
 # than half full all the time, and never short of room.
-NAT_STEMS = ("nat-established", "nat-reply", "nat-dropped", "nat-new")
+NAT_STEMS = ("nat-established", "nat-group8", "nat-reply", "nat-dropped", "nat-new")
 NAT_PHASES = (("/dnat", 4, PORT_DNAT, {}), ("-half/dnat", 1.5, PORT_DNAT, {}), ("/snat", 4, PORT_SNAT, {"forward": 1}),
               ("/none", 4, PORT, {"adopted": True}), ("/dnat-own", 4, PORT_DNAT, {"adopted": True}),
-              ("/snat-own", 4, PORT_SNAT, {"adopted": True, "forward": 1}))
+              ("/snat-own", 4, PORT_SNAT, {"adopted": True, "forward": 1}),
+              # Forwarded: a server on this machine may ask nf_conntrack where a connection was to go to.
+              ("/dnat-own-tcp", 4, PORT_DNAT, {"adopted": True, "proto": "tcp4", "forward": 1}),
+              ("/snat-own-tcp", 4, PORT_SNAT, {"adopted": True, "proto": "tcp4", "forward": 1}))
 
 
 class Void(Exception):
@@ -348,7 +351,7 @@ class Bench:
 
     def flowtable(self, proto, flows, what):
         """nf_conntrack with a flowtable in software: from a flow's next packet on, neither it nor the ruleset sees one."""
-        if flows > self.args.nat_max or not self.wanted("flowtable1", "flowtable8", tag=proto):
+        if flows > self.args.guarded_max or not self.wanted("flowtable1", "flowtable8", tag=proto):
             return
         nft(CT, FLOWTABLE)
         sysctl(CT, nf_flowtable_udp_timeout=LONG // 2, nf_flowtable_tcp_timeout=LONG // 2)
@@ -393,32 +396,49 @@ class Bench:
                 raise Void(f"{NAMES[who]}: flushed, and flows are left")
             time.sleep(0.1)
 
-    def nat_site(self, who, tag, flows, port, adopted, **what):
-        """All that is measured of a site beside NAT rules. Returns the times of each case."""
-        some = max(min(flows // 20, 50000), 500)
+    @staticmethod
+    def nat_packets(flows, port, what):
+        """What packets of the flows of a port are: those that open them, and their answers before translation."""
         same = {"flows": flows, "port": port, **what}
         answer = same | {"reply": 1}
         if port == PORT_DNAT:
             answer["server"] = DNAT_SERVER
         elif port == PORT_SNAT:
             answer["client"] = SNAT_NET
+        return same, answer
+
+    def nat_fill(self, who, proto, flows, same, answer):
+        """Flows that have been answered."""
+        _, opener, rest, _ = PROTOCOLS[proto]
+        self.run(who, flows, NEW, kind=opener, **same)
+        for kind, reply, expect in rest:
+            self.run(who, flows, expect, kind=kind, **(answer if reply else same))
+
+    def nat_site(self, who, tag, flows, port, adopted, proto="udp4", **what):
+        """All that is measured of a site beside NAT rules. Returns the times of each case."""
+        _, opener, _, (orig, reply) = PROTOCOLS[proto]
+        some = max(min(flows // 20, 50000), 500)
+        same, answer = self.nat_packets(flows, port, what)
         # Both sites see the same packets.
         self.seed, self.step = 1, flows
-        self.run(who, flows, NEW, **same)
-        self.run(who, flows, REPLY, **answer)
+        self.nat_fill(who, proto, flows, same, answer)
         if who == FT:
             own, left = count(FT), sysctl_get(FT, "nf_conntrack_count")
             if (own, left) != ((flows, 0) if adopted else (0, flows)):
                 raise Void(f"{tag}: {own} flows here and {left} in nf_conntrack of {flows}")
-        # UDP is a stream after two seconds.
-        time.sleep(2.2)
-        self.run(who, flows, REPLY, **answer)
-        self.run(who, flows, ESTABLISHED, **same)
+        if opener == UDP:
+            # It is a stream after two seconds.
+            time.sleep(2.2)
+        self.run(who, flows, REPLY, kind=reply, **answer)
+        self.run(who, flows, ESTABLISHED, kind=orig, **same)
+        same |= {"kind": orig}
+        first = same | {"kind": opener}
         cases = {
             "nat-established": (self.args.packets, ESTABLISHED, same),
-            "nat-reply": (self.args.packets, REPLY, answer),
-            "nat-dropped": (some, NEW, same | {"first": 2 * flows, "drop": 1}),
-            "nat-new": (some, NEW, same | {"first": flows, "random": 0, "advance": some, "flows": some}),
+            "nat-group8": (self.args.packets, ESTABLISHED, same | {"receive": LIST}),
+            "nat-reply": (self.args.packets, REPLY, answer | {"kind": reply}),
+            "nat-dropped": (some, NEW, first | {"first": 2 * flows, "drop": 1}),
+            "nat-new": (some, NEW, first | {"first": flows, "random": 0, "advance": some, "flows": some}),
         }
         times = {stem: self.rounds(packets, expect, sites=(NONE, who), **how)
                  for stem, (packets, expect, how) in cases.items() if self.wanted(f"{stem}{tag}")}
@@ -448,7 +468,10 @@ class Bench:
     def nat(self, flows):
         """What a router has: its flows stay in nf_conntrack, guarded, but for those that no rule translates, and
         where flowtrack is to have all (-own)."""
-        phases = [phase for phase in NAT_PHASES if self.wanted(*(f"{stem}{phase[0]}" for stem in NAT_STEMS))]
+        # A million will do to know what guarding costs.
+        phases = [phase for phase in NAT_PHASES
+                  if flows <= (self.args.nat_max if "-own" in phase[0] else self.args.guarded_max)
+                  and self.wanted(*(f"{stem}{phase[0]}" for stem in (*NAT_STEMS, "nat-memory")))]
         if not phases:
             return
         for who in (CT, FT):
@@ -457,8 +480,12 @@ class Bench:
         # The tool's last flush has looked at shadows: they are kept for ten seconds, and then for a look.
         time.sleep(11.5)
         for tag, places, port, what in phases:
-            sysctl(FT, nf_flowtrack_nat="all" if tag.endswith("-own") else "never")
+            own = "-own" in tag
+            sysctl(FT, nf_flowtrack_nat="all" if own else "never")
             self.nat_phase(tag, flows, int(flows * places), port, **what)
+            if own and flows == self.args.main and self.wanted(f"nat-memory{tag}"):
+                self.nat_memory(tag, flows, int(flows * places), port,
+                                **{name: value for name, value in what.items() if name != "adopted"})
         for who in (CT, FT):
             nft(who, "flush ruleset")
         # Else all that follows would be adopted.
@@ -541,10 +568,8 @@ class Bench:
         self.pair(f"flush/udp4/{flows}", timed(CT, "conntrack", "-F"), timed(FT, self.args.tool, "flush"), "s")
         self.flush()
 
-    def memory(self, proto, flows):
-        """All that is taken from the system, with accounting on: flows, their share of the hash, and waste."""
-        for who, prefix in ((CT, "nf_conntrack"), (FT, "nf_flowtrack")):
-            sysctl(who, **{f"{prefix}_acct": 1})
+    def taken_by_flows(self, name, flows, room, fill):
+        """All that fill() takes from the system in each namespace: flows, their share of the hash, and waste."""
         used, slab = {}, {}
         # Else an eighth of the memory may be free, and kept by the CPU, which looks as if it were in use.
         write("/proc/sys/vm/percpu_pagelist_high_fraction", 100000)
@@ -554,23 +579,37 @@ class Bench:
                 write("/sys/module/nf_conntrack/parameters/hashsize", 1024)
             before, slab_before = settled(), slabs()
             if who == CT:
-                self.limits(flows)
-            self.fill(proto, flows, sites=(who,))
+                self.limits(flows, room)
+            fill(who)
             if who == FT:
                 time.sleep(1)
             used[who] = (settled() - before) / flows
             after = slabs()
             slab[NAMES[who]] = {name: round((after[name] - slab_before.get(name, 0)) / flows, 2)
                                 for name in after if after[name] - slab_before.get(name, 0) > flows}
-        self.pair(f"memory/{proto}/{flows}", used[CT], used[FT], "bytes per flow", slab=slab)
+        write("/proc/sys/vm/percpu_pagelist_high_fraction", 0)
+        self.pair(name, used[CT], used[FT], "bytes per flow", slab=slab)
+
+    def memory(self, proto, flows):
+        """With accounting on."""
+        for who, prefix in ((CT, "nf_conntrack"), (FT, "nf_flowtrack")):
+            sysctl(who, **{f"{prefix}_acct": 1})
+        self.taken_by_flows(f"memory/{proto}/{flows}", flows, None, lambda who: self.fill(proto, flows, sites=(who,)))
         if proto == "udp4":
             self.settle(proto, flows)
             self.case(f"established-acct/{proto}/{flows}",
                       self.rounds(self.args.packets, ESTABLISHED, flows=flows))
         for who, prefix in ((CT, "nf_conntrack"), (FT, "nf_flowtrack")):
             sysctl(who, **{f"{prefix}_acct": 0})
-        write("/proc/sys/vm/percpu_pagelist_high_fraction", 0)
         self.flush()
+
+    def nat_memory(self, tag, flows, room, port, proto="udp4", **what):
+        """Translated flows of flowtrack's own, with neither's accounting."""
+        same, answer = self.nat_packets(flows, port, what)
+        self.taken_by_flows(f"nat-memory{tag}/{flows}", flows, room,
+                            lambda who: self.nat_fill(who, proto, flows, same, answer))
+        for who in (CT, FT):
+            self.nat_flush(who, adopted=True)
 
     def idle(self, flows, seconds):
         """CPU of nf_flowtrack's expiry while nothing expires, without what an empty table takes.
@@ -665,8 +704,7 @@ class Bench:
                 if proto == "udp4" and flows == self.args.main and self.wanted(*AFTER_UDP):
                     self.after_udp(flows)
                 self.flush()
-            if flows <= self.args.nat_max:
-                self.nat(flows)
+            self.nat(flows)
             if flows == self.args.main:
                 if self.wanted("idle"):
                     self.idle(flows, self.args.idle)
@@ -703,8 +741,9 @@ def main():
     # A round finds the cache full of what the other site's packets have read: that must not last for most of it.
     parser.add_argument("--packets", type=int, default=600000)
     parser.add_argument("--quick", action="store_true", help="do not wait for what nf_conntrack takes long for")
-    parser.add_argument("--nat-max", type=int, default=1000000, 
-                        help="largest size for what is measured beside NAT or with a flowtable")
+    parser.add_argument("--guarded-max", type=int, default=1000000,
+                        help="largest size for guarded flows and with a flowtable")
+    parser.add_argument("--nat-max", type=int, default=4000000, help="largest size for translated flows of flowtrack's own")
     parser.add_argument("--turns", type=int, default=1, help="beside NAT: how often the sites take turns, each filled anew")
     parser.add_argument("--idle", type=int, default=20)
     parser.add_argument("--case", default="", help="measure only cases whose name this regular expression finds")

@@ -24,6 +24,11 @@ GOALS = {
     "full-evict/udp4": (0.50,), "memory/udp4": (0.40,), "memory/tcp4": (0.40,),
     "list/udp4": (0.33,), "list-json/udp4": (0.33,),
 }
+# Beside NAT: flows that are guarded, and translated flows of flowtrack's own.
+for _tag, _established, _new in (("/dnat", 1.05, 1.10), ("/snat", 1.05, 1.10), ("-half/dnat", 1.15, 1.10)):
+    GOALS |= {f"nat-established{_tag}": (_established,) * 3, f"nat-new{_tag}": (_new,) * 3}
+for _tag in ("/dnat-own", "/snat-own", "/dnat-own-tcp", "/snat-own-tcp"):
+    GOALS |= {f"nat-established{_tag}": (0.60, None, 1.0), f"nat-new{_tag}": (1.0,) * 3, f"nat-memory{_tag}": (0.55,)}
 
 # And how much more at 4 M than at 1 M, beyond what two dependent reads cost more.
 FLAT = 1.35
