@@ -121,9 +121,11 @@ check_gcc_sparse_newest() { foreign newest "${SPARSE_7[@]}"; }
 check_gcc_arm64_newest() { foreign newest-arm64; }
 check_gcc_sparse_sid() { foreign sid "${SPARSE_7[@]}"; }
 
-# A build for a kernel that has ctnetlink built in says that the second module is left out; other builds do not.
+# A build for a kernel that has ctnetlink built in says that the second module is left out, and dkms does not wait for
+# it; other builds do not.
 check_built_in() {
-	local value said headers
+	local value said headers config=$LOGS/lint-built-in
+	mkdir -p "$config"
 	headers=/usr/src/linux-headers-$(kernel_release 6.12 | sed 's/-amd64//')-common
 	for value in m y ''; do
 		# shellcheck disable=SC2016 # for make
@@ -134,6 +136,13 @@ check_built_in() {
 		"y:this kernel has nf_conntrack_netlink built in: "*" is not built
 nf_flowtrack.o") ;;
 		*) echo "CONFIG_NF_CT_NETLINK=$value: $said" ;;
+		esac
+		echo "CONFIG_NF_CT_NETLINK=$value" >"$config/.config"
+		# shellcheck disable=SC2016,SC1091 # for the inner shell
+		said=$value:$(kernel_source_dir=$config kernelver=x bash -euc '. ./dkms.conf; echo "${BUILT_MODULE_NAME[@]}"')
+		case $said in
+		"m:nf_flowtrack nf_flowtrack_ctnetlink" | "y:nf_flowtrack" | :*) ;;
+		*) echo "dkms.conf, for CONFIG_NF_CT_NETLINK=$said" ;;
 		esac
 	done
 }
