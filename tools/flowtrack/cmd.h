@@ -39,6 +39,7 @@
  * @sort: --sort: enum flow_order; 0: as they come
  * @count: --count; 0: no limit
  * @delay: --delay, seconds; 0: the default
+ * @top: --top; 0: not given
  */
 struct options {
 	bool json;
@@ -66,6 +67,7 @@ struct options {
 	const char *netns;
 	__u64 count;
 	__u32 delay;
+	unsigned int top;
 };
 
 /* A verb: runs with the words that follow it; returns an exit code. */

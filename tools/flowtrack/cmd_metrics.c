@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * flowtrack metrics: counters and gauges in Prometheus' text format. All of it comes
- * from files that everybody may read, so that it needs no privilege; only
- * another network namespace does.
+ * flowtrack metrics: counters and gauges in Prometheus' text format. They come from
+ * files that everybody may read, so that they need no privilege; only another
+ * network namespace does, and top talkers, which are for those who may see flows.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,8 +22,21 @@
 /* Namespaces besides the current one, unless --count says how many. */
 #define NETNS_MAX	64
 
+/* Left out where not even a socket is allowed. */
+static void take_top(struct metrics *m, unsigned int limit)
+{
+	static struct nl nl;
+
+	if (nl_open(&nl, NULL)) {
+		err_clear();
+		return;
+	}
+	metrics_read_top(m, &nl, limit);
+	nl_close(&nl);
+}
+
 /* Reads what a namespace has, as a member of it. Return: an exit code. */
-static int take(struct metrics *m, const char *netns)
+static int take(struct metrics *m, const char *netns, unsigned int top)
 {
 	int code;
 
@@ -32,7 +45,10 @@ static int take(struct metrics *m, const char *netns)
 		if (code)
 			return code;
 	}
-	return metrics_read(m, "/proc", netns);
+	code = metrics_read(m, "/proc", netns);
+	if (!code && top)
+		take_top(m, top);
+	return code;
 }
 
 static int by_name(const void *a, const void *b)
@@ -73,7 +89,7 @@ static int netns_names(char ***names)
 }
 
 /* The named namespaces, without those that are gone meanwhile or have no flowtrack. */
-static int take_named(struct metrics *m, __u64 most)
+static int take_named(struct metrics *m, __u64 most, unsigned int top)
 {
 	char **names;
 	int i, n;
@@ -84,7 +100,7 @@ static int take_named(struct metrics *m, __u64 most)
 	for (i = 0; i < n; i++) {
 		if ((__u64)i == most)
 			warn("%d of %d namespaces; --count says how many are shown", i, n);
-		if ((__u64)i < most && take(m, names[i]))
+		if ((__u64)i < most && take(m, names[i], top))
 			err_clear();
 		free(names[i]);
 	}
@@ -105,9 +121,9 @@ int cmd_metrics(const struct options *opts, int argc, char **argv)
 	if (opts->all && opts->netns)
 		return err_set(EXIT_USAGE, "--all and --netns exclude each other");
 	metrics_init(&m);
-	code = take(&m, opts->netns);
+	code = take(&m, opts->netns, opts->top);
 	if (!code && opts->all)
-		code = take_named(&m, opts->count ? opts->count : NETNS_MAX);
+		code = take_named(&m, opts->count ? opts->count : NETNS_MAX, opts->top);
 	if (!code)
 		metrics_print(&m, &std, opts->openmetrics);
 	metrics_free(&m);

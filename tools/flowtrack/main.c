@@ -19,6 +19,7 @@
 #include "conntrack.h"
 #include "names.h"
 #include "parse.h"
+#include "top.h"
 #include "verb.h"
 #include "version.h"
 
@@ -281,6 +282,18 @@ static int take_events(struct options *opts)
 	}
 }
 
+/* As many as the kernel keeps, at most: each is a time series. */
+static int take_top(struct options *opts)
+{
+	__u64 top;
+
+	if (!parse_u64(optarg, TOP_MAX, &top) || !top)
+		return err_set(EXIT_USAGE, "bad value '%s' of '--top': expected 1 to %d",
+			       optarg, TOP_MAX);
+	opts->top = top;
+	return EXIT_OK;
+}
+
 /* An option that is no flag. Return: an exit code. */
 static int take_option(struct options *opts, int c, char **argv)
 {
@@ -319,6 +332,8 @@ static int take_option(struct options *opts, int c, char **argv)
 		return EXIT_OK;
 	case OPT_EVENT:
 		return take_events(opts);
+	case OPT_TOP:
+		return take_top(opts);
 	case OPT_LOG:
 		opts->log = optarg;
 		return EXIT_OK;

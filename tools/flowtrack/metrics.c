@@ -8,6 +8,7 @@
 #include "err.h"
 #include "metrics.h"
 #include "out.h"
+#include "top.h"
 
 #define PREFIX		"nf_flowtrack_"
 #define N_OF(array)	(sizeof(array) / sizeof((array)[0]))
@@ -27,6 +28,19 @@ static const struct {
 	{ "nf_flowtrack_max", "entries_limit", true },
 	{ "nf_conntrack_count", "conntrack_entries", false },
 	{ "nf_conntrack_max", "conntrack_entries_limit", false },
+};
+
+/* Lists of top talkers; an entry's name is the label. */
+static const struct {
+	const char *name;
+	const char *label;
+	__u8 kind;
+	const char *help;
+} tops[METRIC_TOPS] = {
+	{ "top_source_flows", "source", FLOWTRACK_TOP_KIND_SOURCE,
+	  "Flows of the sources that have most." },
+	{ "top_external_flows", "external", FLOWTRACK_TOP_KIND_EXTERNAL,
+	  "Flows that have a port of an external address of NAT, of those that have most." },
 };
 
 static const struct {
@@ -244,19 +258,41 @@ int metrics_read(struct metrics *m, const char *proc, const char *netns)
 	return EXIT_OK;
 }
 
-/* A label's value: backslash, quotation mark and end of line are two characters. */
-static void print_label(struct out *o, const char *netns)
+/**
+ * metrics_read_top() - ask for the top talkers of the current network namespace
+ * @m: metrics; those of the namespace that was added last are added
+ * @nl: socket
+ * @limit: of each list, at most TOP_MAX
+ *
+ * A caller that may not see flows gets none, nor does one that asks a module without such
+ * a list: neither is told.
+ */
+void metrics_read_top(struct metrics *m, struct nl *nl, unsigned int limit)
 {
-	out_str(o, "{netns=\"");
-	for (; *netns; netns++) {
-		if (*netns == '\n')
-			out_str(o, "\\n");
-		else if (*netns == '"' || *netns == '\\')
-			out_fmt(o, "\\%c", *netns);
-		else
-			out_fmt(o, "%c", *netns);
+	struct metrics_of *of = &m->of[m->n - 1];
+	unsigned int i;
+
+	for (i = 0; i < METRIC_TOPS; i++) {
+		if (!top_get(nl, &of->top[i], tops[i].kind, FLOWTRACK_TOP_ORDER_FLOWS, limit))
+			continue;
+		of->top[i].n = 0;
+		err_clear();
 	}
-	out_str(o, "\"}");
+}
+
+/* A label's value: backslash, quotation mark and end of line are two characters. */
+static void print_label(struct out *o, const char *name, const char *value)
+{
+	out_fmt(o, "%s=\"", name);
+	for (; *value; value++) {
+		if (*value == '\n')
+			out_str(o, "\\n");
+		else if (*value == '"' || *value == '\\')
+			out_fmt(o, "\\%c", *value);
+		else
+			out_fmt(o, "%c", *value);
+	}
+	out_str(o, "\"");
 }
 
 static void print_name(struct out *o, const struct metric *metric)
@@ -301,11 +337,46 @@ static void print_family(struct out *o, const struct metrics *m, unsigned int fi
 			if (strcmp(value->name, metric->name))
 				continue;
 			print_name(o, value);
-			if (m->of[i].netns)
-				print_label(o, m->of[i].netns);
+			if (m->of[i].netns) {
+				out_str(o, "{");
+				print_label(o, "netns", m->of[i].netns);
+				out_str(o, "}");
+			}
 			out_fmt(o, " %llu\n", value->value);
 		}
 	}
+}
+
+static void print_top_of(struct out *o, const struct metrics_of *of, unsigned int list)
+{
+	const struct top *top = &of->top[list];
+	char name[TOP_NAME_SIZE];
+	unsigned int i;
+
+	for (i = 0; i < top->n; i++) {
+		out_fmt(o, PREFIX "%s{", tops[list].name);
+		if (of->netns) {
+			print_label(o, "netns", of->netns);
+			out_str(o, ",");
+		}
+		top_entry_name(&top->entry[i], name, sizeof(name));
+		print_label(o, tops[list].label, name);
+		out_fmt(o, "} %u\n", top->entry[i].flows);
+	}
+}
+
+static void print_top(struct out *o, const struct metrics *m, unsigned int list)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < m->n; i++)
+		n += m->of[i].top[list].n;
+	if (!n)
+		return;
+	out_fmt(o, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s gauge\n", tops[list].name,
+		tops[list].help, tops[list].name);
+	for (i = 0; i < m->n; i++)
+		print_top_of(o, &m->of[i], list);
 }
 
 /**
@@ -324,6 +395,8 @@ void metrics_print(const struct metrics *m, struct out *o, bool openmetrics)
 		for (k = 0; k < m->of[i].n; k++)
 			if (!is_printed(m, i, m->of[i].metric[k].name))
 				print_family(o, m, i, &m->of[i].metric[k], openmetrics);
+	for (i = 0; i < METRIC_TOPS; i++)
+		print_top(o, m, i);
 	if (openmetrics)
 		out_str(o, "# EOF\n");
 }

@@ -22,7 +22,8 @@ const struct verb verbs[] = {
 	  "print flows as they begin, change and end" },
 	{ "stats", cmd_stats, TAKES_NOTHING, ONLY(OPT_CPU), "[--cpu]", "print counters" },
 	{ "metrics", cmd_metrics, TAKES_NOTHING,
-	  ONLY(OPT_ALL) | ONLY(OPT_COUNT) | ONLY(OPT_OPENMETRICS), "[--all [-N N]] [--openmetrics]",
+	  ONLY(OPT_ALL) | ONLY(OPT_COUNT) | ONLY(OPT_TOP) | ONLY(OPT_OPENMETRICS),
+	  "[--all [-N N]] [--top N] [--openmetrics]",
 	  "print counters for Prometheus" },
 	{ "top", cmd_top, TAKES_TOP, ONLY(OPT_ONCE) | ONLY(OPT_DELAY) | ONLY(OPT_COUNT),
 	  "[KIND] [flows|rate] [--once] [-d SECONDS] [-N N]",
@@ -73,6 +74,7 @@ const struct option long_options[] = {
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "confirm", required_argument, NULL, OPT_CONFIRM },
 	{ "force", no_argument, NULL, OPT_FORCE },
+	{ "top", required_argument, NULL, OPT_TOP },
 	{ NULL, 0, NULL, 0 },
 };
 

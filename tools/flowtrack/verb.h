@@ -31,6 +31,7 @@ enum long_option {
 	OPT_OPENMETRICS,
 	OPT_CONFIRM,
 	OPT_FORCE,
+	OPT_TOP,
 	OPT_END,
 };
 

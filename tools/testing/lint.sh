@@ -370,7 +370,10 @@ check_units() {
 	sed -i 's|=flowtrack |=/bin/true |; s|@LIBEXECDIR@/flowtrack/boot|/bin/true|' "$dir"/*.service
 	SYSTEMD_UNIT_PATH="$dir:" systemd-analyze verify --man=no --recursive-errors=no "$dir"/*.service "$dir"/*.timer 2>&1
 	sed 's|=flowtrack |=/bin/true |' tools/monitoring/flowtrack-log-file.conf >"$dir/flowtrack-log.service.d/file.conf"
-	SYSTEMD_UNIT_PATH="$dir:" systemd-analyze verify --man=no --recursive-errors=no "$dir/flowtrack-log.service" 2>&1
+	mkdir -p "$dir/flowtrack-metrics.service.d"
+	cp tools/monitoring/flowtrack-metrics-top.conf "$dir/flowtrack-metrics.service.d/top.conf"
+	SYSTEMD_UNIT_PATH="$dir:" systemd-analyze verify --man=no --recursive-errors=no "$dir/flowtrack-log.service" \
+		"$dir/flowtrack-metrics.service" 2>&1
 	install -m 644 tools/monitoring/flowtrack-log.logrotate "$dir/logrotate"
 	logrotate --debug --state "$dir/state" "$dir/logrotate" 2>&1 | grep -iE 'error|warning|unknown' | grep -v 'debug mode'
 	rm -rf "$dir"

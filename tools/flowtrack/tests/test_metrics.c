@@ -2,6 +2,7 @@
 /*
  * Metrics, from files like the module's.
  */
+#include <errno.h>
 #include <linux/nf_flowtrack.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "err.h"
 #include "metrics.h"
 #include "names.h"
+#include "nl.h"
 #include "out.h"
 #include "test.h"
 
@@ -169,6 +171,52 @@ static void namespaces(void)
 	remove_proc();
 }
 
+/* Top talkers of each namespace, behind the rest; who may not see them gets the rest alone. */
+static void top_talkers(void)
+{
+	static struct nl nl;
+	const char *text;
+	struct metrics m;
+
+	make_proc();
+	metrics_init(&m);
+	fake_reset();
+	EXPECT_INT(nl_open(&nl, NULL), EXIT_OK);
+	EXPECT_INT(metrics_read(&m, proc, NULL), EXIT_OK);
+	metrics_read_top(&m, &nl, 7);
+	EXPECT_INT(metrics_read(&m, proc, "a"), EXIT_OK);
+	metrics_read_top(&m, &nl, 7);
+	EXPECT_INT(metrics_read(&m, proc, "b"), EXIT_OK);
+	fake.error = EPERM;
+	metrics_read_top(&m, &nl, 7);
+	EXPECT_STR(err_msg(), "");
+	text = printed(&m);
+	text = strstr(text, "# HELP nf_flowtrack_top_");
+	EXPECT(text);
+	EXPECT_STR(text ? text : "",
+		   "# HELP nf_flowtrack_top_source_flows Flows of the sources that have most.\n"
+		   "# TYPE nf_flowtrack_top_source_flows gauge\n"
+		   "nf_flowtrack_top_source_flows{source=\"192.0.2.7\"} 4000\n"
+		   "nf_flowtrack_top_source_flows{source=\"2001:db8::/64\"} 3999\n"
+		   "nf_flowtrack_top_source_flows{netns=\"a\",source=\"192.0.2.7\"} 4000\n"
+		   "nf_flowtrack_top_source_flows{netns=\"a\",source=\"2001:db8::/64\"} 3999\n"
+		   "# HELP nf_flowtrack_top_external_flows Flows that have a port of an external address of NAT, of those that have most.\n"
+		   "# TYPE nf_flowtrack_top_external_flows gauge\n"
+		   "nf_flowtrack_top_external_flows{external=\"192.0.2.7\"} 4000\n"
+		   "nf_flowtrack_top_external_flows{external=\"2001:db8::\"} 3999\n"
+		   "nf_flowtrack_top_external_flows{netns=\"a\",external=\"192.0.2.7\"} 4000\n"
+		   "nf_flowtrack_top_external_flows{netns=\"a\",external=\"2001:db8::\"} 3999\n");
+	EXPECT(strstr(printed(&m), "nf_flowtrack_entries{netns=\"b\"} 26\n"));
+	nl_close(&nl);
+	metrics_free(&m);
+	/* Without any of them, there is no head either. */
+	metrics_init(&m);
+	EXPECT_INT(metrics_read(&m, proc, NULL), EXIT_OK);
+	EXPECT(!strstr(printed(&m), "_top_"));
+	metrics_free(&m);
+	remove_proc();
+}
+
 /* What cannot be read adds nothing. */
 static void refused(void)
 {
@@ -220,5 +268,6 @@ const struct test metrics_tests[] = {
 	{ "files that are not the module's", refused },
 	{ "every counter is described", helps },
 	{ "OpenMetrics", openmetrics },
+	{ "top talkers", top_talkers },
 	{ NULL, NULL },
 };
