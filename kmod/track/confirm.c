@@ -277,7 +277,8 @@ static noinline_for_stack unsigned int adopt(struct ft_net *tn,
 	birth.hash = ft_key_hash(&birth.key, ft_table_secret(tn->table));
 
 	lock = ft_unique_lock(&birth.key);
-	if (!ft_unique_adoptable(ct) || ft_nat_taken(tn, &birth)) {
+	/* In this order: ft_hand_over() moves flows from our table to the other one. */
+	if (ft_nat_taken(tn, &birth) || !ft_unique_adoptable(ct)) {
 		/* A translated flow took the tuple first: this flow has to be translated, too. */
 		ft_unique_unlock(lock);
 		if (ft_consumers_nat(tn->net, state->pf))

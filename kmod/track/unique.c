@@ -169,6 +169,8 @@ bool ft_unique_in_conntrack(struct net *net,
  * nf_nat has looked already; a translated flow may have been entered since. If @ct is
  * the namespace's only entry there is none: an entry is counted when it is made, and
  * one that is made from now on is entered under the lock of the flow, or seen by NAT.
+ * But for those of ft_hand_over(): a flow of ours leaves our table behind its entry's
+ * making. So a caller has looked there first.
  *
  * Context: RCU read side, lock of the flow held.
  * Return: true if the flow may become ours.
@@ -178,6 +180,8 @@ bool ft_unique_adoptable(const struct nf_conn *ct)
 	const struct nf_conntrack_zone *zone = nf_ct_zone(ct);
 	struct net *net = nf_ct_net(ct);
 
+	/* Pairs with the lock of the bucket that a flow leaves when its entry is counted. */
+	smp_rmb();
 	if (nf_conntrack_count(net) <= 1)
 		return true;
 	return !ft_unique_in_conntrack(net, zone,
