@@ -5,6 +5,7 @@ nf_conntrack's table. The same cases pass without the module."""
 
 import os
 import re
+import select
 import socket
 import struct
 
@@ -304,13 +305,17 @@ def _(rig):
         out = go(rig, "c", query, (rs, s, 1200, 53), "query")
         answer = go(rig, "s", u(family, s, rs, 53, 1200), (s, c, 53, 1200), "answer")
 
-        def error(src, dst, quoted):
-            return ip(src, dst, proto, icmp4(3, 3, 0, quoted) if family == 4 else icmp6(src, dst, 1, 4, 0, quoted), 1)
-        for side, src, dst, quoted, wanted, inner in (
-                ("s", s, rs, out, (s, c), (c, s, 1200, 53)), ("c", c, s, answer, (rs, s), (s, rs, 53, 1200))):
-            p = go(rig, side, error(src, dst, quoted), wanted, f"error from {side}")
-            equal(state(p).split("/")[0], "rel", f"state of the error from {side}")
-            equal(addresses(l4_of(p)[1][8:]), inner, f"what the error from {side} quotes")
+        def error(src, dst, quoted, hops):
+            if family == 4:
+                return ip(src, dst, proto, icmp4(*((11, 0) if hops else (3, 3)), 0, quoted), 1)
+            return ip(src, dst, proto, icmp6(src, dst, *((3, 0) if hops else (1, 4)), 0, quoted), 1)
+        # A port that is closed, and hops that run out: what traceroute looks for.
+        for hops in (False, True):
+            for side, src, dst, quoted, wanted, inner in (
+                    ("s", s, rs, out, (s, c), (c, s, 1200, 53)), ("c", c, s, answer, (rs, s), (s, rs, 53, 1200))):
+                p = go(rig, side, error(src, dst, quoted, hops), wanted, f"error from {side}")
+                equal(state(p).split("/")[0], "rel", f"state of the error from {side}")
+                equal(addresses(l4_of(p)[1][8:]), inner, f"what the error from {side} quotes")
         # Its hops run out in the router: as traceroute does.
         short = ip(c, s, UDP, udp(c, s, 1200, 53), 1, **({"ttl": 1} if family == 4 else {"hlim": 1}))
         rig.send("c", short)
@@ -493,6 +498,149 @@ def _(rig):
     rig.r.tool("restore", text=saved)
     equal(ask(rig, 4, c, s, 4700, 54), had, "the client, as another port sees it")
     own(rig, 3)
+
+
+@case("random and fully-random: a port by chance for each flow, of the range that the rule gives; it is kept")
+def _(rig):
+    rig.r.ip(f"neigh replace {FAR[4]} lladdr {':'.join(f'{b:02x}' for b in rig.macs['sr'])} nud permanent dev rs")
+    c, s = Rig.C[4], Rig.S[4]
+    for target, ports in (("masquerade random", range(1024, 65536)), ("masquerade fully-random", range(1024, 65536)),
+                          ("masquerade to :3000-3999 random", range(3000, 4000)),
+                          ("snat ip to 10.9.2.1:3000-3999 fully-random", range(3000, 4000))):
+        fresh(rig, nft_stamps() + f"table inet nat {{\n\tchain post {{\n\t\ttype nat hook postrouting priority 100\n"
+                                  f"\t\toif rs meta l4proto udp {target}\n\t}}\n}}")
+        # Of one source, towards two servers: no flow has the port of another one but by chance, see RFC 4787 above.
+        had = {(server, dport): ask(rig, 4, c, server, 3500, dport) for server in (s, FAR[4]) for dport in range(53, 58)}
+        seen = {port for _, port in had.values()}
+        check(seen <= set(ports), f"{target}: ports {seen}")
+        check(len(seen) >= 8, f"{target}: the ports of ten flows are {seen}")
+        for (server, dport), mapped in had.items():
+            go(rig, "s", u(4, server, mapped[0], dport, mapped[1]), (server, c, dport, 3500), f"{target}: answer")
+            equal(ask(rig, 4, c, server, 3500, dport), mapped, f"{target}: second query")
+        own(rig, 10)
+
+
+@case("other protocols: UDP-Lite, SCTP with ports that NAT has to change, and one without ports")
+def _(rig):
+    fresh(rig)
+    # nf_conntrack checks UDP-Lite's checksum by the rules of UDP.
+    rig.r.sysctl("net.netfilter.nf_conntrack_checksum", 0)
+    try:
+        for family in FAMILIES:
+            s, rs = Rig.S[family], Rig.RS[family]
+            clients = Rig.C[family], C2[family]
+
+            def lite(src, dst, sport, dport):
+                return ip(src, dst, UDPLITE, udp(src, dst, sport, dport, b"lite", 0, UDPLITE), 1)
+
+            def init(src, dst, sport, dport):
+                return ip(src, dst, SCTP, sctp(sport, dport, 0, sctp_init(7)), 1)
+
+            def init_ack(src, dst, sport, dport):
+                return ip(src, dst, SCTP, sctp(sport, dport, 7, sctp_init(9, ack=True)), 1)
+            for ask_, answer in ((lite, lite), (init, init_ack)):
+                had = []
+                for client in clients:
+                    out = rig.send("c", ask_(client, s, 5300, 9))
+                    equal([(*addresses(p)[:2], addresses(p)[3]) for p in out], [(rs, s, 9)], f"{ask_.__name__} of {client}")
+                    had.append(addresses(out[0])[2])
+                    if ask_ is init:
+                        l4 = l4_of(out[0])[1]
+                        equal(l4, sctp(had[-1], 9, 0, sctp_init(7)), f"INIT of {client}, with its checksum")
+                equal((had[0], had[0] == had[1]), (5300, False), f"ports of two clients with one port, {ask_.__name__}")
+                for client, port in zip(clients, had):
+                    out = rig.send("s", answer(s, rs, 9, port))
+                    equal([addresses(p) for p in out], [(s, client, 9, 5300)], f"{answer.__name__} to {client}")
+                    equal(state(out[0]).split("/")[0], "est", f"state of {answer.__name__}")
+            # ESP, say: nothing but addresses.
+            for _ in range(2):
+                out = rig.send("c", ip(clients[0], s, 50, b"encrypted", 1))
+                equal([addresses(p)[:2] for p in out], [(rs, s)], "without ports")
+                out = rig.send("s", ip(s, rs, 50, b"encrypted", 1))
+                equal([addresses(p)[:2] for p in out], [(s, clients[0])], "its answer")
+        own(rig, 10)
+        # The keys of GRE are not those of its ends: it stays where it is.
+        for family in FAMILIES:
+            c, s, rs = Rig.C[family], Rig.S[family], Rig.RS[family]
+            for _ in range(2):
+                equal([addresses(p)[:2] for p in rig.send("c", ip(c, s, GRE, gre(), 1))], [(rs, s)], "GRE")
+                equal([addresses(p)[:2] for p in rig.send("s", ip(s, rs, GRE, gre(), 1))], [(s, c)], "its answer")
+        equal(rig.r.conntrack_count(), 2 if FLOWTRACK else 12, "flows in nf_conntrack")
+    finally:
+        rig.r.sysctl("net.netfilter.nf_conntrack_checksum", 1)
+
+
+@case("a full table of translated flows: classes, the reserve, sources before translation, short timeouts",
+      only="flowtrack")
+def _(rig):
+    c, s, rs = Rig.C[4], Rig.S[4], Rig.RS[4]
+    names = ("reserved", "max", "full_policy", "adaptive_start", "reserved_mark", "reserved_mask", "src_max", "udp_timeout")
+    before = {name: rig.r.sysctl(name) for name in names}
+
+    def ports():
+        return {f["orig"]["sport"] for f in rig.r.flows()}
+
+    def query(sport, client=c):
+        return len(rig.send("c", u(4, client, s, sport, 53)))
+
+    def start(**settings):
+        fresh(rig, NAT + "\ntable ip raw {\n\tchain pre {\n\t\ttype filter hook prerouting priority raw\n"
+                         "\t\tudp sport 5198-5199 meta mark set 0x22\n\t}\n}")
+        for name in names:
+            rig.r.sysctl(name, settings.get(name, before[name]))
+        return rig.r.tool_json("stats")
+    try:
+        told = start(max=8, adaptive_start=0)
+        for sport in range(5100, 5108):
+            equal(query(sport), 1, "queries")
+        for sport in range(5100, 5104):
+            go(rig, "s", u(4, s, rs, 53, sport), (s, c, 53, sport), "answer")
+        for sport in range(5110, 5116):
+            equal(query(sport), 1, "newcomers")
+        own(rig, 8)
+        check(ports() >= set(range(5100, 5104)), f"flows that had an answer are missing: {ports()}")
+        now = rig.r.tool_json("stats")
+        equal([now[n] - told[n] for n in ("evict_embryonic", "evict_replied", "full_drop")], [6, 0, 0], "evicted, dropped")
+
+        start(max=4, reserved=1, reserved_mark=0x22, reserved_mask=0xff, full_policy="drop", adaptive_start=0)
+        equal([query(sport) for sport in (5100, 5101, 5102, 5103, 5198, 5199)], [1, 1, 1, 0, 1, 0], "who got in")
+        own(rig, 4)
+
+        start(src_max=2)
+        equal([query(sport) for sport in (5100, 5101, 5102)], [1, 1, 0], "one source")
+        equal([query(sport, C2[4]) for sport in (5100, 5104)], [1, 1], "another one, with the same external address")
+        own(rig, 4)
+
+        told = start(max=10, adaptive_start=10, udp_timeout=12)
+        for sport in range(5100, 5109):
+            query(sport)
+        busywait(40, lambda: rig.r.tool_json("stats")["expire_adaptive"] > told["expire_adaptive"], "a flow ends early")
+    finally:
+        for name in names:
+            rig.r.sysctl(name, before[name])
+
+
+@case("events of translated flows have both tuples; filters know either side", only="flowtrack")
+def _(rig):
+    fresh(rig)
+    c, s, rs = Rig.C[4], Rig.S[4], Rig.RS[4]
+    monitor = rig.r.popen(TOOL, "-j", "monitor", "reply-dst", rs, text=False, bufsize=0)
+    try:
+        busywait(20, lambda: genl_listeners(rig.r), "the monitor's subscription")
+        go(rig, "c", u(4, c, s, 5400, 53), (rs, s, 5400, 53), "query")
+        equal([rig.r.tool("count", "own", "reply-dst", addr)[1].strip() for addr in (rs, c)], ["1", "0"], "flows by it")
+        equal(len(rig.r.tool_json("list", "reply-src", s, "reply-dport", "5400")), 1, "flows by the answers' tuple")
+        rig.r.tool("del", "reply-dst", rs, "reply-dport", "5400")
+        own(rig, 0)
+        said = b""
+        while said.count(b"\n") < 2:
+            check(select.select([monitor.stdout], [], [], 20)[0], f"no event within 20 s, after {said}")
+            said += os.read(monitor.stdout.fileno(), 1 << 16)
+        seen = [(e["event"], e["flow"]["orig"]["src"], e["flow"]["reply"]["dst"]) for e in parse_json(said.decode())]
+        equal(seen, [("new", c, rs), ("destroy", c, rs)], "events")
+    finally:
+        monitor.terminate()
+        monitor.wait(10)
 
 
 @case("what rules see of a translated flow: status, and both tuples")
