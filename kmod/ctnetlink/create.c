@@ -30,6 +30,7 @@
 #include "track/add.h"
 #include "track/birth.h"
 #include "track/consumers.h"
+#include "track/family.h"
 #include "track/mode.h"
 
 /* Does a request name anything that only nf_conntrack can keep? */
@@ -63,6 +64,14 @@ static bool begins_with_answer(const struct nf_conntrack_tuple *orig)
 	return ft_tuple_is_icmp(orig, &kind) && kind != FT_ICMP_REQUEST;
 }
 
+/* Does any packet look for it in our table, and will it go on doing so? */
+static bool tracks_family(const struct ft_net *tn, u8 family)
+{
+	u8 wanted = family == NFPROTO_IPV4 ? FT_HOOKS_IPV4 : FT_HOOKS_IPV6;
+
+	return READ_ONCE(tn->hooked) & wanted && !READ_ONCE(tn->handing_over);
+}
+
 /**
  * ft_ctnl_birth_own() - is a connection to be a flow of ours?
  * @tn: namespace
@@ -78,7 +87,7 @@ bool ft_ctnl_birth_own(struct ft_net *tn, const struct nlattr * const cda[],
 	struct ft_stand_in stand_in;
 	bool own;
 
-	if (!READ_ONCE(tn->hooked) || needs_conntrack(cda) ||
+	if (!tracks_family(tn, birth->family) || needs_conntrack(cda) ||
 	    begins_with_answer(&birth->tuple[IP_CT_DIR_ORIGINAL]))
 		return false;
 	set_birth(&stand_in, tn, birth);
@@ -144,14 +153,8 @@ int ft_ctnl_create_own(struct ft_net *tn, const struct nlattr * const cda[],
 	err = read_own_birth(&flow, &stand_in, tn, cda, birth);
 	if (err)
 		return err;
-	switch (ft_flow_add(tn, &flow)) {
-	case FT_ADMIT_OK:
-		return 0;
-	case FT_ADMIT_CLASH:
-		return -EEXIST;
-	default:
-		return -ENOMEM;
-	}
+	err = ft_flow_add(tn, &flow);
+	return err == -ENOSPC ? -ENOMEM : err;
 }
 
 /* When the module is there, the request begins anew. */

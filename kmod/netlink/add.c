@@ -258,7 +258,7 @@ static int read_birth(struct genl_info *info, struct ft_net *tn,
  *
  * At a full table it fares like the flow of a packet.
  *
- * Return: 0; -EINVAL; -EEXIST; -ENOSPC: no room.
+ * Return: 0; -EINVAL; -EEXIST; -ENOSPC: no room; -EBUSY: see ft_flow_add().
  */
 int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info)
 {
@@ -270,16 +270,19 @@ int ft_netlink_flow_add(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 
-	switch (ft_flow_add(tn, &birth)) {
-	case FT_ADMIT_OK:
-		return 0;
-	case FT_ADMIT_CLASH:
+	err = ft_flow_add(tn, &birth);
+	switch (err) {
+	case -EEXIST:
 		GENL_SET_ERR_MSG(info, "the flow exists, here or in nf_conntrack");
-		return -EEXIST;
-	default:
+		break;
+	case -EBUSY:
+		GENL_SET_ERR_MSG(info, "translated flows are being handed over to nf_conntrack");
+		break;
+	case -ENOSPC:
 		NL_SET_ERR_MSG_FMT(info->extack, "no room: %d of %u flows",
 				   atomic_read(&tn->count),
 				   ft_setting(&tn->set, MAX_FLOWS));
-		return -ENOSPC;
+		break;
 	}
+	return err;
 }

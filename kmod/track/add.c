@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bottom_half.h>
+#include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 
 #include "flow/flow.h"
+#include "net.h"
 #include "track/add.h"
 #include "track/admit.h"
 #include "track/nat_source.h"
@@ -41,6 +43,18 @@ static enum ft_admission add_translated(struct ft_net *tn, struct ft_birth *birt
 	return admission;
 }
 
+static int error_of(enum ft_admission admission)
+{
+	switch (admission) {
+	case FT_ADMIT_OK:
+		return 0;
+	case FT_ADMIT_CLASH:
+		return -EEXIST;
+	default:
+		return -ENOSPC;
+	}
+}
+
 /**
  * ft_flow_add() - enter a flow that no packet opened
  * @tn: namespace
@@ -49,18 +63,23 @@ static enum ft_admission add_translated(struct ft_net *tn, struct ft_birth *birt
  * At a full table it fares like the flow of a packet.
  *
  * Context: any, but hard interrupts; takes the locks of the tuples.
- * Return: what came of it. FT_ADMIT_CLASH: one of the two tables has such a flow.
+ * Return: 0; -EEXIST: one of the two tables has such a flow; -ENOSPC: no room; -EBUSY:
+ * translated flows are being handed over to nf_conntrack, and this one would be left behind.
  */
-enum ft_admission ft_flow_add(struct ft_net *tn, struct ft_birth *birth)
+int ft_flow_add(struct ft_net *tn, struct ft_birth *birth)
 {
-	enum ft_admission admission;
+	int err;
 
 	rcu_read_lock();
 	local_bh_disable();
-	admission = birth->word & FT_FLOW_NAT ? add_translated(tn, birth) :
-						add_plain(tn, birth);
+	if (!(birth->word & FT_FLOW_NAT))
+		err = error_of(add_plain(tn, birth));
+	else if (READ_ONCE(tn->handing_over))
+		err = -EBUSY;
+	else
+		err = error_of(add_translated(tn, birth));
 	local_bh_enable();
 	rcu_read_unlock();
-	return admission;
+	return err;
 }
 EXPORT_SYMBOL_NS_GPL(ft_flow_add, FT_SYMBOL_NS);

@@ -5,10 +5,9 @@
 #ifndef _FT_TRACK_ADD_H
 #define _FT_TRACK_ADD_H
 
-#include "track/birth.h"
-
+struct ft_birth;
 struct ft_net;
 
-enum ft_admission ft_flow_add(struct ft_net *tn, struct ft_birth *birth);
+int ft_flow_add(struct ft_net *tn, struct ft_birth *birth);
 
 #endif /* _FT_TRACK_ADD_H */

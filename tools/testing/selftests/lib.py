@@ -419,8 +419,8 @@ def flow_field(flow, key):
     return flow.get(key)
 
 
-def flowtrack_flows():
-    out = parse_json(run(TOOL, "-j", "list", "own")[1])
+def flowtrack_flows(which="own"):
+    out = parse_json(run(TOOL, "-j", "list", which)[1])
     flows = out["flows"] if isinstance(out, dict) else out
     for f in flows:
         f["family"] = 6 if f["family"] in ("ipv6", "inet6", 6, 10) else 4

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """NAT rules, NAT itself and helpers appear and vanish while connections live: none of them breaks."""
 
+from lib_ctnetlink import OURS, swap
 from lib_net import *
 
 EMPTY_NAT = """
@@ -33,6 +34,7 @@ def start(net, ruleset="", direct=False):
     """direct: with neither NAT nor helpers loaded."""
     while Talk.all:
         Talk.all[0].close()
+    run("rmmod", OURS, ok=False)
     if direct:
         net.r.nft("flush ruleset")
         remove_modules(*NAT_MODULES, *HELPER_MODULES)
@@ -292,6 +294,36 @@ def _(net):
 @case("flowtrack is unloaded while translated connections are its: they go on, in nf_conntrack", only="flowtrack")
 def _(net):
     handed(net, "without the module", unload, load)
+
+
+@case("what programs enter while tracking ends is nf_conntrack's, or refused: nothing is left behind", only="flowtrack")
+def _(net):
+    start(net, MASQUERADE)
+    swap(OURS)
+    many, limits = 20000, (net.r.sysctl("max"), net.r.sysctl("net.netfilter.nf_conntrack_max"))
+    run("sysctl", "-qw", f"net.netfilter.nf_conntrack_max={2 * many}")
+    net.r.sysctl("max", 2 * many)
+    here = ("count", "own")
+    try:
+        net.r.tool("restore", text="flowtrack-save 1\n" + "".join(
+            f"udp src=198.18.{i >> 8}.{i & 255} dst=192.0.2.1 sport=1000 dport=9 reply-src=192.0.2.1 reply-dst={Net.RS[4]} "
+            f"reply-sport=9 reply-dport={i + 10000} timeout=1000\n" for i in range(many)))
+        away = net.r.popen("sysctl", "-qw", "net.netfilter.nf_flowtrack_enable=0")
+        busywait(20, lambda: net.r.conntrack_count() > 100, "flows are being handed over")
+        one = ("-s", "198.19.0.1", "-d", "192.0.2.1", "-p", "udp", "--sport", "7", "--dport", "8", "-t", "900")
+        net.r.run("conntrack", "-I", *one)
+        status, _, err = net.r.tool("add", "udp", "src", "198.19.0.2", "dst", "192.0.2.1", "sport", "7", "dport", "8",
+                                    "reply-src", "192.0.2.1", "reply-dst", Net.RS[4], "reply-sport", "8", "reply-dport", "8", ok=False)
+        left = int(net.r.tool(*here)[1])
+        check(left > 100, f"{left} flows are left: all has been too late")
+        equal(away.wait(60), 0, "exit status of sysctl")
+        check(status == 2 and "handed over" in err, f"adding a translated flow: {status} {err}")
+        equal((int(net.r.tool(*here)[1]), net.r.conntrack_count()), (0, many + 1), "flows here and in nf_conntrack")
+    finally:
+        net.r.sysctl("enable", 1)
+        net.r.conntrack_flush()
+        net.r.sysctl("max", limits[0])
+        run("sysctl", "-qw", f"net.netfilter.nf_conntrack_max={limits[1]}")
 
 
 @case("tracking ends: resets of translated connections get through, whatever their sequence numbers", only="flowtrack")
