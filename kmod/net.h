@@ -82,8 +82,10 @@ struct ft_pool;
  * @guard: of the flows that stay in nf_conntrack
  * @nat_end: translated flows that are to end
  * @nat_sources: what sources are translated to, see track/nat_source.c
- * @handing_over: no translated flow is adopted, see track/hand_over.c; written under
+ * @handing_over: no translated flow is entered, see track/hand_over.c; written under
  *	@settings_lock
+ * @handed_over: the last round of ft_hand_over_unreachable() that came here; protected by
+ *	ft_nets_lock
  * @consumers: readers of nf_conntrack's table, which need flows to stay there
  * @sysctl: registered table
  * @sysctl_table: its storage
@@ -129,6 +131,7 @@ struct ft_net {
 	struct ft_nat_end nat_end;
 	struct ft_nat_sources nat_sources;
 	bool handing_over;
+	unsigned int handed_over;
 	struct ft_consumers consumers;
 	struct ctl_table_header *sysctl;
 	struct ctl_table *sysctl_table;

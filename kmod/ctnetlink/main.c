@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
@@ -14,6 +15,9 @@
 #include "ctnetlink/glue.h"
 #include "ctnetlink/ops.h"
 #include "ctnetlink/parse.h"
+#include "track/hand_over.h"
+
+static bool keep_own;
 
 static const struct nfnl_callback callbacks[IPCTNL_MSG_MAX] = {
 	[IPCTNL_MSG_CT_NEW] = {
@@ -129,10 +133,15 @@ static void __exit ft_ctnl_exit(void)
 	nfnetlink_subsys_unregister(&subsys);
 	/* Wait until no packet is in the glue any more, and no request in a callback. */
 	synchronize_rcu();
+	if (!keep_own)
+		ft_hand_over_unreachable();
 }
 
 module_init(ft_ctnl_init);
 module_exit(ft_ctnl_exit);
+
+module_param(keep_own, bool, 0600);
+MODULE_PARM_DESC(keep_own, "When the module goes, flows whose destination is translated stay flowtrack's: it is about to come back. 0 (default) or 1. Writable; flowtrack reload writes it");
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("ctnetlink for the flows of nf_flowtrack and of nf_conntrack");

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bottom_half.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/in.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
@@ -14,6 +17,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 #include <net/netfilter/nf_nat.h>
 
+#include "base/settings.h"
 #include "flow/flow.h"
 #include "flow/table.h"
 #include "flow/tuple.h"
@@ -29,11 +33,13 @@
  * struct hand_over - argument of hand_over_one()
  * @tn: namespace
  * @families: of the flows, enum ft_hooks_family
+ * @mapping: FT_FLOW_SNAT, FT_FLOW_DNAT: those that have one of these
  * @assured: those that are, or else the others
  */
 struct hand_over {
 	struct ft_net *tn;
 	unsigned int families;
+	u32 mapping;
 	bool assured;
 };
 
@@ -185,7 +191,8 @@ static int hand_over_one(struct ft_flow *flow, u32 index, void *arg)
 	if (!ft_flow_snapshot(flow, 0, &copy))
 		goto out;
 	word = atomic_read(&copy.f.word);
-	if (over->assured != !!(word & FT_FLOW_ASSURED) || ft_flow_left(&copy.f, ft_now()) <= 0)
+	if (!(word & over->mapping) || over->assured != !!(word & FT_FLOW_ASSURED) ||
+	    ft_flow_left(&copy.f, ft_now()) <= 0)
 		goto out;
 	ct = make_entry(tn, &copy, word);
 	if (!ct)
@@ -198,21 +205,31 @@ out:
 	return 0;
 }
 
+/* Context: may sleep. */
+static void hand_over_each(struct ft_net *tn, unsigned int families, u32 mapping)
+{
+	struct hand_over over = { .tn = tn, .families = families, .mapping = mapping };
+	unsigned int pass;
+
+	for (pass = 0; pass < 2; pass++) {
+		over.assured = !pass;
+		ft_table_for_each(tn->table, false, hand_over_one, &over);
+	}
+}
+
 /**
  * ft_hand_over() - make translated flows nf_conntrack's
  * @tn: namespace; its hooks are there still
  * @families: what is tracked no more, enum ft_hooks_family
  *
- * No translated flow is adopted until ft_hand_over_done(). If nf_conntrack has no room
- * for all of them, those that are assured come first; the others stay here.
+ * No translated flow is adopted, or entered by a request, until ft_hand_over_done(). If
+ * nf_conntrack has no room for all of them, those that are assured come first; the others
+ * stay here.
  *
  * Context: may sleep; settings_lock held.
  */
 void ft_hand_over(struct ft_net *tn, unsigned int families)
 {
-	struct hand_over over = { .tn = tn, .families = families };
-	unsigned int pass;
-
 	if (!is_needed(tn))
 		return;
 	WRITE_ONCE(tn->handing_over, true);
@@ -220,10 +237,7 @@ void ft_hand_over(struct ft_net *tn, unsigned int families)
 		return;
 	/* What read that before is in the table now. */
 	synchronize_net();
-	for (pass = 0; pass < 2; pass++) {
-		over.assured = !pass;
-		ft_table_for_each(tn->table, false, hand_over_one, &over);
-	}
+	hand_over_each(tn, families, FT_FLOW_NAT);
 }
 
 /**
@@ -236,3 +250,55 @@ void ft_hand_over_done(struct ft_net *tn)
 {
 	WRITE_ONCE(tn->handing_over, false);
 }
+
+static bool is_unreachable(const struct ft_net *tn)
+{
+	return ft_setting(&tn->set, NAT) == FT_NAT_AUTO && ft_table_translated(tn->table);
+}
+
+/* The next namespace that this round has not seen. Return: it, with a reference; NULL. */
+static struct ft_net *next_unreachable(unsigned int round)
+{
+	struct ft_net *tn, *found = NULL;
+
+	mutex_lock(&ft_nets_lock);
+	list_for_each_entry(tn, &ft_nets, list) {
+		if (tn->handed_over == round || !is_unreachable(tn))
+			continue;
+		tn->handed_over = round;
+		if (maybe_get_net(tn->net)) {
+			found = tn;
+			break;
+		}
+	}
+	mutex_unlock(&ft_nets_lock);
+	return found;
+}
+
+/**
+ * ft_hand_over_unreachable() - make nf_conntrack's what ctnetlink must reach
+ *
+ * With nf_flowtrack_nat at auto, flows whose destination is translated are ours only while
+ * ctnetlink serves our table, see track/nat.c. Now it does not, and what publishes a port
+ * deletes the flows of a rule that has changed in nf_conntrack's table. Tracking goes on.
+ *
+ * Namespaces wait for each other, and nobody else waits for them.
+ *
+ * Context: may sleep; takes ft_nets_lock and settings_lock; one at a time.
+ * ft_notify_unregister() of ctnetlink's notifier has returned: no such flow is adopted any
+ * more.
+ */
+void ft_hand_over_unreachable(void)
+{
+	static unsigned int round;
+	struct ft_net *tn;
+
+	round++;
+	while ((tn = next_unreachable(round))) {
+		mutex_lock(&tn->settings_lock);
+		hand_over_each(tn, tn->hooked, FT_FLOW_DNAT);
+		mutex_unlock(&tn->settings_lock);
+		put_net(tn->net);
+	}
+}
+EXPORT_SYMBOL_NS_GPL(ft_hand_over_unreachable, FT_SYMBOL_NS);

@@ -324,7 +324,7 @@ static int swap_both(struct reload *r)
 	int code;
 
 	r->ctnetlink = module_loaded(MODULE_CTNETLINK);
-	code = r->ctnetlink ? module_unload(MODULE_CTNETLINK) : EXIT_OK;
+	code = r->ctnetlink ? module_unload_ctnetlink() : EXIT_OK;
 	if (!code)
 		/* None counts as busy before. */
 		code = in_each(r, false, look_at_one);

@@ -212,6 +212,36 @@ int module_unload(const char *name)
 		       errno == EAGAIN ? "something uses it" : strerror(errno));
 }
 
+static void write_line(const char *path, const char *line)
+{
+	FILE *file = fopen(path, "we");
+
+	if (!file)
+		return;
+	fputs(line, file);
+	fclose(file);
+}
+
+/**
+ * module_unload_ctnetlink() - unload the second module, which will be loaded again soon
+ *
+ * Flows that it must reach stay in the table meanwhile. A build without the parameter
+ * leaves them there anyway.
+ *
+ * Return: an exit code.
+ */
+int module_unload_ctnetlink(void)
+{
+	static const char keep[] = "/sys/module/" MODULE_CTNETLINK "/parameters/keep_own";
+	int code;
+
+	write_line(keep, "1");
+	code = module_unload(MODULE_CTNETLINK);
+	if (code)
+		write_line(keep, "0");
+	return code;
+}
+
 /**
  * module_load() - load the module
  * @file: its file

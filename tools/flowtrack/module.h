@@ -27,6 +27,7 @@ int module_find(struct module_file *file, const char *path);
 bool module_find_loaded(struct module_file *file, const struct module_file *other);
 void module_params(char *params, size_t size);
 int module_unload(const char *name);
+int module_unload_ctnetlink(void);
 int module_load(const struct module_file *file, const char *params);
 int module_load_ctnetlink(const struct module_file *file);
 void module_keep(const struct module_file *file);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """NAT rules, NAT itself and helpers appear and vanish while connections live: none of them breaks."""
 
-from lib_ctnetlink import OURS, swap
+from lib_ctnetlink import ORIGINAL, OURS, swap
 from lib_net import *
 
 EMPTY_NAT = """
@@ -294,6 +294,34 @@ def _(net):
 @case("flowtrack is unloaded while translated connections are its: they go on, in nf_conntrack", only="flowtrack")
 def _(net):
     handed(net, "without the module", unload, load)
+
+
+@case("ctnetlink for both tables goes: what has another destination is nf_conntrack's, and conntrack -D reaches it",
+      only="flowtrack")
+def _(net):
+    start(net, HANDED + BOTH)
+    swap(OURS)
+    snat = talks(net, 80) + talks(net, 53, proto="udp")
+    dnat = [Talk(net.c, net.s, Net.S[f], 82, to=(Net.RC[f], 8080)).start() for f in FAMILIES]
+    net.where((6, 0), "before", mark=5)
+    # That word holds without ctnetlink, too.
+    net.r.sysctl("nat", "all")
+    run("rmmod", OURS)
+    net.where((6, 0), "nat=all", mark=5)
+    net.r.sysctl("nat", "auto")
+    swap(OURS)
+    run("rmmod", OURS)
+    net.where((4, 2), "nat=auto", mark=5)
+    net.where((0, 2), "with another destination", odport=8080)
+    all_alive(snat + dnat, "without ctnetlink")
+    swap(ORIGINAL)
+    all_alive(snat + dnat, "with the original")
+    said = net.r.run("conntrack", "-D", "-p", "tcp", "--orig-dst", Net.RC[4], "--orig-port-dst", "8080")[2]
+    check("1 flow entries have been deleted" in said, said)
+    dnat.pop(0).close()
+    swap(OURS)
+    all_alive(snat + dnat, "with ctnetlink again")
+    net.where((4, 1), "with ctnetlink again", mark=5)
 
 
 @case("what programs enter while tracking ends is nf_conntrack's, or refused: nothing is left behind", only="flowtrack")

@@ -40,6 +40,14 @@ table ip nat {
 	}
 }
 """
+PUBLISHED = """
+table ip nat {
+	chain pre {
+		type nat hook prerouting priority -100
+		ip daddr 10.9.1.1 tcp dport 9500-9509 dnat to 10.9.2.2:tcp dport map { %s }
+	}
+}
+""" % ", ".join(f"{9500 + i} : {9400 + i}" for i in range(5))
 MODULES = tempfile.mkdtemp()
 # A symbol that no kernel has.
 BAD = (rb"\0nf_ct_get_tuplepr\0", b"\0nf_ct_get_tuplepx\0")
@@ -322,6 +330,25 @@ def _(net):
     err = reload(net.r, build("bad", BAD), wanted=REFUSED)
     check(os.path.isdir("/sys/module/nf_flowtrack_ctnetlink"), f"it is not back after {err}")
     run("rmmod", "nf_flowtrack_ctnetlink")
+
+
+@case("with the second module, connections to a published port stay flowtrack's", only="flowtrack")
+def _(net):
+    net.reset(STRICT + PUBLISHED)
+    keep(net)
+    swap("nf_flowtrack_ctnetlink")
+    talks = [Talk(net.c, net.s, Net.S[4], 9400 + i, to=(Net.RC[4], 9500 + i)).start() for i in range(5)]
+    for module, wanted in ((next_build()[0], 0), (build("bad", BAD), REFUSED)):
+        net.where((5, 0), f"before {module}", rdst=Net.C[4])
+        reload(net.r, module, wanted=wanted)
+        all_alive(talks, f"after {module}")
+    net.where((5, 0), "in the end", rdst=Net.C[4])
+    # Unloaded by hand, it is meant to go.
+    run("rmmod", "nf_flowtrack_ctnetlink")
+    net.where((0, 5), "without the second module", rdst=Net.C[4])
+    all_alive(talks, "without the second module")
+    close(talks)
+    net.r.conntrack_flush()
 
 
 @case("settings on trial stay on trial", only="flowtrack")
