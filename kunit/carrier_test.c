@@ -180,7 +180,7 @@ static void random_translated(struct kunit *test, struct rnd_state *rnd, struct 
 	ft_nat_set(ft_flow_nat(t->flow, family), &t->key[1], 17);
 }
 
-/* The short way says the same as the long one, whichever packet comes, and whoever came before. */
+/* The short way says the same as the long one, for every packet, after any other packet. */
 static void carrier_of_a_translated_flow_in_short(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 10);
@@ -212,7 +212,7 @@ static void carrier_of_a_translated_flow_in_short(struct kunit *test)
 
 		dir = n % 2 ? FT_DIR_REPLY : FT_DIR_ORIG;
 		carrier = ft_carrier_get(tn);
-		/* Who sends a packet that was looked at ahead is a guess. */
+		/* The sender of a packet that was looked at ahead is a guess. */
 		hi = prandom_u32_state(&rnd) % 2;
 		ft_carrier_aim(carrier, &t.key[dir], hi);
 		carrier->masq = 0;
