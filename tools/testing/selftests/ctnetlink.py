@@ -563,6 +563,30 @@ def _(rig):
     equal(seen[0][:2], [0, 1], "errors")
 
 
+@case("conntrack -I where one family is tracked: of the other one, an entry of nf_conntrack", only="flowtrack")
+def _(rig):
+    rig.r.nft("flush ruleset")
+    rig.r.conntrack_flush()
+    rig.r.sysctl("enable", "auto")
+    try:
+        for family, rule in ((4, "ip6 t {{ chain c {{ {} }}; }}"), (6, "ip t {{ chain c {{ {} }}; }}")):
+            rig.r.nft("flush ruleset\ntable " + rule.format("type filter hook input priority 0; ct state new;"))
+            wanted = [10 - family], 1
+
+            def placed():
+                for of in FAMILIES:
+                    rig.r.run("conntrack", "-I", "-s", Rig.C[of], "-d", Rig.S[of], "-p", "udp", "--sport", "7000",
+                              "--dport", "99", "-t", "300")
+                places = [f["family"] for f in rig.r.flows()], rig.r.conntrack_count()
+                rig.r.run("conntrack", "-F")
+                return places
+            # Tracking begins, and ends, within a second of the rule.
+            busywait(10, lambda wanted=wanted: placed() == wanted, f"{wanted}: families of our flows, and entries of nf_conntrack")
+    finally:
+        rig.r.sysctl("enable", 1)
+        rig.reset(RULES)
+
+
 @case("conntrack -I: a flow of ours, or an entry of nf_conntrack where only that can keep it", only="flowtrack")
 def _(rig):
     rig.r.conntrack_flush()
