@@ -2,6 +2,7 @@
 #include <linux/netfilter/nf_conntrack_sctp.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
 
+#include "base/fault_inject.h"
 #include "ft_conntrack.h"
 #include "guard/guard.h"
 #include "guard/idle.h"
@@ -235,6 +236,49 @@ static void first_packet(struct kunit *test, struct ft_net *tn, u32 i)
 	ft_ct_drop(test, ct);
 }
 
+static void faults_off(void *unused)
+{
+	WRITE_ONCE(ft_faults, 0);
+}
+
+/* An entry that could not be given a shadow is given one later, whether it has packets or not. */
+static void missed(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	unsigned int i, n = 10;
+
+	nf_conntrack_max = 100;
+	for (i = 0; i < n; i++)
+		ft_ct_drop(test, ft_ct_udp(test, i, ASSURED, 20 * HZ));
+	/* The walk misses all of them. */
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, faults_off, NULL), 0);
+	WRITE_ONCE(ft_faults, FT_FAULT_SHADOW);
+	ft_guard_show(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
+	WRITE_ONCE(ft_faults, 0);
+	tn->guard.wanted_until = ft_now() + 600 * HZ;
+	/* Not at once: walks have a part of the CPU. */
+	tn->guard.learn_after = U64_MAX;
+	ft_ct_look(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
+	tn->guard.learn_after = 0;
+	ft_ct_look(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
+
+	WRITE_ONCE(ft_faults, FT_FAULT_SHADOW);
+	first_packet(test, tn, i++);
+	WRITE_ONCE(ft_faults, 0);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n);
+	tn->guard.learn_after = 0;
+	ft_ct_look(tn);
+	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), n + 1);
+	/* Nothing is missing: nothing is walked. */
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(tn->guard.missed));
+	tn->guard.learn_after = 0;
+	ft_ct_look(tn);
+	KUNIT_EXPECT_EQ(test, tn->guard.learn_after, 0);
+}
+
 /* How full a table may be while nothing is kept, and from when on nothing is any more. */
 static void wakes(struct kunit *test)
 {
@@ -381,6 +425,7 @@ static struct kunit_case guard_learn_cases[] = {
 	KUNIT_CASE(learns),
 	KUNIT_CASE(emergency),
 	KUNIT_CASE(rests),
+	KUNIT_CASE(missed),
 	KUNIT_CASE(wakes),
 	KUNIT_CASE(calm),
 	KUNIT_CASE(shown),

@@ -15,6 +15,7 @@
 #define FT_FAULT_ARRAY	BIT(2)	/* an array of buckets */
 #define FT_FAULT_SOURCE	BIT(3)	/* a source, or the table of sources */
 #define FT_FAULT_CARRIER	BIT(4)	/* a carrier */
+#define FT_FAULT_SHADOW	BIT(5)	/* a shadow */
 
 #ifdef CONFIG_NF_FLOWTRACK_KUNIT
 /* Written by a suite. */

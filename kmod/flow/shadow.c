@@ -8,6 +8,7 @@
 #include <net/netfilter/nf_conntrack_tuple.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
+#include "base/fault_inject.h"
 #include "base/siphash13.h"
 #include "base/tenant.h"
 #include "flow/flow.h"
@@ -206,7 +207,7 @@ static struct ft_shadow *shadow_alloc(struct ft_shadows *shadows)
 	struct mem_cgroup *outer = ft_tenant_charge(shadows->memcg);
 	struct ft_shadow *shadow;
 
-	shadow = kmem_cache_alloc(cache, gfp);
+	shadow = ft_should_fail(FT_FAULT_SHADOW) ? NULL : kmem_cache_alloc(cache, gfp);
 	ft_tenant_uncharge(shadows->memcg, outer);
 	return shadow;
 }

@@ -168,6 +168,9 @@ feed_shadow(struct ft_net *tn, struct nf_conn *ct, bool exempt)
 		note_fed(ct, said, now);
 	if (verdict == FT_SOURCE_NOMEM || (err && err != -EEXIST))
 		ft_stat_inc(tn, NOMEM);
+	/* Its next packet may never come. */
+	if (err && err != -EEXIST)
+		WRITE_ONCE(tn->guard.missed, true);
 	ft_guard_kick(tn);
 	return FT_GUARD_GO;
 }
@@ -223,8 +226,10 @@ int ft_guard_remember(struct ft_net *tn, const struct nf_conn *ct)
 	if (err)
 		ft_guard_release(tn, &key, source);
 	if (err == -EEXIST)
-		err = 0;
-	else if (err && err != -EBUSY)
+		return 0;
+	if (err && err != -EBUSY) {
 		ft_stat_inc(tn, NOMEM);
+		WRITE_ONCE(tn->guard.missed, true);
+	}
 	return err;
 }

@@ -56,6 +56,8 @@ struct ft_guard_heavy;
  * @settled: @others is true; touched by @work only
  * @learned: nf_conntrack's table has been walked since shadows are kept; set
  *	by @work only
+ * @missed: an entry could not be given a shadow: for want of memory, or while their
+ *	table grew
  * @verify: this pass looks every shadow up, not only those that are due;
  *	touched by @work only
  * @refused: a newcomer found no room since @work looked last
@@ -80,6 +82,7 @@ struct ft_guard {
 	s32 expected;
 	bool settled;
 	bool learned;
+	bool missed;
 	bool verify;
 	bool refused;
 	u32 hopeless;

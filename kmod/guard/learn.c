@@ -93,6 +93,12 @@ static void walk(struct ft_net *tn)
 	} while (more && !READ_ONCE(tn->dying) && ft_setting(&tn->set, GUARD));
 }
 
+/* Has an entry been missed, or do so many have no shadow that some must have been? */
+static bool must_walk(const struct ft_net *tn)
+{
+	return READ_ONCE(tn->guard.missed) || (ft_guard_fills(tn) && !ft_guard_knows(tn));
+}
+
 /**
  * ft_guard_learn() - learn what nf_conntrack has, if that is not known
  * @tn: namespace whose shadows are kept
@@ -110,9 +116,10 @@ void ft_guard_learn(struct ft_net *tn)
 
 	if (!ft_setting(&tn->set, GUARD) || !READ_ONCE(tn->hooked))
 		return;
-	if (guard->learned && (!ft_guard_fills(tn) || ft_guard_knows(tn) ||
-			       begin < guard->learn_after))
+	if (guard->learned && (begin < guard->learn_after || !must_walk(tn)))
 		return;
+	/* Before the walk, which may miss one again. */
+	WRITE_ONCE(guard->missed, false);
 	walk(tn);
 	WRITE_ONCE(guard->learned, true);
 	took = local_clock() - begin;

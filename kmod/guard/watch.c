@@ -171,6 +171,7 @@ int ft_guard_init(struct ft_net *tn)
 	ratelimit_set_flags(&guard->full_log, RATELIMIT_MSG_ON_RELEASE);
 	guard->hopeless = ft_now() - 1;
 	guard->learned = false;
+	guard->missed = false;
 	guard->learn_after = 0;
 	guard->sweep_after = 0;
 	guard->sweep_took = 0;
