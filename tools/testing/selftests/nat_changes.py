@@ -324,29 +324,38 @@ def _(net):
     net.where((4, 1), "with ctnetlink again", mark=5)
 
 
+def enter_meanwhile(net, many):
+    """Programs enter connections while as many are being handed over. Return: whether they were in time."""
+    net.r.sysctl("enable", 1)
+    net.r.tool("flush")
+    net.r.conntrack_flush()
+    run("sysctl", "-qw", f"net.netfilter.nf_conntrack_max={2 * many}")
+    net.r.sysctl("max", 2 * many)
+    net.r.tool("restore", text="flowtrack-save 1\n" + "".join(
+        f"udp src=198.18.{i >> 8}.{i & 255} dst=192.0.2.1 sport=1000 dport=9 reply-src=192.0.2.1 reply-dst={Net.RS[4]} "
+        f"reply-sport=9 reply-dport={i + 10000} timeout=1000\n" for i in range(many)))
+    away = net.r.popen("sysctl", "-qw", "net.netfilter.nf_flowtrack_enable=0")
+    busywait(20, lambda: net.r.conntrack_count() > 100, "flows are being handed over")
+    net.r.run("conntrack", "-I", "-s", "198.19.0.1", "-d", "192.0.2.1", "-p", "udp", "--sport", "7", "--dport", "8", "-t", "900")
+    status, _, err = net.r.tool("add", "udp", "src", "198.19.0.2", "dst", "192.0.2.1", "sport", "7", "dport", "8",
+                                "reply-src", "192.0.2.1", "reply-dst", Net.RS[4], "reply-sport", "8", "reply-dport", "8", ok=False)
+    left = int(net.r.tool("count", "own")[1])
+    equal(away.wait(60), 0, "exit status of sysctl")
+    if left < 100:
+        return False
+    check(status == 2 and "handed over" in err, f"adding a translated flow: {status} {err}")
+    equal((int(net.r.tool("count", "own")[1]), net.r.conntrack_count()), (0, many + 1), "flows here and in nf_conntrack")
+    return True
+
+
 @case("what programs enter while tracking ends is nf_conntrack's, or refused: nothing is left behind", only="flowtrack")
 def _(net):
     start(net, MASQUERADE)
     swap(OURS)
-    many, limits = 20000, (net.r.sysctl("max"), net.r.sysctl("net.netfilter.nf_conntrack_max"))
-    run("sysctl", "-qw", f"net.netfilter.nf_conntrack_max={2 * many}")
-    net.r.sysctl("max", 2 * many)
-    here = ("count", "own")
+    limits = net.r.sysctl("max"), net.r.sysctl("net.netfilter.nf_conntrack_max")
     try:
-        net.r.tool("restore", text="flowtrack-save 1\n" + "".join(
-            f"udp src=198.18.{i >> 8}.{i & 255} dst=192.0.2.1 sport=1000 dport=9 reply-src=192.0.2.1 reply-dst={Net.RS[4]} "
-            f"reply-sport=9 reply-dport={i + 10000} timeout=1000\n" for i in range(many)))
-        away = net.r.popen("sysctl", "-qw", "net.netfilter.nf_flowtrack_enable=0")
-        busywait(20, lambda: net.r.conntrack_count() > 100, "flows are being handed over")
-        one = ("-s", "198.19.0.1", "-d", "192.0.2.1", "-p", "udp", "--sport", "7", "--dport", "8", "-t", "900")
-        net.r.run("conntrack", "-I", *one)
-        status, _, err = net.r.tool("add", "udp", "src", "198.19.0.2", "dst", "192.0.2.1", "sport", "7", "dport", "8",
-                                    "reply-src", "192.0.2.1", "reply-dst", Net.RS[4], "reply-sport", "8", "reply-dport", "8", ok=False)
-        left = int(net.r.tool(*here)[1])
-        check(left > 100, f"{left} flows are left: all has been too late")
-        equal(away.wait(60), 0, "exit status of sysctl")
-        check(status == 2 and "handed over" in err, f"adding a translated flow: {status} {err}")
-        equal((int(net.r.tool(*here)[1]), net.r.conntrack_count()), (0, many + 1), "flows here and in nf_conntrack")
+        # A machine that is fast, or does other things meanwhile, needs more of them.
+        check(any(enter_meanwhile(net, many) for many in (20000, 30000, 40000, 50000)), "all has been too late")
     finally:
         net.r.sysctl("enable", 1)
         net.r.conntrack_flush()
