@@ -417,6 +417,9 @@ static int __init ft_init(void)
 	ft_ahead_start();
 	ft_enable_init();
 	ft_loaded = true;
+	/* The second module would say that the original is there, but is not even built. */
+	if (IS_BUILTIN(CONFIG_NF_CT_NETLINK))
+		pr_notice("nf_flowtrack: nf_conntrack_netlink is built into this kernel: programs that speak ctnetlink do not see flowtrack's flows\n");
 	return 0;
 
 err_nat_end:

@@ -21,6 +21,9 @@ guest() {
 	forget_leaks
 	echo "flowtrack-kunit: begin" >/dev/kmsg
 	insmod "$ko" || echo "WARNING: insmod failed" >/dev/kmsg
+	# This kernel has it built in, so that ctnetlink for both tables cannot be there.
+	dmesg | grep 'nf_flowtrack: nf_conntrack_netlink is built into this kernel: ' >/dev/null ||
+		echo "WARNING: nobody is told that nf_conntrack_netlink is built in" >/dev/kmsg
 	rmmod nf_flowtrack || echo "WARNING: rmmod failed" >/dev/kmsg
 	log_leaks
 	echo "flowtrack-kunit: end" >/dev/kmsg
