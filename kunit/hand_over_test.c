@@ -7,6 +7,7 @@
 #include <net/netfilter/nf_nat.h>
 
 #include "ft_kunit.h"
+#include "track/add.h"
 #include "track/carrier.h"
 #include "track/family.h"
 #include "track/hand_over.h"
@@ -218,11 +219,68 @@ static void assured_first(struct kunit *test)
 	}
 }
 
+static int add(struct ft_net *tn, struct ft_birth *birth, u8 i, u32 mapping)
+{
+	describe(tn, birth, i, FLOWTRACK_TCP_STATE_ESTABLISHED, 0);
+	birth->word &= ~FT_FLOW_NAT | mapping;
+	return ft_flow_add(tn, birth);
+}
+
+/* What came now would be left behind: of a flow that is not translated nothing is lost. */
+static void adding_meanwhile(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 10);
+	struct ft_birth birth;
+
+	ft_hand_over(tn, FT_HOOKS_IPV4);
+	KUNIT_EXPECT_EQ(test, add(tn, &birth, 1, FT_FLOW_SNAT), -EBUSY);
+	KUNIT_EXPECT_FALSE(test, is_ours(tn, &birth));
+	KUNIT_EXPECT_EQ(test, add(tn, &birth, 2, 0), 0);
+	KUNIT_EXPECT_TRUE(test, is_ours(tn, &birth));
+	ft_hand_over_done(tn);
+	KUNIT_EXPECT_EQ(test, add(tn, &birth, 1, FT_FLOW_SNAT), 0);
+	KUNIT_EXPECT_TRUE(test, is_ours(tn, &birth));
+}
+
+static void hide(void *tn)
+{
+	ft_net_del(tn);
+}
+
+/* Programs that publish ports delete flows with another destination, and no others. */
+static void out_of_reach(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 10);
+	struct ft_birth snat, dnat;
+	unsigned int i;
+
+	/* It has no hooks that may come or go. */
+	tn->set.v[FLOWTRACK_A_SETTINGS_ENABLE] = FT_ENABLE_ON;
+	tn->hooked = FT_HOOKS_IPV4;
+	ft_net_add(tn);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, hide, tn), 0);
+	enter(test, tn, &snat, 1, FLOWTRACK_TCP_STATE_ESTABLISHED, 0);
+	enter(test, tn, &dnat, 2, FLOWTRACK_TCP_STATE_ESTABLISHED, INSIDE);
+	for (i = FT_NAT_AUTO + 1; i <= FT_NAT_NEVER; i++) {
+		tn->set.v[FLOWTRACK_A_SETTINGS_NAT] = i;
+		ft_hand_over_unreachable();
+		KUNIT_EXPECT_TRUE(test, is_ours(tn, &dnat));
+	}
+	tn->set.v[FLOWTRACK_A_SETTINGS_NAT] = FT_NAT_AUTO;
+	ft_hand_over_unreachable();
+	KUNIT_EXPECT_TRUE(test, is_ours(tn, &snat));
+	KUNIT_EXPECT_FALSE(test, is_ours(tn, &dnat));
+	KUNIT_EXPECT_NOT_NULL(test, entry_of(test, &dnat));
+	tn->hooked = 0;
+}
+
 static struct kunit_case hand_over_cases[] = {
 	KUNIT_CASE(with_its_mapping),
 	KUNIT_CASE(established),
 	KUNIT_CASE(begun),
 	KUNIT_CASE(assured_first),
+	KUNIT_CASE(adding_meanwhile),
+	KUNIT_CASE(out_of_reach),
 	{}
 };
 
