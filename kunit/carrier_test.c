@@ -292,51 +292,6 @@ static void carrier_is_told_apart(struct kunit *test)
 	nf_ct_tmpl_free(tmpl);
 }
 
-/* Whatever nf_conntrack finds in the memory of a new entry, and leaves there. */
-static void stale_memory_is_no_carrier(struct kunit *test)
-{
-	const unsigned long stale[] = { ft_carrier_magic, ~ft_carrier_magic ^ FT_NOTE_STAYS,
-					~ft_carrier_magic ^ FT_NOTES };
-	const struct nf_conntrack_tuple tuple = { .src.l3num = NFPROTO_IPV4 };
-	static struct nf_conn *cts[64], *ct;
-	unsigned int i, j, k, again;
-	unsigned long status;
-
-	for (i = 0; i < ARRAY_SIZE(stale); i++) {
-		for (j = 0; j < ARRAY_SIZE(cts); j++) {
-			ct = nf_conntrack_alloc(&init_net, &nf_ct_zone_dflt, &tuple, &tuple,
-						GFP_KERNEL);
-			KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(ct));
-			cts[j] = ct;
-		}
-		for (j = 0; j < ARRAY_SIZE(cts); j++) {
-			unsigned long *word = (unsigned long *)cts[j]->tuplehash;
-			possible_net_t net = cts[j]->ct_net;
-
-			/* Status and namespace are all that freeing looks at. */
-			status = cts[j]->status;
-			while ((void *)word < (void *)&cts[j]->__nfct_init_offset)
-				*word++ = stale[i];
-			cts[j]->status = status;
-			cts[j]->ct_net = net;
-			KUNIT_EXPECT_EQ(test, !!ft_carrier_of(cts[j]), !i);
-			nf_conntrack_free(cts[j]);
-		}
-		for (j = 0, again = 0; j < ARRAY_SIZE(cts); j++) {
-			ct = nf_conntrack_alloc(&init_net, &nf_ct_zone_dflt, &tuple, &tuple,
-						GFP_KERNEL);
-			KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(ct));
-			for (k = 0; k < ARRAY_SIZE(cts) && cts[k] != ct; k++)
-				;
-			again += k < ARRAY_SIZE(cts);
-			KUNIT_EXPECT_NULL(test, ft_carrier_of(ct));
-			KUNIT_EXPECT_EQ(test, ft_carrier_notes(ct), 0);
-			nf_conntrack_free(ct);
-		}
-		KUNIT_EXPECT_GT(test, again, 0);
-	}
-}
-
 /* A carrier of an accepted packet of flow @index, with a mark that it says. */
 static struct ft_carrier *give_found(struct ft_net *tn, struct sk_buff *skb,
 				     u32 index, u8 l4proto)
@@ -715,7 +670,6 @@ static struct kunit_case carrier_cases[] = {
 	KUNIT_CASE(carrier_of_a_translated_flow_in_short),
 	KUNIT_CASE(carrier_is_aimed_again),
 	KUNIT_CASE(carrier_is_told_apart),
-	KUNIT_CASE(stale_memory_is_no_carrier),
 	KUNIT_CASE(one_carrier_one_packet),
 	KUNIT_CASE(last_in_is_first_out),
 	KUNIT_CASE(four_are_held),
