@@ -34,6 +34,11 @@ note() {
 	printf '# %s\n' "$*" >&2
 }
 
+# is_late TIME: has it come? In seconds since the epoch; empty: there is no such time.
+is_late() {
+	[ -n "$1" ] && [ "$(date +%s)" -ge "$1" ]
+}
+
 # This machine's Debian release, and its own kernel.
 # shellcheck disable=SC1091 # not ours
 CODENAME=$(. /etc/os-release && echo "${VERSION_CODENAME:-}") 2>/dev/null || CODENAME=

@@ -16,6 +16,7 @@
 # DEFAULT_TIMEOUT seconds unless a line "# TIMEOUT: SECONDS" in it says otherwise, and starts without the module
 # loaded. TEST is a file's name, with or without .sh or .py.
 # Checked from outside: the expected number of cases, the kernel's log and taint, that the module can be unloaded.
+# FT_UNTIL: tests that have not begun by then are not run, and count as skipped: see check.sh.
 # --update writes the counts of this run into selftests/expected. FT_TESTS: another directory than selftests.
 
 # shellcheck disable=SC2153 # KERNEL and RESULTS come from vm.sh
@@ -115,6 +116,10 @@ guest() {
 	dmesg -w >"$RESULTS/kmsg" &
 	forget_leaks
 	for name in "$@"; do
+		if is_late "${FT_UNTIL:-}"; then
+			: >"$RESULTS/$name.unrun"
+			continue
+		fi
 		run_test "$name"
 	done
 	log_leaks
@@ -195,7 +200,7 @@ run_guest() {
 	esac
 	FT_KO=${modules[$version]} FT_STRESS_KO=$TOP/build/$(kernel_release "$version")-stress/ft_stress.ko \
 		"$TOP/tools/testing/vm.sh" run -m "${SELFTEST_MEM:-$((FT_SLOW > 1 ? 4 : 2))G}" \
-		-t "$((${SELFTEST_TIMEOUT:-2700} * FT_SLOW))" -i $((120 * FT_SLOW)) \
+		-t "$((${SELFTEST_TIMEOUT:-3600} * FT_SLOW))" -i $((120 * FT_SLOW)) \
 		-o "$results" -w "$LOGS/warm" "$version" "$TOP/tools/testing/selftest.sh" --guest "$@"
 }
 
@@ -228,7 +233,7 @@ bring_back() {
 	for name in "$@"; do
 		cp "$results-$suffix/$name".{status,log,seconds} "$results/" || rm -f "$results/$name.status"
 		# What was wrong the first time stays so.
-		cp -n "$results-$suffix/$name".{taint,leftover} "$results/" 2>/dev/null || true
+		cp -n "$results-$suffix/$name".{taint,leftover,unrun} "$results/" 2>/dev/null || true
 	done
 	cat "$results-$suffix/kmsg" >>"$results/kmsg"
 	cat "$LOGS/vm-$version-console.log" >>"$LOGS/vm-$version-$aside.log"
