@@ -94,41 +94,6 @@ def _(rig):
         check(subprocess.run(blocks, text=True, capture_output=True, timeout=60).returncode, "promtool takes them without an end")
 
 
-def talkers(text):
-    """{(metric, label): [(value, flows)]} of the top talkers, in their order."""
-    found = {}
-    for name, label, value, flows in re.findall(r'^nf_flowtrack_(top_\w+){(\w+)="([^"]*)"} (\d+)$', text, re.M):
-        found.setdefault((name, label), []).append((value, int(flows)))
-    return found
-
-
-@case("top talkers: no more than asked for, as top has them, and for those alone who may see flows", only="flowtrack")
-def _(rig):
-    rig.reset()
-    # 100 sources behind three addresses. Ten of them have more than one flow.
-    lines = [f"udp src=10.9.0.{i} dst=192.0.2.1 sport={1000 + 20 * i + k} dport=53 reply-dst=203.0.113.{i % 3} timeout=600"
-             for i in range(1, 101) for k in range(max(1, i - 89))]
-    rig.r.tool("restore", text="\n".join(["flowtrack-save 1"] + lines) + "\n")
-    listed = {}
-
-    def listing():
-        for kind in ("source", "external"):
-            listed[f"top_{kind}_flows", kind] = [(e["address"], e["flows"]) for e in rig.r.tool_json("top", kind, "-N", "64")[kind]]
-        return listed["top_source_flows", "source"][:1] == [("10.9.0.100", 11)] and len(listed["top_external_flows", "external"]) == 3
-    busywait(10, listing, "the list of top")
-    for n in (1, 5, 64):
-        text = rig.r.tool("metrics", "--top", str(n))[1]
-        found = talkers(text)
-        # The rest have a flow each, in any order.
-        equal({key: entries[:10] for key, entries in found.items()}, {key: entries[:min(n, 10)] for key, entries in listed.items()}, f"--top {n}")
-        equal({key: len(entries) for key, entries in found.items()}, {key: min(n, len(entries)) for key, entries in listed.items()}, f"--top {n}")
-    p = subprocess.run([PROMTOOL, "check", "metrics"], input=text, text=True, capture_output=True, timeout=60)
-    equal((p.returncode, p.stdout + p.stderr), (0, ""), "promtool")
-    plain = as_nobody(rig.r, TOOL, "metrics", "--top", "5")
-    equal(set(values(plain)), set(values(rig.r.tool("metrics")[1])), "what nobody sees")
-    rig.r.flush()
-
-
 def half_an_hour(entries, more):
     """A machine whose tables have so many of 100 entries, and whose counters grow by so much in a minute."""
     gauges = {"entries": entries, "conntrack_entries": entries, "entries_limit": 100, "conntrack_entries_limit": 100}
