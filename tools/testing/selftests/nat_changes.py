@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """NAT rules, NAT itself and helpers appear and vanish while connections live: none of them breaks."""
+# TIMEOUT: 300
 
 from lib_ctnetlink import ORIGINAL, OURS, swap
 from lib_net import *
