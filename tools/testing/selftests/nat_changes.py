@@ -302,6 +302,8 @@ def _(net):
 def _(net):
     start(net, HANDED + BOTH)
     swap(OURS)
+    was = net.r.sysctl("nat")
+    net.r.sysctl("nat", "auto")
     snat = talks(net, 80) + talks(net, 53, proto="udp")
     dnat = [Talk(net.c, net.s, Net.S[f], 82, to=(Net.RC[f], 8080)).start() for f in FAMILIES]
     net.where((6, 0), "before", mark=5)
@@ -323,6 +325,7 @@ def _(net):
     swap(OURS)
     all_alive(snat + dnat, "with ctnetlink again")
     net.where((4, 1), "with ctnetlink again", mark=5)
+    net.r.sysctl("nat", was)
 
 
 def enter_meanwhile(net, many):
