@@ -590,24 +590,29 @@ class Bench:
         write("/proc/sys/vm/percpu_pagelist_high_fraction", 0)
         self.pair(name, used[CT], used[FT], "bytes per flow", slab=slab)
 
+    @staticmethod
+    def accounting(value):
+        for who, prefix in ((CT, "nf_conntrack"), (FT, "nf_flowtrack")):
+            sysctl(who, **{f"{prefix}_acct": value})
+
     def memory(self, proto, flows):
         """With accounting on."""
-        for who, prefix in ((CT, "nf_conntrack"), (FT, "nf_flowtrack")):
-            sysctl(who, **{f"{prefix}_acct": 1})
+        self.accounting(1)
         self.taken_by_flows(f"memory/{proto}/{flows}", flows, None, lambda who: self.fill(proto, flows, sites=(who,)))
         if proto == "udp4":
             self.settle(proto, flows)
             self.case(f"established-acct/{proto}/{flows}",
                       self.rounds(self.args.packets, ESTABLISHED, flows=flows))
-        for who, prefix in ((CT, "nf_conntrack"), (FT, "nf_flowtrack")):
-            sysctl(who, **{f"{prefix}_acct": 0})
+        self.accounting(0)
         self.flush()
 
     def nat_memory(self, tag, flows, room, port, proto="udp4", **what):
-        """Translated flows of flowtrack's own, with neither's accounting."""
+        """Translated flows of flowtrack's own, with accounting on: masquerading makes nf_conntrack's as large without it."""
         same, answer = self.nat_packets(flows, port, what)
+        self.accounting(1)
         self.taken_by_flows(f"nat-memory{tag}/{flows}", flows, room,
                             lambda who: self.nat_fill(who, proto, flows, same, answer))
+        self.accounting(0)
         for who in (CT, FT):
             self.nat_flush(who, adopted=True)
 
