@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The system tests: one guest per kernel, in it every selftests/*.sh and *.py, one after the other; on the newest kernel
-# some of them (NEWEST), when the first of the other guests is through. Two guests run side by side: one takes four
-# fifths of a CPU. Where both want more, a test that measures time may fail for want of it:
-# a few that failed run once more, in a guest that has the machine for itself, and that says so. Only what the kernel
-# complained of in the first run still counts. A guest that its emulator killed is another matter: the rest of the tests
-# run in one whose CPUs take turns.
+# some of them (NEWEST), when the first of the other guests is through. Two guests run side by side. Where the machine
+# has no two CPUs for each of them, they have one: two emulated CPUs that wait for each other take twice the time. Tests
+# that say "# CPUS: 2" are about what happens on two at once, and follow in a guest that has two. Where both guests want
+# more than there is, a test that measures time may fail for want of it: a few that failed run once more, in a guest that
+# has the machine for itself, and that says so. Only what the kernel complained of in the first run still counts. A guest
+# that its emulator killed is another matter: the rest of the tests run in one whose CPUs take turns.
 #
 #   selftest.sh [--update] [-k VERSION] [TEST...]        VERSION: 6.1, 6.12, newest, newest-arm64, 6.1-rt, 6.12-rt,
 #                                                      6.12-debug or 6.12-kcsan
@@ -16,6 +17,7 @@
 # DEFAULT_TIMEOUT seconds unless a line "# TIMEOUT: SECONDS" in it says otherwise, and starts without the module
 # loaded. TEST is a file's name, with or without .sh or .py.
 # Checked from outside: the expected number of cases, the kernel's log and taint, that the module can be unloaded.
+# FT_CPUS: how many CPUs a guest has, whatever its tests say.
 # FT_UNTIL: tests that have not begun by then are not run, and count as skipped: see check.sh.
 # --update writes the counts of this run into selftests/expected. FT_TESTS: another directory than selftests.
 
@@ -28,6 +30,8 @@ set -euo pipefail
 export FT_TESTS=${FT_TESTS:-$TOP/tools/testing/selftests}
 TESTS=$FT_TESTS
 DEFAULT_TIMEOUT=120
+# Of a guest, if the machine has them.
+CPUS=2
 # Tests of a guest that may run again: if more have failed, that is not for want of time.
 AGAIN_MAX=3
 # On the newest kernel, and on arm64: what an API that has changed would break.
@@ -188,9 +192,10 @@ prepare() {
 	"$TOP/tools/testing/vm.sh" image "$1" >/dev/null
 }
 
+# run_guest VERSION CPUS TEST...
 run_guest() {
-	local version=$1 results=$LOGS/${TESTS##*/}-$1
-	shift
+	local version=$1 cpus=${FT_CPUS:-$2} results=$LOGS/${TESTS##*/}-$1
+	shift 2
 	rm -rf "$results"
 	mkdir -p "$results"
 	export FT_SLOW=1
@@ -199,7 +204,7 @@ run_guest() {
 	*-arm64) FT_SLOW=$FOREIGN_FACTOR ;;
 	esac
 	FT_KO=${modules[$version]} FT_STRESS_KO=$TOP/build/$(kernel_release "$version")-stress/ft_stress.ko \
-		"$TOP/tools/testing/vm.sh" run -m "${SELFTEST_MEM:-$((FT_SLOW > 1 ? 4 : 2))G}" \
+		"$TOP/tools/testing/vm.sh" run -c "$cpus" -m "${SELFTEST_MEM:-$((FT_SLOW > 1 ? 4 : 2))G}" \
 		-t "$((${SELFTEST_TIMEOUT:-3600} * FT_SLOW))" -i $((120 * FT_SLOW)) \
 		-o "$results" -w "$LOGS/warm" "$version" "$TOP/tools/testing/selftest.sh" --guest "$@"
 }
@@ -240,6 +245,33 @@ bring_back() {
 	mv "$LOGS/vm-$version-$aside.log" "$LOGS/vm-$version-console.log"
 }
 
+# Does a test want two CPUs?
+wants_two() {
+	grep -q '^# *CPUS: *2' "$TESTS/$1"
+}
+
+# run_guests VERSION TEST...: in a guest of two CPUs, or, where there are fewer for it, as many as can be in one of one CPU
+# first. TEST...: as in_order() has them.
+run_guests() {
+	local version=$1 name few=() many=() status=0
+	shift
+	for name in "$@"; do
+		if [ "$guest_cpus" -ge $CPUS ] || wants_two "$name"; then
+			many+=("$name")
+		else
+			few+=("$name")
+		fi
+	done
+	if [ ${#few[@]} -gt 0 ]; then
+		run_guest "$version" 1 "${few[@]}" || return
+		[ ${#many[@]} -gt 0 ] || return 0
+		set_aside "$version" one
+	fi
+	run_guest "$version" $CPUS "${many[@]}" || status=$?
+	[ ${#few[@]} -eq 0 ] || bring_back "$version" one two "${many[@]}"
+	return $status
+}
+
 # From the test on that the emulator interrupted. What its kernel said then is not counted, only shown.
 go_on_elsewhere() {
 	local version=$1 results=$LOGS/${TESTS##*/}-$1 status=0 log
@@ -253,7 +285,7 @@ go_on_elsewhere() {
 	for log in "$results-killed/kmsg" "$LOGS/vm-$version-killed.log"; do
 		sed -i -e "/flowtrack-selftest: begin $1\$/,\$d" -e '/int3: 0000 \[#1\]/,$d' "$log"
 	done
-	FLOWTRACK_ACCEL=$ONE_AT_A_TIME run_guest "$version" "$@" || status=$?
+	FLOWTRACK_ACCEL=$ONE_AT_A_TIME run_guest "$version" $CPUS "$@" || status=$?
 	bring_back "$version" killed "then" "$@"
 	return $status
 }
@@ -268,7 +300,7 @@ again_alone() {
 		grep -A 8 '^not ok' "$results/$name.log" | head -n 20 || true
 	done
 	set_aside "$version" beside
-	run_guest "$version" "${late[@]}" || note "the $version guest for these alone ended with status $?"
+	run_guest "$version" $CPUS "${late[@]}" || note "the $version guest for these alone ended with status $?"
 	bring_back "$version" beside alone "${late[@]}"
 }
 
@@ -331,19 +363,30 @@ FT_FOREIGN=$(foreign_programs 2>"$LOGS/foreign-build.log") || {
 FT_CONNTRACK_TOOLS=$(conntrack_tools 2>"$LOGS/conntrack-tools.log") || FT_CONNTRACK_TOOLS=
 export FT_YNL FT_SERVERS FT_FOREIGN FT_CONNTRACK_TOOLS
 warm_files >"$LOGS/warm" || true
+# Those of one CPU first, as run_guests() has them.
+in_order() {
+	local name
+	for name in "$@"; do
+		wants_two "$name" || echo "$name"
+	done
+	for name in "$@"; do
+		! wants_two "$name" || echo "$name"
+	done
+}
+
 # tests_of KERNEL: the names, one a line.
 tests_of() {
 	if [ "$1" = newest ] && [ ${#newest[@]} -gt 0 ]; then
-		printf '%s\n' "${newest[@]}"
+		in_order "${newest[@]}"
 	else
-		printf '%s\n' "${names[@]}"
+		in_order "${names[@]}"
 	fi
 }
 
 start_guest() {
 	local tests
 	mapfile -t tests < <(tests_of "$1")
-	run_guest "$1" "${tests[@]}" &
+	run_guests "$1" "${tests[@]}" &
 	guests[$!]=$1
 }
 
@@ -352,6 +395,8 @@ passed=0 failed=0 skipped=0
 for kernel in "${kernels[@]}"; do
 	prepare "$kernel"
 done
+# For each of those that run side by side.
+guest_cpus=$((JOBS / ${#kernels[@]}))
 for kernel in "${kernels[@]}"; do
 	start_guest "$kernel"
 done

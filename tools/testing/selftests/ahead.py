@@ -6,6 +6,7 @@ A device of the type veth hands packets up by NAPI once GRO is asked for; a data
 cuts up since the device takes no more than one, comes out as a list of eight.
 """
 # TIMEOUT: 180
+# CPUS: 2
 
 import array
 import fcntl

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """ctnetlink for both tables: conntrack(8) and the rest see flowtrack's flows beside nf_conntrack's."""
 # TIMEOUT: 700
+# CPUS: 2
 
 from lib_ctnetlink import *
 

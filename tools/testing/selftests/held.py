@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Packets that something holds, for however long, and what rules wrote to packets that do not come through."""
+# CPUS: 2
 
 import os
 import re

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A CPU goes offline and comes back, under traffic: what the packets have that it has seen, and what it keeps for later
 ones."""
+# CPUS: 2
 
 import os
 import re

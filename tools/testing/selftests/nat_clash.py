@@ -3,6 +3,7 @@
 """Two flows that would be one behind NAT: the later one gets another port, whichever table has the earlier one, and each
 client hears its own answers. What is right is what nf_conntrack alone does: the same cases pass without the module."""
 # TIMEOUT: 240
+# CPUS: 2
 
 import itertools
 import os

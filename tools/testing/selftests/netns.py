@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Namespaces: each has its own flows, limits and settings, and can go away at any time."""
+# CPUS: 2
 
 import socket
 import threading

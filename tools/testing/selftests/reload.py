@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 # TIMEOUT: 400
+# CPUS: 2
 """Another build of the module in place of the loaded one: flows, settings and connections of all namespaces outlast it."""
 
 import itertools

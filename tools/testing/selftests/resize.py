@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """The table changes its size under traffic, and nobody notices."""
+# CPUS: 2
 
 import errno
 import os

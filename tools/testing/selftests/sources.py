@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Limits for each source: src_max and src_rate, by address and by prefix, forwarded and local, with both policies."""
+# CPUS: 2
 
 import collections
 import os

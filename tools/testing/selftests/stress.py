@@ -5,6 +5,7 @@ the limit of flows per source, which both meet at once.
 
 FT_STRESS_KO is the module; selftest.sh sets it.
 """
+# CPUS: 2
 
 import os
 

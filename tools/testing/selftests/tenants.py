@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Users without privileges, with hundreds of namespaces of their own, who try to take all that there is."""
 # TIMEOUT: 900
+# CPUS: 2
 
 import os
 import signal

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The module goes at any time: under traffic, with packets in flight, again and again."""
 # TIMEOUT: 180
+# CPUS: 2
 
 import os
 import signal
