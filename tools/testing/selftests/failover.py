@@ -3,6 +3,7 @@
 """Two gateways with conntrackd and keepalived, as failover.rst has them: one is cut off while 200 connections are in use, and
 comes back. The files are those of that document."""
 # TIMEOUT: 900
+# CPUS: 2
 
 import glob
 import selectors
