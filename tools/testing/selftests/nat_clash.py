@@ -47,6 +47,10 @@ def make(ns, family, proto, addr):
     return sock
 
 
+# What a client says that wants the server to close first.
+BYE = b"bye"
+
+
 class Echo:
     """A server that says what it heard, to the client that sent it."""
 
@@ -75,7 +79,7 @@ class Echo:
                         sock.sendto(data, peer)
                     else:
                         data = sock.recv(2048)
-                        if not data:
+                        if data in (b"", BYE):
                             raise ConnectionResetError
                         sock.sendall(data)
                 except OSError:
@@ -186,39 +190,57 @@ def _(net):
             sock.settimeout(5)
             sock.connect((Net.S[family], 0))
             socks.append((sock, name))
-        for n in range(3):
-            for sock, name in socks:
-                equal(ping(sock, family, name, n), (77, name), f"the answer over IPv{family}: its id, its data")
+        for _ in range(2):
+            for n in range(3):
+                for sock, name in socks:
+                    equal(ping(sock, family, name, n), (77, name), f"the answer over IPv{family}: its id, its data")
+            socks.reverse()
+            net.forget()
         for sock, _ in socks:
             sock.close()
 
 
-def raw_gre(ns, to=None):
-    sock = ns.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_GRE)
+def raw_gre(ns, family, to=None):
+    sock = ns.socket(kind(family), socket.SOCK_RAW, socket.IPPROTO_GRE)
     sock.settimeout(2)
     if to:
         sock.connect((to, 0))
     return sock
 
 
-@case("GRE has no port to choose: who was there first keeps the answers")
-def _(net):
+def gre_pair(net, family, first, second):
+    """Both of two (namespace, address that the server sees) send GRE to the server: the first one is answered, always."""
     net.reset(RULES)
     header = bytes.fromhex("00006558")
-    with raw_gre(net.s) as server, raw_gre(net.r, Net.S[4]) as router, raw_gre(net.c, Net.S[4]) as client:
+    skip = 20 if family == 4 else 0
+    with raw_gre(net.s, family) as server, raw_gre(first[0], family, Net.S[family]) as one, \
+            raw_gre(second[0], family, Net.S[family]) as other:
         for n in range(3):
-            text = header + b"router %d" % n
-            router.send(text)
+            text = header + b"first %d" % n
+            one.send(text)
             packet, peer = server.recvfrom(2048)
-            equal((packet[20:], peer[0]), (text, Net.RS[4]), "what the server hears")
-            server.sendto(text, peer)
-            equal(router.recv(2048)[20:], text, "what the router hears")
-            client.send(header + b"client %d" % n)
-        client.settimeout(0.5)
-        try:
-            raise Failure(f"the client hears {client.recv(2048)}")
-        except TimeoutError:
-            pass
+            equal((packet[skip:], peer[0]), (text, first[1][family]), f"what the server hears over IPv{family}")
+            server.sendto(text, (peer[0], 0))
+            equal(one.recv(2048)[skip:], text, f"what the first one hears over IPv{family}")
+            try:
+                other.send(header + b"second %d" % n)
+            except PermissionError:
+                # Its own packet, dropped behind LOCAL_OUT.
+                equal(second[0], net.r, "whose packet is refused")
+        for sock, who in ((other, "the second one"), (server, "the server")):
+            sock.settimeout(0.5)
+            try:
+                raise Failure(f"{who} hears {sock.recv(2048)} over IPv{family}")
+            except TimeoutError:
+                pass
+
+
+@case("GRE has no port to choose: who was there first keeps the answers")
+def _(net):
+    router, client = (net.r, Net.RS), (net.c, Net.RS)
+    for family in FAMILIES:
+        gre_pair(net, family, router, client)
+        gre_pair(net, family, client, router)
 
 
 @case("a rule with a range of ports: the other port is of it, too")
@@ -263,18 +285,61 @@ def _(net):
         server.close()
 
 
-@case("an earlier connection that is closed, and waits")
+def closed(net, sock, server_first):
+    """Close a connection, and wait until its flow waits. Return: (here, in nf_conntrack)."""
+    def waits():
+        seen = net.tracked(state="time_wait")
+        return seen if sum(seen) else None
+    if server_first:
+        sock.sendall(BYE)
+        equal(sock.recv(100), b"", "what the server says")
+    sock.close()
+    return busywait(10, waits, "the flow waits")
+
+
+def waiting_pair(net, first, second, rules, where):
+    """As pair(), but the first connection is closed, and its flow waits @where, when the second one comes."""
+    net.reset(rules)
+    for family in FAMILIES:
+        server = Echo(net.s, family, 80, ("tcp",))
+        try:
+            for server_first in (False, True):
+                net.forget()
+                port = next(PORTS)
+                ns, source, to = first
+                sock = make(ns, family, "tcp", (source[family], port))
+                sock.connect((to[family], 80))
+                ask(sock, b"first")
+                equal(closed(net, sock, server_first), where, f"IPv{family}: flows that wait here and in nf_conntrack")
+                ns, source, to = second
+                # Another socket may take the port for another address, or at another host.
+                with make(ns, family, "tcp", (source[family], port)) as sock:
+                    try:
+                        sock.connect((to[family], 80))
+                        for n in range(3):
+                            ask(sock, b"second %d" % n)
+                    except OSError as e:
+                        raise Failure(f"IPv{family}, closed by the {'server' if server_first else 'client'} first: {e}") from None
+        finally:
+            server.close()
+
+
+@case("an earlier connection that is closed, and waits, in either table; in both orders")
 def _(net):
-    net.reset(DNAT_ONLY)
-    server = Echo(net.s, 4, 80)
-    try:
-        with connect(net.c, Net.S[4], 80, source=(Net.C[4], 41700)) as sock:
-            ask(sock, b"first")
-        # The client's side waits; another socket may take the port for another address.
-        with connect(net.c, VIP[4], 80, source=(Net.C[4], 41700)) as sock:
-            ask(sock, b"second")
-    finally:
-        server.close()
+    was = net.r.sysctl("nat") if FLOWTRACK else None
+    # By default masqueraded flows are flowtrack's, and those with another destination are not.
+    words = ((NAT,) if NAT else ("snat", "never")) if FLOWTRACK else ("",)
+    ours, theirs = ((1, 0) if FLOWTRACK else (0, 1)), (0, 1)
+    for word in words:
+        if word:
+            net.r.sysctl("nat", word)
+        dnat, snat = ours if word == "all" else theirs, theirs if word in ("never", "") else ours
+        waiting_pair(net, C_DIRECT(net), C_VIP(net), DNAT_ONLY, ours)
+        waiting_pair(net, C_VIP(net), C_DIRECT(net), DNAT_ONLY, dnat)
+        waiting_pair(net, ROUTER(net), C_DIRECT(net), RULES, ours)
+        waiting_pair(net, C_DIRECT(net), ROUTER(net), RULES, snat)
+    if was:
+        net.r.sysctl("nat", was)
 
 
 def lost(net):
@@ -315,10 +380,11 @@ def _(net):
     os.sched_setaffinity(0, range(os.cpu_count()))
     for attempt in range(8):
         net.reset(RULES)
-        server = Echo(net.s, 4, 80)
+        family = FAMILIES[attempt % 2]
+        server = Echo(net.s, family, 80)
         wrong, ports = [], range(30000 + attempt * 300, 30300 + attempt * 300)
         try:
-            threads = [threading.Thread(target=crowd, args=(ns, 4, Net.S, source, order, wrong, 3))
+            threads = [threading.Thread(target=crowd, args=(ns, family, Net.S, source, order, wrong, 3))
                        for ns, source, order in ((net.r, Net.RS, ports), (net.c, Net.C, ports))]
             for thread in threads:
                 thread.start()
@@ -326,7 +392,7 @@ def _(net):
                 thread.join()
         finally:
             server.close()
-        check(not wrong, f"{len(wrong)} of 1800 answers astray in round {attempt}: {wrong[:5]}, {lost(net)}")
+        check(not wrong, f"{len(wrong)} of 1800 answers astray over IPv{family} in round {attempt}: {wrong[:5]}, {lost(net)}")
 
 
 main(setup, teardown)
