@@ -97,6 +97,90 @@ def _(rig):
     conntrack(rig, "tcp_ignore_invalid_rst", 0)
 
 
+# Ports 53 and 80 are translated, 54 and 81 are not.
+BESIDE_NAT = """
+table inet nat {
+	chain post {
+		type nat hook postrouting priority 100
+		oif rs meta l4proto { tcp, udp } th dport { 53, 80 } masquerade
+	}
+}
+table inet t {
+	counter short { }
+	chain forw {
+		type filter hook forward priority 0
+		udp dport { 53, 54 } ct state established ct expiration <= 5s counter name short
+	}
+}"""
+
+
+class Masqueraded(Tcp):
+    """The server answers to the router."""
+
+    def build(self, side, flags, seq=0, ack=0, win=29200, options=b"", data=b"", **kw):
+        if side == "c":
+            return super().build(side, flags, seq, ack, win, options, data, **kw)
+        src, dst, isn = Rig.S[self.family], Rig.RS[self.family], self.isn
+        return ip(src, dst, TCP, tcp(src, dst, *self.ports[side], flags, isn["s"] + seq, isn["c"] + ack if "A" in flags else 0, win,
+                                     options, data, **kw), self.rig.next_ident())
+
+
+def same_for(rig, family, kind, sports, tcp_port, udp_port):
+    """Connections of @kind, and a UDP flow, obey what is turned in nf_conntrack."""
+    def turned(name, value, before, after, side, flags, *numbers, opened=True):
+        """What becomes of a packet, behind a handshake or not, until @name has that value, and then."""
+        for wanted in (before, after):
+            t = kind(rig, family, next(sports), tcp_port)
+            if opened:
+                t.open()
+            t.send(side, flags, wanted, *numbers)
+            conntrack(rig, name, value)
+        conntrack(rig, name, 1 - value)
+
+    turned("tcp_be_liberal", 1, "inv", "est/o+sa", "c", "A", 1 << 20, 1)
+    turned("tcp_loose", 0, "new/o", "inv", "c", "A", 1, 1, opened=False)
+    # One to the router's own address that is not translated goes no further.
+    turned("tcp_ignore_invalid_rst", 1, "drop" if kind is Masqueraded else "inv", "est/r+sa", "s", "R", 0)
+    c, s, back = Rig.C[family], Rig.S[family], (Rig.RS if kind is Masqueraded else Rig.C)[family]
+    bad = udp(c, s, 900, udp_port, b"x")
+    bad = bad[:6] + bytes([bad[6] ^ 1]) + bad[7:]
+    rig.expect("c", rig.packet("c", UDP, bad, family), "inv", "bad checksum")
+    conntrack(rig, "checksum", 0)
+    rig.expect("c", rig.packet("c", UDP, bad, family), "new/o", "bad checksum, not looked at")
+    conntrack(rig, "checksum", 1)
+    for value, short in ((5, 2), (120, 0)):
+        conntrack(rig, "udp_timeout", value)
+        before = counter(rig, "short")
+        sport = next(sports)
+        rig.udp("c", family, sport, udp_port, "new/o")
+        rig.expect("s", ip(s, back, UDP, udp(s, back, udp_port, sport, b"y"), rig.next_ident()), "est/r+s", "the answer")
+        for _ in range(2):
+            rig.udp("c", family, sport, udp_port, "est/o+s")
+        equal(counter(rig, "short") - before, short, f"packets that expire in 5 s, of {value}")
+    conntrack(rig, "udp_timeout", 30)
+
+
+@case("beside NAT: flows that are translated, in either table, and those that are not")
+def _(rig):
+    sports = iter(range(42000, 50000))
+    was = rig.r.sysctl("nat") if FLOWTRACK else ""
+    for word in ("auto", "never") if FLOWTRACK else ("",):
+        if word:
+            rig.r.sysctl("nat", word)
+        rig.reset(nft_stamps() + BESIDE_NAT)
+        for family in (4, 6):
+            same_for(rig, family, Masqueraded, sports, 80, 53)
+            if FLOWTRACK:
+                equal((rig.r.flows() == [], rig.r.conntrack_count() == 0), (word == "never", word == "auto"),
+                      f"nat={word}: no flows here, none in nf_conntrack")
+            same_for(rig, family, Tcp, sports, 81, 54)
+            rig.reset()
+            rig.r.conntrack_flush()
+    rig.reset(nft_stamps())
+    if was:
+        rig.r.sysctl("nat", was)
+
+
 @case("whatever nf_conntrack has a sysctl for, by name", only="flowtrack")
 def _(rig):
     with rig.r:

@@ -105,9 +105,12 @@ def _(rig):
 
 @case("tcp_ignore_invalid_rst: such a RST passes, and still closes nothing")
 def _(rig):
+    # Before what the client has acknowledged.
+    t = new(rig).open()
+    t.send("s", "R", "inv", 0)
     rig.r.sysctl("tcp_ignore_invalid_rst", 1)
     t = new(rig).open()
-    t.send("s", "R", "est/r+sa", 29000)
+    t.send("s", "R", "est/r+sa", 0)
     state(t, "established")
     rig.r.sysctl("tcp_ignore_invalid_rst", 0)
 
