@@ -5,6 +5,7 @@ setting, and the ruleset unchanged: ct count and connlimit, flowtables, synproxy
 labels, SO_ORIGINAL_DST. And what has gone needs nothing any more."""
 # TIMEOUT: 240
 
+import re
 import struct
 
 from lib_net import *
@@ -148,6 +149,12 @@ def tc(net, *lines):
         net.r.run("tc", *line.split())
 
 
+def class_packets(net, dev, number):
+    """Packets that a class of a prio qdisc has sent."""
+    out = net.r.run("tc", "-s", "class", "show", "dev", dev)[1]
+    return int(re.search(rf"class prio 1:{number} .*?Sent \d+ bytes (\d+) pkt", out, re.S)[1])
+
+
 def answers_tos(net, family):
     """The traffic class of answers, to a client that asks again and again."""
     client = connect(net.c, Net.S[family], 5004, "udp", source=(Net.C[family], 5005))
@@ -188,6 +195,15 @@ table inet look {
 }""")
         answers_tos(net, 4)
         equal(net.counters()["marked"], 5, "answers that had the mark before PRE_ROUTING")
+        # Egress: a class of its own for what has the mark.
+        tc(net, "qdisc add dev rc root handle 1: prio bands 4",
+           "filter add dev rc parent 1: protocol all prio 1 matchall action connmark continue",
+           "filter add dev rc parent 1: protocol all prio 2 handle 0xae fw classid 1:4")
+        for family in FAMILIES:
+            net.reset(MARK)
+            before = class_packets(net, "rc", 4)
+            answers_tos(net, family)
+            equal(class_packets(net, "rc", 4) - before, 5, f"IPv{family}: answers that had the mark behind POST_ROUTING")
     finally:
         for dev, qdisc in (("rs", "ingress"), ("rc", "root")):
             net.r.run("tc", "qdisc", "del", "dev", dev, qdisc, ok=False)
@@ -280,18 +296,27 @@ table inet h {
 """
 
 
-@case("a bridge that tracks, on a host with an address")
+@case("a bridge that tracks, on a host with an address, with br_netfilter and without")
 def _(_net):
     host, a, b = Ns("host"), Ns("a"), Ns("b")
     host.ip("link add br0 type bridge", "link set br0 up", "addr add 10.9.9.1/24 dev br0")
     for ns, name, addr in ((a, "pa", 2), (b, "pb", 3)):
         host.ip(f"link add {name} type veth peer name eth netns {ns.name}", f"link set {name} master br0 up")
         ns.ip(f"addr add 10.9.9.{addr}/24 dev eth", "link set eth up")
-    host.nft(BRIDGE)
-    for ns in (host, a):
-        for proto, port in (("udp", 53), ("tcp", 80)):
-            with Talk(ns, b, "10.9.9.3", port, proto=proto) as talk:
-                talk.alive(5)
+    try:
+        for filtered in (False, True):
+            if filtered:
+                load_modules("br_netfilter")
+                host.sysctl("net.bridge.bridge-nf-call-iptables", 1)
+            host.nft("flush ruleset\n" + BRIDGE)
+            for ns in (host, a):
+                for proto, port in (("udp", 53), ("tcp", 80)):
+                    with Talk(ns, b, "10.9.9.3", port, proto=proto) as talk:
+                        talk.alive(5)
+    finally:
+        for ns in (host, a, b):
+            ns.delete()
+        remove_modules("br_netfilter")
 
 
 @case("what has gone needs nothing: flows are flowtrack's again", only="flowtrack")
