@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/delay.h>
+#include <linux/mm.h>
 #include <linux/prandom.h>
+#include <linux/slab.h>
 #include <net/netfilter/nf_conntrack_acct.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
@@ -290,6 +292,71 @@ static void carrier_is_told_apart(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, tmpl);
 	KUNIT_EXPECT_NULL(test, ft_carrier_of(tmpl));
 	nf_ct_tmpl_free(tmpl);
+}
+
+/*
+ * KASAN keeps what was freed from those who ask for memory, up to a 32nd of all there
+ * is: have it filled with something else.
+ */
+static void empty_quarantine(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < totalram_pages() / 16; i++)
+		kfree(kmalloc(PAGE_SIZE, GFP_KERNEL));
+}
+
+#define STALE 96
+
+/* An entry of nf_conntrack that nothing is known of, in no table. */
+static struct nf_conn *entry_alloc(struct kunit *test)
+{
+	const struct nf_conntrack_tuple tuple = { .src.l3num = NFPROTO_IPV4 };
+	struct nf_conn *ct;
+
+	ct = nf_conntrack_alloc(&init_net, &nf_ct_zone_dflt, &tuple, &tuple, GFP_KERNEL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(ct));
+	return ct;
+}
+
+/* Fill @ct with @word, and free it. What nf_conntrack_free() looks at stays. */
+static void spoil(struct nf_conn *ct, unsigned long word)
+{
+	unsigned long *at = (unsigned long *)ct->tuplehash;
+	possible_net_t net = ct->ct_net;
+
+	while ((void *)at < (void *)&ct->__nfct_init_offset)
+		*at++ = word;
+	ct->status = 0;
+	ct->ct_net = net;
+	nf_conntrack_free(ct);
+}
+
+/* nf_conntrack clears only a part of a new entry; its memory is handed on as it was. */
+static void stale_memory_is_no_carrier(struct kunit *test)
+{
+	const unsigned long words[] = { ft_carrier_magic, ~ft_carrier_magic ^ FT_NOTE_STAYS,
+					~ft_carrier_magic ^ FT_NOTES };
+	static struct nf_conn *spoiled[STALE], *cts[20 * STALE];
+	unsigned int i, j, again[ARRAY_SIZE(words)] = {};
+
+	for (i = 0; i < STALE; i++)
+		spoiled[i] = entry_alloc(test);
+	for (i = 0; i < STALE; i++)
+		spoil(spoiled[i], words[i % ARRAY_SIZE(words)]);
+	empty_quarantine();
+	for (i = 0; i < ARRAY_SIZE(cts); i++) {
+		cts[i] = entry_alloc(test);
+		for (j = 0; j < STALE; j++)
+			again[j % ARRAY_SIZE(words)] += spoiled[j] == cts[i];
+		KUNIT_EXPECT_NULL(test, ft_carrier_of(cts[i]));
+		KUNIT_EXPECT_EQ(test, ft_carrier_notes(cts[i]), 0);
+	}
+	for (i = 0; i < ARRAY_SIZE(cts); i++)
+		nf_conntrack_free(cts[i]);
+	/* Else this has shown nothing. */
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		KUNIT_EXPECT_GT(test, again[i], 0);
 }
 
 /* A carrier of an accepted packet of flow @index, with a mark that it says. */
@@ -670,6 +737,7 @@ static struct kunit_case carrier_cases[] = {
 	KUNIT_CASE(carrier_of_a_translated_flow_in_short),
 	KUNIT_CASE(carrier_is_aimed_again),
 	KUNIT_CASE(carrier_is_told_apart),
+	KUNIT_CASE_SLOW(stale_memory_is_no_carrier),
 	KUNIT_CASE(one_carrier_one_packet),
 	KUNIT_CASE(last_in_is_first_out),
 	KUNIT_CASE(four_are_held),
