@@ -124,7 +124,8 @@ static void kill_by_generation(struct kunit *test)
 	struct ft_arena *arena = arena_new(test, sizeof(struct ft_flow));
 	struct ft_flow *flow, *again;
 	struct ft_flow6 copy;
-	u32 index, gen, other;
+	u32 index, gen, dead, other, word;
+	struct ft_key key;
 
 	flow = alloc(arena, &index);
 	KUNIT_ASSERT_NOT_NULL(test, flow);
@@ -143,11 +144,16 @@ static void kill_by_generation(struct kunit *test)
 	local_bh_enable();
 	give(arena, flow, index);
 	KUNIT_EXPECT_NE(test, flow->gen, gen);
+	/* A look at it now finds the generation of its next life. */
+	KUNIT_EXPECT_FALSE(test, ft_flow_alive(flow, &dead, &word));
+	KUNIT_EXPECT_FALSE(test, ft_flow_peek(flow, &key, &word));
 	/* The magazine hands out what came back last. */
 	again = alloc(arena, &other);
 	KUNIT_EXPECT_PTR_EQ(test, again, flow);
 	KUNIT_EXPECT_EQ(test, other, index);
 	wake(again, 1);
+	KUNIT_EXPECT_TRUE(test, ft_flow_alive(again, &other, &word));
+	KUNIT_EXPECT_EQ(test, other, dead);
 	KUNIT_EXPECT_FALSE(test, ft_flow_kill(again, gen));
 }
 
