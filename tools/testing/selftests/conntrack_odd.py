@@ -3,6 +3,7 @@
 """conntrack(8) as few people use it, and others at the same time: of our flows it says what it says of nf_conntrack's with
 the original module."""
 # TIMEOUT: 400
+# CPUS: 2
 
 import threading
 
