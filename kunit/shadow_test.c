@@ -579,6 +579,27 @@ static void walk_stops(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, msg.seen[i], 1, "%u", i);
 }
 
+/* What one seed has in one bucket is spread by the next: a chain does not outlive a rehash. */
+static void seeds(struct kunit *test)
+{
+	const struct rhashtable_params *params = &shadows_make(test)->hash.p;
+	u32 i, bucket, n = 0, most = 0;
+	u8 in[256] = {};
+
+	KUNIT_ASSERT_NOT_NULL(test, params->hashfn);
+	for (i = 0; i < 20000; i++) {
+		struct ft_shadow_key key = key_of(i);
+
+		if (params->hashfn(&key, sizeof(key), 1) % ARRAY_SIZE(in))
+			continue;
+		n++;
+		bucket = params->hashfn(&key, sizeof(key), 2) % ARRAY_SIZE(in);
+		most = max_t(u32, most, ++in[bucket]);
+	}
+	KUNIT_EXPECT_GT(test, n, 40);
+	KUNIT_EXPECT_LE(test, most, 8);
+}
+
 static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(keys),
 	KUNIT_CASE(keys_differ),
@@ -592,6 +613,7 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(resized_at_the_end),
 	KUNIT_CASE(walk_around),
 	KUNIT_CASE(walk_stops),
+	KUNIT_CASE(seeds),
 	{}
 };
 
