@@ -164,14 +164,17 @@ static inline bool ft_l4_original_dst(u8 l4proto)
 /**
  * ft_l4_nat() - may a translated flow of a protocol be ours?
  * @l4proto: IPPROTO_*
+ * @sport: source port, as ft_key_set() means it
+ * @dport: destination port, likewise
  *
- * The call ids of GRE are not those of its ends, so the key of its answers can't be told.
+ * The call ids of GRE version 1 are not those of its ends, so the key of its answers can't
+ * be told. Version 0 has none.
  *
  * Return: true if so.
  */
-static inline bool ft_l4_nat(u8 l4proto)
+static inline bool ft_l4_nat(u8 l4proto, __be16 sport, __be16 dport)
 {
-	return l4proto != IPPROTO_GRE;
+	return l4proto != IPPROTO_GRE || !(sport | dport);
 }
 
 /* What ft_key.addr4 has of an IPv6 address. */

@@ -206,8 +206,8 @@ static int read_mapping(struct genl_info *info, const struct ft_net *tn, struct 
 
 	if (!attr)
 		return read_masq(info, tn, birth);
-	if (!ft_l4_nat(birth->key.l4proto))
-		return FT_NETLINK_BAD(info->extack, attr, "translated GRE is nf_conntrack's");
+	if (!ft_l4_nat(birth->key.l4proto, birth->key.port[0], birth->key.port[1]))
+		return FT_NETLINK_BAD(info->extack, attr, "translated PPTP is nf_conntrack's");
 	err = ft_netlink_get_answer(info, &birth->key, &birth->answer, &reply_hi);
 	if (err)
 		return err;

@@ -99,10 +99,13 @@ static bool has_directions(const struct ft_birth *birth, const struct nf_conn *c
 bool ft_nat_adoptable(const struct ft_net *tn, const struct nf_hook_state *state,
 		      const struct nf_conn *ct)
 {
+	const struct nf_conntrack_tuple *orig = nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
+
 	return ct->status & IPS_NAT_MASK && is_allowed(tn, ct->status) &&
 	       !READ_ONCE(tn->handing_over) &&
 	       !ft_consumers_origin(tn->net) &&
-	       ft_l4_nat(nf_ct_protonum(ct)) && !is_asked_for(state, ct) &&
+	       ft_l4_nat(orig->dst.protonum, orig->src.u.all, orig->dst.u.all) &&
+	       !is_asked_for(state, ct) &&
 	       ft_mode_plain(ct) && is_by_nat_alone(ct);
 }
 

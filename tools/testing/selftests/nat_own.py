@@ -558,14 +558,29 @@ def _(rig):
                 equal([addresses(p)[:2] for p in out], [(rs, s)], "without ports")
                 out = rig.send("s", ip(s, rs, 50, b"encrypted", 1))
                 equal([addresses(p)[:2] for p in out], [(s, clients[0])], "its answer")
-        own(rig, 10)
-        # The keys of GRE are not those of its ends: it stays where it is.
+        # GRE: its keys may differ in the two directions, and are not looked at.
+        for family in FAMILIES:
+            c, s, rs = Rig.C[family], Rig.S[family], Rig.RS[family]
+            for key in (None, 5):
+                equal([addresses(p)[:2] for p in rig.send("c", ip(c, s, GRE, gre(), 1))], [(rs, s)], "GRE")
+                out = rig.send("s", ip(s, rs, GRE, gre(key), 1))
+                equal([addresses(p)[:2] for p in out], [(s, c)], "its answer")
+                equal(state(out[0]).split("/")[0], "est", "state of the answer")
+        own(rig, 12)
+        if FLOWTRACK:
+            saved = rig.r.tool("save")[1]
+            rig.r.tool("flush")
+            equal(parse_json(rig.r.tool("-j", "restore", text=saved)[1]), {"restored": 12, "existing": 0, "failed": 0}, "restore")
+            for family in FAMILIES:
+                out = rig.send("s", ip(Rig.S[family], Rig.RS[family], GRE, gre(), 1))
+                equal([addresses(p)[:2] for p in out], [(Rig.S[family], Rig.C[family])], "answer after the restore")
+            own(rig, 12)
+        # The call ids of PPTP's are not those of its ends: it stays where it is.
         for family in FAMILIES:
             c, s, rs = Rig.C[family], Rig.S[family], Rig.RS[family]
             for _ in range(2):
-                equal([addresses(p)[:2] for p in rig.send("c", ip(c, s, GRE, gre(), 1))], [(rs, s)], "GRE")
-                equal([addresses(p)[:2] for p in rig.send("s", ip(s, rs, GRE, gre(), 1))], [(s, c)], "its answer")
-        equal(rig.r.conntrack_count(), 2 if FLOWTRACK else 12, "flows in nf_conntrack")
+                equal([addresses(p)[:2] for p in rig.send("c", ip(c, s, GRE, gre(5, 1), 1))], [(rs, s)], "GRE, version 1")
+        equal(rig.r.conntrack_count(), 2 if FLOWTRACK else 14, "flows in nf_conntrack")
     finally:
         rig.r.sysctl("net.netfilter.nf_conntrack_checksum", 1)
 
