@@ -9,6 +9,7 @@
 #include "net.h"
 #include "track/add.h"
 #include "track/admit.h"
+#include "track/nat.h"
 #include "track/nat_source.h"
 #include "track/unique.h"
 
@@ -20,7 +21,9 @@ static enum ft_admission add_plain(struct ft_net *tn, struct ft_birth *birth)
 	spinlock_t *lock; /* of the tuple, see unique.h */
 
 	lock = ft_unique_lock(&birth->key);
-	if (ft_unique_addable(tn, &birth->key, orig_hi, &birth->key, !orig_hi))
+	/* In this order: ft_hand_over() moves flows from our table to the other one. */
+	if (!ft_nat_taken(tn, birth) &&
+	    ft_unique_addable(tn, &birth->key, orig_hi, &birth->key, !orig_hi))
 		admission = ft_flow_admit(tn, birth);
 	ft_unique_unlock(lock);
 	return admission;
