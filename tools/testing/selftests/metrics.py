@@ -5,6 +5,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import tempfile
 
@@ -92,6 +93,50 @@ def _(rig):
         with open(directory + "/metrics", "w", encoding="utf-8") as f:
             f.write(stamped.replace("# EOF\n", ""))
         check(subprocess.run(blocks, text=True, capture_output=True, timeout=60).returncode, "promtool takes them without an end")
+
+
+def talkers(text):
+    """{(metric, label): [(address, flows)]} of the top talkers, in their order."""
+    found = {}
+    for name, label, address, flows in re.findall(r'^nf_flowtrack_(top_\w+)\{(\w+)="([^"]*)"\} (\d+)$', text, re.M):
+        found.setdefault((name, label), []).append((address, int(flows)))
+    return found
+
+
+# Sources share three addresses, the first of which gets a third of them.
+SNAT = """
+table ip nat {
+	chain post {
+		type nat hook postrouting priority 100
+		oif rs snat to ip saddr map { %s }
+	}
+}
+""" % ", ".join(f"10.9.1.{100 + i} : 10.9.2.{200 + i % 3}" for i in range(1, 13))
+
+
+@case("top talkers: as packets made them, no more than asked for, and for those alone who may see flows", only="flowtrack")
+def _(rig):
+    rig.r.tool("set", "nat", "snat")
+    rig.reset(SNAT)
+    # Source i has i flows.
+    for i in range(1, 13):
+        for port in range(1000, 1000 + i):
+            src, dst = f"10.9.1.{100 + i}", rig.S[4]
+            out = rig.send("c", ip(src, dst, UDP, udp(src, dst, port, 53, b"x"), 1))
+            equal([p[12:16] for p in out], [socket.inet_aton(f"10.9.2.{200 + i % 3}")], f"whom the server sees for {src}")
+    wanted = {("top_source_flows", "source"): [(f"10.9.1.{100 + i}", i) for i in range(12, 0, -1)],
+              ("top_external_flows", "external"): [("10.9.2.200", 30), ("10.9.2.202", 26), ("10.9.2.201", 22)]}
+    busywait(10, lambda: talkers(rig.r.tool("metrics", "--top", "64")[1]) == wanted, "all of them")
+    for n in (1, 2, 5):
+        equal(talkers(rig.r.tool("metrics", "--top", str(n))[1]), {key: of[:n] for key, of in wanted.items()}, f"--top {n}")
+    text = rig.r.tool("metrics", "--top", "5")[1]
+    p = subprocess.run([PROMTOOL, "check", "metrics"], input=text, text=True, capture_output=True, timeout=60)
+    equal((p.returncode, p.stdout + p.stderr), (0, ""), "promtool")
+    equal(talkers(rig.r.tool("metrics")[1]), {}, "talkers that nobody asked for")
+    plain = as_nobody(rig.r, TOOL, "metrics", "--top", "5")
+    equal(set(values(plain)), set(values(rig.r.tool("metrics")[1])), "what nobody sees")
+    rig.reset("flush ruleset")
+    rig.r.tool("set", "nat", "auto")
 
 
 def half_an_hour(entries, more):
