@@ -96,6 +96,7 @@ int cmd_watch(const struct options *opts, int argc, char **argv);
 /* What more than one verb does. */
 struct filter;
 struct nl;
+struct out;
 struct printer;
 
 /**
@@ -120,6 +121,7 @@ struct restored {
 
 int restore_table(struct nl *nl, FILE *file, const char *name, unsigned int how,
 		  struct restored *sum);
+int save_head(struct nl *nl, bool with_settings, struct out *head);
 int save_table(struct nl *nl, const struct options *opts, const struct filter *f);
 int count_flows(struct nl *nl, const struct filter *f, __u64 *count);
 int list_flows(struct nl *nl, const struct filter *f, struct printer *p);

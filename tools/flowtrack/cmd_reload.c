@@ -7,15 +7,22 @@
  * table is saved until it is restored, see freeze.c: what is saved is what there
  * is, and no packet meets an empty table. What can fail is tried before that,
  * and where there is no way back, nothing is begun.
+ *
+ * While packets wait, flows are kept in memory, ready to be sent, see replay.c: to
+ * write them as text and to read it takes longer than all else. A file has them, too, as
+ * they were a moment before, in case that this program is killed; it is written anew if
+ * they cannot be restored.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,20 +32,43 @@
 #include "module.h"
 #include "netns.h"
 #include "nl.h"
+#include "print.h"
+#include "replay.h"
 #include "rundir.h"
 #include "settings.h"
 #include "version.h"
 
 #define PARAMS_SIZE	1024
+/* Flows are restored by so many processes at most, each of which gets so many flows at least. */
+#define PARTS		8
+#define PART_FLOWS	2048
 
 /**
  * struct place - a network namespace
  * @busy: it has flows
  * @frozen: what holds its packets up
+ * @head: what a saved table begins with, its settings among that
+ * @flows: its flows
+ * @left: they are not all restored
  */
 struct place {
 	bool busy;
 	struct mnl_socket *frozen;
+	char *head;
+	struct replay flows;
+	bool left;
+};
+
+/**
+ * struct part - what became of a part of a namespace's flows
+ * @code: exit code
+ * @sum: in numbers
+ * @why: message of @code
+ */
+struct part {
+	int code;
+	struct restored sum;
+	char why[512];
 };
 
 /**
@@ -104,13 +134,12 @@ static int in_each(struct reload *r, bool busy, int (*fn)(struct reload *r, unsi
 	return code;
 }
 
-/* The table and the settings of the current namespace. */
-static int save_one(struct reload *r, unsigned int i)
+/* Writes what is kept of a namespace as restore reads it. */
+static int write_one(struct reload *r, unsigned int i)
 {
-	static const struct options opts = { .settings = true };
-	char path[PATH_MAX + 16], own[] = "own", *word = own;
-	struct filter own_flows;
-	static struct nl nl;
+	struct place *place = &r->place[i];
+	struct printer printer = { .o = &std, .form = PRINT_SAVE, .head = place->head };
+	char path[PATH_MAX + 16];
 	int fd, code;
 
 	saved_path(r, i, path, sizeof(path));
@@ -118,46 +147,165 @@ static int save_one(struct reload *r, unsigned int i)
 	if (fd < 0)
 		return err_set(EXIT_USAGE, "%s: %s", path, strerror(errno));
 	out_init(&std, fd);
-	code = filter_parse(&own_flows, 1, &word, 0);
-	if (!code)
-		code = nl_open(&nl, NULL);
-	if (!code)
-		code = save_table(&nl, &opts, &own_flows);
-	nl_close(&nl);
+	printer_begin(&printer);
+	replay_print(&place->flows, &printer);
+	code = out_close(&std);
 	close(fd);
 	out_init(&std, STDOUT_FILENO);
-	/* It changed its size meanwhile: that is over when nothing is entered any more. */
-	return code == EXIT_INTERRUPTED ? EXIT_REFUSED : code;
+	return code;
+}
+
+/* The table and the settings of the current namespace. */
+static int keep_one(struct reload *r, unsigned int i)
+{
+	struct place *place = &r->place[i];
+	static struct out head;
+	static struct nl nl;
+	int code;
+
+	free(place->head);
+	place->head = NULL;
+	code = nl_open(&nl, NULL);
+	if (code)
+		return code;
+	code = save_head(&nl, true, &head);
+	if (!code) {
+		place->head = strdup(head.buf);
+		code = place->head ? replay_dump(&place->flows, &nl) :
+				     err_set(EXIT_REFUSED, "out of memory");
+	}
+	nl_close(&nl);
+	return code;
+}
+
+/* In a file, before anything happens: what packets enter meanwhile may be missing. */
+static int save_one(struct reload *r, unsigned int i)
+{
+	int code = keep_one(r, i);
+
+	if (code && code != EXIT_INTERRUPTED)
+		return code;
+	return write_one(r, i);
+}
+
+/* When nothing is entered any more: a table that still changes its size is refused. */
+static int keep_frozen(struct reload *r, unsigned int i)
+{
+	int code = keep_one(r, i);
+
+	if (code == EXIT_INTERRUPTED)
+		return err_set(EXIT_REFUSED, "the table goes on changing its size: try again");
+	return code;
+}
+
+static int restore_settings(struct nl *nl, const struct place *place)
+{
+	FILE *head = fmemopen(place->head, strlen(place->head), "r");
+	struct restored none;
+	int code;
+
+	if (!head)
+		return err_set(EXIT_REFUSED, "out of memory");
+	code = restore_table(nl, head, "settings", RESTORE_KNOWN_SETTINGS, &none);
+	fclose(head);
+	return code;
+}
+
+/* Part @part of @of of a namespace's flows. */
+static void restore_part(const struct place *place, unsigned int part, unsigned int of,
+			 struct part *p)
+{
+	static struct nl nl;
+
+	memset(p, 0, sizeof(*p));
+	p->code = nl_open(&nl, NULL);
+	if (!p->code)
+		p->code = replay_send(&place->flows, &nl, part, of, &p->sum);
+	nl_close(&nl);
+	snprintf(p->why, sizeof(p->why), "%s", err_msg());
+}
+
+/* By a process of its own. Return: where it tells what became of it; negative: there is none. */
+static int start_part(const struct place *place, unsigned int part, unsigned int of)
+{
+	struct part p;
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		restore_part(place, part, of, &p);
+		_exit(write(fds[1], &p, sizeof(p)) != sizeof(p));
+	}
+	close(fds[1]);
+	if (pid > 0)
+		return fds[0];
+	close(fds[0]);
+	return -1;
+}
+
+/* Without a word from the process, the part is entered here: what is there then is no failure. */
+static void end_part(const struct place *place, unsigned int part, unsigned int of, int fd,
+		     struct part *p)
+{
+	const bool told = fd >= 0 && read(fd, p, sizeof(*p)) == sizeof(*p);
+
+	if (fd >= 0) {
+		close(fd);
+		while (wait(NULL) < 0 && errno == EINTR)
+			;
+	}
+	if (!told)
+		restore_part(place, part, of, p);
+}
+
+/* The kernel enters flows on as many CPUs as ask it to. */
+static unsigned int parts_of(const struct place *place)
+{
+	const size_t most = place->flows.n / PART_FLOWS;
+	cpu_set_t cpus;
+	int n;
+
+	n = sched_getaffinity(0, sizeof(cpus), &cpus) ? 1 : CPU_COUNT(&cpus);
+	if (n > PARTS)
+		n = PARTS;
+	return most < 1 ? 1 : most < (size_t)n ? most : (size_t)n;
 }
 
 static int restore_one(struct reload *r, unsigned int i)
 {
-	char path[PATH_MAX + 16];
-	struct restored sum = { 0 };
+	struct place *place = &r->place[i];
+	unsigned int n, of = parts_of(place);
+	int fds[PARTS], code;
 	static struct nl nl;
-	FILE *file;
-	int code;
+	struct part p;
 
-	saved_path(r, i, path, sizeof(path));
-	file = fopen(path, "re");
-	if (!file)
-		return err_set(EXIT_USAGE, "%s: %s", path, strerror(errno));
 	code = nl_open(&nl, NULL);
 	if (!code)
-		code = restore_table(&nl, file, path,
-				     RESTORE_IGNORE_EXISTING | RESTORE_KNOWN_SETTINGS, &sum);
+		code = restore_settings(&nl, place);
 	nl_close(&nl);
-	fclose(file);
-	r->sum.restored += sum.restored;
-	r->sum.existing += sum.existing;
-	r->sum.failed += sum.failed;
-	r->sum.over += sum.over;
-	if (!code && !sum.failed)
-		unlink(path);
+	if (code)
+		return code;
+	/* The first one is for this process. */
+	fds[0] = -1;
+	for (n = 1; n < of; n++)
+		fds[n] = start_part(place, n, of);
+	for (n = 0; n < of; n++) {
+		end_part(place, n, of, fds[n], &p);
+		r->sum.restored += p.sum.restored;
+		r->sum.existing += p.sum.existing;
+		r->sum.failed += p.sum.failed;
+		r->sum.over += p.sum.over;
+		if (p.code && !code)
+			code = err_set(p.code, "%s", p.why);
+		place->left |= p.sum.failed;
+	}
 	return code;
 }
 
-/* One that fails keeps its file, and the others come all the same. */
+/* One that fails is left in its file, and the others come all the same. */
 static int restore_all(struct reload *r, bool busy)
 {
 	int code = EXIT_OK, err;
@@ -169,10 +317,12 @@ static int restore_all(struct reload *r, bool busy)
 		err = netns_enter(&r->list.of[i]);
 		if (!err)
 			err = restore_one(r, i);
-		if (err && !code)
+		if (!err)
+			continue;
+		r->place[i].left = true;
+		warn("namespace %s: %s", r->list.of[i].name, err_msg());
+		if (!code)
 			code = err;
-		if (err)
-			warn("namespace %s: %s", r->list.of[i].name, err_msg());
 	}
 	return code ? err_set(code, "not all is restored: the rest is in %s", r->path) : code;
 }
@@ -299,9 +449,12 @@ static int swap_frozen(struct reload *r)
 	char why[1024];
 	int code, err;
 
-	code = freeze_all(r);
+	/* The code and the data of all of this are in memory then. */
+	code = in_each(r, true, save_one);
 	if (!code)
-		code = in_each(r, true, save_one);
+		code = freeze_all(r);
+	if (!code)
+		code = in_each(r, true, keep_frozen);
 	if (!code)
 		code = swap(r);
 	/* What was wrong with the new module is the news, whatever follows. */
@@ -406,27 +559,33 @@ static void print_json(const struct reload *r)
 		r->away % 1000);
 }
 
-/* Of a swap that did not begin. */
-static void forget_saved(const struct reload *r)
+/* What is not in a table has a file, with what was there when packets were held up. */
+static void end_saved(struct reload *r)
 {
 	char path[PATH_MAX + 16];
 	unsigned int i;
 
-	for (i = 0; i < r->list.n; i++) {
+	for (i = 0; r->place && i < r->list.n; i++) {
 		saved_path(r, i, path, sizeof(path));
-		unlink(path);
+		if (!r->place[i].left && (!r->gone || r->loaded))
+			unlink(path);
+		else if (write_one(r, i))
+			warn("%s", err_msg());
 	}
 }
 
 static int reload(struct reload *r, const struct options *opts, const char *path)
 {
+	char why[PATH_MAX + 1024];
 	int code;
 
 	code = prepare(r, opts, path);
 	if (!code)
 		code = swap_both(r);
-	if (!r->gone)
-		forget_saved(r);
+	snprintf(why, sizeof(why), "%s", err_msg());
+	end_saved(r);
+	if (code)
+		err_set(code, "%s", why);
 	if (!code)
 		module_keep(&r->next);
 	if (!code)
@@ -462,6 +621,10 @@ int cmd_reload(const struct options *opts, int argc, char **argv)
 			print_json(&r);
 		else
 			print_text(&r);
+	}
+	for (i = 0; r.place && i < r.list.n; i++) {
+		free(r.place[i].head);
+		replay_free(&r.place[i].flows);
 	}
 	netns_free(&r.list);
 	free(r.place);

@@ -13,8 +13,17 @@
 #include "save.h"
 #include "settings.h"
 
-/* What stands before the flows; kept, since a dump may begin anew. */
-static int make_head(struct out *head, struct nl *nl, bool with_settings)
+/**
+ * save_head() - what stands before the flows of a saved table
+ * @nl: socket
+ * @with_settings: the settings, too
+ * @head: its buffer is set to a string
+ *
+ * It is kept, since a dump may begin anew.
+ *
+ * Return: an exit code.
+ */
+int save_head(struct nl *nl, bool with_settings, struct out *head)
 {
 	__u32 value[__FLOWTRACK_A_SETTINGS_MAX] = { 0 };
 	struct timespec ts;
@@ -81,7 +90,7 @@ int save_table(struct nl *nl, const struct options *opts, const struct filter *f
 	} else {
 		p.form = PRINT_SAVE;
 		p.head = head.buf;
-		code = make_head(&head, nl, opts->settings);
+		code = save_head(nl, opts->settings, &head);
 	}
 	if (!code)
 		code = list_flows(nl, f, &p);

@@ -8,6 +8,7 @@
 #include <linux/genetlink.h>
 #include <libmnl/libmnl.h>
 #include <string.h>
+#include <time.h>
 
 #include "flow.h"
 
@@ -254,6 +255,36 @@ int flow_parse(const struct nlmsghdr *nlh, struct flow *f)
 		f->has |= 1U << type;
 	}
 	return ok && len < NLA_ALIGNTO ? 0 : -1;
+}
+
+/**
+ * wall_clock() - what time it is
+ *
+ * Return: nanoseconds since 1970.
+ */
+__u64 wall_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/**
+ * flow_guess_start() - give a flow that has an age the time of its first packet
+ * @f: flow
+ * @now: nanoseconds since 1970
+ *
+ * An age is gone when the flow is restored, a time is not.
+ */
+void flow_guess_start(struct flow *f, __u64 now)
+{
+	const __u64 age = f->age * 1000000;
+
+	if (!flow_has(f, FLOWTRACK_A_FLOW_AGE) || now < age)
+		return;
+	f->start = now - age;
+	f->has |= FLOW_BIT(START);
 }
 
 static void put_tuple(struct nlmsghdr *nlh, unsigned int type,

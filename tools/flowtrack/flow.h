@@ -111,6 +111,8 @@ static inline bool flow_has(const struct flow *f, unsigned int attr)
 }
 
 int flow_parse(const struct nlmsghdr *nlh, struct flow *f);
+__u64 wall_clock(void);
+void flow_guess_start(struct flow *f, __u64 now);
 void flow_put(struct nlmsghdr *nlh, const struct flow *f);
 bool flow_translated(const struct flow *f);
 void flow_invert(const struct flow *f, struct flow_tuple *reply);

@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "cmd.h"
 #include "err.h"
@@ -237,22 +236,6 @@ void printer_begin(struct printer *p)
 		out_str(p->o, p->head);
 }
 
-/* An age is gone when the flow is restored, a time is not. */
-static void guess_start(struct flow *f)
-{
-	struct timespec ts;
-	__u64 now;
-
-	if (!flow_has(f, FLOWTRACK_A_FLOW_AGE))
-		return;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	now = ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
-	if (now < f->age)
-		return;
-	f->start = (now - f->age) * 1000000;
-	f->has |= FLOW_BIT(START);
-}
-
 /**
  * printer_flow() - print a flow
  * @pr: printer
@@ -273,7 +256,7 @@ int printer_flow(struct printer *pr, struct flow *f)
 		break;
 	case PRINT_SAVE:
 		if (!flow_has(f, FLOWTRACK_A_FLOW_START))
-			guess_start(f);
+			flow_guess_start(f, wall_clock());
 		p = flow_line(p, f);
 		break;
 	default:

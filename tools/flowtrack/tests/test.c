@@ -33,6 +33,7 @@ static const struct {
 	{ "doctor", doctor_tests },
 	{ "advise", advise_tests },
 	{ "program", program_tests },
+	{ "replay", replay_tests },
 	{ "cmd", cmd_tests },
 	{ "list", list_tests },
 	{ "watch", watch_tests },

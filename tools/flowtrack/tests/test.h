@@ -26,8 +26,8 @@ struct test {
 extern const struct test advise_tests[], cli_tests[], cmd_tests[], complete_tests[],
 			 confirm_tests[], doctor_tests[], filter_tests[], flow_tests[],
 			 list_tests[], metrics_tests[], names_tests[], nl_tests[], out_tests[],
-			 parse_tests[], print_tests[], program_tests[], watch_tests[],
-			 words_tests[];
+			 parse_tests[], print_tests[], program_tests[], replay_tests[],
+			 watch_tests[], words_tests[];
 
 /* The program itself, for the tests that start it. */
 extern const char *tool_path;
