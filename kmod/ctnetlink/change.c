@@ -11,6 +11,7 @@
 #include <net/netfilter/nf_conntrack_seqadj.h>
 #include <net/netfilter/nf_conntrack_synproxy.h>
 
+#include "base/limits.h"
 #include "ctnetlink/change.h"
 
 static const struct nla_policy help_policy[CTA_HELP_MAX + 1] = {
@@ -278,6 +279,17 @@ void ft_ctnl_change_mark(struct nf_conn *ct, const struct nlattr * const cda[])
 u64 ft_ctnl_new_timeout(const struct nlattr *attr)
 {
 	return (u64)ntohl(nla_get_be32(attr)) * HZ;
+}
+
+/**
+ * ft_ctnl_flow_timeout() - the timeout that a request asks for, for a flow of ours
+ * @attr: CTA_TIMEOUT
+ *
+ * Return: jiffies from now, no more than a flow may have.
+ */
+u32 ft_ctnl_flow_timeout(const struct nlattr *attr)
+{
+	return min_t(u64, ft_ctnl_new_timeout(attr), (u64)FT_TIMEOUT_MAX * HZ);
 }
 
 static u32 new_status(const struct nlattr *attr)

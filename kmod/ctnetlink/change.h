@@ -19,6 +19,7 @@ int ft_ctnl_change_labels(struct nf_conn *ct, const struct nlattr * const cda[])
 void ft_ctnl_change_mark(struct nf_conn *ct, const struct nlattr * const cda[]);
 u32 ft_ctnl_new_mark(u32 mark, const struct nlattr * const cda[]);
 u64 ft_ctnl_new_timeout(const struct nlattr *attr);
+u32 ft_ctnl_flow_timeout(const struct nlattr *attr);
 int ft_ctnl_change(struct nf_conn *ct, const struct nlattr * const cda[]);
 int ft_ctnl_change_queued(struct nf_conn *ct, const struct nlattr * const cda[]);
 

@@ -17,7 +17,6 @@
 #include <net/netfilter/nf_conntrack_timestamp.h>
 #include <net/netfilter/nf_nat.h>
 
-#include "base/limits.h"
 #include "ctnetlink/change.h"
 #include "ctnetlink/create.h"
 #include "ctnetlink/parse.h"
@@ -127,7 +126,7 @@ static int read_own_birth(struct ft_birth *to, struct ft_stand_in *stand_in, str
 	if (!ft_l4_stateful(to->key.l4proto))
 		to->proto.stream.since = ft_now() - (to->word & FT_FLOW_ASSURED ? AGE_ENOUGH : 0);
 	to->hash = ft_key_hash(&to->key, ft_table_secret(tn->table));
-	to->timeout = min_t(u64, ft_ctnl_new_timeout(cda[CTA_TIMEOUT]), (u64)FT_TIMEOUT_MAX * HZ);
+	to->timeout = ft_ctnl_flow_timeout(cda[CTA_TIMEOUT]);
 	to->born = ktime_get_boottime_ns();
 	/* An administrator who enters a flow may exceed what a source may have. */
 	to->exempt = true;

@@ -140,7 +140,9 @@ static int change_carrier(struct ft_carrier *carrier, const struct nlattr * cons
 	struct ft_own own;
 	int err = 0;
 
-	if (cda[CTA_TIMEOUT] && find_flow(tn, carrier, &own))
+	if (cda[CTA_TIMEOUT] && carrier->pending)
+		WRITE_ONCE(carrier->birth.timeout, ft_ctnl_flow_timeout(cda[CTA_TIMEOUT]));
+	else if (cda[CTA_TIMEOUT] && find_flow(tn, carrier, &own))
 		err = ft_own_change(tn, &own, timeout);
 	if (!err && cda[CTA_HELP])
 		err = ft_ctnl_change_helper(&carrier->ct, cda);

@@ -6,7 +6,6 @@
 #include <net/netfilter/nf_conntrack_tuple.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
-#include "base/limits.h"
 #include "base/notify.h"
 #include "ctnetlink/change.h"
 #include "ctnetlink/own.h"
@@ -135,7 +134,6 @@ static u32 store_change(struct ft_flow *flow, u32 word, const struct change *cha
 	const u32 status = FT_FLOW_SEEN_REPLY | FT_FLOW_ASSURED | FT_FLOW_FIXED;
 	const struct nlattr * const *cda = change->cda;
 	u8 state = ft_word_state(word);
-	u64 timeout;
 
 	if (cda[CTA_STATUS])
 		word |= change->word & status;
@@ -148,11 +146,8 @@ static u32 store_change(struct ft_flow *flow, u32 word, const struct change *cha
 		state = max(state, ft_word_state(change->word));
 	if (cda[CTA_MARK])
 		WRITE_ONCE(flow->mark, ft_ctnl_new_mark(flow->mark, cda));
-	if (cda[CTA_TIMEOUT]) {
-		timeout = min_t(u64, ft_ctnl_new_timeout(cda[CTA_TIMEOUT]),
-				(u64)FT_TIMEOUT_MAX * HZ);
-		WRITE_ONCE(flow->deadline, ft_now() + (u32)timeout);
-	}
+	if (cda[CTA_TIMEOUT])
+		WRITE_ONCE(flow->deadline, ft_now() + ft_ctnl_flow_timeout(cda[CTA_TIMEOUT]));
 	return ft_proto_word(flow->key.l4proto, word, state);
 }
 

@@ -955,9 +955,7 @@ def _(rig):
         check(kind in shown, f"no expectation has attribute {kind}: {shown}")
 
 
-@case("NFQUEUE: the packet's connection, as with nf_conntrack; a verdict's mark reaches the flow", only="flowtrack")
-def _(rig):
-    rules = nft_stamps() + """
+QUEUED = nft_stamps() + """
 table inet t {
 	chain forw {
 		type filter hook forward priority 0
@@ -965,8 +963,13 @@ table inet t {
 		udp sport 53 queue num 0
 	}
 }"""
+
+
+@case("NFQUEUE: the packet's connection, as with nf_conntrack; a verdict's mark reaches the flow", only="flowtrack")
+def _(rig):
     seen = []
-    for _ in trackers(rig, rules):
+    rig.r.sysctl("net.netfilter.nf_conntrack_acct", 1)
+    for _ in trackers(rig, QUEUED):
         queue, log = Queued(rig.r), []
         for family in FAMILIES:
             c, s = Rig.C[family], Rig.S[family]
@@ -987,9 +990,35 @@ table inet t {
             check(28 <= left <= 30, f"timeout {left}")
         seen.append(log)
         queue.close()
+    rig.r.sysctl("net.netfilter.nf_conntrack_acct", 0)
     equal([a["mark"] for a, _ in seen[1]], [b"\0\0\0\x31", b"\0\0\0\x99", b"\0\0\0\x31"] * 2, "marks")
+    check(all("counters-orig" in a for a, _ in seen[1]), "no counters")
     for theirs, ours in zip(*seen):
         equal(ours, theirs, "connection of a packet")
+    rig.reset(RULES)
+
+
+@case("NFQUEUE: the timeout of a verdict is the connection's until its next packet, as with nf_conntrack", only="flowtrack")
+def _(rig):
+    for enable in trackers(rig, QUEUED):
+        queue = Queued(rig.r)
+        for family in FAMILIES:
+            c, s = Rig.C[family], Rig.S[family]
+            for what, side, l4, timeout in (("first", "c", udp(c, s, 900, 53, b"q"), 1500),
+                                            ("answer", "s", udp(s, c, 53, 900, b"a"), 700),
+                                            ("next", "c", udp(c, s, 900, 53, b"q"), None)):
+                rig.wire(side)[0].send(rig.packet(side, UDP, l4, family))
+                queue.verdict(queue.next()[0], NF_ACCEPT, timeout=timeout)
+                rig.c.flush()
+                rig.s.flush()
+                left = [struct.unpack("!I", words(m)["timeout"])[0] for m in dump(rig, family=family)]
+                equal(len(left), 1, "connections")
+                if timeout:
+                    check(timeout - 20 < left[0] <= timeout, f"enable {enable}, {what} packet: {left[0]} s are left")
+                else:
+                    # What a packet gives it; a stream's, if the emulator is slow.
+                    check(left[0] <= 120, f"enable {enable}, {what} packet: {left[0]} s are left")
+        queue.close()
     rig.reset(RULES)
 
 
