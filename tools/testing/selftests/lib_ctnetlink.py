@@ -12,11 +12,11 @@ SUBSYS, SUBSYS_EXP = 1, 2
 CT_NEW, CT_GET, CT_DELETE, CT_GET_CTRZERO, CT_STATS_CPU, CT_STATS, CT_DYING, CT_UNCONFIRMED = range(8)
 (TUPLE_ORIG, TUPLE_REPLY, STATUS, PROTOINFO, HELP, NAT_SRC, TIMEOUT, MARK, COUNTERS_ORIG, COUNTERS_REPLY, USE, ID,
  NAT_DST, TUPLE_MASTER, SEQ_ADJ_ORIG, SEQ_ADJ_REPLY, SECMARK, ZONE, SECCTX, TIMESTAMP, MARK_MASK, LABELS, LABELS_MASK,
- SYNPROXY, FILTER, STATUS_MASK) = range(1, 27)
+ SYNPROXY, FILTER, STATUS_MASK, TIMESTAMP_EVENT) = range(1, 28)
 NAMES = dict(enumerate(
     "orig reply status protoinfo help nat-src timeout mark counters-orig counters-reply use id nat-dst master "
     "seq-adj-orig seq-adj-reply secmark zone secctx timestamp mark-mask labels labels-mask synproxy filter "
-    "status-mask".split(), 1))
+    "status-mask timestamp-event".split(), 1))
 EXP_NEW, EXP_GET, EXP_DELETE, EXP_STATS = range(4)
 (EXP_MASTER, EXP_TUPLE, EXP_MASK, EXP_TIMEOUT, EXP_ID, EXP_HELP, EXP_ZONE, EXP_FLAGS, EXP_CLASS, EXP_NAT,
  EXP_FN) = range(1, 12)
