@@ -5,6 +5,7 @@ flowtrack's own, those that it took over, and those that stay in nf_conntrack.""
 # TIMEOUT: 400
 
 import glob
+import itertools
 
 from lib_ctnetlink import *
 from lib_net import *
@@ -224,24 +225,50 @@ def _(net):
 @case("conntrack -F and -D by mark, as mwan3 and others have it")
 def _(net):
     with Talks(net) as talks:
-        conntrack(net, "-U", "-f", "ipv4", "-p", "tcp", "--dport", "5001", "-m", "0x100/0x3f00")
-        conntrack(net, "-U", "-f", "ipv4", "-p", "tcp", "--dport", "5003", "-m", "0x100/0x3f00")
-        equal(len(conntrack(net, "-L", "-m", "0x100/0x3f00")[1].splitlines()), 2, "marked connections")
-        check("2 flow entries" in conntrack(net, "-D", "-m", "0x100/0x3f00")[2], "conntrack -D -m")
-        equal(conntrack(net, "-C")[1].strip(), str(EACH - 2), "connections left")
+        for family in ("ipv4", "ipv6"):
+            for port in KINDS.values():
+                conntrack(net, "-U", "-f", family, "-p", "tcp", "--dport", str(port), "-m", "0x100/0x3f00")
+        marked = EACH // 2
+        equal(len(conntrack(net, "-L", "-m", "0x100/0x3f00")[1].splitlines()), marked, "marked connections")
+        check(f"{marked} flow entries" in conntrack(net, "-D", "-m", "0x100/0x3f00")[2], "conntrack -D -m")
+        equal(conntrack(net, "-C")[1].strip(), str(EACH - marked), "connections left")
         conntrack(net, "-F")
         equal(conntrack(net, "-C")[1].strip(), "0", "connections after -F")
         for talk in talks.all.values():
             talk.alive(1)
 
 
+def go_delete(net, family, ports):
+    """UDP connections to one of the ports: from a dump, each message whole, as vishvananda/netlink has it. Return: how many."""
+    ctnl, gone = Ctnl(net.r), 0
+    for message in ctnl.dump(family=family):
+        l4 = nla_parse(nla_parse(nla_parse(message[3])[TUPLE_ORIG])[2])
+        if l4[1] == bytes([UDP]) and struct.unpack("!H", l4[3])[0] in ports:
+            equal(ctnl.request(CT_DELETE, message[3], family=family)[0], 0, "error of deleting")
+            gone += 1
+    ctnl.close()
+    return gone
+
+
 @case("a UDP port that is published while somebody sends to it: deleted as Docker and kube-proxy do, it is reached")
 def _(net):
-    publish = "table ip nat {{\n chain pre {{\n type nat hook prerouting priority -100\n udp dport 8053 dnat to {}:53\n }}\n}}"
+    publish = "table {} nat {{\n chain pre {{\n type nat hook prerouting priority -100\n udp dport 8053 dnat to {}\n }}\n}}"
+    # Nobody is there yet; the router says nothing of it, so that the flow stays.
+    quiet = """table inet quiet {
+	chain in {
+		type filter hook input priority 0
+		udp dport 8053 accept
+	}
+	chain out {
+		type filter hook output priority 0
+		icmp type destination-unreachable drop
+		icmpv6 type destination-unreachable drop
+	}
+}"""
     net.r.sysctl("enable", 1)
-    for how in ("dump and delete", "conntrack -D"):
+    for family, how in itertools.product(FAMILIES, ("dump and delete", "conntrack -D")):
         net.reset(RULES)
-        with listen(net.s, Net.S[4], 53, "udp") as server, connect(net.c, Net.RC[4], 8053, "udp") as client:
+        with listen(net.s, Net.S[family], 53, "udp") as server, connect(net.c, Net.RC[family], 8053, "udp") as client:
             server.settimeout(0.3)
 
             def heard(client=client, server=server):
@@ -253,58 +280,72 @@ def _(net):
                     return server.recv(10) == b"q"
                 except TimeoutError:
                     return False
-            # Nobody is there yet; the router says nothing of it, so that the flow stays.
-            net.r.nft("table ip quiet {\n chain in {\n type filter hook input priority 0\n udp dport 8053 accept\n }\n"
-                      " chain out {\n type filter hook output priority 0\n icmp type destination-unreachable drop\n }\n}")
-            check(not heard(), "it is answered before it is published")
-            net.r.nft(publish.format(Net.S[4]))
+            net.r.nft(quiet)
+            check(not heard(), f"IPv{family}: it is answered before it is published")
+            net.r.nft(publish.format(*(("ip", f"{Net.S[4]}:53") if family == 4 else ("ip6", f"[{Net.S[6]}]:53"))))
             if how == "dump and delete":
-                ctnl = Ctnl(net.r)
-                gone = [m for m in ctnl.dump(family=4) if b"\x1f\x75" in nla_parse(m[3])[TUPLE_ORIG]]
-                equal(len(gone), 1, "UDP flows to the port")
-                # All of what the dump said goes back, as vishvananda/netlink has it.
-                equal([ctnl.request(CT_DELETE, m[3], family=4)[0] for m in gone], [0], "errors of deleting")
-                ctnl.close()
+                equal(go_delete(net, family, (8053,)), 1, "UDP flows to the port")
             else:
-                check("1 flow entries" in conntrack(net, "-D", "-p", "udp", "--dport", "8053")[2], how)
-            check(heard(), f"{how}: the container is not reached")
-            net.r.run("conntrack", "-D", "-p", "udp", "--orig-dst", Net.RC[4], "--dst-nat", Net.S[4])
+                check("1 flow entries" in conntrack(net, "-D", "-f", f"ipv{family}", "-p", "udp", "--dport", "8053")[2], how)
+            check(heard(), f"IPv{family}, {how}: the container is not reached")
+            conntrack(net, "-F")
         net.r.nft("flush ruleset\n" + RULES)
     remove_modules(*NAT_MODULES)
+
+
+@case("dump and delete, as Docker has it: UDP flows to the ports of a container are cut off, of whichever table, and no other ones")
+def _(net):
+    with Talks(net) as talks:
+        # As fail2ban's bans: what is deleted does not come back.
+        for family in FAMILIES:
+            net.r.nft(f"add element inet t banned{family} {{ {Net.C[family]} }}")
+            equal(go_delete(net, family, KINDS.values()), len(KINDS), "UDP flows to the ports")
+            for (kind, of, proto), talk in talks.all.items():
+                if of == family and proto == "udp":
+                    check(silent(talk), f"{kind} IPv{of} goes on")
+        for (_, _, proto), talk in talks.all.items():
+            if proto == "tcp":
+                talk.alive(2)
+        equal(conntrack(net, "-C")[1].strip(), str(EACH // 2), "connections left")
 
 
 PYROUTE = """
 import socket, sys
 from pyroute2.conntrack import Conntrack, NFCTAttrTuple
-src, dst, sport = sys.argv[1], sys.argv[2], int(sys.argv[3])
-with Conntrack() as ct:
-    # Of IPv4, as it asks by default.
+src, dst, sport, of = sys.argv[1], sys.argv[2], int(sys.argv[3]), getattr(socket, sys.argv[4])
+far = ("192.0.2.1", "192.0.2.2") if of == socket.AF_INET else ("2001:db8::1", "2001:db8::2")
+def one(**kw):
+    return NFCTAttrTuple(family=of, **kw)
+with Conntrack(nfgen_family=of) as ct:
     entries = list(ct.dump_entries())
     print("dump", len(entries), len({e.id for e in entries}))
     print("states", sorted({e.protoinfo.state_name() for e in entries if e.protoinfo}))
-    udp = NFCTAttrTuple(saddr=src, daddr=dst, proto=17)
+    udp = one(saddr=src, daddr=dst, proto=17)
     print("udp", sorted(e.tuple_orig.dport for e in ct.dump_entries(tuple_orig=udp)))
     print("count", ct.count(), len(ct.stat()) > 0)
-    one = NFCTAttrTuple(saddr=src, daddr=dst, proto=6, sport=sport, dport=5001)
-    ct.entry("set", mark=77, tuple_orig=one)
+    first = one(saddr=src, daddr=dst, proto=6, sport=sport, dport=5001)
+    ct.entry("set", mark=77, tuple_orig=first)
     print("marked", [(e.tuple_orig.sport == sport, e.mark) for e in ct.dump_entries(mark=77)])
-    ct.entry("del", tuple_orig=one)
+    ct.entry("del", tuple_orig=first)
     print("left", len(list(ct.dump_entries())))
-    ct.entry("add", timeout=30, tuple_orig=NFCTAttrTuple(saddr="192.0.2.1", daddr="192.0.2.2", proto=17, sport=1, dport=2),
-             tuple_reply=NFCTAttrTuple(saddr="192.0.2.2", daddr="192.0.2.1", proto=17, sport=2, dport=1))
-    print("added", len(list(ct.dump_entries(tuple_orig=NFCTAttrTuple(saddr="192.0.2.1")))))
+    ct.entry("add", timeout=300, tuple_orig=one(saddr=far[0], daddr=far[1], proto=17, sport=1, dport=2),
+             tuple_reply=one(saddr=far[1], daddr=far[0], proto=17, sport=2, dport=1))
+    print("added", len([e for e in ct.dump_entries() if e.tuple_orig.saddr == far[0]]))
 """
 
 
 @case("python3-pyroute2: dump, filter, count, mark, delete, add")
 def _(net):
     with Talks(net) as talks:
-        sport = talks.sources()["own", 4, "tcp"]
-        _, out, err = net.r.run("timeout", "100", "env", f"PYTHONPATH={env()['PYTHONPATH']}", "/usr/bin/python3", "-u", "-c",
-                                PYROUTE, Net.C[4], Net.S[4], str(sport), timeout=120, ok=False)
-    check(not err, f"{out} {err}")
-    equal(out.splitlines(), ["dump 6 6", "states ['ESTABLISHED']", "udp [5001, 5002, 5003]", "count 12 True",
-                             "marked [(True, 77)]", "left 5", "added 1"], "what pyroute2 says")
+        for family in FAMILIES:
+            sport = talks.sources()["own", family, "tcp"]
+            _, out, err = net.r.run("timeout", "100", "env", f"PYTHONPATH={env()['PYTHONPATH']}", "/usr/bin/python3", "-u", "-c",
+                                    PYROUTE, Net.C[family], Net.S[family], str(sport), f"AF_INET{'6' * (family == 6)}",
+                                    timeout=120, ok=False)
+            check(not err, f"IPv{family}: {out} {err}")
+            # One is deleted, another one entered.
+            equal(out.splitlines(), ["dump 6 6", "states ['ESTABLISHED']", "udp [5001, 5002, 5003]", f"count {EACH} True",
+                                     "marked [(True, 77)]", "left 5", "added 1"], f"what pyroute2 says of IPv{family}")
 
 
 ULOGD = """
