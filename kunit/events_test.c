@@ -222,8 +222,64 @@ static void loss(struct kunit *test)
 			before);
 }
 
+static unsigned int told;
+
+static int count_flow(struct ft_net *tn, unsigned int cmd, const struct ft_flow6 *copy,
+		      u32 index, enum flowtrack_reason reason)
+{
+	told++;
+	return 0;
+}
+
+static int count_changed(struct ft_net *tn, const struct ft_flow6 *copy, u32 index,
+			 unsigned int what)
+{
+	told++;
+	return 0;
+}
+
+/* Unless a program listens, and nf_conntrack_events allows it, ctnetlink is never called. */
+static void ctnetlink_wanted(struct kunit *test)
+{
+	static const struct ft_notifier counter = {
+		.flow = count_flow,
+		.changed = count_changed,
+	};
+	struct ft_net *tn = ft_pernet(&init_net);
+	struct ft_talk *ctl = ft_talk_open(test);
+	bool listener = READ_ONCE(nf_ctnetlink_has_listener);
+	u8 events = READ_ONCE(init_net.ct.sysctl_events);
+	unsigned int i;
+
+	ft_talk_flush(ctl);
+	ft_notify_register(&counter);
+	for (i = 0; i < 4; i++) {
+		WRITE_ONCE(nf_ctnetlink_has_listener, i & 1);
+		WRITE_ONCE(init_net.ct.sysctl_events, i & 2);
+		told = 0;
+		rcu_read_lock();
+		KUNIT_EXPECT_EQ(test, ft_notify_wanted(tn), i == 3);
+		rcu_read_unlock();
+		KUNIT_EXPECT_EQ(test, ft_talk_add(ctl, i + 1), 0);
+		KUNIT_EXPECT_EQ(test, ft_talk_flush(ctl), 1);
+		/* It began, and it ended. */
+		KUNIT_EXPECT_EQ(test, told, i == 3 ? 2 : 0);
+	}
+	WRITE_ONCE(nf_ctnetlink_has_listener, listener);
+	WRITE_ONCE(init_net.ct.sysctl_events, events);
+	ft_notify_unregister(&counter);
+	/* And what is not there is not called. */
+	told = 0;
+	WRITE_ONCE(nf_ctnetlink_has_listener, true);
+	KUNIT_EXPECT_EQ(test, ft_talk_add(ctl, 1), 0);
+	KUNIT_EXPECT_EQ(test, ft_talk_flush(ctl), 1);
+	KUNIT_EXPECT_EQ(test, told, 0);
+	WRITE_ONCE(nf_ctnetlink_has_listener, listener);
+}
+
 static struct kunit_case events_cases[] = {
 	KUNIT_CASE(wanted),
+	KUNIT_CASE(ctnetlink_wanted),
 	KUNIT_CASE(life_of_a_flow),
 	KUNIT_CASE(update),
 	KUNIT_CASE(changed_by_a_packet),
