@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """The module goes at any time: under traffic, with packets in flight, again and again."""
-# TIMEOUT: 180
+# TIMEOUT: 300
 # CPUS: 2
 
 import os
@@ -221,6 +221,28 @@ def _(rig):
     status, _, err = rig.r.tool("list", ok=False)
     equal(status, 5, "exit status without the module")
     check("not loaded" in err, f"the tool says: {err}")
+    load()
+
+
+@case("a dump that nobody reads keeps the module, and ss says whose it is", only="flowtrack")
+def _(rig):
+    for i in range(2000):
+        rig.c.send(ip4(Rig.C[4], Rig.S[4], UDP, udp(Rig.C[4], Rig.S[4], 1000 + i, 53)))
+    rig.c.flush()
+    busywait(20, lambda: int(rig.r.sysctl("count")) >= 2000, "flows")
+    # Nobody takes what the tool prints, so the tool does not read on.
+    lister = rig.r.popen(TOOL, "list")
+
+    def named():
+        return [line for line in rig.r.run("ss", "-f", "netlink", "-p")[1].splitlines()
+                if f"genl:flowtrack/{lister.pid} " in line and int(line.split()[0])]
+    busywait(20, named, "ss names the dump's process")
+    status, _, err = run("rmmod", MODULE, ok=False)
+    check(status and "in use" in err, f"rmmod: exit status {status}: {err.strip()}")
+    lister.kill()
+    lister.wait(10)
+    unload()
+    rig.r.conntrack_flush()
     load()
 
 
