@@ -391,7 +391,7 @@ def _(net):
     equal(full_lines(net), [], "lines")
 
 
-@case("flowtrack list: both kinds, and who tracks which; the other verbs are about own flows", only="flowtrack")
+@case("list, get, count, del, flush: own and guarded flows, unless told otherwise; save and monitor: own ones", only="flowtrack")
 def _(net):
     fresh(net)
     # The first ones shall be there when the last ones are, with whatever checks the kernel does.

@@ -6,6 +6,7 @@ import collections
 import os
 import pty
 import select
+import signal
 import time
 
 from lib import *
@@ -94,6 +95,29 @@ def _(rig):
     wait_for(b"udp 123")
     os.write(fd, b"q")
     equal(os.waitpid(pid, 0)[1], 0, "exit status")
+    os.close(fd)
+
+
+# As in "flowtrack top </dev/null", or in the body of a loop that reads a file.
+@case("a terminal to write to, and none to type at: once", only="flowtrack")
+def _(rig):
+    with rig.r:
+        pid, fd = pty.fork()
+        if not pid:
+            os.environ["TERM"] = "vt100"
+            os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+            os.execv(os.environ["FT_TOOL"], ["flowtrack", "top"])
+    seen = b""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            seen += os.read(fd, 4096) if select.select([fd], [], [], 1)[0] else b""
+        except OSError:
+            break
+    else:
+        os.kill(pid, signal.SIGKILL)
+    equal(os.waitpid(pid, 0)[1], 0, "exit status")
+    equal((seen.count(b" 10.9.0.1\r\n"), seen.count(b"\033[H")), (1, 0), f"how often it tells of 10.9.0.1, and clears the screen: {seen}")
     os.close(fd)
 
 
