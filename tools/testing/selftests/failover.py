@@ -294,7 +294,7 @@ def _(site):
     equal(len(lost), TOTAL, "connections lost")
 
 
-# Flows a second, and of each run; less than conntrackd's HashLimit.
+# Flows a second, if the machine carries them, and of each run; less than conntrackd's HashLimit.
 CHURN, CHURN_FLOWS = int(os.environ.get("FT_CHURN", "20000")), int(os.environ.get("FT_CHURN_FLOWS", "40000"))
 
 
@@ -305,8 +305,8 @@ def counters(gateway):
             *(int(re.search(rf"{name}:\s+(\d+)", runtime)[1]) for name in ("netlink overrun", "resync with kernel table")))
 
 
-def churn(site, pktgen, who):
-    """conntrackd of A while flows come and go: which part of them it has heard of."""
+def churn(site, pktgen, who, rate):
+    """conntrackd of A while flows come and go: which part of them it has heard of; None: too few of them have passed A."""
     a, b = site.a, site.b
     for gateway in (a, b):
         gateway.ns.sysctl("enable", int(who == OURS))
@@ -316,9 +316,11 @@ def churn(site, pktgen, who):
     busywait(120, lambda: a.knows("internal") == b.knows() == 0, f"{who}: empty caches")
     before = counters(a)
     sent = a.passed()
-    took = pktgen.send(CHURN_FLOWS, CHURN)
+    took = pktgen.send(CHURN_FLOWS, rate)
     passed = a.passed() - sent
-    check(passed > CHURN_FLOWS * 0.95, f"{who}: only {passed} packets passed A")
+    if passed <= CHURN_FLOWS * 0.95:
+        print(f"# {who}: only {passed} of {CHURN_FLOWS} packets passed A at {rate} a second", flush=True)
+        return None
     # Those that are over are told of, too: nothing is left, on either side.
     start = time.monotonic()
 
@@ -348,7 +350,14 @@ def _(site):
     pktgen = Pktgen(site.hosts["wan"], "eth0", mac, LAN[4].format(10))
     try:
         with room_for(site.a.ns, 4 * CHURN_FLOWS):
-            theirs, ours = churn(site, pktgen, ORIGINAL), churn(site, pktgen, OURS)
+            # An emulated gateway with half a CPU loses packets before anybody tracks them: then fewer of them.
+            for rate in (CHURN, CHURN // 4, CHURN // 16):
+                theirs = churn(site, pktgen, ORIGINAL, rate)
+                if theirs is not None:
+                    break
+            check(theirs is not None, "the gateway carries no such rate with nf_conntrack's own module")
+            ours = churn(site, pktgen, OURS, rate)
+            check(ours is not None, f"what passed with nf_conntrack's own module at {rate} a second does not with flowtrack's")
     finally:
         pktgen.end()
     check(ours >= 0.9 * theirs, f"heard of {ours:.1%} of the flows, with nf_conntrack alone of {theirs:.1%}")
