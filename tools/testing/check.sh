@@ -102,7 +102,7 @@ began=$(date +%s)
 until_minute() {
 	[ "${CI:-}" != true ] || echo $((began + $1 * 60))
 }
-LINT_UNTIL=$(until_minute 64)
+LINT_UNTIL=$(until_minute 70)
 export LINT_UNTIL
 
 part deps deps
@@ -117,10 +117,10 @@ part kunit "$TOP/tools/testing/kunit.sh"
 end_beside bench
 # As many packets and flows as fit: the whole tests have forty and four times as many.
 export FT_TWINS=${FT_TWINS:-5000} FT_CHURN_FLOWS=${FT_CHURN_FLOWS:-25000}
-FT_UNTIL=$(until_minute 45)
+FT_UNTIL=$(until_minute 53)
 export FT_UNTIL
 part selftest "$TOP/tools/testing/selftest.sh"
-FT_UNTIL=$(until_minute 62)
+FT_UNTIL=$(until_minute 67)
 # A system that boots has time limits of its own: beside one guest only.
 begin_beside packages "$TOP/tools/testing/packages.sh"
 part scenarios "$TOP/tools/testing/scenarios.sh" --quick
