@@ -236,7 +236,7 @@ bring_back() {
 	mv "$results" "$results-$suffix"
 	mv "$results-$aside" "$results"
 	for name in "$@"; do
-		cp "$results-$suffix/$name".{status,log,seconds} "$results/" || rm -f "$results/$name.status"
+		cp "$results-$suffix/$name".{status,log,seconds} "$results/" 2>/dev/null || rm -f "$results/$name.status"
 		# What was wrong the first time stays so.
 		cp -n "$results-$suffix/$name".{taint,leftover,unrun} "$results/" 2>/dev/null || true
 	done
@@ -300,7 +300,8 @@ again_alone() {
 		grep -A 8 '^not ok' "$results/$name.log" | head -n 20 || true
 	done
 	set_aside "$version" beside
-	run_guest "$version" $CPUS "${late[@]}" || note "the $version guest for these alone ended with status $?"
+	# However late it is: what has failed must not count as not begun.
+	FT_UNTIL='' run_guest "$version" $CPUS "${late[@]}" || note "the $version guest for these alone ended with status $?"
 	bring_back "$version" beside alone "${late[@]}"
 }
 
