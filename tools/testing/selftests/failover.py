@@ -334,7 +334,8 @@ def churn(site, pktgen, who, rate):
     heard, lost, read = (after - first for first, after in zip(before, counters(a)))
     print(f"# {who}: {CHURN_FLOWS / took:.0f} flows/s for {took:.1f} s; conntrackd heard of {heard / CHURN_FLOWS:.1%}, "
           f"has counted {lost} overruns, has read the table {read} times, and has followed {followed:.1f} s later", flush=True)
-    check(heard >= CHURN_FLOWS or lost, f"{who}: conntrackd heard of {heard} of {CHURN_FLOWS} flows, and does not say that it lost any")
+    # What passed is that, and now and then a packet of VRRP and of ARP.
+    check(heard >= 0.99 * passed or lost, f"{who}: conntrackd heard of {heard} of {passed} flows, and does not say that it lost any")
     return heard / CHURN_FLOWS
 
 
