@@ -288,6 +288,7 @@ static int restore_one(struct reload *r, unsigned int i)
 	nl_close(&nl);
 	if (code)
 		return code;
+	r->sum.over += place->flows.over;
 	/* The first one is for this process. */
 	fds[0] = -1;
 	for (n = 1; n < of; n++)
@@ -297,7 +298,6 @@ static int restore_one(struct reload *r, unsigned int i)
 		r->sum.restored += p.sum.restored;
 		r->sum.existing += p.sum.existing;
 		r->sum.failed += p.sum.failed;
-		r->sum.over += p.sum.over;
 		if (p.code && !code)
 			code = err_set(p.code, "%s", p.why);
 		place->left |= p.sum.failed;

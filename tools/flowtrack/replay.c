@@ -156,6 +156,7 @@ static int answer(unsigned int index, int err, void *data)
 		warn("flow %zu: %s", s->first + index + 1, err_msg());
 	else if (s->sum->failed == MAX_COMPLAINTS + 1)
 		warn("more flows failed; they are only counted");
+	err_clear();
 	return 0;
 }
 
