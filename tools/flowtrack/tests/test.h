@@ -63,6 +63,7 @@ struct fake {
 	size_t request_len;
 	unsigned int requests;
 	unsigned int flows;	/* in the table */
+	unsigned int over;	/* so many of them have no time left */
 	unsigned int interrupt;	/* so many dumps are inconsistent */
 	bool no_family;
 	unsigned int enobufs;	/* so many receptions fail */

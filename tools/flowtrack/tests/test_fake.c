@@ -384,6 +384,8 @@ static void fill_dump(void)
 			put_stats(nlh, dump.next);
 		} else {
 			sample_tcp(&f, dump.next);
+			if (dump.next < fake.over)
+				f.timeout = 0;
 			nlh = msg_flow(buf, dump.seq, dump.cmd, NLM_F_MULTI,
 				       &f);
 		}
