@@ -215,6 +215,17 @@ static void json_objects(void)
 	reply = json_object_get(o, "reply");
 	EXPECT_INT(json_integer_value(json_object_get(reply, "sport")), 443);
 	json_decref(o);
+
+	/* More than a double can hold: a string, and a number to its last digit. */
+	f.id = 18446744073709551615ULL;
+	f.bytes[ORIG] = 9007199254740993;
+	o = object(&f, false);
+	EXPECT_STR(json_string_value(json_object_get(o, "id")),
+		   "18446744073709551615");
+	EXPECT_INT(json_integer_value(json_object_get(json_object_get(o, "orig"),
+						      "bytes")),
+		   9007199254740993);
+	json_decref(o);
 }
 
 static void json_of_anything(void)
