@@ -180,3 +180,25 @@ int ft_notify_changed(struct ft_net *tn, const struct ft_flow6 *copy, u32 index,
 	}
 	return err;
 }
+
+/**
+ * ft_notify_guarded() - tell the family's listeners about an entry of nf_conntrack
+ * @tn: namespace
+ * @cmd: FLOWTRACK_CMD_FLOW_NEW_NTF, _UPDATE_NTF or _DESTROY_NTF
+ * @ct: the entry, referenced
+ *
+ * ctnetlink, which is the only one that nf_conntrack tells, has told its own.
+ *
+ * Context: RCU read side; any but hard interrupts.
+ */
+void ft_notify_guarded(struct ft_net *tn, unsigned int cmd, const struct nf_conn *ct)
+{
+	const struct ft_notifier *n;
+
+	if (!family_wanted(tn))
+		return;
+	n = rcu_dereference(family_notifier);
+	if (n)
+		n->guarded(tn, cmd, ct);
+}
+EXPORT_SYMBOL_NS_GPL(ft_notify_guarded, FT_SYMBOL_NS);

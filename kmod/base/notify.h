@@ -15,6 +15,7 @@ struct ft_flow6;
 struct ft_net;
 struct ft_watermark_event;
 struct genl_family;
+struct nf_conn;
 
 /* Indexes of the multicast groups. */
 enum ft_mcgrp {
@@ -34,6 +35,8 @@ enum ft_mcgrp {
  * @flow: a flow began, changed or ended; see ft_notify_flow()
  * @pressure: a watermark was crossed; see ft_notify_pressure(); ctnetlink has none
  * @changed: a packet or its rules changed a flow; see ft_notify_changed(); ctnetlink only
+ * @guarded: an entry of nf_conntrack began, changed or ended; see ft_notify_guarded(); the
+ *	family only
  *
  * @flow and @changed return 0, or -ENOBUFS: a listener that asked to miss nothing has
  * missed it.
@@ -47,6 +50,7 @@ struct ft_notifier {
 			 const struct ft_watermark_event *event);
 	int (*changed)(struct ft_net *tn, const struct ft_flow6 *copy,
 		       u32 index, unsigned int what);
+	void (*guarded)(struct ft_net *tn, unsigned int cmd, const struct nf_conn *ct);
 };
 
 void ft_notify_register(const struct ft_notifier *n);
@@ -60,5 +64,6 @@ void ft_notify_pressure(struct ft_net *tn,
 			const struct ft_watermark_event *event);
 int ft_notify_changed(struct ft_net *tn, const struct ft_flow6 *copy,
 		      u32 index, unsigned int what);
+void ft_notify_guarded(struct ft_net *tn, unsigned int cmd, const struct nf_conn *ct);
 
 #endif /* _FT_BASE_NOTIFY_H */

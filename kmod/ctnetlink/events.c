@@ -74,6 +74,26 @@ static const struct actor *current_actor(void)
 	return &actor;
 }
 
+/* What flowtrack's own family says of an entry's events. Marks and labels are not told. */
+static unsigned int family_command(unsigned int events)
+{
+	if (events & BIT(IPCT_DESTROY))
+		return FLOWTRACK_CMD_FLOW_DESTROY_NTF;
+	if (events & (BIT(IPCT_NEW) | BIT(IPCT_RELATED)))
+		return FLOWTRACK_CMD_FLOW_NEW_NTF;
+	if (events & (BIT(IPCT_REPLY) | BIT(IPCT_ASSURED) | BIT(IPCT_PROTOINFO)))
+		return FLOWTRACK_CMD_FLOW_UPDATE_NTF;
+	return 0;
+}
+
+static void tell_family(const struct nf_conn *ct, unsigned int events)
+{
+	unsigned int cmd = family_command(events);
+
+	if (cmd)
+		ft_notify_guarded(ft_pernet(nf_ct_net(ct)), cmd, ct);
+}
+
 /* Something happened to an entry of nf_conntrack. */
 static int conntrack_event(unsigned int events, const struct nf_ct_event *item)
 {
@@ -83,11 +103,16 @@ static int conntrack_event(unsigned int events, const struct nf_ct_event *item)
 		.portid = item->portid,
 		.report = item->report,
 	};
+	int err;
 
 	if (!events)
 		return 0;
 	event.id = ft_ctnl_ct_id(item->ct);
-	return ft_ctnl_send(nf_ct_net(item->ct), &event);
+	err = ft_ctnl_send(nf_ct_net(item->ct), &event);
+	/* What could not be told is told again, and shall be told to the family once. */
+	if (!err)
+		tell_family(item->ct, events);
+	return err;
 }
 
 static struct nf_ct_event_notifier conntrack_notifier = {

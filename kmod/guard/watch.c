@@ -218,11 +218,22 @@ void ft_guard_show(struct ft_net *tn)
 	} while (ft_guard_calm(&tn->guard) && !READ_ONCE(tn->dying));
 }
 
+/**
+ * ft_guard_on() - are nf_conntrack's flows of a namespace guarded?
+ * @tn: namespace
+ *
+ * Context: any.
+ * Return: true if so, with shadows or without.
+ */
+bool ft_guard_on(const struct ft_net *tn)
+{
+	return READ_ONCE(tn->hooked) && ft_setting(&tn->set, GUARD);
+}
+
 /* Is each entry of nf_conntrack guarded, though there are no shadows? */
 static bool guards_all(const struct ft_net *tn)
 {
-	return ft_guard_calm(&tn->guard) && READ_ONCE(tn->hooked) &&
-	       ft_setting(&tn->set, GUARD);
+	return ft_guard_calm(&tn->guard) && ft_guard_on(tn);
 }
 
 /**

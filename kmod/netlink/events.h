@@ -10,9 +10,11 @@
 
 struct ft_flow6;
 struct ft_net;
+struct nf_conn;
 
 int ft_events_flow(struct ft_net *tn, unsigned int cmd,
 		   const struct ft_flow6 *copy, u32 index,
 		   enum flowtrack_reason reason);
+void ft_events_guarded(struct ft_net *tn, unsigned int cmd, const struct nf_conn *ct);
 
 #endif /* _FT_NETLINK_EVENTS_H */

@@ -141,6 +141,7 @@ static const struct ft_notifier notifier = {
 	.family = &ft_genl_family,
 	.flow = ft_events_flow,
 	.pressure = ft_netlink_pressure,
+	.guarded = ft_events_guarded,
 };
 
 /**

@@ -19,6 +19,7 @@
 #include "cmd.h"
 #include "filter.h"
 #include "flow.h"
+#include "module.h"
 #include "monitor.h"
 #include "nl.h"
 
@@ -34,6 +35,7 @@
  * @lost: events were lost; told when those from before were printed
  * @drops: of the socket, when that was told last
  * @reopen: a signal says that the log was rotated
+ * @conntrack: has nf_conntrack report its events; NULL: nobody wants them
  */
 struct listener {
 	struct monitor *m;
@@ -43,6 +45,7 @@ struct listener {
 	bool lost;
 	__u64 drops;
 	int reopen;
+	struct mnl_socket *conntrack;
 };
 
 /* Prints one notification. Return: false to end. */
@@ -224,6 +227,26 @@ static int watch(struct listener *l)
 	}
 }
 
+/*
+ * Events of guarded flows are nf_conntrack's, which tells one module only. Where that is
+ * not flowtrack's, they were not asked for by name.
+ */
+static int hear_conntrack(struct listener *l)
+{
+	struct filter guarded = *l->m->filter;
+	__u64 count = 0;
+	int code;
+
+	if (module_loaded(MODULE_CTNETLINK))
+		return nl_wake_conntrack(&l->conntrack);
+	guarded.trackers = FLOWTRACK_TRACKER_GUARDED;
+	code = count_flows(l->nl, &guarded, &count);
+	if (!code && count)
+		warn("guarded flows (%llu match) have no events here without the module "
+		     MODULE_CTNETLINK, count);
+	return code;
+}
+
 /* Events first: from then on nothing is missed, the end of the family neither. */
 static int listen_to(struct listener *l, const struct options *opts)
 {
@@ -259,9 +282,11 @@ int cmd_monitor(const struct options *opts, int argc, char **argv)
 	code = filter_parse(&f, pressure ? 0 : argc, argv, opts->family);
 	if (code)
 		return code;
-	if (filter_wants(&f, FLOWTRACK_TRACKER_GUARDED))
-		return err_set(EXIT_USAGE,
-			       "'guarded': nf_conntrack's flows have their events at conntrack -E");
+	if (filter_wants(&f, FLOWTRACK_TRACKER_GUARDED) && !module_loaded(MODULE_CTNETLINK))
+		return err_set(EXIT_REFUSED,
+			       "'guarded': nf_conntrack tells of its flows where the module "
+			       MODULE_CTNETLINK " is loaded");
+	filter_default(&f, FLOWTRACK_TRACKER_OWN | FLOWTRACK_TRACKER_GUARDED);
 	if (pressure && opts->resync)
 		return err_set(EXIT_USAGE, "--resync lists flows: monitor pressure has none");
 	if (pressure && opts->events)
@@ -277,13 +302,18 @@ int cmd_monitor(const struct options *opts, int argc, char **argv)
 	if (code)
 		return code;
 	l.pressure = pressure;
-	code = listen_to(&l, opts);
+	if (!pressure && filter_wants(&f, FLOWTRACK_TRACKER_GUARDED))
+		code = hear_conntrack(&l);
+	if (!code)
+		code = listen_to(&l, opts);
 	if (!code) {
 		std.stop_fd = signal_fd(SIGINT, SIGTERM);
 		if (opts->log)
 			l.reopen = signal_fd(SIGHUP, SIGHUP);
 		code = watch(&l);
 	}
+	if (l.conntrack)
+		mnl_socket_close(l.conntrack);
 	nl_close(&ctrl);
 	nl_close(&nl);
 	err = out_close(&std);

@@ -8,6 +8,7 @@
 #include <libmnl/libmnl.h>
 #include <limits.h>
 #include <linux/genetlink.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/sock_diag.h>
 #include <sched.h>
@@ -664,6 +665,28 @@ int nl_subscribe(struct nl *nl, bool pressure)
 		return socket_error("cannot subscribe to events");
 	/* What this socket loses counts in the module's event-lost, too. */
 	mnl_socket_setsockopt(nl->sk, NETLINK_BROADCAST_ERROR, &on, sizeof(on));
+	return EXIT_OK;
+}
+
+/**
+ * nl_wake_conntrack() - have nf_conntrack report what happens to its flows
+ * @sk: set to what has to stay open for as long
+ *
+ * By default it reports to its notifier, nf_flowtrack_ctnetlink, only of connections that
+ * began while somebody listened to any of ctnetlink's groups. That of expectations that
+ * end has next to no messages. None of them is read.
+ *
+ * Return: an exit code.
+ */
+int nl_wake_conntrack(struct mnl_socket **sk)
+{
+	int group = NFNLGRP_CONNTRACK_EXP_DESTROY, size = 0;
+
+	*sk = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	if (!*sk || mnl_socket_bind(*sk, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_setsockopt(*sk, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+		return socket_error("cannot subscribe to events of nf_conntrack");
+	setsockopt(mnl_socket_get_fd(*sk), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	return EXIT_OK;
 }
 

@@ -81,6 +81,7 @@ int nl_open_ctrl(struct nl *ctrl);
 bool nl_same_family(struct nl *nl);
 enum nl_family_change nl_family_changed(struct nl *ctrl, struct nl *nl);
 int nl_subscribe(struct nl *nl, bool pressure);
+int nl_wake_conntrack(struct mnl_socket **sk);
 int nl_fd(const struct nl *nl);
 long nl_receive(struct nl *nl);
 int nl_receive_events(struct nl *nl);

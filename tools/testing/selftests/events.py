@@ -11,7 +11,7 @@ import signal
 import socket
 import tempfile
 
-from lib import *
+from lib_ctnetlink import *
 
 
 def netlink_sockets(ns, groups):
@@ -24,11 +24,12 @@ class Monitor:
     """flowtrack -j monitor in a namespace, from a moment on when it certainly listens."""
 
     def __init__(self, ns, *args):
+        before = netlink_sockets(ns, ~(1 << 15))  # but those that listen to families
         self.process = ns.popen(TOOL, "-j", "monitor", *args)
         self.lines = []
         self.rest = b""
         self.said = []  # on standard error
-        busywait(20, lambda: genl_listeners(ns), "the monitor's subscription")
+        busywait(20, lambda: netlink_sockets(ns, ~(1 << 15)) > before, "the monitor's subscription")
 
     def next(self):
         while True:
@@ -53,6 +54,11 @@ class Monitor:
     def end(self):
         self.process.terminate()
         self.process.wait(10)
+
+    def first_said(self):
+        """The first line that is no event, of one that has ended."""
+        lines = (self.rest + b"\n".join(self.lines) + self.process.stdout.read().encode()).decode().splitlines()
+        return next((line for line in self.said + lines if not line.startswith("{")), None)
 
 
 def monitored(*args):
@@ -387,6 +393,62 @@ def _(rig):
     status, _, err = rig.r.tool("set", "watermark_low", "51", ok=False)
     check(status and "watermark_low" in err and "above" in err, f"status {status}: {err}")
     rig.r.tool("set", "max", old, "watermark_low", "75", "watermark_high", "90", "udp_timeout", "30")
+
+
+NAT = nft_stamps() + """
+table inet nat {
+	chain post {
+		type nat hook postrouting priority 100
+		oif rs udp dport 53 masquerade
+	}
+}"""
+
+
+@case("guarded flows, where nf_flowtrack_ctnetlink hears of them: new, update, destroy; own ones beside them", only="flowtrack")
+def _(rig):
+    rig.reset(NAT)
+    rig.r.sysctl("nat", "never")
+    rig.udp("c", 4, 1900, 53, "new/o")
+    status, _, err = rig.r.tool("monitor", "guarded", ok=False)
+    check(status and "nf_flowtrack_ctnetlink" in err, f"guarded flows without that module: {err}")
+    deaf = Monitor(rig.r)
+    swap(OURS)
+    rig.reset()
+    monitor, own = Monitor(rig.r), Monitor(rig.r, "own")
+    try:
+        for family in (4, 6):
+            rig.udp("c", family, 1901, 53, "new/o")
+            flow = monitor.expect("new", tracker="guarded", proto="udp", osrc=Rig.C[family], osport=1901, rdst=Rig.RS[family])
+            rig.udp("c", family, 1901, 54, "new/o")
+            for m in (monitor, own):
+                m.expect("new", tracker="own", osport=1901, odport=54)
+            rig.send("s", ip(Rig.S[family], Rig.RS[family], UDP, udp(Rig.S[family], Rig.RS[family], 53, flow["reply"]["dport"]), 1))
+            monitor.expect("update", id=flow["id"], tracker="guarded", seen_reply=True)
+            # What a program changes is told, whatever it was.
+            rig.r.run("conntrack", "-U", "-p", "udp", "--dport", "53", "-f", f"ipv{family}", "-m", "7")
+            monitor.expect("update", id=flow["id"], mark=7)
+            equal([f["id"] for f in rig.r.tool_json("list", "guarded", "mark", "7", f"ipv{family}")], [flow["id"]], "id in the list")
+            rig.r.run("conntrack", "-D", "-p", "udp", "--dport", "53", "-f", f"ipv{family}")
+            monitor.expect("destroy", id=flow["id"], tracker="guarded", mark=7, reason=None)
+            rig.r.tool("del", "udp", "dport", "54")
+            for m in (monitor, own):
+                m.expect("destroy", tracker="own", odport=54, reason="deleted")
+        # nf_conntrack looks for entries whose time is over every minute, and where it meets one.
+        rig.r.run("sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=1")
+        rig.udp("c", 4, 1902, 53, "new/o")
+        flow = monitor.expect("new", tracker="guarded", osport=1902)
+        busywait(90, lambda: not rig.r.tool_json("list", "guarded") or select.select([monitor.process.stdout], [], [], 0)[0],
+                 "the end of an entry")
+        monitor.expect("destroy", id=flow["id"], tracker="guarded", reason="timeout")
+    finally:
+        for m in (monitor, own, deaf):
+            m.end()
+        rig.r.run("sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=30")
+        run("rmmod", OURS)
+        rig.r.sysctl("nat", "auto")
+        rig.reset(nft_stamps())
+    equal(deaf.first_said(), "flowtrack: guarded flows (1 match) have no events here without the module nf_flowtrack_ctnetlink",
+          "what a monitor says that does not hear of them")
 
 
 @case("a reload of the module: both monitors say so and go on", only="flowtrack")

@@ -391,7 +391,7 @@ def _(net):
     equal(full_lines(net), [], "lines")
 
 
-@case("list, get, count, del, flush: own and guarded flows, unless told otherwise; save and monitor: own ones", only="flowtrack")
+@case("list, get, count, del, flush: own and guarded flows, unless told otherwise; save: own ones", only="flowtrack")
 def _(net):
     fresh(net)
     # The first ones shall be there when the last ones are, with whatever checks the kernel does.
@@ -447,7 +447,7 @@ def _(net):
     equal([int(net.r.tool("count", *w)[1]) for w in ((), ("tcp",), ("guarded",), ("tcp", "guarded"))], [5304, 5, 5302, 3], "counts")
     check("5302 guarded flows match" in net.r.tool("save")[2], "save does not tell of guarded flows")
     check("guarded" not in net.r.tool("save")[1] and net.r.tool("save")[1].count("tcp ") == 2, "saved: own flows")
-    for words in (("save", "guarded"), ("monitor", "guarded"), ("del", "guarded")):
+    for words in (("save", "guarded"), ("del", "guarded")):
         equal(net.r.tool(*words, ok=False)[0], 1, f"exit status of {' '.join(words)}")
     equal(len(tool("del", "--dry-run", "guarded", "udp")), 5299, "flows that would be deleted")
     equal(tool("del", "guarded", "udp")["deleted"], 5299, "deleted guarded flows")

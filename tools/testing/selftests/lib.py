@@ -137,8 +137,8 @@ def main(setup=None, teardown=None):
                 print(f"not ok {i} {name}")
                 lines = str(e).splitlines() if isinstance(e, Failure) else []
                 frames = [f for f in traceback.extract_tb(e.__traceback__) if not f.filename.endswith("lib.py")]
-                if frames:
-                    lines.append(f"at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}: {frames[-1].line}")
+                for f in reversed(frames):
+                    lines.append(f"at {os.path.basename(f.filename)}:{f.lineno}: {f.line}")
                 if not isinstance(e, Failure):
                     lines += traceback.format_exc().splitlines()
                 for line in lines:
