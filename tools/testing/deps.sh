@@ -14,7 +14,7 @@ tests=(qemu-system-x86 busybox-static iproute2 iputils-ping nftables iptables co
 	netcat-openbsd hping3 tcpdump lksctp-tools util-linux python3 python3-scapy util-linux-extra psmisc
 	sip-tester ipvsadm libwrap0)
 lint=(sparse dwarves codespell yamllint mandoc shellcheck python3-yaml python3-jsonschema perl fish zsh systemd logrotate
-	rpm rpmlint cpio)
+	rpm rpmlint cpio fakeroot)
 
 # What only one release has; the other kernels are unpacked from the other release's packages, see roots.sh.
 case $CODENAME in

@@ -361,6 +361,10 @@ check_install() {
 check_rpm() { tools/testing/rpm.sh --check; }
 check_rpm_kmod() { in_place "$TOP/build/rpm" "$PLACE/src/tools/testing/rpm.sh" --kmod; }
 
+# Other distributions'.
+check_arch() { tools/testing/examples.sh arch; }
+check_nix() { tools/testing/examples.sh nix; }
+
 # Units and logrotate's file are examples: the tool that they name is not installed here.
 check_units() {
 	local dir
