@@ -409,6 +409,42 @@ static void no_finding(void)
 	EXPECT_INT(found.n, 0);
 }
 
+/* What reads nf_conntrack is told by name, whichever it is. */
+static void consumers(void)
+{
+	static const struct {
+		unsigned int has;
+		const char *what;
+	} rules[] = {
+		{ RULES_BIT(CT_COUNT), "ct count or connlimit (all new flows)" },
+		{ RULES_BIT(FLOWTABLE), "a flowtable (all new flows)" },
+		{ RULES_BIT(SYNPROXY), "synproxy (all new flows)" },
+		{ RULES_BIT(LABEL), "labels (all new flows)" },
+		{ RULES_BIT(SECMARK), "security marks (all new flows)" },
+		{ RULES_BIT(BRIDGE), "a bridge that tracks (all new flows)" },
+		{ RULES_BIT(NAT) | RULES_BIT(DNAT), "NAT (what it sends elsewhere)" },
+		{ RULES_BIT(REDIRECT), "redirect (what comes in)" },
+		{ RULES_BIT(HELPER), "helpers (what they help)" },
+		{ RULES_BIT(TIMEOUT), "ct timeout (what has one)" },
+		{ RULES_BIT(EXPECTATION), "ct expectation (what has one)" },
+	};
+	struct facts *f = &facts;
+	const char *text;
+	size_t i;
+
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		healthy(f);
+		SET(NAT) = value_of(&nat_names, "auto");
+		f->rules.has |= rules[i].has;
+		doctor_check(f, &found);
+		EXPECT_INT(found.n, 1);
+		EXPECT_STR(found.of[0].check, "consumers");
+		/* It, and no other. */
+		text = strstr(found.of[0].text, ": ");
+		EXPECT_STR(text ? text + 2 : "", rules[i].what);
+	}
+}
+
 static void worst_first(void)
 {
 	unsigned int i;
@@ -635,6 +671,7 @@ static void machine(void)
 const struct test doctor_tests[] = {
 	{ "each finding appears, and a healthy machine has none", each_finding },
 	{ "what is all right here", no_finding },
+	{ "what reads nf_conntrack is told by name", consumers },
 	{ "worst first", worst_first },
 	{ "rulesets of nft and iptables", rulesets },
 	{ "marks that rules give", marks },
