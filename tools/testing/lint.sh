@@ -147,6 +147,22 @@ nf_flowtrack.o") ;;
 	done
 }
 
+# A kernel that is too old is refused by a sentence, not by what does not compile.
+check_too_old() {
+	local kernel said headers
+	headers=/usr/src/linux-headers-$(kernel_release 6.12 | sed 's/-amd64//')-common
+	for kernel in 5.15 6.0 6.1 6.12 7.3; do
+		# shellcheck disable=SC2016 # for make
+		said=$(printf 'src := .\ninclude Kbuild\nall:; @echo built\n' |
+			make -s -f - srctree="$headers" VERSION="${kernel%.*}" PATCHLEVEL="${kernel#*.}" 2>&1) || true
+		case $kernel:$said in
+		5.15:*"needs Linux 6.1 or later, and this is 5.15"* | 6.0:*"needs Linux 6.1 or later, and this is 6.0"*) ;;
+		6.1:built | 6.12:built | 7.3:built) ;;
+		*) echo "Linux $kernel: $said" ;;
+		esac
+	done
+}
+
 # The suites too; only the User-Mode Linux kernel has KUnit. Without sparse: KUnit's own macros turn every value that
 # they compare into a long long, and sparse minds that for each big-endian one. In `make check`, kunit.sh has just built
 # the same from nothing, and left what the compiler said.
