@@ -387,6 +387,30 @@ static void rate(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&tn->sources.sweep));
 }
 
+/* A first packet of a flow that is there gets back what it has cost: an exempt one nothing. */
+static void clash_gets_its_cost(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	struct ft_birth birth;
+	unsigned int i;
+
+	set(test, tn, S(SRC_BURST), 3);
+	set(test, tn, S(SRC_RATE), 1);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, open_from(tn, 1, i), FT_ADMIT_OK);
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, open_from(tn, 1, 0), FT_ADMIT_CLASH);
+	KUNIT_EXPECT_EQ(test, open_from(tn, 1, 2), FT_ADMIT_OK);
+	birth_from(tn, &birth, 1, 0, false);
+	birth.exempt = true;
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, admit(tn, &birth), FT_ADMIT_CLASH);
+	KUNIT_EXPECT_EQ(test, open_from(tn, 1, 3), FT_ADMIT_DROP);
+	/* Nor does one that is over the rate wear the burst down further, or open a flow. */
+	KUNIT_EXPECT_EQ(test, open_from(tn, 1, 0), FT_ADMIT_CLASH);
+	KUNIT_EXPECT_EQ(test, atomic_read(&tn->count), 3);
+}
+
 /* A flood from ever new sources: what is remembered of it is bounded. */
 static void bounded(struct kunit *test)
 {
@@ -524,6 +548,7 @@ static struct kunit_case source_cases[] = {
 	KUNIT_CASE(sizes),
 	KUNIT_CASE(twin),
 	KUNIT_CASE_SLOW(rate),
+	KUNIT_CASE(clash_gets_its_cost),
 	KUNIT_CASE_SLOW(bounded),
 	KUNIT_CASE(no_memory),
 	KUNIT_CASE_SLOW(race),
