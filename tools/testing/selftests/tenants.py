@@ -19,6 +19,8 @@ TOTAL, MAX = 4000, 1000
 OTHERS = TOTAL - MAX
 SHARE = OTHERS // 2 // 4
 MANY, EACH = 200, 20
+# More packets together than a namespace's two pools of carriers have.
+HOLDERS, HELD = 50, 200
 # In one namespace: a look at its table takes a while.
 MANY_FLOWS = 20000
 CGROUP = "/sys/fs/cgroup/tenant"
@@ -85,6 +87,8 @@ class Tenants:
                 os.read(done[0], 1)
                 work()
                 status = 0
+            except Exception as e:  # pylint: disable=broad-except
+                print(f"# a tenant: {e!r}", flush=True)
             finally:
                 os._exit(status)
         os.close(ready[1])
@@ -103,12 +107,13 @@ class Tenants:
             check(os.waitpid(pid, 0)[1] == 0, "a tenant's work failed")
 
     def counts(self, of="count"):
+        """A setting that counts something, or a function that does, in each of the namespaces."""
         outer = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         counts = []
         try:
             for fd in self.fds:
                 setns(fd)
-                counts.append(int(setting(of)))
+                counts.append(of() if callable(of) else int(setting(of)))
         finally:
             setns(outer)
             os.close(outer)
@@ -128,6 +133,19 @@ def greedy():
     setting("udp_timeout", 1000000)
     setting("adaptive_start", 0)
     open_flows(EACH)
+
+
+def hold(n):
+    """Packets that a qdisc of lo holds, for longer than any test takes."""
+    run("tc", "qdisc", "replace", "dev", "lo", "root", "netem", "delay", "250s", "limit", "100000")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        # All of one flow: flows have a limit of their own.
+        for _ in range(n):
+            s.sendto(b"x", ("127.0.0.1", 7000))
+
+
+def stats():
+    return parse_json(run(TOOL, "-j", "stats")[1])
 
 
 def fresh(*params):
@@ -189,24 +207,25 @@ def kernel_memory():
         return next(int(line.split()[1]) for line in f if line.startswith("kernel "))
 
 
-def charged(fill, of, size):
-    """8000 flows of a tenant, of a size, are charged to the control group that he was in."""
+def charged(fill, of, size, n=8000):
+    """So many of what a tenant has, of a size, are charged to the control group that he was in. of: where they are counted."""
     fresh("total_max=400000", "max=40000")
     write("/sys/fs/cgroup/cgroup.subtree_control", "+memory")
     os.makedirs(CGROUP, exist_ok=True)
     alice = Tenants(ALICE)
 
     def work():
-        fill(8000)
+        fill(n)
         signal.pause()
 
     _, go = alice.child(work, CGROUP)
     time.sleep(2.5)  # The kernel sums its statistics up every two seconds.
     before = kernel_memory()
     os.close(go)
-    busywait(60, lambda: alice.counts(of) == [8000], lambda: f"8000 flows: {alice.counts(of)}")
-    busywait(10, lambda: kernel_memory() - before >= 8000 * size,
-             lambda: f"8000 flows charged: {kernel_memory() - before} bytes")
+    busywait(60, lambda: alice.counts(of) >= [n], lambda: f"{n} of them: {alice.counts(of)}")
+    busywait(10, lambda: kernel_memory() - before >= n * size,
+             lambda: f"{n} of them charged: {kernel_memory() - before} bytes")
+    print(f"# {kernel_memory() - before} bytes for {n}", flush=True)
     alice.end()
     busywait(20, lambda: not os.rmdir(CGROUP), "an empty control group")
     unload()
@@ -229,6 +248,56 @@ def _():
 
     # nf_conntrack's own entries are charged to nobody.
     charged(guarded, "guarded", 64)
+
+
+@case("memory: and so are carriers, of packets that something holds", only="flowtrack")
+def _():
+    run("modprobe", "-q", "sch_netem", ok=False)
+    # All packets are of one flow.
+    charged(hold, lambda: stats()["carrier_grown"], 256)
+
+
+@case("memory: and so are reports, which a full table asks for", only="flowtrack")
+def _():
+    def press(_):
+        setting("reserved", int(setting("max")) - 1)
+        while True:
+            open_flows(3)
+            time.sleep(0.5)
+
+    # Of each CPU the births, 45 KB, and what there is to say.
+    charged(press, "count", 45000 * os.cpu_count() + 50000, 1)
+
+
+@case(f"carriers: {HOLDERS} namespaces hold {HOLDERS * HELD} packets, and nobody else has one carrier less",
+      only="flowtrack")
+def _():
+    def passed(n):
+        """Datagrams of the initial namespace, each of a flow of its own, that arrive."""
+        arrived = 0
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 7000))
+            server.settimeout(20)
+            for _ in range(n):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                    s.sendto(b"x", ("127.0.0.1", 7000))
+                    arrived += len(server.recv(10))
+        return arrived
+
+    run("modprobe", "-q", "sch_netem", ok=False)
+    fresh(f"total_max={TOTAL}", f"max={MAX}")
+    equal(passed(100), 100, "datagrams that arrived before")
+    before = stats()["carrier_grown"]
+    alice = Tenants(ALICE)
+    alice.make(lambda: hold(HELD), HOLDERS)
+    equal(passed(500), 500, "datagrams that arrived")
+    seen = stats()
+    check(seen["carrier_grown"] - before < 10, f"{seen['carrier_grown'] - before} carriers were made here")
+    equal(seen["carrier_none"], 0, "packets dropped for want of a carrier")
+    each = alice.counts(lambda: stats()["carrier_grown"])
+    check(min(each) >= HELD, f"carriers of the tenants: {min(each)} in one, not {HELD}")
+    alice.end()
+    unload()
 
 
 def kworkers():
