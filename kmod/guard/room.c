@@ -297,6 +297,37 @@ static void note_refused(struct ft_net *tn)
 		mod_delayed_work(tn->wq, &tn->guard.work, 0);
 }
 
+/* Return: true if there is room for it now. */
+static bool search(struct ft_net *tn, const struct ft_newcomer *claim)
+{
+	enum ft_decision decision = FT_DECISION_EVICT;
+	struct spare spare = { .rank = FT_RANK_NEVER };
+	bool found = false;
+	unsigned int i;
+
+	for (i = 0; i < SAMPLES; i++) {
+		if (evict_any(tn, claim, i == SAMPLES - 1, &spare, &decision))
+			return true;
+		found |= decision == FT_DECISION_EVICT;
+		/* After a failed search, at most one packet per jiffy searches again. */
+		if (!found && READ_ONCE(tn->guard.hopeless) == ft_now())
+			break;
+	}
+	if (!found)
+		WRITE_ONCE(tn->guard.hopeless, ft_now());
+	return false;
+}
+
+/* What no responder has answered. */
+static void claim_set(const struct ft_net *tn, struct ft_newcomer *claim,
+		      const struct ft_source *source)
+{
+	ft_pressure_newcomer(claim, FLOWTRACK_CLASS_EMBRYONIC,
+			     ft_guard_is_heavy(tn, source),
+			     ft_loan_open(&tn->guard.loan),
+			     ft_adaptive_on(&tn->set));
+}
+
 /**
  * ft_guard_make_room() - a newcomer that nf_conntrack has no room for
  * @tn: namespace
@@ -308,11 +339,9 @@ static void note_refused(struct ft_net *tn)
 enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 					const struct ft_guard_newcomer *newcomer)
 {
-	enum ft_decision decision = FT_DECISION_EVICT;
-	struct spare spare = { .rank = FT_RANK_NEVER };
+	enum ft_decision decision;
 	struct ft_newcomer claim;
-	unsigned int victim, i;
-	bool found = false;
+	unsigned int victim;
 	enum ft_rank rank;
 
 	/*
@@ -326,23 +355,11 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 	}
 	ft_stat_inc(tn, GUARD_FULL);
 	note_refused(tn);
-	/* No responder has answered the newcomer. */
-	ft_pressure_newcomer(&claim, FLOWTRACK_CLASS_EMBRYONIC,
-			     ft_guard_is_heavy(tn, &newcomer->source),
-			     ft_loan_open(&tn->guard.loan),
-			     ft_adaptive_on(&tn->set));
-	for (i = 0; i < SAMPLES; i++) {
-		if (evict_any(tn, &claim, i == SAMPLES - 1, &spare, &decision)) {
-			log_conntrack_full(tn, "a less valuable one was deleted");
-			return FT_GUARD_GO;
-		}
-		found |= decision == FT_DECISION_EVICT;
-		/* After a failed search, at most one packet per jiffy searches again. */
-		if (!found && READ_ONCE(tn->guard.hopeless) == ft_now())
-			break;
+	claim_set(tn, &claim, &newcomer->source);
+	if (search(tn, &claim)) {
+		log_conntrack_full(tn, "a less valuable one was deleted");
+		return FT_GUARD_GO;
 	}
-	if (!found)
-		WRITE_ONCE(tn->guard.hopeless, ft_now());
 	/* The fallback: what is decided when no victim is in reach. */
 	decision = decide(tn, &claim, NULL, 0, &victim, &rank);
 	if (decision == FT_DECISION_PASS) {
@@ -356,4 +373,34 @@ enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 	ft_stat_inc(tn, GUARD_DROP);
 	log_conntrack_full(tn, "a new connection was dropped");
 	return FT_GUARD_DROP;
+}
+
+/**
+ * ft_guard_another() - for a moment, an entry more than a newcomer has
+ * @tn: namespace
+ * @ct: the newcomer's unconfirmed entry, which has taken the place that was made for it
+ * @mark: of its packet
+ *
+ * Context: RCU read side.
+ * Return: true if nf_conntrack makes one; false, which is in the log, if it would say
+ * that its table is full.
+ */
+bool ft_guard_another(struct ft_net *tn, const struct nf_conn *ct, u32 mark)
+{
+	struct ft_newcomer claim;
+	struct ft_shadow_key key;
+	struct ft_source source;
+
+	if (ft_guard_roomy(tn))
+		return true;
+	ft_shadow_key_set(&key, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL), nf_ct_zone(ct));
+	ft_guard_source(&source, &key);
+	claim_set(tn, &claim, &source);
+	/* The places of other CPUs are the last ones that it takes. */
+	if ((ft_mark_reserved(&tn->set, mark) && has_room(tn, true)) ||
+	    search(tn, &claim) || nf_conntrack_count(tn->net) < READ_ONCE(nf_conntrack_max) ||
+	    !ft_guard_knows(tn))
+		return true;
+	log_conntrack_full(tn, "NAT could not choose a port, a new connection was dropped");
+	return false;
 }

@@ -12,6 +12,7 @@
 #include "net.h"
 #include "policy/source.h"
 
+struct nf_conn;
 struct nf_conntrack_zone;
 struct sk_buff;
 
@@ -34,6 +35,7 @@ bool ft_guard_open(const struct ft_net *tn, const struct sk_buff *skb, u8 pf,
 		   struct ft_guard_newcomer *newcomer);
 enum ft_guard_answer ft_guard_make_room(struct ft_net *tn,
 					const struct ft_guard_newcomer *newcomer);
+bool ft_guard_another(struct ft_net *tn, const struct nf_conn *ct, u32 mark);
 
 /**
  * ft_guard_roomy() - may every packet go on to nf_conntrack?

@@ -18,6 +18,7 @@
 #include "flow/sieve.h"
 #include "flow/table.h"
 #include "flow/tuple.h"
+#include "guard/room.h"
 #include "net.h"
 #include "track/carrier.h"
 #include "track/consumers.h"
@@ -28,6 +29,8 @@
 #define LOCKS		256
 /* Tuples of flows of ours that nf_nat may choose, one after the other. */
 #define TRIES		64
+/* The same, while each costs an entry of nf_conntrack's, whose table is full. */
+#define TRIES_FULL	8
 /* Choices of nf_nat that are taken in the table that it can see, likewise. */
 #define TRIES_IN_VAIN	4
 
@@ -353,7 +356,7 @@ static bool translated_tuples(const struct ft_net *tn, const struct nf_conn *ct,
  * one that is not translated and whose original tuple is the reply tuple of @ct looks
  * like a flow that both sides have opened at the same time.
  */
-static int block(const struct ft_net *tn, struct nf_conn *ct, struct blocked *blocked)
+static int block(struct ft_net *tn, struct nf_conn *ct, u32 mark, struct blocked *blocked)
 {
 	struct nf_conntrack_tuple orig, reply = *nf_ct_tuple(ct, IP_CT_DIR_REPLY);
 	unsigned long status = 0;
@@ -363,6 +366,8 @@ static int block(const struct ft_net *tn, struct nf_conn *ct, struct blocked *bl
 	if (!translated_tuples(tn, ct, &orig, &reply, &status, &blocked->index) &&
 	    !nf_ct_invert_tuple(&orig, &reply))
 		return -EINVAL;
+	if (!ft_guard_another(tn, ct, mark))
+		return -ENOSPC;
 	new = nf_conntrack_alloc(nf_ct_net(ct), nf_ct_zone(ct), &orig, &reply,
 				 GFP_ATOMIC);
 	if (IS_ERR(new))
@@ -545,14 +550,16 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 	struct blocked blocked[TRIES];
 	struct nf_conntrack_tuple was;
 	bool locked = false;
-	int err;
+	int err = 0;
 
 	/* The choice for an expected flow was its helper's, which has told the peer. */
 	if (ct->master)
 		return false;
 	for (i = 0; i < TRIES && !locked; i++) {
+		if (n >= TRIES_FULL && !ft_guard_roomy(tn))
+			break;
 		was = *nf_ct_tuple(ct, IP_CT_DIR_REPLY);
-		err = block(tn, ct, &blocked[n]);
+		err = block(tn, ct, skb->mark, &blocked[n]);
 		if (!err)
 			n++;
 		else if (err != -EEXIST || ++in_vain > TRIES_IN_VAIN)
@@ -565,8 +572,9 @@ choose_again(struct ft_net *tn, struct sk_buff *skb, struct nf_conn *ct,
 	}
 	if (!locked) {
 		locked = evict_one(tn, skb, ct, state, blocked, n) && try_entry(tn, ct, pair);
-		log_ports_full(tn, ct, locked ? "a less valuable connection was evicted" :
-						"a new connection was dropped");
+		if (locked || err != -ENOSPC)
+			log_ports_full(tn, ct, locked ? "a less valuable connection was evicted" :
+							"a new connection was dropped");
 	}
 	while (n--)
 		unblock(blocked[n].entry);

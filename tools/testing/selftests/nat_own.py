@@ -261,6 +261,47 @@ def _(rig):
     own(rig, 4)
 
 
+@case("ports that clash while nf_conntrack's table is full: its entries that nobody answered give way", only="flowtrack")
+def _(rig):
+    fresh(rig, FOUR_PORTS)
+    rig.r.nft("table ip raw { chain pre { type filter hook prerouting priority raw; udp dport 9999 meta mark set 1; }; }")
+    limit, entries = "/proc/sys/net/netfilter/nf_conntrack_max", 100
+    with open(limit) as f:
+        before = f.read()
+    s, rs = Rig.S[4], Rig.RS[4]
+    log = Kmsg()
+    stats = rig.r.tool_json("stats")
+    try:
+        for name in ("bypass_mark", "bypass_mask"):
+            rig.r.sysctl(name, 1)
+        for n in range(entries):
+            rig.send("c", u(4, Rig.C[4], s, 3000 + n, 9999))
+        equal(rig.r.conntrack_count(), entries, "entries of nf_conntrack's")
+        # One more for each CPU has room: the newcomer itself, and no other.
+        with open(limit, "w") as f:
+            f.write(str(entries + os.cpu_count()))
+        rig.send("c", u(4, Rig.C[4], s, 3000, 9999))
+        busywait(20, lambda: int(rig.r.sysctl("guarded")) == entries, "all entries are known")
+        ports = []
+        for n in range(4):
+            out = rig.send("c", u(4, f"10.9.1.{n + 20}", s, 4100, 53))
+            equal([addresses(p)[:2] for p in out], [(rs, s)], f"query of client {n}")
+            ports.append(addresses(out[0])[2])
+        equal(set(ports), {2000, 2001, 2002, 2003}, "ports")
+        equal(int(rig.r.sysctl("count")), 4, "flows")
+    finally:
+        with open(limit, "w") as f:
+            f.write(before)
+        for name in ("bypass_mark", "bypass_mask"):
+            rig.r.sysctl(name, 0)
+    equal([line for line in log.read() if "nf_conntrack: table full" in line], [], "what nf_conntrack says")
+    log.close()
+    after = rig.r.tool_json("stats")
+    equal(after["nat_ports_full"] - stats["nat_ports_full"], 0, "dropped for want of a port")
+    # A second CPU's place may have been enough.
+    check(after["guard_evict_embryonic"] > stats["guard_evict_embryonic"] or os.cpu_count() > 1, f"no entry gave way: {after}")
+
+
 @case("a socket of the router's with the port of a masqueraded flow: neither hears the other")
 def _(rig):
     fresh(rig)
