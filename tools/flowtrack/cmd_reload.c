@@ -138,7 +138,8 @@ static int in_each(struct reload *r, bool busy, int (*fn)(struct reload *r, unsi
 static int write_one(struct reload *r, unsigned int i)
 {
 	struct place *place = &r->place[i];
-	struct printer printer = { .o = &std, .form = PRINT_SAVE, .head = place->head };
+	static struct out file;
+	struct printer printer = { .o = &file, .form = PRINT_SAVE, .head = place->head };
 	char path[PATH_MAX + 16];
 	int fd, code;
 
@@ -146,12 +147,11 @@ static int write_one(struct reload *r, unsigned int i)
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_set(EXIT_USAGE, "%s: %s", path, strerror(errno));
-	out_init(&std, fd);
+	out_init(&file, fd);
 	printer_begin(&printer);
 	replay_print(&place->flows, &printer);
-	code = out_close(&std);
+	code = out_close(&file);
 	close(fd);
-	out_init(&std, STDOUT_FILENO);
 	return code;
 }
 
@@ -607,6 +607,7 @@ int cmd_reload(const struct options *opts, int argc, char **argv)
 		return err_set(EXIT_USAGE, "unknown word '%s': reload takes one file", argv[1]);
 	if (opts->netns)
 		return err_set(EXIT_USAGE, "reload is about all namespaces: no --netns");
+	memset(&r, 0, sizeof(r));
 	/* Half of it is worse than all of it. */
 	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);

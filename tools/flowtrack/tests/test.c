@@ -36,6 +36,7 @@ static const struct {
 	{ "replay", replay_tests },
 	{ "cmd", cmd_tests },
 	{ "list", list_tests },
+	{ "reload", reload_tests },
 	{ "watch", watch_tests },
 	{ "cli", cli_tests },
 };

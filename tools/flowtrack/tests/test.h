@@ -26,8 +26,8 @@ struct test {
 extern const struct test advise_tests[], cli_tests[], cmd_tests[], complete_tests[],
 			 confirm_tests[], doctor_tests[], filter_tests[], flow_tests[],
 			 list_tests[], metrics_tests[], names_tests[], nl_tests[], out_tests[],
-			 parse_tests[], print_tests[], program_tests[], replay_tests[],
-			 watch_tests[], words_tests[];
+			 parse_tests[], print_tests[], program_tests[], reload_tests[],
+			 replay_tests[], watch_tests[], words_tests[];
 
 /* The program itself, for the tests that start it. */
 extern const char *tool_path;
@@ -64,6 +64,7 @@ struct fake {
 	unsigned int requests;
 	unsigned int flows;	/* in the table */
 	unsigned int over;	/* so many of them have no time left */
+	unsigned int added;	/* requests to enter one */
 	unsigned int interrupt;	/* so many dumps are inconsistent */
 	bool no_family;
 	unsigned int enobufs;	/* so many receptions fail */

@@ -356,7 +356,10 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
 	}
 	for (i = 0; mnl_nlmsg_ok(nlh, left);
 	     nlh = mnl_nlmsg_next(nlh, &left), i++) {
+		const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+
 		fake.requests++;
+		fake.added += genl->cmd == FLOWTRACK_CMD_FLOW_ADD;
 		if (i == fake.fail_at)
 			queue_error(nlh, fake.fail_errno);
 		else if (fake.error)
