@@ -3,6 +3,7 @@
  * After nf_conntrack_netlink.c: Jay Schulist, Harald Welte, Patrick McHardy,
  * Pablo Neira Ayuso.
  */
+#include <linux/log2.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_helper.h>
@@ -13,6 +14,7 @@
 
 #include "base/limits.h"
 #include "ctnetlink/change.h"
+#include "track/carrier.h"
 
 static const struct nla_policy help_policy[CTA_HELP_MAX + 1] = {
 	[CTA_HELP_NAME]	= { .type = NLA_NUL_STRING, .len = NF_CT_HELPER_NAME_LEN - 1 },
@@ -334,9 +336,19 @@ int ft_ctnl_change(struct nf_conn *ct, const struct nlattr * const cda[])
 	return err;
 }
 
-/* Less strict: programs send back what they were given, with bits flipped. */
-static int update_status(struct nf_conn *ct, unsigned long status)
+/**
+ * ft_ctnl_update_status() - change the status as a verdict may
+ * @ct: the connection
+ * @attr: CTA_STATUS
+ *
+ * Less strict than a request: programs send back what they were given, with bits flipped.
+ *
+ * Context: any.
+ * Return: 0; -EBUSY: there was an answer, or it is assured, and @attr says otherwise.
+ */
+int ft_ctnl_update_status(struct nf_conn *ct, const struct nlattr *attr)
 {
+	unsigned long status = new_status(attr);
 	unsigned long missing = READ_ONCE(ct->status) & ~status;
 
 	if (missing & (IPS_SEEN_REPLY | IPS_ASSURED))
@@ -359,8 +371,10 @@ int ft_ctnl_change_queued(struct nf_conn *ct, const struct nlattr * const cda[])
 
 	if (cda[CTA_TIMEOUT])
 		err = __nf_ct_change_timeout(ct, ft_ctnl_new_timeout(cda[CTA_TIMEOUT]));
+	if (!err && cda[CTA_TIMEOUT] && !nf_ct_is_confirmed(ct))
+		set_bit(ilog2(FT_STATUS_TIMED), &ct->status);
 	if (!err && cda[CTA_STATUS])
-		err = update_status(ct, new_status(cda[CTA_STATUS]));
+		err = ft_ctnl_update_status(ct, cda[CTA_STATUS]);
 	if (!err && cda[CTA_HELP])
 		err = ft_ctnl_change_helper(ct, cda);
 	if (!err && cda[CTA_LABELS])

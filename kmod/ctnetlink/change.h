@@ -21,6 +21,7 @@ u32 ft_ctnl_new_mark(u32 mark, const struct nlattr * const cda[]);
 u64 ft_ctnl_new_timeout(const struct nlattr *attr);
 u32 ft_ctnl_flow_timeout(const struct nlattr *attr);
 int ft_ctnl_change(struct nf_conn *ct, const struct nlattr * const cda[]);
+int ft_ctnl_update_status(struct nf_conn *ct, const struct nlattr *attr);
 int ft_ctnl_change_queued(struct nf_conn *ct, const struct nlattr * const cda[]);
 
 #endif /* _FT_CTNETLINK_CHANGE_H */

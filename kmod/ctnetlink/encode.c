@@ -127,7 +127,7 @@ static int put_tuples(struct sk_buff *skb, const struct nf_conn *ct)
 
 static int put_ct_status(struct sk_buff *skb, const struct nf_conn *ct)
 {
-	return nla_put_be32(skb, CTA_STATUS, htonl(READ_ONCE(ct->status) & ~FT_STATUS_NAMED));
+	return nla_put_be32(skb, CTA_STATUS, htonl(READ_ONCE(ct->status) & ~FT_STATUS_OURS));
 }
 
 /* In seconds. Until an entry is in a table, its timeout is a duration. */

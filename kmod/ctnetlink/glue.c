@@ -20,6 +20,7 @@
 #include "flow/flow.h"
 #include "flow/table.h"
 #include "net.h"
+#include "proto/conntrack.h"
 #include "track/birth.h"
 #include "track/carrier.h"
 
@@ -132,18 +133,54 @@ static int build(struct sk_buff *skb, struct nf_conn *ct, enum ip_conntrack_info
 	return err || nla_put_be32(skb, info_attr, htonl(ctinfo)) ? -ENOSPC : 0;
 }
 
+/* Of the flow of a packet, if that is there. */
+static int change_present(struct ft_carrier *carrier, int type, const struct nlattr *attr)
+{
+	struct ft_net *tn = ft_pernet(nf_ct_net(&carrier->ct));
+	const struct nlattr *cda[CTA_MAX + 1] = {};
+	struct ft_own own;
+
+	cda[type] = attr;
+	return find_flow(tn, carrier, &own) ? ft_own_change_queued(tn, &own, cda) : 0;
+}
+
+static int change_timeout(struct ft_carrier *carrier, const struct nlattr *attr)
+{
+	if (!carrier->pending)
+		return change_present(carrier, CTA_TIMEOUT, attr);
+	if (READ_ONCE(carrier->birth.word) & FT_FLOW_FIXED)
+		return -EPERM;
+	WRITE_ONCE(carrier->birth.timeout, ft_ctnl_flow_timeout(attr));
+	return 0;
+}
+
+/* Rules that the packet has still to pass see it, too. */
+static int change_status(struct ft_carrier *carrier, const struct nlattr *attr)
+{
+	struct ft_birth *birth = &carrier->birth;
+	u32 word;
+	int err;
+
+	err = ft_ctnl_update_status(&carrier->ct, attr);
+	if (err)
+		return err;
+	if (!carrier->pending)
+		return change_present(carrier, CTA_STATUS, attr);
+	word = READ_ONCE(birth->word) & ~FT_FLOW_FIXED;
+	WRITE_ONCE(birth->word, ft_proto_conntrack_add(word, birth->key.l4proto,
+						       READ_ONCE(carrier->ct.status)));
+	return 0;
+}
+
 /* The mark stays with the packet, which brings it to the flow, as it does with marks of rules. */
 static int change_carrier(struct ft_carrier *carrier, const struct nlattr * const cda[])
 {
-	const struct nlattr *timeout[CTA_MAX + 1] = { [CTA_TIMEOUT] = cda[CTA_TIMEOUT] };
-	struct ft_net *tn = ft_pernet(nf_ct_net(&carrier->ct));
-	struct ft_own own;
 	int err = 0;
 
-	if (cda[CTA_TIMEOUT] && carrier->pending)
-		WRITE_ONCE(carrier->birth.timeout, ft_ctnl_flow_timeout(cda[CTA_TIMEOUT]));
-	else if (cda[CTA_TIMEOUT] && find_flow(tn, carrier, &own))
-		err = ft_own_change(tn, &own, timeout);
+	if (cda[CTA_TIMEOUT])
+		err = change_timeout(carrier, cda[CTA_TIMEOUT]);
+	if (!err && cda[CTA_STATUS])
+		err = change_status(carrier, cda[CTA_STATUS]);
 	if (!err && cda[CTA_HELP])
 		err = ft_ctnl_change_helper(&carrier->ct, cda);
 	if (!err && cda[CTA_LABELS])

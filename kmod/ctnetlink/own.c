@@ -95,11 +95,13 @@ void ft_own_zero(const struct ft_own *own)
 /**
  * struct change - what a request changes of a flow
  * @cda: what of it: attributes of the request
+ * @queued: by a verdict on a packet
  * @word: state and status to be
  * @stand_in: the flow, with the change made
  */
 struct change {
 	const struct nlattr * const *cda;
+	bool queued;
 	u32 word;
 	struct ft_stand_in stand_in;
 };
@@ -122,7 +124,8 @@ static int read_change(struct change *change, const struct ft_net *tn, const str
 	if (!err && cda[CTA_LABELS])
 		err = ft_ctnl_change_labels(ct, cda);
 	if (!err && cda[CTA_STATUS])
-		err = nf_ct_change_status_common(ct, ntohl(nla_get_be32(cda[CTA_STATUS])));
+		err = change->queued ? ft_ctnl_update_status(ct, cda[CTA_STATUS]) :
+			nf_ct_change_status_common(ct, ntohl(nla_get_be32(cda[CTA_STATUS])));
 	if (!err && cda[CTA_PROTOINFO])
 		err = ft_ctnl_change_protoinfo(ct, cda[CTA_PROTOINFO]);
 	return err ?: ft_stand_in_word(&change->stand_in, &change->word);
@@ -135,6 +138,9 @@ static u32 store_change(struct ft_flow *flow, u32 word, const struct change *cha
 	const struct nlattr * const *cda = change->cda;
 	u8 state = ft_word_state(word);
 
+	/* Only a verdict takes something away. */
+	if (cda[CTA_STATUS] && change->queued)
+		word &= ~FT_FLOW_FIXED;
 	if (cda[CTA_STATUS])
 		word |= change->word & status;
 	if (cda[CTA_PROTOINFO]) {
@@ -151,6 +157,38 @@ static u32 store_change(struct ft_flow *flow, u32 word, const struct change *cha
 	return ft_proto_word(flow->key.l4proto, word, state);
 }
 
+static int change_flow(struct ft_net *tn, struct ft_own *own, struct change *change)
+{
+	struct ft_flow *flow = own->flow;
+	u32 before, word;
+	struct ft_key key;
+	bool alive;
+	int err;
+
+	err = read_change(change, tn, own);
+	if (err)
+		return err;
+	ft_flow_key(&own->copy.f, &key);
+	local_bh_disable();
+	ft_flow_lock(flow);
+	before = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
+	word = before;
+	alive = flow->gen == own->copy.f.gen && !(before & FT_FLOW_DEAD);
+	if (alive)
+		word = store_change(flow, before, change);
+	ft_flow_unlock(flow, word);
+	if (alive) {
+		ft_flow_class_changed(tn, flow, own->index,
+				      ft_key_hash(&key, ft_table_secret(tn->table)), before, word);
+		if (ft_notify_wanted(tn) &&
+		    ft_flow_snapshot(flow, own->copy.f.gen, &own->copy) &&
+		    ft_notify_flow(tn, FLOWTRACK_CMD_FLOW_UPDATE_NTF, &own->copy, own->index, 0))
+			ft_flow_untold(flow, own->copy.f.gen, FT_FLOW_UNTOLD_CHANGE);
+	}
+	local_bh_enable();
+	return alive ? 0 : -ENOENT;
+}
+
 /**
  * ft_own_change() - change a flow
  * @tn: namespace
@@ -164,36 +202,31 @@ static u32 store_change(struct ft_flow *flow, u32 word, const struct change *cha
  */
 int ft_own_change(struct ft_net *tn, struct ft_own *own, const struct nlattr * const cda[])
 {
-	struct ft_flow *flow = own->flow;
 	struct change change;
-	u32 before, word;
-	struct ft_key key;
-	bool alive;
-	int err;
 
 	change.cda = cda;
-	err = read_change(&change, tn, own);
-	if (err)
-		return err;
-	ft_flow_key(&own->copy.f, &key);
-	local_bh_disable();
-	ft_flow_lock(flow);
-	before = atomic_read(&flow->word) & ~FT_FLOW_LOCK;
-	word = before;
-	alive = flow->gen == own->copy.f.gen && !(before & FT_FLOW_DEAD);
-	if (alive)
-		word = store_change(flow, before, &change);
-	ft_flow_unlock(flow, word);
-	if (alive) {
-		ft_flow_class_changed(tn, flow, own->index,
-				      ft_key_hash(&key, ft_table_secret(tn->table)), before, word);
-		if (ft_notify_wanted(tn) &&
-		    ft_flow_snapshot(flow, own->copy.f.gen, &own->copy) &&
-		    ft_notify_flow(tn, FLOWTRACK_CMD_FLOW_UPDATE_NTF, &own->copy, own->index, 0))
-			ft_flow_untold(flow, own->copy.f.gen, FT_FLOW_UNTOLD_CHANGE);
-	}
-	local_bh_enable();
-	return alive ? 0 : -ENOENT;
+	change.queued = false;
+	return change_flow(tn, own, &change);
+}
+
+/**
+ * ft_own_change_queued() - change the flow of a packet in a queue
+ * @tn: namespace
+ * @own: from ft_own_snapshot()
+ * @cda: what to
+ *
+ * As ft_own_change(), but for CTA_STATUS: see ft_ctnl_update_status().
+ *
+ * Context: RCU read side.
+ * Return: as ft_own_change().
+ */
+int ft_own_change_queued(struct ft_net *tn, struct ft_own *own, const struct nlattr * const cda[])
+{
+	struct change change;
+
+	change.cda = cda;
+	change.queued = true;
+	return change_flow(tn, own, &change);
 }
 
 /**

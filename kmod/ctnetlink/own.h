@@ -32,6 +32,7 @@ bool ft_own_find(const struct ft_net *tn, const struct nf_conntrack_zone *zone,
 		 const struct nf_conntrack_tuple *tuple, struct ft_own *own);
 void ft_own_zero(const struct ft_own *own);
 int ft_own_change(struct ft_net *tn, struct ft_own *own, const struct nlattr * const cda[]);
+int ft_own_change_queued(struct ft_net *tn, struct ft_own *own, const struct nlattr * const cda[]);
 bool ft_own_end(struct ft_net *tn, const struct ft_own *own, enum flowtrack_reason reason);
 
 #endif /* _FT_CTNETLINK_OWN_H */

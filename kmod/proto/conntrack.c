@@ -7,8 +7,18 @@
 #include <net/netfilter/nf_conntrack.h>
 
 #include "flow/flow.h"
+#include "flow/tuple.h"
 #include "proto/conntrack.h"
 #include "proto/proto.h"
+
+/* Of protocols without states the status says all. */
+static u8 state_of_status(unsigned long status)
+{
+	if (status & IPS_ASSURED)
+		return FLOWTRACK_FLOW_STATE_STREAM;
+	return status & IPS_SEEN_REPLY ? FLOWTRACK_FLOW_STATE_REPLIED :
+					 FLOWTRACK_FLOW_STATE_UNREPLIED;
+}
 
 /**
  * ft_proto_conntrack_word() - a flow of nf_conntrack in the terms of flowtrack
@@ -36,16 +46,37 @@ u32 ft_proto_conntrack_word(const struct nf_conn *ct)
 		state = READ_ONCE(ct->proto.sctp.state);
 		break;
 	default:
-		state = FLOWTRACK_FLOW_STATE_UNREPLIED;
-		if (status & IPS_ASSURED)
-			state = FLOWTRACK_FLOW_STATE_STREAM;
-		else if (status & IPS_SEEN_REPLY)
-			state = FLOWTRACK_FLOW_STATE_REPLIED;
+		state = state_of_status(status);
 		break;
 	}
 	return ft_proto_word(l4proto, word, state);
 }
 EXPORT_SYMBOL_NS_GPL(ft_proto_conntrack_word, FT_SYMBOL_NS);
+
+/**
+ * ft_proto_conntrack_add() - give a flow the status that an entry of nf_conntrack has
+ * @word: its FT_FLOW_* bits
+ * @l4proto: IPPROTO_*
+ * @status: IPS_*, of which IPS_SEEN_REPLY, IPS_ASSURED and IPS_FIXED_TIMEOUT count
+ *
+ * Context: any; pure.
+ * Return: @word with what @status says besides.
+ */
+u32 ft_proto_conntrack_add(u32 word, u8 l4proto, unsigned long status)
+{
+	u8 state = ft_word_state(word);
+
+	if (status & IPS_SEEN_REPLY)
+		word |= FT_FLOW_SEEN_REPLY;
+	if (status & IPS_ASSURED)
+		word |= FT_FLOW_ASSURED;
+	if (status & IPS_FIXED_TIMEOUT)
+		word |= FT_FLOW_FIXED;
+	if (!ft_l4_stateful(l4proto))
+		state = max(state, min(state_of_status(status), ft_proto_state_max(l4proto)));
+	return ft_proto_word(l4proto, word, state);
+}
+EXPORT_SYMBOL_NS_GPL(ft_proto_conntrack_add, FT_SYMBOL_NS);
 
 static void tcp_to_conntrack(struct ip_ct_tcp *to, const struct ft_tcp *tcp, u32 word)
 {

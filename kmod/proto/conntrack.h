@@ -29,6 +29,7 @@ static inline unsigned long ft_proto_conntrack_status(u32 word)
 }
 
 u32 ft_proto_conntrack_word(const struct nf_conn *ct);
+u32 ft_proto_conntrack_add(u32 word, u8 l4proto, unsigned long status);
 void ft_proto_to_conntrack(struct nf_conn *ct, const struct ft_flow *flow, u32 word);
 void ft_proto_from_conntrack(const struct nf_conn *ct, union ft_proto_state *state);
 

@@ -196,8 +196,11 @@ static inline struct ft_carrier *ft_carrier_of(const struct nf_conn *ct)
  * bit of its status that is nobody's.
  */
 #define FT_STATUS_NAMED		BIT(31)
+/* Likewise: a verdict has set its timeout. */
+#define FT_STATUS_TIMED		BIT(30)
+#define FT_STATUS_OURS		(FT_STATUS_NAMED | FT_STATUS_TIMED)
 
-static_assert(__IPS_MAX_BIT <= 31);
+static_assert(__IPS_MAX_BIT <= 30);
 
 /* What the mark of a first packet says of its flow. */
 #define FT_NOTE_STAYS		BIT(0)	/* in nf_conntrack */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bottom_half.h>
+#include <linux/minmax.h>
 #include <linux/netdevice.h>
 #include <linux/nf_flowtrack.h>
 #include <linux/skbuff.h>
@@ -9,6 +10,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "base/invalid.h"
+#include "base/limits.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "flow/flow.h"
@@ -17,6 +19,7 @@
 #include "guard/feed.h"
 #include "guard/guard.h"
 #include "net.h"
+#include "proto/conntrack.h"
 #include "proto/proto.h"
 #include "proto/step.h"
 #include "track/admit.h"
@@ -215,6 +218,19 @@ static unsigned int keep_translated(struct ft_net *tn, struct sk_buff *skb, stru
 }
 
 /*
+ * What verdicts on its first packet have asked for, while nobody knew which table will have
+ * it. If its timeout is to be fixed it stays in nf_conntrack, see ft_mode_plain().
+ */
+static void follow_verdicts(struct ft_birth *birth, const struct nf_conn *ct, unsigned long status)
+{
+	if (status & FT_STATUS_NAMED)
+		birth->word |= FT_FLOW_NAMED;
+	if (status & FT_STATUS_TIMED)
+		birth->timeout = min(READ_ONCE(ct->timeout), FT_TIMEOUT_MAX * HZ);
+	birth->word = ft_proto_conntrack_add(birth->word, nf_ct_protonum(ct), status);
+}
+
+/*
  * All that a flow is to be, except for its keys, from its first packet.
  *
  * That must still be what its conntrack was made from, or what NAT has made of it: have
@@ -226,6 +242,7 @@ static bool describe(struct ft_net *tn, struct sk_buff *skb, const struct nf_con
 		     struct ft_birth *birth)
 {
 	struct ft_step step = { .set = &tn->set, .now = ft_now() };
+	unsigned long status = READ_ONCE(ct->status);
 	enum ft_invalid reason = FT_INVALID_NONE;
 	struct ft_pkt pkt;
 
@@ -235,10 +252,10 @@ static bool describe(struct ft_net *tn, struct sk_buff *skb, const struct nf_con
 	    ft_proto_new(skb, &pkt, &step, &birth->proto) != FT_VERDICT_ACCEPT)
 		return false;
 	birth->word |= step.word;
-	if (unlikely(READ_ONCE(ct->status) & FT_STATUS_NAMED))
-		birth->word |= FT_FLOW_NAMED;
 	birth->exempt = !skb->skb_iif;
 	birth->timeout = step.timeout;
+	if (unlikely(status & (FT_STATUS_OURS | IPS_SEEN_REPLY | IPS_ASSURED)))
+		follow_verdicts(birth, ct, status);
 	birth->mark = READ_ONCE(ct->mark);
 	birth->reserved = is_reserved(tn, skb, ct);
 	birth->born = born_now(tn);

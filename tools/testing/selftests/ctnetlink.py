@@ -1157,6 +1157,81 @@ def _(rig):
     rig.reset(RULES)
 
 
+# What NAT translates of that, too.
+QUEUED_NAT = """
+table inet nat {
+	chain post {
+		type nat hook postrouting priority 100
+		oif rs udp dport 53 masquerade
+	}
+}"""
+SEEN, ASSURED, FIXED = 1 << 1, 1 << 2, 1 << 10
+# (timeout, status, mark) of the verdicts on the packets of a connection.
+ASKED = (
+    # There was an answer, it says.
+    ((1500, SEEN | ASSURED, 0x51), (None, None, None)),
+    # Less than there is: refused, and with it what stands behind it, but not the timeout.
+    ((None, SEEN, None), (1500, 0, 0x52), (None, SEEN | ASSURED, None)),
+    # The timeout is fixed, cannot be changed any more, and is free again.
+    ((1500, FIXED, None), (700, FIXED, 0x53), (None, None, None), (None, 0, None), (None, None, None)),
+    # The same later, with what a program was told, and a bit flipped.
+    ((None, None, None), (1500, FIXED | 0x188, None), (None, 0x188, None), (None, None, None)),
+    # What nobody may change: expected, confirmed, translated, dying, a template.
+    ((900, 1 << 0 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 9 | 1 << 11, 0x54), (None, None, None)),
+)
+
+
+def asked(rig, entries):
+    """What a dump shows of connections after each packet, whose verdicts ask for another timeout, status, and mark."""
+    queue, shown = Queued(rig.r), []
+    for family in FAMILIES:
+        c, s = Rig.C[family], Rig.S[family]
+        for n, verdicts in enumerate(ASKED):
+            for timeout, status, mark in verdicts:
+                rig.wire("c")[0].send(rig.packet("c", UDP, udp(c, s, 7000 + n, 53, b"q"), family))
+                queue.verdict(queue.next()[0], NF_ACCEPT, mark, timeout=timeout, status=status)
+                rig.c.flush()
+                rig.s.flush()
+                now = [words(m) for m in dump(rig, family=family)
+                       if nla_parse(nla_parse(nla_parse(m[3])[TUPLE_ORIG])[2])[2] == struct.pack("!H", 7000 + n)]
+                equal(len(now), 1, "connections")
+                left, word = (struct.unpack("!I", now[0][name])[0] for name in ("timeout", "status"))
+                # What it was set to, or what a packet gives it: a stream's, if the emulator is slow.
+                near = next((t for t in (120, 700, 900, 1500) if max(0, t - 120) < left <= t), left)
+                shown.append((family, n, near, hex(word), now[0]["mark"]))
+    equal(rig.r.conntrack_count(), 2 * entries, "entries of nf_conntrack")
+    queue.close()
+    return shown
+
+
+@case("NFQUEUE: status and timeout of a verdict, whichever table will have the connection: as with nf_conntrack", only="flowtrack")
+def _(rig):
+    was = rig.r.sysctl("nat")
+    rig.r.sysctl("nat", "all")
+    try:
+        for rules in (QUEUED, QUEUED + QUEUED_NAT):
+            seen = {}
+            for what, module, enable, adopt in (("the original", ORIGINAL, 0, "auto"), ("entries", OURS, 0, "auto"),
+                                                ("flows", OURS, 1, "auto"), ("adopted", OURS, 1, "always")):
+                rig.r.sysctl("enable", enable)
+                rig.r.sysctl("adopt", adopt)
+                swap(module)
+                rig.r.conntrack_flush()
+                rig.reset(rules)
+                # One whose timeout is fixed from its first packet on is not adopted.
+                kept = 0 if what == "flows" and rules == QUEUED else sum(bool((v[0][1] or 0) & FIXED) for v in ASKED)
+                seen[what] = asked(rig, kept if enable else len(ASKED))
+            for what, shown in seen.items():
+                for ours, theirs in zip(shown, seen["the original"]):
+                    equal(ours, theirs, f"{what}, {'translated' if rules != QUEUED else 'as it is'}")
+    finally:
+        for name, value in (("nat", was), ("adopt", "auto"), ("enable", 1)):
+            rig.r.sysctl(name, value)
+        swap(OURS)
+        rig.reset(RULES)
+        unload_nat()
+
+
 def streams(rig):
     """[(family, port, [id, ...])]: what four connections are known by that open and go on side by side, packets held all the while."""
     queue, seen, held = Queued(rig.r), {}, []

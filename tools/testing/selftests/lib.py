@@ -1041,10 +1041,11 @@ class Queue:
                 data = data[size + 3 & ~3:]
         return out
 
-    def verdict(self, ident, verdict, mark=None, expect=None, timeout=None):
-        """mark, timeout: of the connection, in NFQA_CT; expect: of a connection that it expects, in NFQA_EXP beside that."""
+    def verdict(self, ident, verdict, mark=None, expect=None, timeout=None, status=None):
+        """mark, timeout, status: of the connection, in NFQA_CT; expect: of a connection that it expects, in NFQA_EXP beside that."""
         attrs = nla(2, struct.pack("!II", verdict, ident))
-        inner = b"".join(nla(kind, struct.pack("!I", value)) for kind, value in ((7, timeout), (8, mark)) if value is not None)
+        inner = b"".join(nla(kind, struct.pack("!I", value)) for kind, value in ((3, status), (7, timeout), (8, mark))
+                         if value is not None)
         if inner:
             attrs += nla(11 | NLA_F_NESTED, inner)
         if expect is not None:
