@@ -9,6 +9,7 @@ was as large as announced. Otherwise nobody's table is to blame.
 Machines are network namespaces; see Server and Router. Only the machine that matters tracks.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -320,11 +321,11 @@ def changes(before, after):
 
 
 class Play:
-    """One side of a scenario, while it runs."""
+    """One side of a scenario, while it runs. late: the module is not there before load()."""
 
-    def __init__(self, side, maximum):
+    def __init__(self, side, maximum, late=False):
         self.side = side
-        self.flowtrack = side == "nf_flowtrack"
+        self.flowtrack = side == "nf_flowtrack" and not late
         self.max = maximum
         self.figures = {}
         Machine.log = []
@@ -340,6 +341,17 @@ class Play:
             # Enabled where it is asked for, as nf_conntrack is only where a ruleset asks for it.
             Machine.log.append("# modprobe nf_flowtrack enable=0")
             lib.load("enable=0")
+
+    def load(self):
+        """The module comes in the middle, if this is its side: seconds that it took."""
+        if self.side != "nf_flowtrack":
+            return None
+        lib.load_needed()
+        Machine.log.append(f"# modprobe nf_flowtrack max={self.max}")
+        start = time.monotonic()
+        lib.run("insmod", lib.KO, f"max={self.max}")
+        self.flowtrack = True
+        return time.monotonic() - start
 
     def track(self, machine, rules, **settings):
         """Make a machine track. Settings: by the suffix of the sysctl, for both sides where both have it."""
@@ -362,39 +374,48 @@ class Play:
         check(done or not self.flowtrack, f"there is no setting {name}")
 
     def watch(self, machine):
-        return Watch(self.side, machine)
+        return Watch(SIDES[self.flowtrack], machine)
 
     def stats(self, machine):
         return flowtrack_stats(machine) if self.flowtrack else conntrack_stats(machine)
+
+    @contextlib.contextmanager
+    def observed(self, net, phase):
+        """The figures of what the gate does meanwhile: its table, its statistics, the log."""
+        kmsg = lib.Kmsg()
+        before = self.stats(net.gate)
+        watch = self.watch(net.gate)
+        yield watch
+        after = self.stats(net.gate)
+        lines = [line for line in kmsg.read() if re.search(r"table full|nf_flowtrack:", line)]
+        kmsg.close()
+        self.figures[phase] = {
+            "floods": {},
+            **watch.end(),
+            "stats": changes(before, after),
+            "log_lines": len([line for line in lines if "table full" in line]),
+            "log": lines[:5],
+        }
 
     def measure(self, net, phase, seconds, floods, clients, full_within=8):
         """New clients while a flood goes on: the figures of what happened to which clients.
 
         floods(): starts them, and returns {name: (process, packets it must send)}.
         """
-        kmsg = lib.Kmsg()
-        before = self.stats(net.gate)
-        watch = self.watch(net.gate)
-        started = floods()
-        # The clients come when the table is full, or would be.
-        end = time.monotonic() + full_within
-        while watch.now() < self.max * 0.95 and time.monotonic() < end:
-            time.sleep(0.05)
-        clients.phase(phase, seconds)
-        reports = {}
-        for name, (process, least) in started.items():
-            reports[name] = ended(process, name)
-            reports[name]["least"] = least
-        after = self.stats(net.gate)
-        lines = [line for line in kmsg.read() if re.search(r"table full|nf_flowtrack:", line)]
-        kmsg.close()
-        self.figures[phase] = {
-            "floods": reports,
-            **watch.end(),
-            "stats": changes(before, after),
-            "log_lines": len([line for line in lines if "table full" in line]),
-            "log": lines[:5],
-        }
+        with self.observed(net, phase) as watch:
+            started = floods()
+            # The clients come when the table is full, or would be.
+            end = time.monotonic() + full_within
+            while watch.now() < self.max * 0.95 and time.monotonic() < end:
+                time.sleep(0.05)
+            clients.phase(phase, seconds)
+            reports = self.flood_reports(started)
+        self.figures[phase]["floods"] = reports
+
+    @staticmethod
+    def flood_reports(started):
+        """End floods: what each of them says."""
+        return {name: {**ended(process, name), "least": least} for name, (process, least) in started.items()}
 
     def end(self, clients, before_close=None):
         self.figures["clients"] = clients.end(before_close)
@@ -476,10 +497,10 @@ def percent(count):
     return f"{100 * count['served'] / count['tried']:.1f} %" if count["tried"] else "none"
 
 
-def main(name, title, maximum, play, judge, number):
+def main(name, title, maximum, play, judge, number, late=False):
     """Play both sides, judge, print KTAP, and leave NAME.json behind.
 
-    play(Play): one side. judge(Checks, {side: figures}). number: the number to reach, in words.
+    play(Play): one side. judge(Checks, {side: figures}). number: the number to reach, in words. late: see Play.
     """
     figures, checks = {}, Checks()
     start = time.monotonic()
@@ -487,7 +508,7 @@ def main(name, title, maximum, play, judge, number):
     for side in SIDES:
         begin = time.monotonic()
         try:
-            this = Play(side, maximum)
+            this = Play(side, maximum, late)
             try:
                 figures[side] = play(this)
             finally:

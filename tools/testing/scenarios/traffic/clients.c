@@ -81,6 +81,7 @@ struct peer {
  * @unconnected: no connection in time
  * @unanswered: connected, no complete answer in time
  * @refused: an error from the other side
+ * @first: when the first one had been served
  * @ms: time of each one served
  * @room: entries in @ms
  */
@@ -90,6 +91,7 @@ struct kind_count {
 	unsigned int unconnected;
 	unsigned int unanswered;
 	unsigned int refused;
+	double first;
 	float *ms;
 	unsigned int room;
 };
@@ -213,7 +215,8 @@ static struct kind_count *count_of(const struct peer *peer)
 	}
 }
 
-static void record(struct kind_count *count, double seconds)
+/* One that began at @since was served at @t. */
+static void record(struct kind_count *count, double since, double t)
 {
 	if (count->served == count->room) {
 		count->room = count->room ? 2 * count->room : 256;
@@ -221,7 +224,9 @@ static void record(struct kind_count *count, double seconds)
 		if (!count->ms)
 			die("no memory");
 	}
-	count->ms[count->served++] = seconds * 1000;
+	if (!count->served)
+		count->first = t;
+	count->ms[count->served++] = (t - since) * 1000;
 }
 
 /* The lines of a connection that carries them have this form, and length. */
@@ -281,7 +286,7 @@ static void on_readable(struct peer *peer, double t)
 		if (n <= 0) {
 			if (n == 0 && peer->kind == WEB &&
 			    peer->got == PAGE_SIZE_BYTES)
-				record(count_of(peer), t - peer->since);
+				record(count_of(peer), peer->since, t);
 			else if (peer->kind >= WEB)
 				count_of(peer)->refused++;
 			close_peer(peer);
@@ -293,7 +298,7 @@ static void on_readable(struct peer *peer, double t)
 				send(peer->fd, "login\r\n", 7, MSG_NOSIGNAL);
 			} else if ((size_t)n == strlen(hello) &&
 				   !memcmp(data, hello, n)) {
-				record(count_of(peer), t - peer->since);
+				record(count_of(peer), peer->since, t);
 				close_peer(peer);
 			}
 		} else {
@@ -506,7 +511,7 @@ static int compare_floats(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void report_count(const char *name, struct kind_count *c)
+static void report_count(const char *name, struct kind_count *c, double begin)
 {
 	unsigned int n = c->served;
 
@@ -516,10 +521,14 @@ static void report_count(const char *name, struct kind_count *c)
 	printf("\"unanswered\": %u, \"refused\": %u, ", c->unanswered,
 	       c->refused);
 	if (n)
-		printf("\"ms_median\": %.0f, \"ms_p99\": %.0f, \"ms_max\": %.0f}",
+		printf("\"ms_median\": %.0f, \"ms_p99\": %.0f, \"ms_max\": %.0f, ",
 		       c->ms[n / 2], c->ms[(n - 1) * 99 / 100], c->ms[n - 1]);
 	else
-		printf("\"ms_median\": null, \"ms_p99\": null, \"ms_max\": null}");
+		printf("\"ms_median\": null, \"ms_p99\": null, \"ms_max\": null, ");
+	if (n)
+		printf("\"ms_first\": %.0f}", (c->first - begin) * 1000);
+	else
+		printf("\"ms_first\": null}");
 }
 
 static void report_peers(const char *name, const struct peer *peers,
@@ -550,9 +559,9 @@ static void report(void)
 
 		printf("%s\"%s\": {\"seconds\": %.1f", i ? ", " : "", p->name,
 		       p->end - p->begin);
-		report_count("web", &p->web);
-		report_count("login", &p->login);
-		report_count("control", &p->control);
+		report_count("web", &p->web, p->begin);
+		report_count("login", &p->login, p->begin);
+		report_count("control", &p->control, p->begin);
 		printf(", \"lines\": %u, \"line_ms_max\": %.0f", p->lines,
 		       p->longest * 1000);
 		printf(", \"probes_sent\": %u, \"probes_answered\": %u}",
