@@ -9,27 +9,36 @@
 #include_next <linux/netlink.h>
 
 #ifndef NL_SET_ERR_MSG_FMT
-#include <linux/atomic.h>
 #include <linux/kernel.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 
 #define NETLINK_MAX_FMTMSG_LEN	80
-#define FT_FMTMSG_BUFFERS	16
+#define FT_FMTMSG_BUFFERS	32
 
 /*
- * Buffers taken in turn. One may be written again before the answer that shows
- * it has been sent, if sixteen other requests fail meanwhile. That answer then
- * shows the wrong text, and no more: netlink_ack() measures the string first
- * and copies it later, so all have the same length, filled up with blanks, and
- * never a zero before the end.
+ * The task that asked sends the answer, too, before it asks again. So one buffer is
+ * enough for a task, however many requests of others fail meanwhile. A buffer goes to
+ * another task in turn: one that is still needed may be written again if as many other
+ * tasks as there are buffers have a request that fails meanwhile. That answer then
+ * shows the wrong text, and no more: netlink_ack() measures the string first and copies
+ * it later, so all have the same length, filled up with blanks, and never a zero before
+ * the end.
  */
 static inline const char *__printf(1, 2) ft_compat_fmtmsg(const char *fmt, ...)
 {
-	static char buffers[FT_FMTMSG_BUFFERS][NETLINK_MAX_FMTMSG_LEN];
-	static atomic_t turn;
+	static struct {
+		/* Never followed: it may be gone. */
+		const void *task;
+		char text[NETLINK_MAX_FMTMSG_LEN];
+	} buffers[FT_FMTMSG_BUFFERS];
+	/* Protects turn, and buffers against other writers. */
+	static DEFINE_SPINLOCK(lock);
+	static unsigned int turn;
 	char text[NETLINK_MAX_FMTMSG_LEN];
 	va_list args;
-	char *buf;
+	unsigned int i;
 	int len;
 
 	va_start(args, fmt);
@@ -37,10 +46,17 @@ static inline const char *__printf(1, 2) ft_compat_fmtmsg(const char *fmt, ...)
 	va_end(args);
 	memset(text + len, ' ', sizeof(text) - 1 - len);
 
-	buf = buffers[(u32)atomic_inc_return(&turn) % FT_FMTMSG_BUFFERS];
+	spin_lock(&lock);
+	for (i = 0; i < FT_FMTMSG_BUFFERS; i++)
+		if (buffers[i].task == current)
+			break;
+	if (i == FT_FMTMSG_BUFFERS)
+		i = turn++ % FT_FMTMSG_BUFFERS;
+	buffers[i].task = current;
 	/* The zero at the end is there from the start. */
-	memcpy(buf, text, sizeof(text) - 1);
-	return buf;
+	memcpy(buffers[i].text, text, sizeof(text) - 1);
+	spin_unlock(&lock);
+	return buffers[i].text;
 }
 
 #define NL_SET_ERR_MSG_FMT(extack, fmt, args...) do {			\

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """The table under stress from two processors, while it is resized up and down: kunit/ft_stress.h, as a module. And
-the limit of flows per source, which both meet at once.
+the limit of flows per source, which both meet at once. And requests that both refuse at once.
 
 FT_STRESS_KO is the module; selftest.sh sets it.
 """
 # CPUS: 2
 
 import os
+import time
 
 from lib import *
 
@@ -15,6 +16,7 @@ PARAMETERS = "/sys/module/ft_stress/parameters"
 ENOUGH = {"lookups": 2000, "inserts": 500, "resizes": 5, "source_granted": 10000, "source_refused": 100}
 # A table of some tens of thousands of flows, and one for millions of them.
 BIG = {"flows": 40000, "buckets": 1 << 20}
+SETTINGS_SET, A_MAX, A_RESERVED = 6, 2, 48
 
 
 def enough(seen):
@@ -96,6 +98,43 @@ def _(seen):
 def _(seen):
     print(f"# granted: {seen['source_granted']}, refused: {seen['source_refused']}")
     equal((seen["source_over"], seen["source_kept"]), (0, 0), f"results: {seen}")
+
+
+@case("what a request is told it did wrong is what it did, however many others do wrong meanwhile", only="flowtrack")
+def _(seen):
+    load()
+    spaces = [Ns("a"), Ns("b")]
+    askers = [Genl(spaces[i % 2]) for i in range(8)]
+    told = []
+    for number, nl in enumerate(askers, 1):
+        ours, theirs = os.pipe()
+        if not os.fork():
+            try:
+                os.sched_setaffinity(0, {number // 2 % os.cpu_count()})
+                wrong, asked, end = [], 0, time.monotonic() + 6
+                while time.monotonic() < end:
+                    asked += 1
+                    largest = 100000 * number + asked % 100000
+                    error, text, _ = nl.request(SETTINGS_SET, nla(A_MAX, (4, largest)) + nla(A_RESERVED, (4, largest + 1)))
+                    if (error, text.rstrip()) != (22, f"reserved {largest + 1} must be below max {largest}"):
+                        wrong.append((largest, error, text))
+                os.write(theirs, f"{asked} {len(wrong)} {wrong[:1]}".encode())
+            finally:
+                os._exit(0)
+        os.close(theirs)
+        told.append(ours)
+    said = [os.read(fd, 4096).decode().split(" ", 2) for fd in told]
+    for fd in told:
+        os.close(fd)
+        os.wait()
+    for nl in askers:
+        nl.close()
+    for space in spaces:
+        space.delete()
+    unload()
+    print(f"# requests: {sum(int(asked) for asked, _, _ in said)}")
+    check(all(int(asked) > 50 for asked, _, _ in said), f"requests: {said}")
+    equal(sum(int(wrong) for _, wrong, _ in said), 0, f"answers of others: {said}")
 
 
 main(setup)
