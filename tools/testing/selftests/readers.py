@@ -179,6 +179,45 @@ table inet security {
     net.reset("")
 
 
+def security_context(queue):
+    """Of the next packet in a queue; it goes on."""
+    attrs = nla_parse(queue.sock.recv(1 << 20)[20:])
+    queue.verdict(struct.unpack_from("!I", attrs[1])[0], NF_ACCEPT)
+    return attrs.get(18)  # NFQA_SECCTX
+
+
+@case("security marks: what a rule writes to a packet's conntrack is not the next packet's, which is another connection's")
+def _(net):
+    net.reset(PLAIN)
+    # The kernel tells the context of a packet that has a socket: the router's own. These are from before the object: while
+    # there is one new connections stay in nf_conntrack.
+    with Talk(net.r, net.s, Net.S[4], 7001, proto="udp") as given, Talk(net.r, net.s, Net.S[4], 7002, proto="udp") as other:
+        net.where((2, 0), "at first", proto="udp")
+        net.r.nft("""
+table inet security {
+	secmark tag { "unconfined" }
+	chain out {
+		type filter hook output priority 0
+		udp dport { 7001, 7003 } meta secmark set "tag"
+		udp dport 7001 ct secmark set meta secmark
+		udp dport 7002 meta secmark set ct secmark
+		udp dport { 7002, 7003 } queue num 0
+	}
+}""")
+        queue = Queue(net.r)
+        queue.talk(2, nla(5, struct.pack("!I", 16)) + nla(4, struct.pack("!I", 16)))  # NFQA_CFG_F_SECCTX
+        for n in range(10):
+            given.near.send(b"with a mark")
+            other.near.send(b"without")
+            equal(security_context(queue), None, f"context of packet {n} of the other connection")
+        net.where((2, 0), "then", proto="udp")
+        with connect(net.r, Net.S[4], 7003, "udp") as marked:
+            marked.send(b"with a mark")
+            equal(security_context(queue), b"unconfined", "context of a packet that has one")
+        queue.close()
+    net.reset("")
+
+
 @case("tc with ct: only answers come in, to connections of hosts and of the router itself")
 def _(net):
     load_modules("act_ct", "cls_flower", "cls_matchall", "act_gact", "sch_ingress")
