@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Two flows that would be one behind NAT: the later one gets another port, whichever table has the earlier one, and each
 client hears its own answers. What is right is what nf_conntrack alone does: the same cases pass without the module."""
-# TIMEOUT: 240
+# TIMEOUT: 300
 # CPUS: 2
 
 import itertools
@@ -59,7 +59,7 @@ class Echo:
         self.udp = self.socks.get("udp")
         self.listeners = [sock for proto, sock in self.socks.items() if proto != "udp"]
         for sock in self.listeners:
-            sock.listen(16)
+            sock.listen(1024)
         # SO_RCVBUFFORCE: what is lost here would be told of as lost on the way.
         if self.udp:
             self.udp.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)
@@ -285,10 +285,14 @@ def _(net):
         server.close()
 
 
-def closed(net, sock, server_first):
+# The state of a connection that is closed, and is remembered for a while.
+WAITS = {"tcp": "time_wait", "sctp": "closed", "dccp": "timewait"}
+
+
+def closed(net, proto, sock, server_first):
     """Close a connection, and wait until its flow waits. Return: (here, in nf_conntrack)."""
     def waits():
-        seen = net.tracked(state="time_wait")
+        seen = net.tracked(proto=proto, state=WAITS[proto])
         return seen if sum(seen) else None
     if server_first:
         sock.sendall(BYE)
@@ -298,28 +302,30 @@ def closed(net, sock, server_first):
 
 
 def waiting_pair(net, first, second, rules, where):
-    """As pair(), but the first connection is closed, and its flow waits @where, when the second one comes."""
+    """As pair(), but the first connection is closed, and its flow waits @where, by protocol, when the second one comes."""
     net.reset(rules)
+    protocols = [proto for proto in protocols_here() if proto != "udp"]
     for family in FAMILIES:
-        server = Echo(net.s, family, 80, ("tcp",))
+        server = Echo(net.s, family, 80, protocols)
         try:
-            for server_first in (False, True):
+            for proto, server_first in [(proto, False) for proto in protocols] + [("tcp", True)]:
+                what = f"{proto} over IPv{family}, closed by the {'server' if server_first else 'client'} first"
                 net.forget()
                 port = next(PORTS)
                 ns, source, to = first
-                sock = make(ns, family, "tcp", (source[family], port))
+                sock = make(ns, family, proto, (source[family], port))
                 sock.connect((to[family], 80))
                 ask(sock, b"first")
-                equal(closed(net, sock, server_first), where, f"IPv{family}: flows that wait here and in nf_conntrack")
+                equal(closed(net, proto, sock, server_first), where[proto], f"{what}: flows that wait here and in nf_conntrack")
                 ns, source, to = second
                 # Another socket may take the port for another address, or at another host.
-                with make(ns, family, "tcp", (source[family], port)) as sock:
+                with make(ns, family, proto, (source[family], port)) as sock:
                     try:
                         sock.connect((to[family], 80))
                         for n in range(3):
                             ask(sock, b"second %d" % n)
                     except OSError as e:
-                        raise Failure(f"IPv{family}, closed by the {'server' if server_first else 'client'} first: {e}") from None
+                        raise Failure(f"{what}: {e}") from None
         finally:
             server.close()
 
@@ -330,13 +336,18 @@ def _(net):
     # By default masqueraded flows are flowtrack's, and those with another destination are not.
     words = ((NAT,) if NAT else ("snat", "never")) if FLOWTRACK else ("",)
     ours, theirs = ((1, 0) if FLOWTRACK else (0, 1)), (0, 1)
+
+    def by_protocol(here):
+        # DCCP is nf_conntrack's, always.
+        return {"tcp": here, "sctp": here, "dccp": theirs}
     for word in words:
         if word:
             net.r.sysctl("nat", word)
-        dnat, snat = ours if word == "all" else theirs, theirs if word in ("never", "") else ours
-        waiting_pair(net, C_DIRECT(net), C_VIP(net), DNAT_ONLY, ours)
+        plain = by_protocol(ours)
+        dnat, snat = by_protocol(ours if word == "all" else theirs), by_protocol(theirs if word in ("never", "") else ours)
+        waiting_pair(net, C_DIRECT(net), C_VIP(net), DNAT_ONLY, plain)
         waiting_pair(net, C_VIP(net), C_DIRECT(net), DNAT_ONLY, dnat)
-        waiting_pair(net, ROUTER(net), C_DIRECT(net), RULES, ours)
+        waiting_pair(net, ROUTER(net), C_DIRECT(net), RULES, plain)
         waiting_pair(net, C_DIRECT(net), ROUTER(net), RULES, snat)
     if was:
         net.r.sysctl("nat", was)
@@ -352,47 +363,56 @@ def lost(net):
     return {k: v for k, v in seen.items() if v}
 
 
-def crowd(ns, family, to, source, ports, wrong, rounds):
-    """UDP from many ports, each asking for itself."""
+def crowd(ns, family, proto, source, ports, wrong, rounds):
+    """From many ports, all at once, each asking for itself."""
     socks = []
     for port in ports:
-        sock = connect(ns, to[family], 80, "udp", source=(source[family], port))
-        sock.setblocking(False)
-        socks.append(sock)
-    for n in range(rounds):
-        for port, sock in zip(ports, socks):
-            sock.send(b"%s %d %d" % (ns.name.encode(), port, n))
-        for port, sock in zip(ports, socks):
-            if not select.select([sock], [], [], 5)[0]:
-                wrong.append(f"{ns.name} {port} {n}: no answer")
+        socks.append(make(ns, family, proto, (source[family], port)))
+        socks[-1].setblocking(False)
+        socks[-1].connect_ex((Net.S[family], 80))
+
+    def ready(sock, answer):
+        # A SYN that is lost where there is no room is sent again after one second, and three.
+        return any(select.select([sock] if answer else [], [] if answer else [sock], [], 5 if proto == "udp" else 10)[:2])
+    try:
+        for n in range(rounds):
+            for port, sock in zip(ports, socks):
+                check(ready(sock, False), "no connection")
+                sock.send(b"%s %d %d" % (ns.name.encode(), port, n))
+            for port, sock in zip(ports, socks):
+                got = sock.recv(2048) if ready(sock, True) else "no answer"
+                if got != b"%s %d %d" % (ns.name.encode(), port, n):
+                    wrong.append(f"{ns.name} {port} {n}: {got!r}")
                 if len(wrong) > 5:
                     return
-                continue
-            got = sock.recv(2048)
-            if got != b"%s %d %d" % (ns.name.encode(), port, n):
-                wrong.append(f"{ns.name} {port} {n}: {got!r}")
-    for sock in socks:
-        sock.close()
+    except (OSError, Failure) as e:
+        wrong.append(f"{ns.name} {port} {n}: {e}")
+    finally:
+        for sock in socks:
+            sock.close()
 
 
 @case("under load, ports that clash, from two sides at once: no answer goes astray")
 def _(net):
     os.sched_setaffinity(0, range(os.cpu_count()))
-    for attempt in range(8):
-        net.reset(RULES)
-        family = FAMILIES[attempt % 2]
-        server = Echo(net.s, family, 80)
-        wrong, ports = [], range(30000 + attempt * 300, 30300 + attempt * 300)
-        try:
-            threads = [threading.Thread(target=crowd, args=(ns, family, Net.S, source, order, wrong, 3))
-                       for ns, source, order in ((net.r, Net.RS, ports), (net.c, Net.C, ports))]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        finally:
-            server.close()
-        check(not wrong, f"{len(wrong)} of 1800 answers astray over IPv{family} in round {attempt}: {wrong[:5]}, {lost(net)}")
+    # As many connections as descriptors allow.
+    for proto, attempts, many in (("udp", 8, 300), ("tcp", 4, 100)):
+        for attempt in range(attempts):
+            net.reset(RULES)
+            family = FAMILIES[attempt % 2]
+            server = Echo(net.s, family, 80)
+            wrong, ports = [], range(30000 + attempt * many, 30000 + (attempt + 1) * many)
+            try:
+                threads = [threading.Thread(target=crowd, args=(ns, family, proto, source, ports, wrong, 3))
+                           for ns, source in ((net.r, Net.RS), (net.c, Net.C))]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+            finally:
+                server.close()
+            check(not wrong, f"{proto}: {len(wrong)} of {6 * many} answers astray over IPv{family} in round {attempt}: "
+                             f"{wrong[:5]}, {lost(net)}")
 
 
 main(setup, teardown)
