@@ -682,6 +682,19 @@ class Bench:
         self.pair(f"expiry-lag/udp4/{flows}", lag[CT], lag[FT], "s after the last deadline")
         self.timeouts(LONG)
 
+    def reload(self, flows):
+        """How long packets wait while flowtrack reload puts a module in the place of this one. Nothing may be lost."""
+        self.limits(flows)
+        self.fill("udp4", flows, sites=(FT,))
+        away = []
+        for _ in range(max(self.args.rounds, 3)):
+            said = json.loads(inside(FT, self.args.tool, "-j", "reload", self.args.module, stdout=subprocess.PIPE).stdout)
+            if said["restored"] != flows or count(FT) != flows:
+                raise Void(f"reload: {said}, and {count(FT)} flows of {flows}")
+            away.append(said["away"])
+        self.pair(f"reload/udp4/{flows}", 0, statistics.median(away), "s without a packet", all=away)
+        self.flush()
+
     def after_udp(self, flows):
         """What is done to many flows at once; UDP's are in, and those that "new" left."""
         if self.wanted("delete-by-filter/udp4"):
@@ -720,6 +733,8 @@ class Bench:
                         self.memory(proto, flows)
             if self.wanted("expiry/udp4", "expiry-lag/udp4"):
                 self.expiry(flows)
+            if flows <= self.args.main and self.wanted("reload/udp4"):
+                self.reload(flows)
         # Last: the hooks of iptables stay.
         for proto in PROTOCOLS:
             self.rulesets(proto, self.args.main)
