@@ -383,12 +383,23 @@ check_nix() { tools/testing/examples.sh nix; }
 
 # Units and logrotate's file are examples: the tool that they name is not installed here.
 check_units() {
-	local dir
+	local dir unit said
 	dir=$(mktemp -d)
 	mkdir -p "$dir/flowtrack-log.service.d"
 	cp tools/monitoring/*.service tools/monitoring/*.timer tools/boot/*.service "$dir/"
 	sed -i 's|=flowtrack |=/bin/true |; s|@LIBEXECDIR@/flowtrack/boot|/bin/true|' "$dir"/*.service
 	SYSTEMD_UNIT_PATH="$dir:" systemd-analyze verify --man=no --recursive-errors=no "$dir"/*.service "$dir"/*.timer 2>&1
+	# What ours comes before cannot come before ours.
+	for unit in nftables netfilter-persistent iptables ip6tables firewalld ufw docker containerd kubelet libvirtd other; do
+		printf '[Unit]\nDefaultDependencies=no\nRequires=flowtrack.service\nBefore=flowtrack.service\n[Service]\nType=oneshot\nExecStart=/bin/true\n' \
+			>"$dir/$unit.service"
+		said=$(SYSTEMD_UNIT_PATH="$dir:" systemd-analyze verify --man=no "$dir/$unit.service" 2>&1 | grep 'order is cyclic')
+		rm "$dir/$unit.service"
+		case $unit:$said in
+		other: | [!o]*:?*) ;;
+		*) echo "flowtrack.service and $unit.service: which comes first?" ;;
+		esac
+	done
 	sed 's|=flowtrack |=/bin/true |' tools/monitoring/flowtrack-log-file.conf >"$dir/flowtrack-log.service.d/file.conf"
 	mkdir -p "$dir/flowtrack-metrics.service.d"
 	cp tools/monitoring/flowtrack-metrics-top.conf "$dir/flowtrack-metrics.service.d/top.conf"
