@@ -596,6 +596,7 @@ static void carrier_outlives_its_pool(struct kunit *test)
 	/* What takes its place says the same, and is no template. */
 	ct->mark = 7;
 	left->mark = 5;
+	left->named = true;
 	local_bh_disable();
 	copy = ft_carrier_get(tn);
 	if (copy) {
@@ -604,6 +605,7 @@ static void carrier_outlives_its_pool(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, copy->leaving);
 		KUNIT_EXPECT_EQ(test, copy->ct.mark, 7);
 		KUNIT_EXPECT_EQ(test, copy->mark, 5);
+		KUNIT_EXPECT_TRUE(test, copy->named);
 	}
 	local_bh_enable();
 	KUNIT_EXPECT_NOT_NULL(test, copy);

@@ -19,6 +19,7 @@
 #include "ctnetlink/stand_in.h"
 #include "flow/flow.h"
 #include "flow/table.h"
+#include "flow/tuple.h"
 #include "net.h"
 #include "proto/conntrack.h"
 #include "track/birth.h"
@@ -60,11 +61,12 @@ static __be32 set_pending(struct ft_stand_in *stand_in, const struct ft_net *tn,
 	return ft_stand_in_name(tn, &birth->key);
 }
 
-/* The flow has ended: take what the carrier says of it. */
+/* The flow has ended, or was none: take what the carrier says of it. */
 static __be32 set_ended(struct ft_stand_in *stand_in, const struct ft_net *tn,
 			const struct ft_carrier *carrier)
 {
 	struct nf_conn *ct = &stand_in->ct;
+	struct ft_key key;
 	unsigned int dir;
 
 	ft_stand_in_clear(stand_in, tn);
@@ -77,6 +79,10 @@ static __be32 set_ended(struct ft_stand_in *stand_in, const struct ft_net *tn,
 	ct->status |= IPS_CONFIRMED | IPS_DYING;
 	ct->timeout = nfct_time_stamp;
 	ct->proto = carrier->ct.proto;
+	if (carrier->named || carrier->index == FT_INDEX_NONE) {
+		ft_key_from_tuple(&key, nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL), nf_ct_zone(ct)->id);
+		return ft_stand_in_name(tn, &key);
+	}
 	return (__force __be32)siphash_2u32(carrier->gen, carrier->index,
 					    ft_table_secret(tn->table));
 }

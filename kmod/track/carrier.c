@@ -369,6 +369,7 @@ void ft_carrier_copy(struct ft_carrier *to, const struct ft_carrier *from)
 	to->pending = from->pending;
 	to->counted = true;
 	to->changed = from->changed;
+	to->named = from->named;
 	to->aim = from->aim;
 	to->birth = from->birth;
 }

@@ -65,6 +65,7 @@ enum ft_aim {
  * @pending: no flow yet: @birth is what ft_flow_admit() will be asked for
  * @counted: the counters of @ct are not zero
  * @changed: the packet has changed the state of its flow, and somebody wants to hear of it
+ * @named: FT_FLOW_NAMED of the flow: its id is to be told when it has ended, too
  * @leaving: it has left its pool, and will soon be a template
  * @aim: enum ft_aim
  * @masq: number of the device that the flow's packets leave by, or it ends; 0: any
@@ -89,6 +90,7 @@ struct ft_carrier {
 	bool pending;
 	bool counted;
 	bool changed;
+	bool named;
 	bool leaving;
 	u8 aim;
 	u8 busy;
@@ -143,6 +145,7 @@ static inline void ft_carrier_say(struct ft_carrier *carrier, u8 l4proto, u32 wo
 	WRITE_ONCE(ct->mark, mark);
 #endif
 	carrier->mark = mark;
+	carrier->named = word & FT_FLOW_NAMED;
 	/* Only nfnetlink reads it, and "reject" sets the state of TCP. */
 	if (unlikely(carrier->l4proto != l4proto)) {
 		memset(&ct->proto, 0, sizeof(ct->proto));

@@ -53,14 +53,16 @@ static void follow(const struct ft_net *tn, struct ft_carrier *carrier,
 		   const struct ft_birth *birth)
 {
 	struct ft_flow *flow;
-	u32 index;
+	u32 index, word;
 
 	flow = ft_table_lookup(tn->table, &birth->key, birth->hash, &index);
 	if (!flow || !ft_flow_lock_key(flow, &birth->key))
 		return;
 	carrier->gen = flow->gen;
 	WRITE_ONCE(carrier->mark, flow->mark);
-	ft_flow_unlock(flow, atomic_read(&flow->word));
+	word = atomic_read(&flow->word);
+	carrier->named = word & FT_FLOW_NAMED;
+	ft_flow_unlock(flow, word);
 	WRITE_ONCE(carrier->index, index);
 }
 

@@ -1299,6 +1299,55 @@ table inet t {
         rig.reset(RULES)
 
 
+TWICE = """
+table inet t {
+	chain forw {
+		type filter hook forward priority 0
+		ct state new udp length 8 accept
+		udp dport 53 queue num 0
+	}
+	chain post {
+		type filter hook postrouting priority 0
+		ct state new udp length 8 accept
+		udp dport 53 queue num 1
+	}
+}"""
+
+
+@case("the id of a connection that is deleted while a packet is held: its own still, its first packet held or not",
+      only="flowtrack")
+def _(rig):
+    for enable in trackers(rig, TWICE):
+        queues = Queued(rig.r), Queued(rig.r, 1)
+
+        def send(family, sport, data):
+            rig.c.send(rig.packet("c", UDP, udp(Rig.C[family], Rig.S[family], sport, 53, data), family))
+
+        def queued(family, sport, delete=False):
+            """A packet passes both queues; its ids there. With delete, its connection goes between them."""
+            send(family, sport, b"held")
+            ids = []
+            for queue in queues:
+                ident, attrs, _ = queue.next()
+                ids.append(attrs["id"].hex())
+                if delete and queue is queues[0]:
+                    rig.r.run("conntrack", "-D", "-f", f"ipv{family}", "-p", "udp", "--orig-port-src", str(sport))
+                queue.verdict(ident, NF_ACCEPT)
+            rig.c.flush()
+            return ids
+
+        for family in FAMILIES:
+            ids = queued(family, 950) + queued(family, 950) + queued(family, 950, delete=True)
+            equal(len(set(ids)), 1, f"enable {enable}, IPv{family}: ids of a connection, {ids}")
+            send(family, 951, b"")
+            rig.c.flush()
+            ids = queued(family, 951) + queued(family, 951, delete=True)
+            equal(len(set(ids)), 1, f"enable {enable}, IPv{family}: ids of one whose first packet nobody held, {ids}")
+        for queue in queues:
+            queue.close()
+    rig.reset(RULES)
+
+
 HELD = nft_stamps() + """
 table inet t {
 	chain forw {

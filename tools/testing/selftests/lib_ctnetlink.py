@@ -127,8 +127,8 @@ class Ctnl:
 class Queued(Queue):
     """A queue that tells of connections."""
 
-    def __init__(self, ns):
-        super().__init__(ns)
+    def __init__(self, ns, number=0):
+        super().__init__(ns, number)
         self.talk(2, nla(5, struct.pack("!I", 2)) + nla(4, struct.pack("!I", 2)))  # NFQA_CFG_F_CONNTRACK
 
     def next(self):
