@@ -153,12 +153,15 @@ build_module() {
 	echo "$TOP/build/$rel/nf_flowtrack.ko"
 }
 
-# Clients of ctnetlink that others wrote, from their source: the kernel's test, and the examples of the library.
+# What others wrote, from its source: the programs of the kernel's tests of netfilter, and the library's examples of
+# clients of ctnetlink.
 foreign_programs() {
 	local out=$TOP/build/foreign selftests file
 	selftests=$(kernel_source 6.12)/tools/testing/selftests
 	mkdir -p "$out"
-	cc -O2 -I"$selftests" -o "$out/conntrack_dump_flush" "$selftests/net/netfilter/conntrack_dump_flush.c" -lmnl
+	for file in "$selftests"/net/netfilter/{conntrack_dump_flush,conntrack_reverse_clash,nf_queue,sctp_collision}.c; do
+		cc -O2 -I"$selftests" -I"$selftests/net" -o "$out/$(basename "$file" .c)" "$file" -lmnl
+	done
 	for file in "$FT_SERVERS"/usr/share/doc/libnetfilter-conntrack-dev/examples/nfct-mnl-*.c; do
 		cc -O2 -I"$FT_SERVERS/usr/include" -o "$out/$(basename "$file" .c)" "$file" -l:libnetfilter_conntrack.so.3 -lmnl
 	done

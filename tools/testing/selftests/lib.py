@@ -43,6 +43,10 @@ class Failure(Exception):
     """A case failed; the text says what was expected and what was seen."""
 
 
+class Skipped(Exception):
+    """A case says why it can't be had here."""
+
+
 def check(condition, text):
     if not condition:
         raise Failure(text)
@@ -132,6 +136,8 @@ def main(setup=None, teardown=None):
                 if took > 3:
                     print(f"# {took:.1f} s:")
                 print(f"ok {i} {name}", flush=True)
+            except Skipped as e:
+                print(f"ok {i} {name} # SKIP {e}", flush=True)
             except Exception as e:  # pylint: disable=broad-except
                 failed += 1
                 print(f"not ok {i} {name}")
