@@ -657,6 +657,18 @@ static void long_device(struct sk_buff *skb)
 	nla_put_string(skb, A(MASQ), "more-than-fifteen");
 }
 
+static void no_such_show(struct sk_buff *skb)
+{
+	udp(skb);
+	nla_put_u8(skb, A(SHOW), FLOWTRACK_SHOW_DIGEST_ONLY + 1);
+}
+
+static void show(struct sk_buff *skb)
+{
+	udp(skb);
+	nla_put_u8(skb, A(SHOW), FLOWTRACK_SHOW_DIGEST);
+}
+
 static const struct refusal {
 	u8 cmd;
 	void (*put)(struct sk_buff *skb);
@@ -729,6 +741,9 @@ static const struct refusal {
 	  "no such flow" },
 	{ FLOWTRACK_CMD_FLOW_GET, empty_filter, -EINVAL, A(FILTER), 0,
 	  "a filter is for dumps" },
+	{ FLOWTRACK_CMD_FLOW_GET, no_such_show, -ERANGE, A(SHOW), 0, NULL },
+	{ FLOWTRACK_CMD_FLOW_ADD, show, -EINVAL, A(SHOW), 0, NULL },
+	{ FLOWTRACK_CMD_FLOW_DEL, show, -EINVAL, A(SHOW), 0, NULL },
 	{ FLOWTRACK_CMD_FLOW_DEL, nothing, -EINVAL, 0, A(ID), NULL },
 	{ FLOWTRACK_CMD_FLOW_DEL, udp, -ENOENT, 0, 0, "no such flow" },
 	{ FLOWTRACK_CMD_FLOW_DEL, bad_filter, -ERANGE, FLOWTRACK_A_FILTER_CLASS,
@@ -1001,11 +1016,132 @@ static void dumps(struct kunit *test)
 	udp(ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_GET, NLM_F_DUMP));
 	KUNIT_EXPECT_NULL(test, ft_talk(talk, &ack));
 	KUNIT_EXPECT_EQ(test, ack.err, -EINVAL);
-	KUNIT_EXPECT_STREQ(test, ack.msg, "a dump takes nothing but a filter");
+	KUNIT_EXPECT_STREQ(test, ack.msg, "a dump takes nothing but filter and show");
 	bad_filter(ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_GET, NLM_F_DUMP));
 	KUNIT_EXPECT_NULL(test, ft_talk(talk, &ack));
 	KUNIT_EXPECT_EQ(test, ack.err, -ERANGE);
 	KUNIT_EXPECT_EQ(test, ack.bad, FLOWTRACK_A_FILTER_CLASS);
+	ft_talk_flush(talk);
+}
+
+static u64 digest_of(struct ft_talk *talk, u64 id)
+{
+	struct nlattr *tb[FLOWTRACK_A_FLOW_MAX + 1];
+	struct sk_buff *skb;
+	struct ft_ack ack;
+
+	skb = ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_GET, 0);
+	put_u64(skb, A(ID), id);
+	nla_put_u8(skb, A(SHOW), FLOWTRACK_SHOW_DIGEST);
+	ft_talk_parse(talk, ft_talk(talk, &ack), tb, FLOWTRACK_A_FLOW_MAX);
+	KUNIT_ASSERT_NOT_NULL(talk->test, tb[A(DIGEST)]);
+	KUNIT_EXPECT_NOT_NULL(talk->test, tb[A(ORIG)]);
+	return nla_get_u64(tb[A(DIGEST)]);
+}
+
+/* What a packet, or a program, may change of a flow. */
+static void change(struct ft_flow *flow, unsigned int what)
+{
+	u32 word;
+
+	ft_flow_lock(flow);
+	word = atomic_read(&flow->word);
+	switch (what) {
+	case 0:
+		word |= FT_FLOW_SEEN_REPLY;
+		break;
+	case 1:
+		word = ft_word_set(word, FLOWTRACK_FLOW_STATE_STREAM, FLOWTRACK_CLASS_ASSURED);
+		break;
+	case 2:
+		flow->deadline += HZ;
+		break;
+	case 3:
+		flow->mark = 7;
+		break;
+	case 4:
+		flow->packets[FT_DIR_REPLY]++;
+		break;
+	case 5:
+		flow->bytes[FT_DIR_ORIG]++;
+		break;
+	case 6:
+		flow->proto.tcp.maxack[FT_DIR_REPLY]++;
+		break;
+	case 7:
+		flow->proto.tcp.flags[FT_DIR_ORIG] ^= FLOWTRACK_TCP_FLAGS_MAXACK_SET;
+		break;
+	}
+	ft_flow_unlock(flow, word);
+}
+
+/* What is no change: who has been told, how the source counts it, and that time passes. */
+static void digests(struct kunit *test)
+{
+	struct nlattr *tb[FLOWTRACK_A_FLOW_MAX + 1], *nest;
+	struct ft_talk *talk = ft_talk_open(test);
+	struct ft_net *tn = ft_pernet(&init_net);
+	const struct nlmsghdr *nlh;
+	struct ft_flow *flow;
+	u64 id, digest, now;
+	struct sk_buff *skb;
+	struct ft_ack ack;
+	unsigned int i, n;
+
+	ft_talk_flush(talk);
+	udp(ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_ADD, NLM_F_ACK));
+	ft_talk(talk, &ack);
+	KUNIT_ASSERT_EQ(test, ack.err, 0);
+	udp(ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_GET, 0));
+	ft_talk_parse(talk, ft_talk(talk, &ack), tb, FLOWTRACK_A_FLOW_MAX);
+	KUNIT_EXPECT_NULL(test, tb[A(DIGEST)]);
+	id = nla_get_u64(tb[A(ID)]);
+	digest = digest_of(talk, id);
+	/* It stays where it is: nobody else ends it. */
+	rcu_read_lock();
+	flow = ft_table_at(tn->table, (u32)id);
+	rcu_read_unlock();
+	KUNIT_ASSERT_NOT_NULL(test, flow);
+	ft_flow_lock(flow);
+	ft_flow_unlock(flow, atomic_read(&flow->word) ^ (FT_FLOW_UNTOLD | FT_FLOW_SOURCE));
+	KUNIT_EXPECT_EQ(test, digest_of(talk, id), digest);
+	ft_flow_lock(flow);
+	ft_flow_unlock(flow, atomic_read(&flow->word) ^ (FT_FLOW_UNTOLD | FT_FLOW_SOURCE));
+	msleep(20);
+	KUNIT_EXPECT_EQ(test, digest_of(talk, id), digest);
+	for (i = 0; i < 8; i++) {
+		change(flow, i);
+		now = digest_of(talk, id);
+		KUNIT_EXPECT_NE_MSG(test, now, digest, "change %u", i);
+		digest = now;
+	}
+
+	/* In a dump the same, and nothing else with it. */
+	skb = ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_GET, NLM_F_DUMP);
+	nla_put_u8(skb, A(SHOW), FLOWTRACK_SHOW_DIGEST_ONLY);
+	nlh = ft_talk(talk, &ack);
+	ft_talk_parse(talk, nlh, tb, FLOWTRACK_A_FLOW_MAX);
+	for (i = 1, n = 0; i <= FLOWTRACK_A_FLOW_MAX; i++)
+		n += tb[i] && i != A(PAD);
+	KUNIT_EXPECT_EQ(test, n, 3);
+	KUNIT_ASSERT_TRUE(test, tb[A(ID)] && tb[A(TIMEOUT)] && tb[A(DIGEST)]);
+	KUNIT_EXPECT_EQ(test, nla_get_u64(tb[A(ID)]), id);
+	KUNIT_EXPECT_EQ(test, nla_get_u64(tb[A(DIGEST)]), digest);
+	KUNIT_EXPECT_GT(test, nla_get_u32(tb[A(TIMEOUT)]), 0);
+	while (ft_talk_recv(talk))
+		;
+
+	/* nf_conntrack's have none. */
+	skb = ft_talk_begin(talk, FLOWTRACK_CMD_FLOW_GET, NLM_F_DUMP);
+	nest = nla_nest_start(skb, A(FILTER));
+	nla_put_u8(skb, FLOWTRACK_A_FILTER_TRACKER,
+		   FLOWTRACK_TRACKER_OWN | FLOWTRACK_TRACKER_GUARDED);
+	nla_nest_end(skb, nest);
+	nla_put_u8(skb, A(SHOW), FLOWTRACK_SHOW_DIGEST);
+	KUNIT_EXPECT_NULL(test, ft_talk(talk, &ack));
+	KUNIT_EXPECT_EQ(test, ack.err, -EINVAL);
+	KUNIT_EXPECT_EQ(test, ack.bad, A(SHOW));
+	KUNIT_EXPECT_STREQ(test, ack.msg, "guarded flows have no digest");
 	ft_talk_flush(talk);
 }
 
@@ -1294,8 +1430,8 @@ static void size(struct kunit *test)
 	skb = alloc_skb(4096, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	tn->set.v[FLOWTRACK_A_SETTINGS_TIMESTAMP] = 1;
-	KUNIT_EXPECT_EQ(test, ft_netlink_put_flow(skb, tn, &copy, U32_MAX - 1),
-			0);
+	KUNIT_EXPECT_EQ(test, ft_netlink_show_flow(skb, tn, &copy, U32_MAX - 1,
+						   FLOWTRACK_SHOW_DIGEST), 0);
 	flow = skb->len;
 	nla_put_u8(skb, A(REASON), 1);
 	nla_put_u64_64bit(skb, A(STOP), 1, A(PAD));
@@ -1314,7 +1450,8 @@ static void size(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, skb);
 		/* kmalloc() may have given more than was asked for. */
 		skb_reserve(skb, skb_tailroom(skb) - used);
-		KUNIT_EXPECT_EQ_MSG(test, ft_netlink_put_flow(skb, tn, &copy, 1),
+		KUNIT_EXPECT_EQ_MSG(test, ft_netlink_show_flow(skb, tn, &copy, 1,
+							       FLOWTRACK_SHOW_DIGEST),
 				    used < flow ? -EMSGSIZE : 0, "%zu bytes",
 				    used);
 		nlmsg_free(skb);
@@ -1329,6 +1466,7 @@ static struct kunit_case netlink_cases[] = {
 	KUNIT_CASE(mapping),
 	KUNIT_CASE(full),
 	KUNIT_CASE(dumps),
+	KUNIT_CASE(digests),
 	KUNIT_CASE(dump_interrupted),
 	KUNIT_CASE(delete_filtered),
 	KUNIT_CASE(expired),

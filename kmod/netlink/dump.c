@@ -43,6 +43,7 @@
  * @seq: what tells of a resize by being another one
  * @begun: the request has been looked at
  * @trackers: trackers whose flows are left to be shown
+ * @show: how much of each, enum flowtrack_show
  */
 struct dump {
 	union {
@@ -53,6 +54,7 @@ struct dump {
 	u32 seq;
 	bool begun;
 	u8 trackers;
+	u8 show;
 };
 
 /**
@@ -62,6 +64,7 @@ struct dump {
  * @tn: namespace
  * @filter: what is shown; NULL: all that are in the table
  * @now: ktime_get_boottime_ns()
+ * @show: how much of each flow
  * @full: the next flow does not fit
  */
 struct message {
@@ -70,6 +73,7 @@ struct message {
 	struct ft_net *tn;
 	const struct ft_filter *filter;
 	u64 now;
+	enum flowtrack_show show;
 	bool full;
 };
 
@@ -82,11 +86,11 @@ static int check_request(struct nlattr **attrs, struct netlink_ext_ack *extack)
 {
 	unsigned int i;
 
-	for (i = 1; i <= FLOWTRACK_A_FLOW_FILTER; i++) {
-		if (!attrs[i] || i == FLOWTRACK_A_FLOW_FILTER)
+	for (i = 1; i <= FLOWTRACK_A_FLOW_SHOW; i++) {
+		if (!attrs[i] || i == FLOWTRACK_A_FLOW_FILTER || i == FLOWTRACK_A_FLOW_SHOW)
 			continue;
 		return FT_NETLINK_BAD(extack, attrs[i],
-				      "a dump takes nothing but a filter");
+				      "a dump takes nothing but filter and show");
 	}
 	return 0;
 }
@@ -137,6 +141,11 @@ static int begin(struct ft_net *tn, struct netlink_callback *cb)
 	}
 	dump->trackers = dump->filter ? dump->filter->trackers :
 					FLOWTRACK_TRACKER_OWN;
+	if (attrs[FLOWTRACK_A_FLOW_SHOW])
+		dump->show = nla_get_u8(attrs[FLOWTRACK_A_FLOW_SHOW]);
+	if (dump->show && dump->trackers != FLOWTRACK_TRACKER_OWN)
+		return FT_NETLINK_BAD(cb->extack, attrs[FLOWTRACK_A_FLOW_SHOW],
+				      "guarded flows have no digest");
 	if (dump->trackers & FLOWTRACK_TRACKER_OWN)
 		dump->cursor.generation = ft_table_generation(tn->table);
 	dump->seq = sequence(tn);
@@ -191,8 +200,8 @@ static int dump_one(struct ft_flow *flow, u32 index, void *arg)
 	if (msg->filter && !ft_filter_match_own(msg->filter, &copy, msg->now))
 		return 0;
 	hdr = begin_flow(msg);
-	return end_flow(msg, hdr, hdr ? ft_netlink_put_flow(msg->skb, msg->tn,
-							    &copy, index) :
+	return end_flow(msg, hdr, hdr ? ft_netlink_show_flow(msg->skb, msg->tn, &copy, index,
+							     msg->show) :
 					-EMSGSIZE);
 }
 
@@ -289,6 +298,7 @@ int ft_netlink_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 			return err;
 	}
 	msg.filter = dump->filter;
+	msg.show = dump->show;
 	while (dump->trackers && !msg.full) {
 		if (dump->trackers & FLOWTRACK_TRACKER_OWN)
 			walk_own(&msg, dump);

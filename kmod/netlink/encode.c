@@ -7,11 +7,14 @@
 #include <linux/math64.h>
 #include <linux/netdevice.h>
 #include <linux/nf_flowtrack.h>
+#include <linux/siphash.h>
+#include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <net/netlink.h>
 
 #include "base/settings.h"
 #include "flow/flow.h"
+#include "flow/table.h"
 #include "net.h"
 #include "netlink/encode.h"
 #include "netlink/tuple.h"
@@ -35,7 +38,7 @@ size_t ft_netlink_flow_size(void)
 		ft_proto_tuple_nlattr_size();
 	counters = nla_total_size(0) + 2 * u64_size;
 
-	return u64_size +		/* id */
+	return 2 * u64_size +		/* id, digest */
 	       7 * small +		/* family to class without nests, tracker */
 	       nla_total_size(IFNAMSIZ) + /* masq */
 	       2 * tuple + 2 * counters + ft_proto_nlattr_size() +
@@ -94,16 +97,22 @@ static int put_status(struct sk_buff *skb, u32 word)
 	return nla_put_u32(skb, A(STATUS), status);
 }
 
+static int put_left(struct sk_buff *skb, const struct ft_flow *flow)
+{
+	s32 left = max(ft_flow_left(flow, ft_now()), 0);
+
+	return nla_put_u32(skb, A(TIMEOUT), jiffies_to_msecs(left));
+}
+
 static int put_times(struct sk_buff *skb, const struct ft_net *tn,
 		     const struct ft_flow *flow)
 {
-	s32 left = max(ft_flow_left(flow, ft_now()), 0);
 	u64 now = ktime_get_boottime_ns();
 	/* Another CPU has entered the flow a moment ago: it has no age yet. */
 	u64 age = max_t(s64, now - flow->born, 0);
 	int err;
 
-	err = nla_put_u32(skb, A(TIMEOUT), jiffies_to_msecs(left)) ?:
+	err = put_left(skb, flow) ?:
 	      nla_put_u64_64bit(skb, A(AGE), div_u64(age, NSEC_PER_MSEC),
 				A(PAD));
 	if (err || !ft_setting(&tn->set, TIMESTAMP))
@@ -195,6 +204,70 @@ int ft_netlink_put_flow(struct sk_buff *skb, const struct ft_net *tn,
 	    (counted(tn, flow) && ft_netlink_put_counters(skb, flow)))
 		return -EMSGSIZE;
 	return 0;
+}
+
+/**
+ * ft_netlink_digest() - a number that is another one when a flow has changed
+ * @copy: the flow
+ * @secret: ft_table_secret(): nobody can make a flow change without the number
+ *
+ * Of what a reply tells of it and can change, but for what time alone does.
+ *
+ * Context: any.
+ * Return: the number.
+ */
+u64 ft_netlink_digest(const struct ft_flow6 *copy, const siphash_key_t *secret)
+{
+	const struct ft_flow *flow = &copy->f;
+	struct {
+		u32 word;
+		u32 deadline;
+		u64 mark;
+		u64 packets[2];
+		u64 bytes[2];
+		union ft_proto_state proto;
+	} __aligned(SIPHASH_ALIGNMENT) told = {
+		.word = atomic_read(&flow->word) & ~(FT_FLOW_UNTOLD | FT_FLOW_SOURCE),
+		.deadline = flow->deadline,
+		.mark = flow->mark,
+	};
+
+	memcpy(told.packets, flow->packets, sizeof(told.packets));
+	memcpy(told.bytes, flow->bytes, sizeof(told.bytes));
+	/* What another flow has left there stays as it is, too. */
+	memcpy(&told.proto, &flow->proto, sizeof(told.proto));
+	static_assert(sizeof(told) == 48 + sizeof(union ft_proto_state));
+	return siphash(&told, sizeof(told), secret);
+}
+
+static int put_digest(struct sk_buff *skb, const struct ft_net *tn, const struct ft_flow6 *copy)
+{
+	return nla_put_u64_64bit(skb, A(DIGEST),
+				 ft_netlink_digest(copy, ft_table_secret(tn->table)), A(PAD));
+}
+
+/**
+ * ft_netlink_show_flow() - encode as much of a flow as was asked for
+ * @skb: message
+ * @tn: namespace
+ * @copy: the flow
+ * @index: its index
+ * @show: how much that is
+ *
+ * Context: any.
+ * Return: as ft_netlink_put_flow().
+ */
+int ft_netlink_show_flow(struct sk_buff *skb, const struct ft_net *tn,
+			 const struct ft_flow6 *copy, u32 index, enum flowtrack_show show)
+{
+	u64 id = (u64)copy->f.gen << 32 | index;
+
+	if (show == FLOWTRACK_SHOW_DIGEST_ONLY)
+		return nla_put_u64_64bit(skb, A(ID), id, A(PAD)) ?:
+		       put_left(skb, &copy->f) ?:
+		       put_digest(skb, tn, copy);
+	return ft_netlink_put_flow(skb, tn, copy, index) ?:
+	       (show == FLOWTRACK_SHOW_DIGEST ? put_digest(skb, tn, copy) : 0);
 }
 
 /**

@@ -178,6 +178,7 @@ static int del_guarded(struct genl_info *info, const struct ft_key *key,
  */
 int ft_netlink_flow_get(struct sk_buff *skb, struct genl_info *info)
 {
+	enum flowtrack_show show = FLOWTRACK_SHOW_ALL;
 	struct ft_net *tn = ft_netlink_net(info);
 	struct ft_flow6 copy;
 	struct found found;
@@ -187,6 +188,8 @@ int ft_netlink_flow_get(struct sk_buff *skb, struct genl_info *info)
 	void *hdr;
 	int err;
 
+	if (info->attrs[A(SHOW)])
+		show = nla_get_u8(info->attrs[A(SHOW)]);
 	err = check_selector(info, false);
 	if (!err && info->attrs[A(ORIG)])
 		err = ft_netlink_get_key(info, &key, &from_hi, false);
@@ -198,7 +201,7 @@ int ft_netlink_flow_get(struct sk_buff *skb, struct genl_info *info)
 	if (!err && !ft_netlink_snapshot(found.flow, found.gen, &copy))
 		err = not_found(info);
 	rcu_read_unlock();
-	if (err == -ENOENT && maybe_guarded(info))
+	if (err == -ENOENT && maybe_guarded(info) && !show)
 		return get_guarded(info, &key, from_hi);
 	if (err)
 		return err;
@@ -206,7 +209,7 @@ int ft_netlink_flow_get(struct sk_buff *skb, struct genl_info *info)
 	msg = ft_netlink_reply(info, ft_netlink_flow_size(), &hdr);
 	if (!msg)
 		return -ENOMEM;
-	err = ft_netlink_put_flow(msg, tn, &copy, found.index);
+	err = ft_netlink_show_flow(msg, tn, &copy, found.index, show);
 	return ft_netlink_send(info, msg, hdr, err);
 }
 

@@ -411,6 +411,8 @@ static const char * const flow_attr[] = {
 	[FLOWTRACK_A_FLOW_DELETED] = "deleted",
 	[FLOWTRACK_A_FLOW_TRACKER] = "tracker",
 	[FLOWTRACK_A_FLOW_MASQ] = "masq",
+	[FLOWTRACK_A_FLOW_SHOW] = "show",
+	[FLOWTRACK_A_FLOW_DIGEST] = "digest",
 };
 
 #define ATTRS(table)	{ .name = (table), .n = ARRAY_SIZE(table) }

@@ -77,6 +77,13 @@ enum flowtrack_tracker {
 	FLOWTRACK_TRACKER_GUARDED	= 1 << 1, /* nf_conntrack's, guarded */
 };
 
+/* What a reply to flow-get has: flow attribute show. */
+enum flowtrack_show {
+	FLOWTRACK_SHOW_ALL,		/* all but the digest */
+	FLOWTRACK_SHOW_DIGEST,		/* the digest, too */
+	FLOWTRACK_SHOW_DIGEST_ONLY,	/* id, timeout and digest */
+};
+
 /* States of a TCP flow (flow attribute state). */
 enum flowtrack_tcp_state {
 	FLOWTRACK_TCP_STATE_NONE,
@@ -199,6 +206,8 @@ enum {
 	FLOWTRACK_A_FLOW_PAD,
 	FLOWTRACK_A_FLOW_TRACKER,	/* u8: enum flowtrack_tracker, one of them */
 	FLOWTRACK_A_FLOW_MASQ,		/* string: device whose address it has borrowed */
+	FLOWTRACK_A_FLOW_SHOW,		/* u8: enum flowtrack_show, requests only */
+	FLOWTRACK_A_FLOW_DIGEST,	/* u64: another one when the flow has changed */
 
 	__FLOWTRACK_A_FLOW_MAX,
 	FLOWTRACK_A_FLOW_MAX = (__FLOWTRACK_A_FLOW_MAX - 1)

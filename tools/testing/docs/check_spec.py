@@ -87,7 +87,7 @@ def main():
     check("spec: family and groups are those of the uapi header",
           differences(want, {k: v.strip() for k, v in strings.items()}, "the spec", "the header"))
     check("spec: everything is documented", undocumented(spec))
-    for op, name in (("flow-get", "select_policy"), ("flow-del", "select_policy"), ("flow-add", "add_policy"),
+    for op, name in (("flow-get", "get_policy"), ("flow-del", "del_policy"), ("flow-add", "add_policy"),
                      ("top-get", "top_policy"), ("count-get", "count_policy")):
         check(f"spec: {op} takes what the module's policy takes",
               differences(accepted(spec, op), policy(name), "the spec", name))
