@@ -8,10 +8,10 @@
  * is, and no packet meets an empty table. What can fail is tried before that,
  * and where there is no way back, nothing is begun.
  *
- * While packets wait, flows are kept in memory, ready to be sent, see replay.c: to
- * write them as text and to read it takes longer than all else. A file has them, too, as
- * they were a moment before, in case that this program is killed; it is written anew if
- * they cannot be restored.
+ * Flows are kept in memory, ready to be sent, see replay.c: to write them as text and to
+ * read it takes longer than all else. Most of that is done before packets wait; then those
+ * that have changed are asked for. A file has them, too, as they were a moment before, in
+ * case that this program is killed; it is written anew if they cannot be restored.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +42,8 @@
 /* Flows are restored by so many processes at most, each of which gets so many flows at least. */
 #define PARTS		8
 #define PART_FLOWS	2048
+/* So often is looked at what has changed, before packets wait. */
+#define ROUNDS		2
 
 /**
  * struct place - a network namespace
@@ -156,7 +158,8 @@ static int write_one(struct reload *r, unsigned int i)
 }
 
 /* The table and the settings of the current namespace. */
-static int keep_one(struct reload *r, unsigned int i)
+static int keep_one(struct reload *r, unsigned int i,
+		    int (*how)(struct replay *flows, struct nl *nl))
 {
 	struct place *place = &r->place[i];
 	static struct out head;
@@ -171,7 +174,7 @@ static int keep_one(struct reload *r, unsigned int i)
 	code = save_head(&nl, true, &head);
 	if (!code) {
 		place->head = strdup(head.buf);
-		code = place->head ? replay_dump(&place->flows, &nl) :
+		code = place->head ? how(&place->flows, &nl) :
 				     err_set(EXIT_REFUSED, "out of memory");
 	}
 	nl_close(&nl);
@@ -181,17 +184,25 @@ static int keep_one(struct reload *r, unsigned int i)
 /* In a file, before anything happens: what packets enter meanwhile may be missing. */
 static int save_one(struct reload *r, unsigned int i)
 {
-	int code = keep_one(r, i);
+	int code = keep_one(r, i, replay_dump);
 
 	if (code && code != EXIT_INTERRUPTED)
 		return code;
 	return write_one(r, i);
 }
 
+/* What has changed since. One that changes its size meanwhile is looked at again later. */
+static int follow_one(struct reload *r, unsigned int i)
+{
+	int code = keep_one(r, i, replay_update);
+
+	return code == EXIT_INTERRUPTED ? EXIT_OK : code;
+}
+
 /* When nothing is entered any more: a table that still changes its size is refused. */
 static int keep_frozen(struct reload *r, unsigned int i)
 {
-	int code = keep_one(r, i);
+	int code = keep_one(r, i, replay_update);
 
 	if (code == EXIT_INTERRUPTED)
 		return err_set(EXIT_REFUSED, "the table goes on changing its size: try again");
@@ -446,11 +457,15 @@ static unsigned int ms_since(const struct timespec *start)
 /* From the first packet that is held up to the last. */
 static int swap_frozen(struct reload *r)
 {
+	unsigned int round;
 	char why[1024];
 	int code, err;
 
 	/* The code and the data of all of this are in memory then. */
 	code = in_each(r, true, save_one);
+	/* Each of them takes less time than the one before, and less changes in it. */
+	for (round = 0; round < ROUNDS && !code; round++)
+		code = in_each(r, true, follow_one);
 	if (!code)
 		code = freeze_all(r);
 	if (!code)

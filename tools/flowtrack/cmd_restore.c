@@ -119,7 +119,7 @@ static int send_batch(struct restore *r)
 	r->last->nlmsg_flags |= NLM_F_ACK;
 	r->n = 0;
 	r->len = 0;
-	code = nl_batch(r->nl, r->batch, len, n, answer, r);
+	code = nl_batch(r->nl, r->batch, len, n, NULL, answer, r);
 	/* After a hard error nobody can tell: none of these is counted. */
 	if (!code)
 		r->sum.restored += n - (r->sum.failed + r->sum.existing - done);

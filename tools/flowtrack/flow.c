@@ -223,6 +223,8 @@ static int parse_attr(const struct nlattr *a, unsigned int type, struct flow *f)
 		return GET(a, f->tracker);
 	case FLOWTRACK_A_FLOW_MASQ:
 		return get_name(a, f->masq);
+	case FLOWTRACK_A_FLOW_DIGEST:
+		return GET(a, f->digest);
 	default:
 		return parse_direction(a, type, f);
 	}

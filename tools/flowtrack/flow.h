@@ -62,6 +62,7 @@ struct flow_tcp {
  * @age: milliseconds
  * @start: nanoseconds since the epoch
  * @stop: nanoseconds since the epoch
+ * @digest: of all that may change
  * @status: bits of enum flowtrack_status
  * @mark: mark
  * @zone: zone
@@ -85,6 +86,7 @@ struct flow {
 	__u64 age;
 	__u64 start;
 	__u64 stop;
+	__u64 digest;
 	__u32 status;
 	__u32 mark;
 	__u16 zone;

@@ -597,13 +597,14 @@ int nl_dump(struct nl *nl, struct nlmsghdr *req, nl_message_fn fn,
  *	NLM_F_ACK
  * @len: bytes
  * @n: how many requests
+ * @message: called with each message of an answer; may be NULL
  * @fn: called for each that failed, the message being set
- * @data: for @fn
+ * @data: for both
  *
  * Return: an exit code; what single requests came to is told to @fn only.
  */
 int nl_batch(struct nl *nl, const void *batch, size_t len, unsigned int n,
-	     nl_answer_fn fn, void *data)
+	     nl_message_fn message, nl_answer_fn fn, void *data)
 {
 	__u32 first = nl->seq - n + 1;
 	int code = send_all(nl, batch, len);
@@ -625,6 +626,9 @@ int nl_batch(struct nl *nl, const void *batch, size_t len, unsigned int n,
 			const struct nlmsghdr *req = batch;
 			unsigned int index = nlh->nlmsg_seq - first, i;
 
+			if (message && nlh->nlmsg_type >= NLMSG_MIN_TYPE && index < n &&
+			    message(nlh, data) < 0)
+				return EXIT_REFUSED;
 			if (nlh->nlmsg_type != NLMSG_ERROR || index >= n)
 				continue;
 			for (i = 0; i < index; i++)

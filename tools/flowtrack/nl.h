@@ -66,7 +66,7 @@ int nl_dump(struct nl *nl, struct nlmsghdr *req, nl_message_fn fn,
 
 struct nlmsghdr *nl_append(struct nl *nl, void *at, int cmd);
 int nl_batch(struct nl *nl, const void *batch, size_t len, unsigned int n,
-	     nl_answer_fn fn, void *data);
+	     nl_message_fn message, nl_answer_fn fn, void *data);
 
 /* What became of the family. */
 enum nl_family_change {

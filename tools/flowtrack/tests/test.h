@@ -64,7 +64,12 @@ struct fake {
 	unsigned int requests;
 	unsigned int flows;	/* in the table */
 	unsigned int over;	/* so many of them have no time left */
+	unsigned int changed;	/* so many, the first ones, are not as they were */
+	unsigned int gone;	/* so many, the first ones, have ended */
+	unsigned int later;	/* milliseconds that have passed */
+	unsigned int fetched;	/* requests for one flow */
 	unsigned int added;	/* requests to enter one */
+	bool no_digests;	/* what a module said before there were any */
 	unsigned int interrupt;	/* so many dumps are inconsistent */
 	bool no_family;
 	unsigned int enobufs;	/* so many receptions fail */

@@ -21,11 +21,12 @@
 
 #define FAMILY		42
 #define DATAGRAM	8192
+#define PENDING		256
 
 struct fake fake;
 
-static char pending[64][DATAGRAM] ALIGNED;
-static size_t pending_len[64];
+static char pending[PENDING][DATAGRAM] ALIGNED;
+static size_t pending_len[PENDING];
 static unsigned int head, tail;
 
 /* A dump in progress. */
@@ -35,6 +36,7 @@ static struct {
 	__u32 seq;
 	unsigned int next;
 	int cmd;
+	__u8 show;
 } dump;
 
 void fake_reset(void)
@@ -54,8 +56,8 @@ const struct nlmsghdr *fake_request(void)
 
 static void queue(const struct nlmsghdr *nlh)
 {
-	memcpy(pending[tail % 64], nlh, nlh->nlmsg_len);
-	pending_len[tail++ % 64] = nlh->nlmsg_len;
+	memcpy(pending[tail % PENDING], nlh, nlh->nlmsg_len);
+	pending_len[tail++ % PENDING] = nlh->nlmsg_len;
 }
 
 static void put_extack(struct nlmsghdr *nlh)
@@ -281,19 +283,63 @@ static void put_top(struct nlmsghdr *nlh, const struct nlmsghdr *req)
 	}
 }
 
+static __u8 show_of(const struct nlmsghdr *req)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, req, GENL_HDRLEN)
+		if (mnl_attr_get_type(a) == FLOWTRACK_A_FLOW_SHOW)
+			return mnl_attr_get_u8(a);
+	return FLOWTRACK_SHOW_ALL;
+}
+
+/* Flow @i, as much of it as was asked for. */
+static struct nlmsghdr *show(void *buf, __u32 seq, int cmd, int flags, unsigned int i, __u8 what)
+{
+	struct nlmsghdr *nlh;
+	struct flow f;
+
+	sample_tcp(&f, i);
+	f.timeout -= fake.later;
+	if (i < fake.over)
+		f.timeout = 0;
+	f.mark += i < fake.changed;
+	if (what == FLOWTRACK_SHOW_DIGEST_ONLY)
+		f.has = FLOW_BIT(ID) | FLOW_BIT(TIMEOUT);
+	nlh = msg_flow(buf, seq, cmd, flags, &f);
+	if (what)
+		mnl_attr_put_u64(nlh, FLOWTRACK_A_FLOW_DIGEST, f.mark);
+	return nlh;
+}
+
+static void answer_get(const struct nlmsghdr *req)
+{
+	const struct nlattr *a;
+	char buf[2048] ALIGNED;
+	__u64 id = 0;
+
+	mnl_attr_for_each(a, req, GENL_HDRLEN)
+		if (mnl_attr_get_type(a) == FLOWTRACK_A_FLOW_ID)
+			id = mnl_attr_get_u64(a);
+	/* Others are of no sample: any will do. */
+	id = id >> 32 ? (__u32)id : 0;
+	fake.fetched++;
+	if (id < fake.gone)
+		queue_error(req, ENOENT);
+	else
+		queue(show(buf, req->nlmsg_seq, FLOWTRACK_CMD_FLOW_GET, 0, id, show_of(req)));
+}
+
 static void answer_do(const struct nlmsghdr *req)
 {
 	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(req);
 	struct nlmsghdr *nlh;
 	char buf[8192] ALIGNED;
-	struct flow f;
 	int i;
 
 	switch (genl->cmd) {
 	case FLOWTRACK_CMD_FLOW_GET:
-		sample_tcp(&f, 0);
-		nlh = msg_flow(buf, req->nlmsg_seq, genl->cmd, 0, &f);
-		queue(nlh);
+		answer_get(req);
 		break;
 	case FLOWTRACK_CMD_FLOW_DEL:
 		nlh = reply(buf, req, 0);
@@ -347,9 +393,15 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
 		const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
 
 		fake.requests++;
+		dump.show = genl->cmd == FLOWTRACK_CMD_FLOW_GET ? show_of(nlh) :
+								  FLOWTRACK_SHOW_ALL;
+		if (dump.show && fake.no_digests) {
+			queue_error(nlh, EINVAL);
+			return size;
+		}
 		dump.active = true;
 		dump.seq = nlh->nlmsg_seq;
-		dump.next = 0;
+		dump.next = genl->cmd == FLOWTRACK_CMD_FLOW_GET ? fake.gone : 0;
 		dump.cmd = genl->cmd;
 		dump.interrupted = fake.requests <= fake.interrupt;
 		return size;
@@ -366,6 +418,8 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *req,
 			queue_error(nlh, fake.error);
 		else if (nlh->nlmsg_flags & NLM_F_ACK)
 			answer_do(nlh);
+		else if (genl->cmd == FLOWTRACK_CMD_FLOW_GET)
+			answer_get(nlh);
 	}
 	return size;
 }
@@ -374,7 +428,6 @@ static void fill_dump(void)
 {
 	char buf[2048] ALIGNED;
 	struct nlmsghdr *nlh;
-	struct flow f;
 	size_t len = 0;
 
 	while (dump.next < fake.flows && len + 1024 < DATAGRAM) {
@@ -386,18 +439,14 @@ static void fill_dump(void)
 			mnl_nlmsg_put_extra_header(nlh, GENL_HDRLEN);
 			put_stats(nlh, dump.next);
 		} else {
-			sample_tcp(&f, dump.next);
-			if (dump.next < fake.over)
-				f.timeout = 0;
-			nlh = msg_flow(buf, dump.seq, dump.cmd, NLM_F_MULTI,
-				       &f);
+			nlh = show(buf, dump.seq, dump.cmd, NLM_F_MULTI, dump.next, dump.show);
 		}
-		memcpy(pending[tail % 64] + len, nlh, nlh->nlmsg_len);
+		memcpy(pending[tail % PENDING] + len, nlh, nlh->nlmsg_len);
 		len += NLMSG_ALIGN(nlh->nlmsg_len);
 		dump.next++;
 	}
 	if (len) {
-		pending_len[tail++ % 64] = len;
+		pending_len[tail++ % PENDING] = len;
 		return;
 	}
 	queue_done(dump.seq);
@@ -426,12 +475,12 @@ ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
 		errno = EDEADLK;	/* would wait for ever */
 		return -1;
 	}
-	len = pending_len[head % 64];
+	len = pending_len[head % PENDING];
 	if (len > size) {
 		errno = ENOSPC;
 		return -1;
 	}
-	memcpy(buf, pending[head++ % 64], len);
+	memcpy(buf, pending[head++ % PENDING], len);
 	return len;
 }
 

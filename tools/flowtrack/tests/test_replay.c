@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "flow.h"
@@ -16,6 +19,7 @@
 
 static struct nl nl;
 
+/* Request @i of all that were kept, be it of use still or not. */
 static const struct nlmsghdr *kept(const struct replay *r, size_t i)
 {
 	const char *at = r->buf;
@@ -73,6 +77,154 @@ static void keeps(void)
 	EXPECT_INT(replay_dump(&r, &nl), EXIT_OK);
 	EXPECT_INT(r.n, 7);
 	EXPECT_INT(r.over, 3);
+	end(&r);
+}
+
+/* What replay_print() makes of it. */
+static const char *print(const struct replay *r)
+{
+	static char text[8 << 20];
+	static struct out o;
+	struct printer p = { .o = &o, .form = PRINT_SAVE, .head = "" };
+	int fd = memfd_create("lines", MFD_CLOEXEC);
+	ssize_t len;
+
+	out_init(&o, fd);
+	printer_begin(&p);
+	replay_print(r, &p);
+	EXPECT_INT(out_close(&o), EXIT_OK);
+	len = pread(fd, text, sizeof(text) - 1, 0);
+	text[len > 0 ? len : 0] = '\0';
+	close(fd);
+	return text;
+}
+
+/* How many flows are like that. */
+static unsigned int like(const struct replay *r, const char *what)
+{
+	const char *at = print(r);
+	unsigned int n = 0;
+
+	for (; (at = strstr(at, what)); at++)
+		n++;
+	return n;
+}
+
+/* What is sent, by ports: each of [from, to) once, and no other. */
+static void sends_these(const struct replay *r, unsigned int from, unsigned int to)
+{
+	static unsigned int seen[65536];
+	struct restored sum = { 0 };
+	const char *at = print(r);
+	unsigned int port, wrong = 0;
+
+	EXPECT_INT(r->n, to - from);
+	EXPECT_INT(replay_send(r, &nl, 0, 2, &sum), EXIT_OK);
+	EXPECT_INT(replay_send(r, &nl, 1, 2, &sum), EXIT_OK);
+	EXPECT_INT(sum.restored, to - from);
+	memset(seen, 0, sizeof(seen));
+	for (; (at = strstr(at, "sport=")); at++)
+		seen[atoi(at + 6) & 0xffff]++;
+	for (port = 0; port < 65536; port++)
+		wrong += seen[port] != (port >= 4242 + from && port < 4242 + to);
+	EXPECT_INT(wrong, 0);
+}
+
+/* What has changed since is asked for, and nothing else: but time has passed for all. */
+static void updates(void)
+{
+	struct replay r;
+
+	begin(&r, 1000);
+	fake.fetched = 0;
+	fake.changed = 200;
+	fake.later = 1999;
+	EXPECT_INT(replay_update(&r, &nl), EXIT_OK);
+	EXPECT_INT(fake.fetched, 200);
+	EXPECT_INT(like(&r, "mark=0x2"), 200);
+	EXPECT_INT(like(&r, "mark=0x1"), 800);
+	EXPECT_INT(like(&r, "timeout=52"), 1000);
+	sends_these(&r, 0, 1000);
+	/* New ones, ends, and a flow that has no time left: each by itself. */
+	fake.fetched = 0;
+	fake.flows = 1100;
+	EXPECT_INT(replay_update(&r, &nl), EXIT_OK);
+	EXPECT_INT(fake.fetched, 100);
+	sends_these(&r, 0, 1100);
+	fake.fetched = 0;
+	fake.gone = 300;
+	fake.over = 310;
+	EXPECT_INT(replay_update(&r, &nl), EXIT_OK);
+	EXPECT_INT(fake.fetched, 0);
+	EXPECT_INT(r.over, 10);
+	sends_these(&r, 310, 1100);
+	EXPECT_INT(like(&r, "mark=0x2"), 0);
+	end(&r);
+}
+
+/* More than one by one are worth; and more than there is room for. */
+static void updates_many(void)
+{
+	struct replay r;
+
+	begin(&r, 100);
+	fake.fetched = 0;
+	fake.flows = 5000;
+	EXPECT_INT(replay_update(&r, &nl), EXIT_OK);
+	EXPECT_INT(fake.fetched, 0);
+	sends_these(&r, 0, 5000);
+	fake.flows = 9500;
+	EXPECT_INT(replay_update(&r, &nl), EXIT_OK);
+	EXPECT_INT(fake.fetched, 4500);
+	fake.flows = 18000;
+	EXPECT_INT(replay_update(&r, &nl), EXIT_OK);
+	EXPECT_INT(fake.fetched, 4500 + 8500);
+	sends_these(&r, 0, 18000);
+	end(&r);
+}
+
+/* It ends between being told of and being asked for. */
+static void updates_missed(void)
+{
+	struct replay r;
+
+	begin(&r, 1000);
+	fake.changed = 10;
+	fake.fail_at = 3;
+	fake.fail_errno = ENOENT;
+	EXPECT_INT(replay_update(&r, &nl), EXIT_OK);
+	EXPECT_INT(r.n, 999);
+	EXPECT_INT(like(&r, "mark=0x2"), 9);
+	fake.changed = 0;
+	fake.fail_errno = ENOMEM;
+	EXPECT_INT(replay_update(&r, &nl), EXIT_REFUSED);
+	end(&r);
+}
+
+/* A module from before there were digests, and a table that changes its size. */
+static void updates_all(void)
+{
+	struct replay r = { 0 };
+
+	fake_reset();
+	fake.no_digests = true;
+	fake.flows = 1000;
+	EXPECT_INT(nl_open(&nl, NULL), EXIT_OK);
+	EXPECT_INT(replay_dump(&r, &nl), EXIT_OK);
+	EXPECT_INT(r.n, 1000);
+	fake.changed = 200;
+	EXPECT_INT(replay_update(&r, &nl), EXIT_OK);
+	EXPECT_INT(like(&r, "mark=0x2"), 200);
+	sends_these(&r, 0, 1000);
+	end(&r);
+
+	begin(&r, 1000);
+	fake.changed = 200;
+	fake.requests = 0;
+	fake.interrupt = 1;
+	EXPECT_INT(replay_update(&r, &nl), EXIT_OK);
+	EXPECT_INT(like(&r, "mark=0x2"), 200);
+	sends_these(&r, 0, 1000);
 	end(&r);
 }
 
@@ -140,6 +292,10 @@ static void fails(void)
 
 const struct test replay_tests[] = {
 	{ "a table is kept as the requests that enter its flows", keeps },
+	{ "what has changed since is asked for, and what has ended is not sent", updates },
+	{ "a table of which most is new is kept anew, and one that grows has room", updates_many },
+	{ "a flow that ends before it is asked for is not missed", updates_missed },
+	{ "a module without digests is asked for all, as after a resize", updates_all },
 	{ "a dump that was inconsistent is kept anew", interrupted },
 	{ "it is sent in parts, each flow once", sends },
 	{ "what is there is no failure; what is forbidden ends it", fails },
