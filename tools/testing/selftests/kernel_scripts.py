@@ -10,10 +10,13 @@ from lib_ctnetlink import *
 
 SOURCE = os.path.join(os.path.dirname(os.path.dirname(os.environ.get("FT_YNL", "/"))), "testing/selftests/net")
 PROGRAMS = os.environ.get("FT_FOREIGN", "")
-# Where NAT meets ports in use, synproxy, helpers, bridges, IPVS, and who reads conntrack -L. Left out are nft_nat, nft_queue,
-# nft_flowtable and br_netfilter, which take minutes each where all is emulated.
+# Where NAT meets ports in use, synproxy, helpers, bridges, and who reads conntrack -L. Left out are nft_nat, nft_queue,
+# nft_flowtable and br_netfilter, which take minutes each where all is emulated; IPVS has a test of its own, ipvs.py.
 SCRIPTS = ("conntrack_reverse_clash", "nf_nat_edemux", "nft_synproxy", "conntrack_tcp_unreplied", "conntrack_icmp_related",
-           "conntrack_sctp_collision", "conntrack_vrf", "nft_conntrack_helper", "br_netfilter_queue", "ipvs")
+           "conntrack_sctp_collision", "conntrack_vrf", "nft_conntrack_helper", "br_netfilter_queue")
+# What a kernel fails with nf_conntrack alone, now and then: 6.1's NAT changes the source port of a packet for which early
+# demux has found another connection's socket, and leaves it with that.
+BROKEN = {"nf_nat_edemux": "6.1."}
 SKIP = 4
 
 
@@ -58,6 +61,8 @@ def execute(here, script, flowtrack):
 def add(script):
     @case(script)
     def _(here):
+        if os.uname().release.startswith(BROKEN.get(script, "-")):
+            raise Skipped("this kernel's NAT fails it alone, now and then")
         status, said = execute(here, script, FLOWTRACK)
         if status not in (0, SKIP) and FLOWTRACK:
             # Some want to be done in a second or two, and some want a later kernel.
