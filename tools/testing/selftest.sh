@@ -35,7 +35,7 @@ CPUS=2
 # Tests of a guest that may run again: if more have failed, that is not for want of time.
 AGAIN_MAX=3
 # On the newest kernel, and on arm64: what an API that has changed would break.
-NEWEST=(states_nft.py nat_beside.py policies.py ctnetlink.py unload.py ynl.py stress.py)
+NEWEST=(states_nft.py nat_beside.py policies.py emergency.py ctnetlink.py unload.py ynl.py stress.py)
 # With PREEMPT_RT: where packets, timers and user space meet on a CPU.
 RT=(states_nft.py nfqueue.py events.py guard.py ahead.py netns.py unload.py stress.py hotplug.py)
 # A kernel with all checks is so many times slower, and so is an emulated CPU of another kind.
