@@ -31,6 +31,16 @@ setting() { sysctl "net.netfilter.nf_flowtrack_$1" | tee /dev/stderr | grep -q "
 since() { systemctl show -P "$2" "$1"; }
 before() { [ "$(since "$1" ActiveEnterTimestampMonotonic)" -le "$(since "$2" InactiveExitTimestampMonotonic)" ]; }
 
+# What begins without anything that the unit is a part of: the order is what the unit says of them.
+before_others() {
+	for unit in docker containerd kubelet libvirtd netfilter-persistent iptables ip6tables firewalld ufw; do
+		if ! { active "$unit" && before flowtrack "$unit"; }; then
+			echo "$unit"
+			return 1
+		fi
+	done
+}
+
 enter() {
 	flowtrack add tcp src 192.0.2.1 sport 1000 dst 198.51.100.1 dport 443 state established timeout 3600 &&
 		flowtrack add udp src 2001:db8::1 sport 1001 dst 2001:db8::2 dport 53 timeout 3600
@@ -67,6 +77,8 @@ ok "sysctl.d is applied: max" setting max 5555
 ok "sysctl.d is applied: udp_timeout" setting udp_timeout 77
 ok "the ruleset is loaded" active nftables
 ok "the module was there before the ruleset" before flowtrack nftables
+ok "before other rulesets, and before what runs containers" before_others
+ok "and before the network" before flowtrack network-pre.target
 ok "and ctnetlink for both tables" one_view
 case $n in
 1)

@@ -28,6 +28,12 @@ else
 	printf '#!/usr/sbin/nft -f\ntable inet filter {\n chain input {\n  type filter hook input priority filter;\n  ct state established accept\n }\n}\n' \
 		>"$root/etc/nftables.conf"
 	chroot "$root" systemctl -q enable flowtrack nftables
+	# In the place of those that are not installed: nothing but an order keeps them from being the first.
+	for unit in docker containerd kubelet libvirtd netfilter-persistent iptables ip6tables firewalld ufw; do
+		printf '[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Install]\nWantedBy=sysinit.target\n' \
+			>"$root/etc/systemd/system/$unit.service"
+		chroot "$root" systemctl -q enable "$unit"
+	done
 fi
 cp "${0%/*}/$check" "$root/usr/local/sbin/boot-check"
 cat >"$root/etc/systemd/system/boot-check.service" <<UNIT
