@@ -691,6 +691,8 @@ def _(rig):
         enter(family, "tcp", 7001, "-u", "SEEN_REPLY,ASSURED", "--state", "ESTABLISHED")
     equal((len(rig.r.flows()), rig.r.conntrack_count()), (4, 0), "flows of ours and entries")
     for family in FAMILIES:
+        # Not what the first packet would make of it.
+        equal(rig.r.flow(osport=7001, family=family)["state"], "established", "state that was entered")
         rig.udp("s", family, 99, 7000, "est/r+sa")
         t = Tcp(rig, family, sport=7001, dport=99)
         t.send("s", "PA", "est/r+sa", 1000, 2000, data=b"x")
@@ -1034,7 +1036,7 @@ def expectation(rig, module):
 
     far = tuple_attr(EXP_TUPLE, 4, s, c, TCP, 0, 5556)
     follow = nest(EXP_NAT, be32(1, 1), tuple_attr(2, 4, c, s, TCP, 2010, 0)) + nla(EXP_FN, b"nat-follow-master\0")
-    ask(EXP_NEW, master + far + mask + be32(EXP_TIMEOUT, 300) + follow, CREATE)
+    ask(EXP_NEW, master + far + mask + be32(EXP_TIMEOUT, 300) + be32(EXP_FLAGS, 1) + follow, CREATE)
     ask(EXP_GET, far)
     ask(EXP_DELETE, far)
     for attrs, flags in ((whole, 0), (b"", CREATE), (master + wanted, CREATE), (whole + be32(EXP_CLASS, 9), CREATE),
