@@ -34,8 +34,8 @@
 
 #define A(name)		FLOWTRACK_A_FLOW_##name
 
-/* A flow by id or tuple, or a filter. */
-static const struct nla_policy get_policy[] = {
+/* flow-get, flow-del: a flow by id or tuple, or a filter; flow-get alone shows. */
+static const struct nla_policy select_policy[] = {
 	[A(ID)] = { .type = NLA_U64 },
 	[A(FAMILY)] = NLA_POLICY_RANGE(NLA_U8, AF_INET, AF_INET6),
 	[A(L4PROTO)] = { .type = NLA_U8 },
@@ -43,16 +43,6 @@ static const struct nla_policy get_policy[] = {
 	[A(ORIG)] = NLA_POLICY_NESTED(ft_tuple_policy),
 	[A(FILTER)] = NLA_POLICY_NESTED(ft_filter_policy),
 	[A(SHOW)] = NLA_POLICY_MAX(NLA_U8, FLOWTRACK_SHOW_DIGEST_ONLY),
-};
-
-/* Likewise. */
-static const struct nla_policy del_policy[] = {
-	[A(ID)] = { .type = NLA_U64 },
-	[A(FAMILY)] = NLA_POLICY_RANGE(NLA_U8, AF_INET, AF_INET6),
-	[A(L4PROTO)] = { .type = NLA_U8 },
-	[A(ZONE)] = { .type = NLA_U16 },
-	[A(ORIG)] = NLA_POLICY_NESTED(ft_tuple_policy),
-	[A(FILTER)] = NLA_POLICY_NESTED(ft_filter_policy),
 };
 
 static const struct nla_policy add_policy[] = {
@@ -95,8 +85,8 @@ static const struct genl_ops ops[] = {
 	{
 		.cmd = FLOWTRACK_CMD_FLOW_GET,
 		.flags = GENL_UNS_ADMIN_PERM,
-		.policy = get_policy,
-		.maxattr = ARRAY_SIZE(get_policy) - 1,
+		.policy = select_policy,
+		.maxattr = ARRAY_SIZE(select_policy) - 1,
 		.doit = ft_netlink_flow_get,
 		.start = ft_netlink_flow_dump_start,
 		.dumpit = ft_netlink_flow_dump,
@@ -112,8 +102,8 @@ static const struct genl_ops ops[] = {
 	{
 		.cmd = FLOWTRACK_CMD_FLOW_DEL,
 		.flags = GENL_UNS_ADMIN_PERM,
-		.policy = del_policy,
-		.maxattr = ARRAY_SIZE(del_policy) - 1,
+		.policy = select_policy,
+		.maxattr = A(FILTER),
 		.doit = ft_netlink_flow_del,
 	},
 	{

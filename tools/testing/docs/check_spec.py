@@ -48,14 +48,22 @@ def undocumented(spec):
             yield op["name"]
 
 
-def policy(name):
-    """Attributes that a policy in netlink.c accepts."""
+def policy(name, last=None):
+    """Attributes that a policy in netlink.c accepts, up to the last one that its operation has."""
     text = code("kmod/netlink/netlink.c")
     body = re.search(r"nla_policy " + name + r"\[\] = {(.*?)\n};", text, re.S).group(1)
     if "FT_PROTO_NLATTR_POLICY" in body:
         body += re.search(r"define FT_PROTO_NLATTR_POLICY\s(.*)", code("kmod/proto/nlattr.h")).group(1)
-    return {attr.lower().replace("_", "-")
-            for attr in re.findall(r"\[(?:A\(|FLOWTRACK_A_TOP_|FLOWTRACK_A_COUNT_|FLOWTRACK_A_FLOW_)(\w+)\)?\]", body)}
+    attrs = [attr.lower().replace("_", "-")
+             for attr in re.findall(r"\[(?:A\(|FLOWTRACK_A_TOP_|FLOWTRACK_A_COUNT_|FLOWTRACK_A_FLOW_)(\w+)\)?\]", body)]
+    return set(attrs[:attrs.index(last) + 1] if last else attrs)
+
+
+def last_attr(operation, name):
+    """The last attribute of a policy that an operation takes, if that is not the policy's last one."""
+    found = re.search(r"\.cmd = FLOWTRACK_CMD_" + operation.upper().replace("-", "_") + r",.*?\.policy = " + name +
+                      r",\s*\.maxattr = (?:A\((\w+)\)|ARRAY_SIZE\(" + name + r"\) - 1),", code("kmod/netlink/netlink.c"), re.S)
+    return found[1] and found[1].lower().replace("_", "-")
 
 
 def accepted(spec, name):
@@ -87,10 +95,10 @@ def main():
     check("spec: family and groups are those of the uapi header",
           differences(want, {k: v.strip() for k, v in strings.items()}, "the spec", "the header"))
     check("spec: everything is documented", undocumented(spec))
-    for op, name in (("flow-get", "get_policy"), ("flow-del", "del_policy"), ("flow-add", "add_policy"),
+    for op, name in (("flow-get", "select_policy"), ("flow-del", "select_policy"), ("flow-add", "add_policy"),
                      ("top-get", "top_policy"), ("count-get", "count_policy")):
         check(f"spec: {op} takes what the module's policy takes",
-              differences(accepted(spec, op), policy(name), "the spec", name))
+              differences(accepted(spec, op), policy(name, last_attr(op, name)), "the spec", name))
     sets = {s["name"]: [a["name"] for a in s["attributes"] if a["type"] != "pad"] for s in spec["attribute-sets"]}
     check("spec: settings-set takes every setting that can be written",
           differences(accepted(spec, "settings-set"), set(sets["settings"]) - {"count", "guarded", "src-count", "buckets-auto", "following"},
