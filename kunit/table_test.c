@@ -742,6 +742,43 @@ static void walk_over_resize(struct kunit *test)
 		KUNIT_ASSERT_EQ_MSG(test, tally.seen[i], 1, "flow %u", i);
 }
 
+/*
+ * A resize between two calls: a walk that goes on nevertheless leaves no flow out, wherever
+ * it stood, in the middle of a bucket as well.
+ */
+static void walk_misses_none(struct kunit *test)
+{
+	static const u32 sizes[] = { 64, 1024, 128, 64, 512, 256 };
+	struct ft_table *table = table_new(test, 256);
+	u32 i, at, calls, resized;
+	int more;
+
+	for (i = 0; i < 1500; i++)
+		KUNIT_ASSERT_EQ(test, enter(table, i), 0);
+	for (at = 1; at < 100; at += 7) {
+		struct tally tally = { .stop_every = 11, .stopped_at = U32_MAX };
+		struct ft_cursor cursor = {};
+
+		tally.seen = kunit_kzalloc(test, 1500, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, tally.seen);
+		calls = 0;
+		resized = 0;
+		do {
+			rcu_read_lock();
+			more = ft_table_walk(table, &cursor, 3, tally_flow, &tally);
+			rcu_read_unlock();
+			if (++calls % at == 0 && resized < ARRAY_SIZE(sizes))
+				KUNIT_ASSERT_EQ(test, 0,
+						ft_table_resize(table, sizes[resized++]));
+			KUNIT_ASSERT_LT(test, calls, 10000);
+		} while (more);
+		KUNIT_EXPECT_GT(test, resized, 0);
+		for (i = 0; i < 1500; i++)
+			KUNIT_ASSERT_GE_MSG(test, tally.seen[i], 1, "flow %u", i);
+		KUNIT_ASSERT_EQ(test, 0, ft_table_resize(table, 256));
+	}
+}
+
 /* Never more buckets than asked for, and none twice. */
 static void walk_keeps_budget(struct kunit *test)
 {
@@ -811,7 +848,7 @@ static struct each *each_new(struct kunit *test)
 }
 
 /* The table is resized under the walk: it sees all nevertheless. */
-static void each_begins_again(struct kunit *test)
+static void each_misses_none(struct kunit *test)
 {
 	struct each *each = each_new(test);
 	u32 i, before = ft_table_generation(each->table);
@@ -1068,8 +1105,9 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE(wanted_size),
 	KUNIT_CASE(walk_sees_each_once),
 	KUNIT_CASE(walk_over_resize),
+	KUNIT_CASE(walk_misses_none),
 	KUNIT_CASE(walk_keeps_budget),
-	KUNIT_CASE(each_begins_again),
+	KUNIT_CASE(each_misses_none),
 	KUNIT_CASE(each_killed),
 	KUNIT_CASE(expired_scan),
 	KUNIT_CASE(sample_tells_class_and_time),

@@ -1379,6 +1379,8 @@ static int visit_bucket(struct visit *visit, struct array *array, u32 b)
 			bucket_trim(visit, array, &array->b[b]);
 		return err;
 	}
+	/* Where it has gone to, slots are others than those that were passed. */
+	visit->skip = 0;
 	next = rcu_dereference(array->next);
 	common = min(array->mask, next->mask);
 	for (i = b & common; i <= next->mask; i += common + 1) {
@@ -1389,11 +1391,30 @@ static int visit_bucket(struct visit *visit, struct array *array, u32 b)
 	return 0;
 }
 
+/*
+ * Where a walk goes on that stood in an array of another size, so that no flow is left out.
+ * A bucket of a larger array has flows of one bucket of the smaller; one of a smaller array
+ * those of several, up to as many buckets ahead as it is smaller. And while a resize is
+ * under way (the generation is odd) what is behind a slot may be moved.
+ */
+static void cursor_follow(struct ft_cursor *cursor, const struct ft_table *table, u32 buckets)
+{
+	const u32 generation = READ_ONCE(table->generation);
+
+	if (cursor->at != generation || generation & 1 || cursor->buckets != buckets)
+		cursor->slot = 0;
+	cursor->at = generation;
+	if (cursor->buckets > buckets)
+		cursor->bucket -= min(cursor->bucket, cursor->buckets - buckets);
+	cursor->buckets = buckets;
+}
+
 static int walk_buckets(struct visit *visit, struct ft_cursor *cursor)
 {
 	struct array *array = rcu_dereference(visit->table->cur);
 	int more = 0;
 
+	cursor_follow(cursor, visit->table, array->mask + 1);
 	while (cursor->bucket <= array->mask) {
 		more = 1;
 		if (visit->budget <= 0)
@@ -1423,8 +1444,8 @@ static int walk_buckets(struct visit *visit, struct ft_cursor *cursor)
  * @arg: argument of @fn
  *
  * A flow that is in the table from the first call to the last is visited, and
- * once only, as long as the generation does not change. A resize in between
- * may show flows twice or, between two calls, hide some.
+ * once only, as long as the generation does not change. After a resize some may
+ * be visited once more.
  *
  * Context: RCU read side, which may be left between two calls.
  * Return: 0 at the end, else there is more.
@@ -1454,8 +1475,8 @@ EXPORT_SYMBOL_NS_GPL(ft_table_walk, FT_SYMBOL_NS);
  *	side of its own; returns 0
  * @arg: argument of @fn
  *
- * A resize in the middle may hide flows from the walk, so that it begins again:
- * @fn may see a flow twice. A flow that is entered while this runs may be missed.
+ * If the table is resized meanwhile @fn may see a flow twice. A flow that is entered while
+ * this runs may be missed.
  *
  * Context: may sleep.
  * Return: 0, or -EINTR if it was ended.
@@ -1463,22 +1484,17 @@ EXPORT_SYMBOL_NS_GPL(ft_table_walk, FT_SYMBOL_NS);
 int ft_table_for_each(const struct ft_table *table, bool killable, ft_walk_fn fn,
 		      void *arg)
 {
-	struct ft_cursor cursor;
+	struct ft_cursor cursor = {};
 	int more;
 
 	do {
-		cursor = (struct ft_cursor){
-			.generation = ft_table_generation(table),
-		};
-		do {
-			rcu_read_lock();
-			more = ft_table_walk(table, &cursor, EACH_SLICE, fn, arg);
-			rcu_read_unlock();
-			if (killable && fatal_signal_pending(current))
-				return -EINTR;
-			cond_resched();
-		} while (more > 0);
-	} while (cursor.generation != ft_table_generation(table));
+		rcu_read_lock();
+		more = ft_table_walk(table, &cursor, EACH_SLICE, fn, arg);
+		rcu_read_unlock();
+		if (killable && fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	} while (more);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(ft_table_for_each, FT_SYMBOL_NS);

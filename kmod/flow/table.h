@@ -79,12 +79,16 @@ struct ft_census {
  * struct ft_cursor - where a walk stands
  * @bucket: next bucket to look at
  * @slot: position in it, counted over its overflow lines
+ * @buckets: of the array that @bucket is in; 0: of any
+ * @at: generation when @slot was noted
  * @generation: of the bucket array when the walk began; it differs from
  *	ft_table_generation() once a resize has happened in between
  */
 struct ft_cursor {
 	u32 bucket;
 	u32 slot;
+	u32 buckets;
+	u32 at;
 	u32 generation;
 };
 

@@ -98,6 +98,13 @@ static void shrink(struct ft_net *tn)
 	}
 }
 
+/* Has the table kept its size over a round? (The generation is odd in a resize.) */
+static bool is_exact(const struct ft_net *tn, const struct ft_cursor *cursor)
+{
+	return !(cursor->generation & 1) &&
+	       cursor->generation == ft_table_generation(tn->table);
+}
+
 static void gc_work(struct work_struct *work)
 {
 	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,
@@ -124,13 +131,15 @@ static void gc_work(struct work_struct *work)
 
 	if (READ_ONCE(tn->dying))
 		return;
-	if (ft_adaptive_update(&tn->adaptive, &census,
-			       ft_flow_room(&tn->set),
-			       ft_setting(&tn->set, ADAPTIVE_START),
-			       ft_setting(&tn->set, ADAPTIVE_END), ft_now()))
-		shrink(tn);
-	ft_loan_update(&tn->loan, lent, census.n[FLOWTRACK_CLASS_EMBRYONIC],
-		       ft_flow_room(&tn->set));
+	/* Else some may have been counted twice; the next round is not far. */
+	if (is_exact(tn, cursor)) {
+		if (ft_adaptive_update(&tn->adaptive, &census, ft_flow_room(&tn->set),
+				       ft_setting(&tn->set, ADAPTIVE_START),
+				       ft_setting(&tn->set, ADAPTIVE_END), ft_now()))
+			shrink(tn);
+		ft_loan_update(&tn->loan, lent, census.n[FLOWTRACK_CLASS_EMBRYONIC],
+			       ft_flow_room(&tn->set));
+	}
 	outer = ft_tenant_charge(tn->memcg);
 	ft_watermark_update(tn, &census);
 	ft_tenant_uncharge(tn->memcg, outer);
