@@ -265,6 +265,12 @@ static void ctnetlink_wanted(struct kunit *test)
 		/* It began, and it ended. */
 		KUNIT_EXPECT_EQ(test, told, i == 3 ? 2 : 0);
 	}
+	/* Of a namespace that goes away nobody is told: nfnetlink's socket may be gone. */
+	WRITE_ONCE(tn->dying, true);
+	rcu_read_lock();
+	KUNIT_EXPECT_FALSE(test, ft_notify_wanted(tn));
+	rcu_read_unlock();
+	WRITE_ONCE(tn->dying, false);
 	WRITE_ONCE(nf_ctnetlink_has_listener, listener);
 	WRITE_ONCE(init_net.ct.sysctl_events, events);
 	ft_notify_unregister(&counter);

@@ -64,12 +64,15 @@ static bool family_wanted(const struct ft_net *tn)
  * Does anyone listen to ctnetlink, in whatever namespace? nf_conntrack asks the same
  * before it keeps events of an entry. Which group of which namespace is the
  * notifier's to see.
+ *
+ * Of a namespace that goes away nothing is told, as by nf_conntrack: nfnetlink's socket may
+ * be gone before our last flow. From ft_net_pre_exit() to that there is a grace period.
  */
 static bool ctnetlink_wanted(const struct ft_net *tn)
 {
 #ifdef CONFIG_NF_CONNTRACK_EVENTS
 	return READ_ONCE(nf_ctnetlink_has_listener) && rcu_access_pointer(ctnetlink_notifier) &&
-	       READ_ONCE(tn->net->ct.sysctl_events);
+	       READ_ONCE(tn->net->ct.sysctl_events) && !READ_ONCE(tn->dying);
 #else
 	return false;
 #endif
