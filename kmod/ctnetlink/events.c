@@ -211,14 +211,9 @@ static struct pernet_operations net_ops = {
  */
 int __init ft_ctnl_events_init(void)
 {
-	int err = ft_undelivered_init();
+	int err = register_pernet_subsys(&net_ops);
 
-	if (err)
-		return err;
-	err = register_pernet_subsys(&net_ops);
-	if (err)
-		ft_undelivered_exit();
-	else
+	if (!err)
 		ft_notify_register(&own_notifier);
 	return err;
 }
@@ -233,7 +228,6 @@ void ft_ctnl_events_exit(void)
 	ft_notify_unregister(&own_notifier);
 	unregister_pernet_subsys(&net_ops);
 	synchronize_rcu();
-	ft_undelivered_exit();
 }
 
 #else

@@ -15,6 +15,7 @@
 #include "ctnetlink/glue.h"
 #include "ctnetlink/ops.h"
 #include "ctnetlink/parse.h"
+#include "ctnetlink/undelivered.h"
 #include "track/hand_over.h"
 
 static bool keep_own;
@@ -103,12 +104,17 @@ static const struct nfnetlink_subsystem expect_subsys = {
 
 static int __init ft_ctnl_init(void)
 {
-	int err = nfnetlink_subsys_register(&subsys);
+	int err;
 
+	/* Before there are requests: one asks for them. */
+	err = ft_undelivered_init();
+	if (err)
+		return err;
+	err = nfnetlink_subsys_register(&subsys);
 	if (err == -EBUSY)
 		pr_err("nf_conntrack_netlink is loaded: stop what uses it, then modprobe -r nf_conntrack_netlink\n");
 	if (err)
-		return err;
+		goto err_undelivered;
 	err = nfnetlink_subsys_register(&expect_subsys);
 	if (err)
 		goto err_subsys;
@@ -122,6 +128,8 @@ err_expect:
 	nfnetlink_subsys_unregister(&expect_subsys);
 err_subsys:
 	nfnetlink_subsys_unregister(&subsys);
+err_undelivered:
+	ft_undelivered_exit();
 	return err;
 }
 
@@ -133,6 +141,7 @@ static void __exit ft_ctnl_exit(void)
 	nfnetlink_subsys_unregister(&subsys);
 	/* Wait until no packet is in the glue any more, and no request in a callback. */
 	synchronize_rcu();
+	ft_undelivered_exit();
 	if (!keep_own)
 		ft_hand_over_unreachable();
 }
