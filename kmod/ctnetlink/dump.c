@@ -188,25 +188,19 @@ static bool walk_bucket(struct message *msg)
 	return in;
 }
 
-static void begin_own(struct message *msg)
-{
-	msg->dump->own = true;
-	msg->dump->cursor.generation = ft_table_generation(ft_pernet(msg->net)->table);
-}
-
 static void walk_conntrack(struct message *msg)
 {
 	unsigned int n;
 
 	/* Each of its buckets has a lock, and none has anything of this namespace. */
 	if (!nf_conntrack_count(msg->net)) {
-		begin_own(msg);
+		msg->dump->own = true;
 		return;
 	}
 	for (n = 0; n < DUMP_SLICE && !msg->full; n++) {
 		if (walk_bucket(msg))
 			continue;
-		begin_own(msg);
+		msg->dump->own = true;
 		return;
 	}
 }
@@ -214,6 +208,7 @@ static void walk_conntrack(struct message *msg)
 static int put_own(struct ft_flow *flow, u32 index, void *arg)
 {
 	struct message *msg = arg;
+	const bool zero = msg->head.type == IPCTNL_MSG_CT_GET_CTRZERO;
 	const struct ft_net *tn = ft_pernet(msg->net);
 	struct nf_conn *ct = &msg->stand_in.ct;
 	struct ft_own own;
@@ -223,14 +218,16 @@ static int put_own(struct ft_flow *flow, u32 index, void *arg)
 	ft_stand_in_again(&msg->stand_in, tn, &own.copy);
 	if (!ft_ctnl_filter_match(msg->dump->filter, ct))
 		return 0;
-	if (ft_ctnl_put_ct(msg->skb, &msg->head, ct,
-			   ft_stand_in_id(tn, &own.copy, index), true)) {
-		msg->full = true;
-		return -EMSGSIZE;
-	}
-	if (msg->head.type == IPCTNL_MSG_CT_GET_CTRZERO)
+	if (zero) {
 		ft_own_zero(&own);
-	return 0;
+		ft_stand_in_again(&msg->stand_in, tn, &own.copy);
+	}
+	if (!ft_ctnl_put_ct(msg->skb, &msg->head, ct, ft_stand_in_id(tn, &own.copy, index), true))
+		return 0;
+	if (zero)
+		ft_own_unzero(&own);
+	msg->full = true;
+	return -EMSGSIZE;
 }
 
 /* Return: false at the end. */

@@ -25,7 +25,7 @@ static int put_conntrack(struct sk_buff *answer, const struct ft_ctnl_head *head
 }
 
 static int answer_own(struct sk_buff *answer, const struct ft_ctnl_head *head,
-		      const struct ft_net *tn, const struct ft_own *own)
+		      const struct ft_net *tn, struct ft_own *own)
 {
 	struct ft_stand_in stand_in;
 

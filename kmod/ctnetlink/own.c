@@ -70,14 +70,35 @@ bool ft_own_find(const struct ft_net *tn, const struct nf_conntrack_zone *zone,
 }
 
 /**
- * ft_own_zero() - take from a flow's counters what has been seen of them
- * @own: from ft_own_snapshot()
- *
- * What has been counted meanwhile stays, for the next reader.
+ * ft_own_zero() - zero a flow's counters for a reader, who is the only one to see them
+ * @own: from ft_own_snapshot(); gets what they were, for ft_own_unzero() as well
  *
  * Context: RCU read side.
  */
-void ft_own_zero(const struct ft_own *own)
+void ft_own_zero(struct ft_own *own)
+{
+	struct ft_flow *flow = own->flow, *copy = &own->copy.f;
+	unsigned int dir;
+
+	local_bh_disable();
+	ft_flow_lock(flow);
+	for (dir = 0; flow->gen == copy->gen && dir < IP_CT_DIR_MAX; dir++) {
+		copy->packets[dir] = flow->packets[dir];
+		copy->bytes[dir] = flow->bytes[dir];
+		WRITE_ONCE(flow->packets[dir], 0);
+		WRITE_ONCE(flow->bytes[dir], 0);
+	}
+	ft_flow_unlock(flow, atomic_read(&flow->word));
+	local_bh_enable();
+}
+
+/**
+ * ft_own_unzero() - give a flow back what ft_own_zero() has taken, as nobody saw it
+ * @own: of ft_own_zero()
+ *
+ * Context: RCU read side.
+ */
+void ft_own_unzero(const struct ft_own *own)
 {
 	struct ft_flow *flow = own->flow;
 	unsigned int dir;
@@ -85,8 +106,8 @@ void ft_own_zero(const struct ft_own *own)
 	local_bh_disable();
 	ft_flow_lock(flow);
 	for (dir = 0; flow->gen == own->copy.f.gen && dir < IP_CT_DIR_MAX; dir++) {
-		WRITE_ONCE(flow->packets[dir], flow->packets[dir] - own->copy.f.packets[dir]);
-		WRITE_ONCE(flow->bytes[dir], flow->bytes[dir] - own->copy.f.bytes[dir]);
+		WRITE_ONCE(flow->packets[dir], flow->packets[dir] + own->copy.f.packets[dir]);
+		WRITE_ONCE(flow->bytes[dir], flow->bytes[dir] + own->copy.f.bytes[dir]);
 	}
 	ft_flow_unlock(flow, atomic_read(&flow->word));
 	local_bh_enable();

@@ -30,7 +30,8 @@ struct ft_own {
 bool ft_own_snapshot(struct ft_own *own, struct ft_flow *flow, u32 index);
 bool ft_own_find(const struct ft_net *tn, const struct nf_conntrack_zone *zone,
 		 const struct nf_conntrack_tuple *tuple, struct ft_own *own);
-void ft_own_zero(const struct ft_own *own);
+void ft_own_zero(struct ft_own *own);
+void ft_own_unzero(const struct ft_own *own);
 int ft_own_change(struct ft_net *tn, struct ft_own *own, const struct nlattr * const cda[]);
 int ft_own_change_queued(struct ft_net *tn, struct ft_own *own, const struct nlattr * const cda[]);
 bool ft_own_end(struct ft_net *tn, const struct ft_own *own, enum flowtrack_reason reason);
