@@ -6,6 +6,7 @@
 #include <linux/netfilter.h>
 #include <net/netfilter/nf_conntrack.h>
 
+#include "base/notify.h"
 #include "ft_kunit.h"
 #include "proto/proto.h"
 #include "track/mode.h"
@@ -620,6 +621,161 @@ static struct sk_buff *tcp_packet(struct kunit *test, bool answer, u32 seq, u32 
 			 &tcp, sizeof(tcp));
 }
 
+static struct sk_buff *tcp_reset(struct kunit *test, bool answer, u32 seq)
+{
+	struct tcphdr tcp = {
+		.source = htons(answer ? 80 : 1),
+		.dest = htons(answer ? 1 : 80),
+		.seq = htonl(seq),
+		.doff = sizeof(tcp) / 4,
+		.rst = true,
+	};
+
+	return ip_packet(test, answer ? SERVER : CLIENT, answer ? CLIENT : SERVER, IPPROTO_TCP,
+			 &tcp, sizeof(tcp));
+}
+
+/* A connection that is established. */
+static struct ft_flow *tcp_open(struct kunit *test)
+{
+	const struct ft_table *table = ft_pernet(&init_net)->table;
+	union nf_inet_addr src = { .ip = CLIENT }, dst = { .ip = SERVER };
+	struct ft_flow *flow;
+	struct ft_key key;
+	u32 index;
+
+	KUNIT_EXPECT_EQ(test, pass(test, tcp_packet(test, false, 100, 0, true)), IP_CT_NEW);
+	KUNIT_EXPECT_EQ(test, pass(test, tcp_packet(test, true, 500, 101, true)),
+			IP_CT_ESTABLISHED_REPLY);
+	KUNIT_EXPECT_EQ(test, pass(test, tcp_packet(test, false, 101, 501, false)),
+			IP_CT_ESTABLISHED);
+	ft_key_set(&key, NFPROTO_IPV4, IPPROTO_TCP, 0, &src, &dst, htons(1), htons(80));
+	rcu_read_lock();
+	flow = ft_table_lookup(table, &key, ft_key_hash(&key, ft_table_secret(table)), &index);
+	rcu_read_unlock();
+	KUNIT_ASSERT_NOT_NULL(test, flow);
+	return flow;
+}
+
+/* It has so many seconds left, which are fixed, or not. */
+static void set_left(struct ft_flow *flow, u32 seconds, bool fixed)
+{
+	u32 word;
+
+	local_bh_disable();
+	ft_flow_lock(flow);
+	word = atomic_read(&flow->word) & ~(FT_FLOW_LOCK | FT_FLOW_FIXED);
+	WRITE_ONCE(flow->deadline, ft_now() + seconds * HZ);
+	flow->proto.tcp.last_kind = 0;
+	ft_flow_unlock(flow, word | (fixed ? FT_FLOW_FIXED : 0));
+	local_bh_enable();
+}
+
+static u32 seconds_left(const struct ft_flow *flow)
+{
+	return DIV_ROUND_CLOSEST(ft_flow_left(flow, ft_now()), HZ);
+}
+
+/* Both sides send a reset that is out of the window: nothing but that says that it is over. */
+static void strange_resets(struct kunit *test)
+{
+	unsigned int side;
+	struct sk_buff *skb;
+
+	for (side = 0; side < 2; side++) {
+		skb = tcp_reset(test, side, 0x40000000);
+		KUNIT_EXPECT_TRUE(test, pre(skb));
+		KUNIT_EXPECT_EQ(test, ctinfo_of(skb), IP_CT_NUMBER);
+		kfree_skb(skb);
+	}
+}
+
+/* As nf_tcp_handle_invalid(). */
+static void strange_resets_shorten(struct kunit *test)
+{
+	struct ft_net *tn = ft_pernet(&init_net);
+	u32 unacked = tn->set.v[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_UNACKNOWLEDGED];
+	struct ft_flow *flow = tcp_open(test);
+
+	set_left(flow, 36000, false);
+	strange_resets(test);
+	KUNIT_EXPECT_EQ(test, seconds_left(flow), unacked);
+	set_left(flow, 36000, true);
+	strange_resets(test);
+	KUNIT_EXPECT_EQ(test, seconds_left(flow), 36000);
+	/* And if it is nearly over. */
+	tn->set.v[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_UNACKNOWLEDGED] = 60;
+	set_left(flow, 100, false);
+	strange_resets(test);
+	KUNIT_EXPECT_EQ(test, seconds_left(flow), 100);
+	set_left(flow, 130, false);
+	strange_resets(test);
+	KUNIT_EXPECT_EQ(test, seconds_left(flow), 60);
+	tn->set.v[FLOWTRACK_A_SETTINGS_TCP_TIMEOUT_UNACKNOWLEDGED] = unacked;
+}
+
+static unsigned int told;
+
+static int count_flow(struct ft_net *tn, unsigned int cmd, const struct ft_flow6 *copy,
+		      u32 index, enum flowtrack_reason reason)
+{
+	return 0;
+}
+
+static int count_changed(struct ft_net *tn, const struct ft_flow6 *copy, u32 index,
+			 unsigned int what)
+{
+	told |= what;
+	return 0;
+}
+
+/* A rule that rejects with a reset sets the state, as nf_conntrack_tcp_set_closing(). */
+static void rejected(struct kunit *test)
+{
+	enum ip_conntrack_info ctinfo;
+	struct sk_buff *skb;
+	struct nf_conn *ct;
+
+	told = 0;
+	skb = tcp_packet(test, true, 501, 101, false);
+	KUNIT_ASSERT_TRUE(test, pre(skb));
+	ct = nf_ct_get(skb, &ctinfo);
+	KUNIT_ASSERT_NOT_NULL(test, ct);
+	WRITE_ONCE(ct->proto.tcp.state, TCP_CONNTRACK_CLOSE);
+	KUNIT_EXPECT_TRUE(test, in(skb));
+	kfree_skb(skb);
+}
+
+static void reject_closes(struct kunit *test)
+{
+	static const struct ft_notifier counter = {
+		.flow = count_flow,
+		.changed = count_changed,
+	};
+	bool listener = READ_ONCE(nf_ctnetlink_has_listener);
+	u8 events = READ_ONCE(init_net.ct.sysctl_events);
+	struct ft_flow *flow = tcp_open(test);
+
+	ft_notify_register(&counter);
+	WRITE_ONCE(nf_ctnetlink_has_listener, true);
+	WRITE_ONCE(init_net.ct.sysctl_events, 1);
+	set_left(flow, 36000, true);
+	rejected(test);
+	KUNIT_EXPECT_EQ(test, ft_word_state(atomic_read(&flow->word)), FLOWTRACK_TCP_STATE_CLOSE);
+	KUNIT_EXPECT_EQ(test, seconds_left(flow), 36000);
+	KUNIT_EXPECT_EQ(test, told, 0);
+
+	ft_flow_end_all(ft_pernet(&init_net), FLOWTRACK_REASON_FLUSHED);
+	flow = tcp_open(test);
+	rejected(test);
+	KUNIT_EXPECT_EQ(test, ft_word_state(atomic_read(&flow->word)), FLOWTRACK_TCP_STATE_CLOSE);
+	KUNIT_EXPECT_EQ(test, seconds_left(flow), 10);
+	KUNIT_EXPECT_EQ(test, told, FT_CHANGED_STATE);
+	WRITE_ONCE(nf_ctnetlink_has_listener, listener);
+	WRITE_ONCE(init_net.ct.sysctl_events, events);
+	ft_notify_unregister(&counter);
+}
+
 /* A flow to port 9 with the hash of the one from port 1 to @port. */
 static struct ft_flow *decoy_enter(struct kunit *test, u8 l4proto, u16 port, u32 word, u64 *hash,
 				   u32 *index)
@@ -729,6 +885,8 @@ static struct kunit_case hooks_cases[] = {
 	KUNIT_CASE(adopted_reserved),
 	KUNIT_CASE(rewritten_stays),
 	KUNIT_CASE(passes_unparsed),
+	KUNIT_CASE(strange_resets_shorten),
+	KUNIT_CASE(reject_closes),
 	KUNIT_CASE(not_the_flow),
 	{}
 };

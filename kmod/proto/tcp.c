@@ -11,8 +11,6 @@
  * Deliberately not as in nf_conntrack:
  * - the count of retransmissions stops at 255 and does not begin again at zero,
  *   which would give a dead connection its long timeout back;
- * - a FIN or RST out of window shortens what is left to the timeout
- *   unacknowledged, even if less than two minutes were left;
  * - a flow that was entered by hand with no windows is treated as one picked up
  *   in the middle of a connection;
  * - an ICMP error is held against the window of what it quotes.

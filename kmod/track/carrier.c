@@ -400,7 +400,7 @@ void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier)
 	struct ft_flow *flow;
 	u32 timeout, was, word;
 	unsigned int what = 0;
-	bool closed, nearer;
+	bool closed;
 
 	/* Storing once is enough, also where clones share the carrier. */
 	closed = carrier->l4proto == IPPROTO_TCP &&
@@ -422,7 +422,6 @@ void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier)
 		return;
 	}
 	was = word;
-	nearer = false;
 	/* Clones share it: under the lock one of them tells. */
 	if (carrier->changed) {
 		what = FT_CHANGED_STATE;
@@ -437,12 +436,14 @@ void ft_carrier_settle(struct ft_net *tn, struct ft_carrier *carrier)
 	}
 	/* "reject with tcp reset" closes the connection it rejects. */
 	closed = closed && ft_word_state(word) != FLOWTRACK_TCP_STATE_CLOSE;
-	if (closed) {
+	if (closed)
 		word = ft_word_set(word, FLOWTRACK_TCP_STATE_CLOSE,
 				   FLOWTRACK_CLASS_CLOSING);
+	/* As nf_conntrack_tcp_set_closing(), which tells nothing of one that it leaves alone. */
+	if (closed && !(word & FT_FLOW_FIXED)) {
+		what |= FT_CHANGED_STATE;
 		timeout = ft_timeout(&tn->set, TCP_TIMEOUT_CLOSE);
-		nearer = (s32)(ft_now() + timeout - flow->deadline) < 0;
-		if (nearer)
+		if ((s32)(ft_now() + timeout - flow->deadline) < 0)
 			WRITE_ONCE(flow->deadline, ft_now() + timeout);
 	}
 	ft_flow_unlock(flow, word);

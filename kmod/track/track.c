@@ -32,6 +32,8 @@
 
 /* Deadlines move in steps: a refresh that gains less dirties no cache line. */
 #define REFRESH_STEP	HZ
+/* See shorten(). */
+#define NEARLY_OVER	(120 * HZ)
 
 /**
  * struct found - what a packet met in the table, and what it will carry
@@ -194,7 +196,8 @@ static bool refresh(struct ft_flow *flow, const struct ft_step *step)
 	u32 deadline = step->now + step->timeout;
 	s32 gain = deadline - flow->deadline;
 
-	if (unlikely(step->word & FT_FLOW_FIXED))
+	/* The end of a connection that was refused is no timeout. */
+	if (unlikely(step->word & FT_FLOW_FIXED) && step->timeout)
 		return false;
 	if (gain >= 0 && gain < REFRESH_STEP)
 		return false;
@@ -202,10 +205,16 @@ static bool refresh(struct ft_flow *flow, const struct ft_step *step)
 	return gain < 0;
 }
 
-/* A packet that says that the flow may be over. Under the flow's lock. */
+/*
+ * A packet that says that the flow may be over. Under the flow's lock. As
+ * nf_tcp_handle_invalid() has it, one that is nearly over is left alone.
+ */
 static bool shorten(struct ft_flow *flow, const struct ft_step *step)
 {
-	if (!step->limit || ft_flow_left(flow, step->now) <= (s32)step->limit)
+	const s32 left = ft_flow_left(flow, step->now);
+
+	if (!step->limit || step->word & FT_FLOW_FIXED || left <= (s32)step->limit ||
+	    left < NEARLY_OVER)
 		return false;
 	WRITE_ONCE(flow->deadline, step->now + step->limit);
 	return true;
