@@ -222,7 +222,7 @@ static int prepare_sources(struct ft_net *tn, const struct ft_settings *wanted,
 	 BIT_ULL(A(WATERMARK_LOW)) | BIT_ULL(A(WATERMARK_HIGH)))
 
 static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
-			u64 which, unsigned int *bad,
+			u64 which, unsigned int *bad, bool *show,
 			struct netlink_ext_ack *extack)
 {
 	u32 buckets = tn->set.v[A(BUCKETS)];
@@ -282,10 +282,9 @@ static int apply_locked(struct ft_net *tn, const struct ft_settings *wanted,
 		ft_guard_start(tn);
 	if (which & BIT_ULL(A(LOOKAHEAD)))
 		ft_ahead_set(tn);
-	if (ft_source_apply(tn, sources)) {
-		ft_guard_show(tn);
+	*show = ft_source_apply(tn, sources);
+	if (*show)
 		ft_guard_recount(tn);
-	}
 	if (which & FILL_SETTINGS)
 		ft_net_scan_soon(tn);
 	return 0;
@@ -315,11 +314,18 @@ int ft_settings_apply(struct ft_net *tn, const struct ft_settings *wanted,
 		      u64 which, unsigned int *bad,
 		      struct netlink_ext_ack *extack)
 {
+	bool show = false;
 	int err;
 
 	mutex_lock(&tn->settings_lock);
-	err = apply_locked(tn, wanted, which, bad, extack);
+	err = apply_locked(tn, wanted, which, bad, &show, extack);
 	mutex_unlock(&tn->settings_lock);
+	/*
+	 * Those that are not known yet are counted as they are learned. Not with the lock held:
+	 * this waits for a work, and others before it take the lock.
+	 */
+	if (show)
+		ft_guard_show(tn);
 	return err;
 }
 

@@ -338,10 +338,13 @@ static void __net_exit ft_net_pre_exit(struct net *net)
 	struct ft_net *tn = ft_pernet(net);
 
 	ft_net_del(tn);
+	/* First: a task that writes a setting, and waits for something, need not any more. */
+	mutex_lock(&tn->settings_lock);
+	WRITE_ONCE(tn->dying, true);
+	mutex_unlock(&tn->settings_lock);
 	ft_proc_exit(tn);
 	ft_sysctl_exit(tn);
 	mutex_lock(&tn->settings_lock);
-	WRITE_ONCE(tn->dying, true);
 	ft_hooks_set(tn, 0);
 	mutex_unlock(&tn->settings_lock);
 	ft_pool_net_stop(tn);

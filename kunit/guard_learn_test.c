@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/netfilter/nf_conntrack_sctp.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
 
 #include "base/fault_inject.h"
+#include "base/tenant.h"
 #include "ft_conntrack.h"
 #include "guard/guard.h"
 #include "guard/idle.h"
@@ -393,6 +397,97 @@ static void shown(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ft_shadow_count(&tn->guard.shadows), 0);
 }
 
+/**
+ * struct queued - a work that is before all others
+ * @work: it
+ * @tn: whose lock it takes
+ * @go_on: it goes on
+ */
+struct queued {
+	struct work_struct work;
+	struct ft_net *tn;
+	struct completion go_on;
+};
+
+static void queued_work(struct work_struct *work)
+{
+	struct queued *queued = container_of(work, struct queued, work);
+
+	wait_for_completion(&queued->go_on);
+	/* As the works that change the size of the table, and the hooks. */
+	mutex_lock(&queued->tn->settings_lock);
+	mutex_unlock(&queued->tn->settings_lock);
+}
+
+static int let_go_on(void *arg)
+{
+	struct queued *queued = arg;
+
+	/* Somebody waits for shadows by now. */
+	msleep(100);
+	complete(&queued->go_on);
+	return 0;
+}
+
+/* As a tenant's: its works wait for each other. Return: what to queue first. */
+static struct queued *queue_of_tenant(struct kunit *test, struct ft_net *tn)
+{
+	struct queued *queued = kunit_kzalloc(test, sizeof(*queued), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, queued);
+	tn->wq = alloc_ordered_workqueue("ft_kunit", 0);
+	KUNIT_ASSERT_NOT_NULL(test, tn->wq);
+	INIT_WORK(&queued->work, queued_work);
+	init_completion(&queued->go_on);
+	queued->tn = tn;
+	queue_work(tn->wq, &queued->work);
+	return queued;
+}
+
+static void queue_done(struct ft_net *tn)
+{
+	struct workqueue_struct *wq = tn->wq;
+
+	cancel_delayed_work_sync(&tn->guard.work);
+	cancel_delayed_work_sync(&tn->gc_work);
+	tn->wq = ft_tenant_wq(NULL);
+	destroy_workqueue(wq);
+}
+
+/* A task that sets a limit by source waits for shadows, and holds nothing that a work wants. */
+static void waits_unlocked(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	struct task_struct *task;
+	struct queued *queued;
+
+	ft_ct_drop(test, ft_ct_udp(test, 1, ASSURED, 20 * HZ));
+	queued = queue_of_tenant(test, tn);
+	task = kthread_run(let_go_on, queued, "ft_kunit");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, FLOWTRACK_A_SETTINGS_SRC_MAX, 100, NULL), 0);
+	KUNIT_EXPECT_EQ(test, ft_source_count(tn), 1);
+	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, FLOWTRACK_A_SETTINGS_SRC_MAX, 0, NULL), 0);
+	queue_done(tn);
+}
+
+/* One that is killed waits no more. */
+static void waits_killably(struct kunit *test)
+{
+	struct ft_net *tn = guard_net(test);
+	struct queued *queued = queue_of_tenant(test, tn);
+	unsigned long began = jiffies;
+
+	allow_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+	KUNIT_EXPECT_EQ(test, ft_guard_show(tn), -EINTR);
+	KUNIT_EXPECT_LT(test, jiffies - began, 5 * HZ);
+	flush_signals(current);
+	disallow_signal(SIGKILL);
+	complete(&queued->go_on);
+	queue_done(tn);
+}
+
 /* Entries come and go all the time: that is no reason to look at all of them. */
 static void settles(struct kunit *test)
 {
@@ -429,6 +524,8 @@ static struct kunit_case guard_learn_cases[] = {
 	KUNIT_CASE(wakes),
 	KUNIT_CASE(calm),
 	KUNIT_CASE(shown),
+	KUNIT_CASE(waits_unlocked),
+	KUNIT_CASE(waits_killably),
 	KUNIT_CASE(settles),
 	{}
 };

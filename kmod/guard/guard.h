@@ -45,6 +45,9 @@ struct ft_guard_heavy;
  *	known; FT_GUARD_AWAKE: shadows are kept. Read by every packet, written when
  *	that changes, see watch.c
  * @wanted_until: ft_now() up to which somebody looks at shadows
+ * @in_vain: ft_now() up to which nobody waits for them, as somebody did in vain
+ * @asked: how often somebody has asked for all shadows
+ * @answered: @asked when @work began that has learned them last
  * @shadows: of its flows
  * @work: compares shadows with reality, once a second while there are any
  * @cursor: where that stands; touched by @work only
@@ -75,6 +78,9 @@ struct ft_guard_heavy;
 struct ft_guard {
 	u32 calm_max;
 	u32 wanted_until;
+	u32 in_vain;
+	atomic_t asked;
+	u32 answered;
 	struct ft_shadows shadows;
 	struct delayed_work work;
 	struct ft_shadow_cursor cursor;

@@ -131,11 +131,14 @@ static int recount_shadow(struct ft_shadow *shadow, void *arg)
 	struct ft_net *tn = arg;
 	u32 source;
 
+	/* ft_source_apply() waits for it, before another table is counted. */
+	rcu_read_lock();
 	if (ft_guard_charge(tn, &key, true, &source) != FT_SOURCE_OK)
 		ft_stat_inc(tn, NOMEM);
 	/* Else a later table of sources would take the shadow for one that it has counted. */
 	if (!ft_shadow_set_source(&tn->guard.shadows, &key, source))
 		ft_guard_release(tn, &key, source);
+	rcu_read_unlock();
 	return 0;
 }
 

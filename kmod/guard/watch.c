@@ -4,6 +4,7 @@
 #include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/timekeeping.h>
 #include <linux/workqueue.h>
 #include <net/netfilter/nf_conntrack.h>
@@ -25,6 +26,9 @@
 
 /* How long shadows are kept after somebody has looked at them. */
 #define SHOWN_FOR	(10 * HZ)
+/* How long they wait for the shadows. */
+#define WAITS		(10 * HZ)
+#define TENANT_WAITS	(2 * HZ)
 
 /* Is the table nearly full, or were newcomers refused since the last look? */
 static bool watch_pressed(const struct ft_net *tn)
@@ -119,6 +123,7 @@ static void guard_work(struct work_struct *work)
 {
 	struct ft_net *tn = container_of(to_delayed_work(work), struct ft_net,
 					 guard.work);
+	const u32 asked = atomic_read(&tn->guard.asked);
 	u32 max = READ_ONCE(nf_conntrack_max);
 	const u64 began = ktime_get_ns();
 
@@ -126,6 +131,8 @@ static void guard_work(struct work_struct *work)
 		ft_guard_wake(tn);
 	if (is_awake(tn)) {
 		look(tn);
+		/* Pairs with that in ft_guard_show(): the shadows are there. */
+		smp_store_release(&tn->guard.answered, asked);
 		if (!wanted(tn) && has_calmed(tn, max))
 			rest(tn, max);
 	}
@@ -176,6 +183,9 @@ int ft_guard_init(struct ft_net *tn)
 	guard->sweep_after = 0;
 	guard->sweep_took = 0;
 	guard->wanted_until = ft_now();
+	guard->in_vain = ft_now();
+	atomic_set(&guard->asked, 0);
+	guard->answered = 0;
 	WRITE_ONCE(guard->calm_max, READ_ONCE(nf_conntrack_max));
 	return 0;
 }
@@ -197,28 +207,6 @@ void ft_guard_start(struct ft_net *tn)
 }
 
 /**
- * ft_guard_show() - somebody is about to look at the shadows: have all of them
- * @tn: namespace
- *
- * They are kept for some seconds more.
- *
- * Context: may sleep.
- */
-void ft_guard_show(struct ft_net *tn)
-{
-	WRITE_ONCE(tn->guard.wanted_until, ft_now() + SHOWN_FOR);
-	/* Pairs with that in rest(). */
-	smp_mb();
-	if (READ_ONCE(tn->guard.learned))
-		return;
-	/* The work may be about to come to rest. */
-	do {
-		ft_guard_wake(tn);
-		flush_delayed_work(&tn->guard.work);
-	} while (ft_guard_calm(&tn->guard) && !READ_ONCE(tn->dying));
-}
-
-/**
  * ft_guard_on() - are nf_conntrack's flows of a namespace guarded?
  * @tn: namespace
  *
@@ -228,6 +216,72 @@ void ft_guard_show(struct ft_net *tn)
 bool ft_guard_on(const struct ft_net *tn)
 {
 	return READ_ONCE(tn->hooked) && ft_setting(&tn->set, GUARD);
+}
+
+static void wish(struct ft_guard *guard)
+{
+	WRITE_ONCE(guard->wanted_until, ft_now() + SHOWN_FOR);
+	/* Pairs with that in rest(). */
+	smp_mb();
+}
+
+/* Not long ago? By the window, not the sign: half of all old times would be ahead of now. */
+static bool was_in_vain(const struct ft_guard *guard)
+{
+	return READ_ONCE(guard->in_vain) - ft_now() - 1 < SHOWN_FOR;
+}
+
+/* Have the shadows been learned, or what there was of them, since @asked? */
+static bool has_learned(const struct ft_guard *guard, u32 asked)
+{
+	/* Pairs with the release in guard_work(). */
+	return READ_ONCE(guard->learned) || (s32)(smp_load_acquire(&guard->answered) - asked) >= 0;
+}
+
+/**
+ * ft_guard_show() - somebody is about to look at the shadows: have all of them
+ * @tn: namespace
+ *
+ * They are kept for some seconds more. If they are not there in time, nobody waits for the
+ * next seconds: the lock of the one that does, generic netlink's, say, is everybody's.
+ *
+ * Context: may sleep. No lock held that a work of the namespace takes: those of tenants wait
+ * for each other.
+ * Return: 0; -EBUSY: not all may be there; -EINTR: likewise, the task is killed.
+ */
+int ft_guard_show(struct ft_net *tn)
+{
+	struct ft_guard *guard = &tn->guard;
+	unsigned long end;
+	u32 asked;
+
+	wish(guard);
+	if (READ_ONCE(guard->learned))
+		return 0;
+	ft_guard_wake(tn);
+	/* Where packets do not come by, or are not guarded, there is nothing to learn. */
+	if (!ft_guard_on(tn))
+		return 0;
+	if (READ_ONCE(tn->dying) || was_in_vain(guard))
+		return -EBUSY;
+	asked = atomic_inc_return(&guard->asked);
+	mod_delayed_work(tn->wq, &guard->work, 0);
+	end = jiffies + (tn->tenant ? TENANT_WAITS : WAITS);
+	while (!has_learned(guard, asked)) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (READ_ONCE(tn->dying))
+			return -EBUSY;
+		if (time_after(jiffies, end)) {
+			WRITE_ONCE(guard->in_vain, ft_now() + SHOWN_FOR);
+			return -EBUSY;
+		}
+		/* The work may have come to rest meanwhile. */
+		wish(guard);
+		ft_guard_wake(tn);
+		schedule_timeout_killable(1);
+	}
+	return 0;
 }
 
 /* Is each entry of nf_conntrack guarded, though there are no shadows? */

@@ -14,7 +14,7 @@ struct ft_shadow_key;
 
 int ft_guard_init(struct ft_net *tn);
 void ft_guard_start(struct ft_net *tn);
-void ft_guard_show(struct ft_net *tn);
+int ft_guard_show(struct ft_net *tn);
 bool ft_guard_on(const struct ft_net *tn);
 bool ft_guard_has(struct ft_net *tn, const struct ft_shadow_key *key);
 u32 ft_guard_count(const struct ft_net *tn);

@@ -252,8 +252,6 @@ static void walk_guarded(struct message *msg, struct dump *dump)
 	const u32 len = msg->skb->len;
 	int more;
 
-	/* Each message is some time after the last one. */
-	ft_guard_show(msg->tn);
 	msg->cb->seq = dump->seq;
 	rcu_read_lock();
 	more = ft_shadow_walk(&msg->tn->guard.shadows, &dump->shadows,
@@ -299,6 +297,9 @@ int ft_netlink_flow_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	}
 	msg.filter = dump->filter;
 	msg.show = dump->show;
+	/* Each message is some time after the last one. */
+	if (dump->trackers & FLOWTRACK_TRACKER_GUARDED)
+		ft_guard_show(tn);
 	while (dump->trackers && !msg.full) {
 		if (dump->trackers & FLOWTRACK_TRACKER_OWN)
 			walk_own(&msg, dump);

@@ -185,11 +185,12 @@ out:
 	return ct;
 }
 
-/* Calls @fn for every shadow. Return: as ft_shadow_for_each(). */
+/* Calls @fn for every shadow. Return: as ft_guard_show(), and as ft_shadow_for_each(). */
 static int each_shadow(struct ft_net *tn, ft_shadow_fn fn, void *arg, bool once)
 {
-	ft_guard_show(tn);
-	return ft_shadow_for_each(&tn->guard.shadows, true, once, fn, arg);
+	int err = ft_guard_show(tn);
+
+	return err ?: ft_shadow_for_each(&tn->guard.shadows, true, once, fn, arg);
 }
 
 /**
