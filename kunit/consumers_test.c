@@ -73,6 +73,33 @@ static unsigned int pass(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+/*
+ * As nf_remove_net_hook() leaves the hooks until there is a shorter array: what the last one
+ * was has the lowest priority now. That hides none of those before it.
+ */
+static void one_is_removed(struct kunit *test, struct ft_net *tn)
+{
+	static struct nf_hook_ops gone = { .priority = INT_MIN };
+	static struct nf_hook_ops behind = {
+		.hook = pass,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP_PRI_LAST,
+	};
+	struct nf_hook_ops **ops, *was;
+	struct nf_hook_entries *entries;
+
+	KUNIT_ASSERT_EQ(test, nf_register_net_hook(&init_net, &behind), 0);
+	entries = rcu_dereference_protected(init_net.nf.hooks_ipv4[NF_INET_PRE_ROUTING], true);
+	ops = nf_hook_entries_get_hook_ops(entries) + entries->num_hook_entries - 1;
+	was = *ops;
+	KUNIT_EXPECT_PTR_EQ(test, was, &behind);
+	WRITE_ONCE(*ops, &gone);
+	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_FIRST);
+	WRITE_ONCE(*ops, was);
+	nf_unregister_net_hook(&init_net, &behind);
+}
+
 /* NAT is where its hooks are: in this namespace, and for this family. */
 static void nat_by_its_hooks(struct kunit *test)
 {
@@ -94,6 +121,7 @@ static void nat_by_its_hooks(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV4), FT_NEED_FIRST);
 	KUNIT_EXPECT_EQ(test, need(tn, NFPROTO_IPV6), FT_NEED_NOTHING);
+	one_is_removed(test, tn);
 	nf_unregister_net_hook(&init_net, &ops);
 	ops.priority = NF_IP_PRI_NAT_DST + 1;
 	if (!nf_register_net_hook(&init_net, &ops)) {

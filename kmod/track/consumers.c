@@ -223,22 +223,27 @@ void ft_consumers_exit(void)
 
 /*
  * The first hook of this priority that is no chain of nftables, or NULL. From behind:
- * they are in order, and what is looked for is among the last.
+ * they are in order, and what is looked for is among the last. Only one that has just been
+ * removed is not: until a shorter array is there, its place says INT_MIN.
  */
 static const struct nf_hook_entry *
 find_hook(const struct nf_hook_entries *entries, int priority)
 {
 	const struct nf_hook_entry *found = NULL;
+	const struct nf_hook_ops *op;
 	struct nf_hook_ops **ops;
 	unsigned int i;
 
 	if (!entries)
 		return NULL;
 	ops = nf_hook_entries_get_hook_ops(entries);
-	for (i = entries->num_hook_entries; i && ops[i - 1]->priority >= priority; i--)
-		if (ops[i - 1]->priority == priority &&
-		    ops[i - 1]->hook_ops_type != NF_HOOK_OP_NF_TABLES)
+	for (i = entries->num_hook_entries; i; i--) {
+		op = READ_ONCE(ops[i - 1]);
+		if (op->priority == priority && op->hook_ops_type != NF_HOOK_OP_NF_TABLES)
 			found = &entries->hooks[i - 1];
+		if (op->priority < priority && op->priority != INT_MIN)
+			break;
+	}
 	return found;
 }
 
@@ -293,6 +298,7 @@ static void look_at_tables(const struct nf_hook_entries *entries,
 			   unsigned long *state, enum ft_need *need)
 {
 	const struct nft_table *table;
+	const struct nf_hook_ops *op;
 	struct nf_hook_ops **ops;
 	unsigned int i;
 
@@ -300,9 +306,11 @@ static void look_at_tables(const struct nf_hook_entries *entries,
 		return;
 	ops = nf_hook_entries_get_hook_ops(entries);
 	for (i = 0; i < entries->num_hook_entries; i++) {
-		if (ops[i]->hook_ops_type != NF_HOOK_OP_NF_TABLES)
+		/* Another one takes its place while it is being removed. */
+		op = READ_ONCE(ops[i]);
+		if (op->hook_ops_type != NF_HOOK_OP_NF_TABLES)
 			continue;
-		table = ((const struct nft_chain *)ops[i]->priv)->table;
+		table = ((const struct nft_chain *)op->priv)->table;
 		/* An added object takes a handle from hgenerator; a removed one lowers use. */
 		*state = hash_long(*state + (unsigned long)table +
 				   READ_ONCE(table->hgenerator), BITS_PER_LONG);

@@ -42,6 +42,7 @@
 static bool has_conntrack(struct nf_hook_entries __rcu *const *head, int priority)
 {
 	const struct nf_hook_entries *entries = rcu_dereference(*head);
+	const struct nf_hook_ops *op;
 	struct nf_hook_ops **ops;
 	unsigned int i;
 
@@ -49,8 +50,9 @@ static bool has_conntrack(struct nf_hook_entries __rcu *const *head, int priorit
 		return false;
 	ops = nf_hook_entries_get_hook_ops(entries);
 	for (i = 0; i < entries->num_hook_entries; i++) {
-		if (ops[i]->priority == priority &&
-		    ops[i]->hook_ops_type == NF_HOOK_OP_UNDEFINED)
+		/* Another one takes its place while it is being removed. */
+		op = READ_ONCE(ops[i]);
+		if (op->priority == priority && op->hook_ops_type == NF_HOOK_OP_UNDEFINED)
 			return true;
 	}
 	return false;
