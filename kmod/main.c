@@ -312,6 +312,9 @@ static int __net_init ft_net_init(struct net *net)
 	return 0;
 
 err_hooks:
+	/* Packets may be in hooks that were registered before another one could not be. */
+	ft_pool_net_stop(tn);
+	synchronize_net();
 	ft_hooks_exit(tn);
 err_proc:
 	ft_proc_exit(tn);
@@ -447,7 +450,10 @@ err_tenant:
 
 static void __exit ft_exit(void)
 {
+	/* A task that reads or writes hashsize holds no reference of the module, but this lock. */
+	kernel_param_lock(THIS_MODULE);
 	ft_loaded = false;
+	kernel_param_unlock(THIS_MODULE);
 	ft_enable_exit();
 	ft_ahead_stop();
 	ft_netlink_exit();
