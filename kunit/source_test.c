@@ -431,7 +431,7 @@ static void no_memory(struct kunit *test)
 {
 	struct ft_net *tn = ft_kunit_net(test, 100);
 
-	ft_faults = FT_FAULT_SOURCE;
+	ft_faults = FT_FAULT_SOURCES;
 	KUNIT_EXPECT_EQ(test, ft_settings_set(tn, S(SRC_MAX), 5, NULL),
 			-ENOMEM);
 	KUNIT_EXPECT_EQ(test, tn->set.v[S(SRC_MAX)], 0);
@@ -449,6 +449,33 @@ static void no_memory(struct kunit *test)
 	ft_faults = 0;
 	set(test, tn, S(SRC_MAX), 0);
 	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
+}
+
+/*
+ * A flow that one table could not count has the mark of the one before it, which the next
+ * one has, too: it is counted there all the same, and given back once.
+ */
+static void recount_without_memory(struct kunit *test)
+{
+	struct ft_net *tn = ft_kunit_net(test, 100);
+	u32 i;
+
+	set(test, tn, S(SRC_MAX), 5);
+	KUNIT_EXPECT_EQ(test, open_from(tn, 1, 1), FT_ADMIT_OK);
+	ft_faults = FT_FAULT_SOURCE;
+	set(test, tn, S(SRC_PREFIX4), 24);
+	ft_faults = 0;
+	KUNIT_EXPECT_EQ(test, ft_kunit_stat(tn, ST(NOMEM)), 1);
+	KUNIT_EXPECT_EQ(test, ft_source_count(tn), 0);
+	set(test, tn, S(SRC_PREFIX4), 32);
+	KUNIT_EXPECT_EQ(test, ft_source_count(tn), 1);
+	for (i = 2; i < 6; i++)
+		KUNIT_EXPECT_EQ(test, open_from(tn, 1, i), FT_ADMIT_OK);
+	KUNIT_EXPECT_EQ(test, open_from(tn, 1, 6), FT_ADMIT_DROP);
+	KUNIT_EXPECT_TRUE(test, close_from(tn, 1, 1));
+	KUNIT_EXPECT_EQ(test, open_from(tn, 1, 6), FT_ADMIT_OK);
+	ft_flow_end_all(tn, FLOWTRACK_REASON_FLUSHED);
+	KUNIT_EXPECT_EQ(test, ft_source_count(tn), 0);
 }
 
 #define THREADS		4u
@@ -551,6 +578,7 @@ static struct kunit_case source_cases[] = {
 	KUNIT_CASE(clash_gets_its_cost),
 	KUNIT_CASE_SLOW(bounded),
 	KUNIT_CASE(no_memory),
+	KUNIT_CASE(recount_without_memory),
 	KUNIT_CASE_SLOW(race),
 	KUNIT_CASE_SLOW(race_recount),
 	{}

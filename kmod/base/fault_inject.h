@@ -13,9 +13,10 @@
 #define FT_FAULT_CHUNK	BIT(0)	/* 64 KiB of flow objects */
 #define FT_FAULT_LINE	BIT(1)	/* an overflow line */
 #define FT_FAULT_ARRAY	BIT(2)	/* an array of buckets */
-#define FT_FAULT_SOURCE	BIT(3)	/* a source, or the table of sources */
+#define FT_FAULT_SOURCE	BIT(3)	/* a source */
 #define FT_FAULT_CARRIER	BIT(4)	/* a carrier */
 #define FT_FAULT_SHADOW	BIT(5)	/* a shadow */
+#define FT_FAULT_SOURCES	BIT(6)	/* the table of sources */
 
 #ifdef CONFIG_NF_FLOWTRACK_KUNIT
 /* Written by a suite. */

@@ -567,7 +567,7 @@ int ft_source_prepare(struct ft_net *tn, const struct ft_settings *set,
 	    (old && old->prefix.v4 == prefix.v4 &&
 	     old->prefix.v6 == prefix.v6 && fits(old, buckets)))
 		return 0;
-	table = ft_should_fail(FT_FAULT_SOURCE) ? NULL :
+	table = ft_should_fail(FT_FAULT_SOURCES) ? NULL :
 		kvzalloc(struct_size(table, bucket, buckets),
 			 GFP_KERNEL_ACCOUNT);
 	if (!table)
@@ -597,6 +597,7 @@ static int recount_flow(struct ft_flow *flow, u32 index, void *arg)
 	struct recount *recount = arg;
 	struct ft_source_table *table = recount->table;
 	u32 gen = READ_ONCE(flow->gen);
+	u32 mark = table->mark;
 	bool marked = false;
 	struct ft_key key;
 	u32 word;
@@ -609,19 +610,19 @@ static int recount_flow(struct ft_flow *flow, u32 index, void *arg)
 	local_bh_disable();
 	if (charge(recount->tn, table, &key, word, true) != FT_SOURCE_OK) {
 		recount->failed++;
-		goto out;
+		/* A later table would take the mark that it has for its own. */
+		mark = 0;
 	}
 	ft_flow_lock(flow);
 	word = atomic_read(&flow->word);
 	if (flow->gen == gen && !(word & FT_FLOW_DEAD)) {
-		word = (word & ~FT_FLOW_SOURCE) | table->mark;
+		word = (word & ~FT_FLOW_SOURCE) | mark;
 		marked = true;
 	}
 	ft_flow_unlock(flow, word);
 	/* The flow ended meanwhile, and gave nothing back. */
-	if (!marked)
+	if (!marked && mark)
 		release(recount->tn, table, &key, word, false);
-out:
 	local_bh_enable();
 	return 0;
 }
