@@ -123,6 +123,38 @@ static bool leave(struct ft_table *table, u32 n)
 	return left;
 }
 
+/* Ended, but not taken out yet, when a resize comes: it is not counted any more. */
+static void ends_over_a_resize(struct kunit *test)
+{
+	struct ft_table *table = table_new(test, 64);
+	struct ft_flow *flow;
+	struct ft_key key;
+	bool killed;
+	u32 index;
+
+	KUNIT_ASSERT_EQ(test, enter(table, 1, FLOWS + 1, 100 * HZ), 0);
+	KUNIT_ASSERT_EQ(test, enter(table, 2, FLOWS + 2, 100 * HZ), 0);
+	KUNIT_EXPECT_EQ(test, ft_table_translated(table), 2);
+	ft_stress_key(&key, 1);
+	rcu_read_lock();
+	local_bh_disable();
+	flow = ft_table_lookup(table, &key, hash_of(table, &key), &index);
+	killed = flow && ft_flow_kill(flow, flow->gen);
+	local_bh_enable();
+	rcu_read_unlock();
+	KUNIT_ASSERT_TRUE(test, killed);
+	KUNIT_ASSERT_EQ(test, ft_table_resize(table, 128), 0);
+	rcu_read_lock();
+	local_bh_disable();
+	ft_table_remove(table, index, hash_of(table, &key));
+	ft_table_free(table, flow, index);
+	local_bh_enable();
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, ft_table_translated(table), 1);
+	KUNIT_EXPECT_TRUE(test, leave(table, FLOWS + 2));
+	KUNIT_EXPECT_EQ(test, ft_table_translated(table), 0);
+}
+
 static int count_one(struct ft_flow *flow, u32 index, void *arg)
 {
 	u8 *seen = arg;
@@ -370,6 +402,7 @@ static struct kunit_case table_nat_cases[] = {
 	KUNIT_CASE(key_tells_direction),
 	KUNIT_CASE(copied),
 	KUNIT_CASE(seen_once),
+	KUNIT_CASE(ends_over_a_resize),
 	KUNIT_CASE_SLOW(random_twin),
 	{}
 };

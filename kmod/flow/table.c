@@ -1895,11 +1895,12 @@ static void slot_move(struct ft_table *table, struct array *next, u64 slot,
 	if (alive)
 		slot_key(flow, slot, &key);
 	ft_flow_unlock(flow, atomic_read(&flow->word));
-	/*
-	 * The CPU that killed it will look in the new array, and find nothing.
-	 */
-	if (!alive)
+	/* The CPU that killed it will look in the new array, find nothing, and count nothing. */
+	if (!alive) {
+		if (slot_second(slot))
+			atomic_dec(&table->seconds);
 		return;
+	}
 
 	hash = ft_key_hash(&key, &table->secret);
 	bucket = &next->b[(u32)hash & next->mask];
