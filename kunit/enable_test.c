@@ -59,37 +59,44 @@ static void applied(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tn->hooked, 0);
 }
 
+/* Hooks go by a work. */
+static void follow(struct ft_net *tn)
+{
+	ft_enable_follow(tn);
+	flush_work(&tn->hooks_work);
+}
+
 /* By family, with the first look that finds it; gone with the second. */
 static void followed(struct kunit *test)
 {
 	struct ft_net *tn = hooks_net(test, FT_ENABLE_AUTO);
 
-	ft_enable_follow(tn);
+	follow(tn);
 	KUNIT_EXPECT_EQ(test, tn->hooked, 0);
 	KUNIT_ASSERT_EQ(test, nf_ct_netns_get(&init_net, NFPROTO_IPV4), 0);
-	ft_enable_follow(tn);
+	follow(tn);
 	KUNIT_EXPECT_EQ(test, tn->hooked, FT_HOOKS_IPV4);
 	KUNIT_ASSERT_EQ(test, nf_ct_netns_get(&init_net, NFPROTO_IPV6), 0);
-	ft_enable_follow(tn);
+	follow(tn);
 	KUNIT_EXPECT_EQ(test, tn->hooked, BOTH);
 
 	nf_ct_netns_put(&init_net, NFPROTO_IPV6);
-	ft_enable_follow(tn);
+	follow(tn);
 	KUNIT_EXPECT_EQ(test, tn->hooked, BOTH);
-	ft_enable_follow(tn);
+	follow(tn);
 	KUNIT_EXPECT_EQ(test, tn->hooked, FT_HOOKS_IPV4);
 
 	/* Taken away and loaded anew between two looks, or across one. */
 	nf_ct_netns_put(&init_net, NFPROTO_IPV4);
-	ft_enable_follow(tn);
+	follow(tn);
 	KUNIT_EXPECT_EQ(test, tn->hooked, FT_HOOKS_IPV4);
 	KUNIT_ASSERT_EQ(test, nf_ct_netns_get(&init_net, NFPROTO_IPV4), 0);
-	ft_enable_follow(tn);
+	follow(tn);
 	KUNIT_EXPECT_EQ(test, tn->hooked, FT_HOOKS_IPV4);
 
 	nf_ct_netns_put(&init_net, NFPROTO_IPV4);
-	ft_enable_follow(tn);
-	ft_enable_follow(tn);
+	follow(tn);
+	follow(tn);
 	KUNIT_EXPECT_EQ(test, tn->hooked, 0);
 }
 

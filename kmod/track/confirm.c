@@ -28,6 +28,7 @@
 #include "track/confirm.h"
 #include "track/consumers.h"
 #include "track/end.h"
+#include "track/family.h"
 #include "track/mode.h"
 #include "track/nat.h"
 #include "track/nat_source.h"
@@ -402,7 +403,9 @@ static unsigned int confirm_first(struct ft_net *tn, struct sk_buff *skb, struct
 
 	if (state->hook == NF_INET_LOCAL_IN && ct->status & IPS_DST_NAT)
 		ft_consumers_redirected(tn, ct);
-	if (!(ft_carrier_notes(ct) & FT_NOTE_STAYS) &&
+	/* Next packets have to find it: not before they meet ft_track(). */
+	if (READ_ONCE(tn->hooked) & ft_hooks_family_of(state->pf) &&
+	    !(ft_carrier_notes(ct) & FT_NOTE_STAYS) &&
 	    (translated ? ft_nat_adoptable(tn, state, ct) : ft_mode_adoptable(ct)) &&
 	    ft_mode_adopts(tn, state, ct)) {
 		ft_own_lock_bh();

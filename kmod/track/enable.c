@@ -101,12 +101,6 @@ static bool follows(const struct ft_net *tn)
 	return !tn->dying && ft_setting(&tn->set, ENABLE) == FT_ENABLE_AUTO;
 }
 
-/* Translated flows are handed over when tracking ends, each of them. */
-static bool takes_long(const struct ft_net *tn, unsigned int wanted)
-{
-	return tn->hooked & ~wanted && ft_table_translated(tn->table);
-}
-
 /**
  * ft_enable_follow() - look whether something asks for tracking
  * @tn: namespace
@@ -115,8 +109,8 @@ static bool takes_long(const struct ft_net *tn, unsigned int wanted)
  * found nothing: a ruleset that is taken away and loaded anew does not make
  * strangers of the flows there are. If there is no memory for them, or
  * settings_lock is held, the next look tries again: a table that is resized in
- * one namespace must not make the others wait. Nor must translated flows: a work
- * of the namespace's own takes the hooks away then.
+ * one namespace must not make the others wait. Nor must hooks that go, which takes
+ * grace periods, and translated flows' handing over: a work of the namespace's own does that.
  *
  * Context: may sleep; takes settings_lock.
  */
@@ -135,10 +129,9 @@ void ft_enable_follow(struct ft_net *tn)
 	if (follows(tn)) {
 		wanted = now | (tn->asked & tn->hooked);
 		WRITE_ONCE(tn->asked, now);
-		if (takes_long(tn, wanted))
+		ft_hooks_set(tn, wanted | tn->hooked);
+		if (tn->hooked & ~wanted)
 			queue_work(tn->wq, &tn->hooks_work);
-		else
-			ft_hooks_set(tn, wanted);
 	}
 	mutex_unlock(&tn->settings_lock);
 }

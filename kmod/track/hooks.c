@@ -12,7 +12,9 @@
  */
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <net/net_namespace.h>
 #include <net/netfilter/ipv4/nf_defrag_ipv4.h>
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 #include <net/netfilter/nf_conntrack.h>
@@ -74,35 +76,41 @@ static unsigned int ft_strip_invalid(void *priv, struct sk_buff *skb,
 #define FT_HOOK(_fn, _pf, _hook, _prio) \
 	{ .hook = (_fn), .pf = (_pf), .hooknum = (_hook), .priority = (_prio) }
 
+/*
+ * They are registered in this order: whatever ft_track() publishes meets the hooks that
+ * look at it.
+ */
 static const struct nf_hook_ops hook_ops[] = {
-	FT_HOOK(ft_track, NFPROTO_IPV4, NF_INET_PRE_ROUTING,
-		NF_IP_PRI_CONNTRACK - 1),
-	FT_HOOK(ft_track, NFPROTO_IPV4, NF_INET_LOCAL_OUT,
-		NF_IP_PRI_CONNTRACK - 1),
-	FT_HOOK(ft_strip_invalid, NFPROTO_IPV4, NF_INET_PRE_ROUTING,
-		NF_IP_PRI_CONNTRACK + 1),
-	FT_HOOK(ft_strip_invalid, NFPROTO_IPV4, NF_INET_LOCAL_OUT,
-		NF_IP_PRI_CONNTRACK + 1),
 	FT_HOOK(ft_confirm, NFPROTO_IPV4, NF_INET_LOCAL_IN,
 		NF_IP_PRI_CONNTRACK_CONFIRM - 1),
 	FT_HOOK(ft_confirm, NFPROTO_IPV4, NF_INET_POST_ROUTING,
 		NF_IP_PRI_CONNTRACK_CONFIRM - 1),
-	FT_HOOK(ft_track, NFPROTO_IPV6, NF_INET_PRE_ROUTING,
-		NF_IP6_PRI_CONNTRACK - 1),
-	FT_HOOK(ft_track, NFPROTO_IPV6, NF_INET_LOCAL_OUT,
-		NF_IP6_PRI_CONNTRACK - 1),
-	FT_HOOK(ft_strip_invalid, NFPROTO_IPV6, NF_INET_PRE_ROUTING,
-		NF_IP6_PRI_CONNTRACK + 1),
-	FT_HOOK(ft_strip_invalid, NFPROTO_IPV6, NF_INET_LOCAL_OUT,
-		NF_IP6_PRI_CONNTRACK + 1),
+	FT_HOOK(ft_strip_invalid, NFPROTO_IPV4, NF_INET_PRE_ROUTING,
+		NF_IP_PRI_CONNTRACK + 1),
+	FT_HOOK(ft_strip_invalid, NFPROTO_IPV4, NF_INET_LOCAL_OUT,
+		NF_IP_PRI_CONNTRACK + 1),
+	FT_HOOK(ft_track, NFPROTO_IPV4, NF_INET_PRE_ROUTING,
+		NF_IP_PRI_CONNTRACK - 1),
+	FT_HOOK(ft_track, NFPROTO_IPV4, NF_INET_LOCAL_OUT,
+		NF_IP_PRI_CONNTRACK - 1),
 	FT_HOOK(ft_confirm, NFPROTO_IPV6, NF_INET_LOCAL_IN,
 		NF_IP6_PRI_LAST - 1),
 	FT_HOOK(ft_confirm, NFPROTO_IPV6, NF_INET_POST_ROUTING,
 		NF_IP6_PRI_LAST - 1),
+	FT_HOOK(ft_strip_invalid, NFPROTO_IPV6, NF_INET_PRE_ROUTING,
+		NF_IP6_PRI_CONNTRACK + 1),
+	FT_HOOK(ft_strip_invalid, NFPROTO_IPV6, NF_INET_LOCAL_OUT,
+		NF_IP6_PRI_CONNTRACK + 1),
+	FT_HOOK(ft_track, NFPROTO_IPV6, NF_INET_PRE_ROUTING,
+		NF_IP6_PRI_CONNTRACK - 1),
+	FT_HOOK(ft_track, NFPROTO_IPV6, NF_INET_LOCAL_OUT,
+		NF_IP6_PRI_CONNTRACK - 1),
 };
 
 /* Of each family. */
 #define HOOKS	(ARRAY_SIZE(hook_ops) / 2)
+/* The last of these are ft_track()'s. */
+#define ENTRIES	2
 
 /* IPv4's come first. */
 static struct nf_hook_ops *ops_of(struct ft_net *tn, enum ft_hooks_family family)
@@ -138,37 +146,60 @@ void ft_hooks_exit(struct ft_net *tn)
 	kfree(tn->hook_ops);
 }
 
-static int register_family(struct ft_net *tn, enum ft_hooks_family family)
+static int enable_defrag(struct ft_net *tn, enum ft_hooks_family family)
 {
-	const bool ipv4 = family == FT_HOOKS_IPV4;
-	int err;
+	return family == FT_HOOKS_IPV4 ? nf_defrag_ipv4_enable(tn->net) :
+					 nf_defrag_ipv6_enable(tn->net);
+}
 
-	err = ipv4 ? nf_defrag_ipv4_enable(tn->net) :
-		     nf_defrag_ipv6_enable(tn->net);
-	if (err)
-		return err;
-	err = nf_register_net_hooks(tn->net, ops_of(tn, family), HOOKS);
-	if (err)
-		goto err_defrag;
-	WRITE_ONCE(tn->hooked, tn->hooked | family);
-	return 0;
-
-err_defrag:
-	if (ipv4)
+static void disable_defrag(struct ft_net *tn, enum ft_hooks_family family)
+{
+	if (family == FT_HOOKS_IPV4)
 		nf_defrag_ipv4_disable(tn->net);
 	else
 		nf_defrag_ipv6_disable(tn->net);
+}
+
+static int register_family(struct ft_net *tn, enum ft_hooks_family family)
+{
+	const struct nf_hook_ops *ops = ops_of(tn, family);
+	int err;
+
+	err = enable_defrag(tn, family);
+	if (err)
+		return err;
+	err = nf_register_net_hooks(tn->net, ops, HOOKS - ENTRIES);
+	if (err)
+		goto err_defrag;
+	/* If one of these cannot be, the other is unregistered. */
+	err = nf_register_net_hooks(tn->net, ops + HOOKS - ENTRIES, ENTRIES);
+	if (err)
+		goto err_hooks;
+	WRITE_ONCE(tn->hooked, tn->hooked | family);
+	return 0;
+
+err_hooks:
+	synchronize_rcu_expedited();
+	nf_unregister_net_hooks(tn->net, ops, HOOKS - ENTRIES);
+err_defrag:
+	disable_defrag(tn, family);
 	return err;
 }
 
 static void unregister_family(struct ft_net *tn, enum ft_hooks_family family)
 {
-	nf_unregister_net_hooks(tn->net, ops_of(tn, family), HOOKS);
-	if (family == FT_HOOKS_IPV4)
-		nf_defrag_ipv4_disable(tn->net);
-	else
-		nf_defrag_ipv6_disable(tn->net);
+	const struct nf_hook_ops *ops = ops_of(tn, family);
+
 	WRITE_ONCE(tn->hooked, tn->hooked & ~family);
+	nf_unregister_net_hooks(tn->net, ops + HOOKS - ENTRIES, ENTRIES);
+	/*
+	 * Packets that ft_track() has seen meet the others. A namespace that nobody uses any
+	 * more has none; where all go, hundreds of them wait one after the other.
+	 */
+	if (check_net(tn->net))
+		synchronize_rcu_expedited();
+	nf_unregister_net_hooks(tn->net, ops, HOOKS - ENTRIES);
+	disable_defrag(tn, family);
 }
 
 static int set_families(struct ft_net *tn, unsigned int families)
