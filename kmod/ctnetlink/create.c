@@ -31,6 +31,10 @@
 #include "track/consumers.h"
 #include "track/family.h"
 #include "track/mode.h"
+#include "track/unique.h"
+
+/* Choices of nf_nat that flows of ours have, one after the other. */
+#define TRIES	16
 
 /* Does a request name anything that only nf_conntrack can keep? */
 static bool needs_conntrack(const struct nlattr * const cda[])
@@ -66,9 +70,8 @@ static bool begins_with_answer(const struct nf_conntrack_tuple *orig)
 /* Does any packet look for it in our table, and will it go on doing so? */
 static bool tracks_family(const struct ft_net *tn, u8 family)
 {
-	u8 wanted = family == NFPROTO_IPV4 ? FT_HOOKS_IPV4 : FT_HOOKS_IPV6;
-
-	return READ_ONCE(tn->hooked) & wanted && !READ_ONCE(tn->handing_over);
+	return READ_ONCE(tn->hooked) & ft_hooks_family_of(family) &&
+	       !READ_ONCE(tn->handing_over);
 }
 
 /**
@@ -318,7 +321,33 @@ static int set_up(struct nf_conn *ct, struct net *net, const struct nlattr * con
 	tstamp = nf_conn_tstamp_find(ct);
 	if (tstamp)
 		tstamp->start = ktime_get_real_ns();
-	return nf_conntrack_hash_check_insert(ct);
+	return ft_unique_enter(ft_pernet(net), ct);
+}
+
+/*
+ * Enters it. -EADDRINUSE: NAT has chosen what a flow of ours has. Then @blocked, unless that is
+ * NULL, is what keeps it from that choice; or ERR_PTR(): it may choose that again.
+ */
+static struct nf_conn *create(struct net *net, const struct nlattr * const cda[],
+			      const struct ft_ctnl_birth *birth, struct nf_conn **blocked)
+{
+	struct nf_conn *ct;
+	int err;
+
+	ct = nf_conntrack_alloc(net, &birth->zone, &birth->tuple[IP_CT_DIR_ORIGINAL],
+				&birth->tuple[IP_CT_DIR_REPLY], GFP_ATOMIC);
+	if (IS_ERR(ct))
+		return ERR_PTR(-ENOMEM);
+	rcu_read_lock();
+	err = set_up(ct, net, cda, birth);
+	if (err == -EADDRINUSE && blocked)
+		*blocked = ft_unique_block(ft_pernet(net), ct);
+	rcu_read_unlock();
+	if (!err)
+		return ct;
+	nf_ct_put(ct->master);
+	nf_conntrack_free(ct);
+	return ERR_PTR(err);
 }
 
 /**
@@ -326,6 +355,8 @@ static int set_up(struct nf_conn *ct, struct net *net, const struct nlattr * con
  * @net: namespace
  * @cda: attributes of the request
  * @birth: what of them has been read
+ *
+ * If NAT is to choose what it looks like it chooses again while a flow of ours looks so.
  *
  * Context: may sleep; the mutex of NFNL_SUBSYS_CTNETLINK, which is let go of while a
  * module is being loaded.
@@ -335,21 +366,21 @@ static int set_up(struct nf_conn *ct, struct net *net, const struct nlattr * con
 struct nf_conn *ft_ctnl_create_conntrack(struct net *net, const struct nlattr * const cda[],
 					 const struct ft_ctnl_birth *birth)
 {
+	unsigned int n = 0, tries = cda[CTA_NAT_SRC] || cda[CTA_NAT_DST] ? TRIES : 0;
+	struct nf_conn *blocked[TRIES];
 	struct nf_conn *ct;
-	int err;
 
 	if (!cda[CTA_TIMEOUT])
 		return ERR_PTR(-EINVAL);
-	ct = nf_conntrack_alloc(net, &birth->zone, &birth->tuple[IP_CT_DIR_ORIGINAL],
-				&birth->tuple[IP_CT_DIR_REPLY], GFP_ATOMIC);
-	if (IS_ERR(ct))
-		return ERR_PTR(-ENOMEM);
-	rcu_read_lock();
-	err = set_up(ct, net, cda, birth);
-	rcu_read_unlock();
-	if (!err)
-		return ct;
-	nf_ct_put(ct->master);
-	nf_conntrack_free(ct);
-	return ERR_PTR(err);
+	for (;;) {
+		ct = create(net, cda, birth, n < tries ? &blocked[n] : NULL);
+		if (ct != ERR_PTR(-EADDRINUSE) || n == tries || IS_ERR(blocked[n]))
+			break;
+		n++;
+	}
+	while (n--)
+		ft_unique_unblock(blocked[n]);
+	if (ct == ERR_PTR(-EADDRINUSE))
+		return ERR_PTR(-EEXIST);
+	return ct;
 }

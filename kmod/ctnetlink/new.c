@@ -56,18 +56,6 @@ static int enter_conntrack(struct sk_buff *skb, const struct nfnl_info *info,
 	return 0;
 }
 
-/* Would a translated connection get the answers to a flow of ours? */
-static bool answers_own(const struct ft_net *tn, const struct ft_ctnl_birth *birth)
-{
-	struct ft_own own;
-	bool found;
-
-	rcu_read_lock();
-	found = ft_own_find(tn, &birth->zone, &birth->tuple[IP_CT_DIR_REPLY], &own);
-	rcu_read_unlock();
-	return found;
-}
-
 static int enter_either(struct sk_buff *skb, const struct nfnl_info *info,
 			const struct nlattr * const cda[], const struct ft_ctnl_birth *birth)
 {
@@ -81,7 +69,7 @@ static int enter_either(struct sk_buff *skb, const struct nfnl_info *info,
 	    birth->tuple[IP_CT_DIR_REPLY].dst.protonum)
 		return -EINVAL;
 	if (!ft_ctnl_birth_own(tn, cda, birth))
-		return answers_own(tn, birth) ? -EEXIST : enter_conntrack(skb, info, cda, birth);
+		return enter_conntrack(skb, info, cda, birth);
 	ft_ctnl_act(skb, info);
 	err = ft_ctnl_create_own(tn, cda, birth);
 	ft_ctnl_act_end();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/bottom_half.h>
 #include <linux/cache.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/init.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
@@ -311,6 +313,48 @@ static bool try_entry(const struct ft_net *tn, const struct nf_conn *ct,
 	return false;
 }
 
+/* Has a flow of ours a tuple? */
+static bool is_taken(const struct ft_net *tn, const struct nf_conn *ct, enum ip_conntrack_dir dir)
+{
+	struct ft_key key;
+	u32 index;
+
+	ft_key_from_tuple(&key, nf_ct_tuple(ct, dir), nf_ct_zone_id(nf_ct_zone(ct), dir));
+	return ft_table_lookup(tn->table, &key, ft_key_hash(&key, ft_table_secret(tn->table)),
+			       &index);
+}
+
+/**
+ * ft_unique_enter() - enter a connection that no packet has opened into nf_conntrack's table
+ * @tn: namespace
+ * @ct: its entry, translated if it is to be
+ *
+ * Context: RCU read side, process.
+ * Return: 0; -EADDRINUSE: a flow of ours has the tuple of its answers; -EEXIST: one has the
+ * other tuple; and those of nf_conntrack_hash_check_insert().
+ */
+int ft_unique_enter(const struct ft_net *tn, struct nf_conn *ct)
+{
+	struct ft_unique_pair pair;
+	struct ends ends[2];
+	int err;
+
+	ends_of_tuple(&ends[0], nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));
+	ends_of_tuple(&ends[1], nf_ct_tuple(ct, IP_CT_DIR_REPLY));
+	local_bh_disable();
+	lock_pair(&pair, &ends[0], &ends[1]);
+	if (is_taken(tn, ct, IP_CT_DIR_ORIGINAL))
+		err = -EEXIST;
+	else if (is_taken(tn, ct, IP_CT_DIR_REPLY))
+		err = -EADDRINUSE;
+	else
+		err = nf_conntrack_hash_check_insert(ct);
+	ft_unique_release(&pair);
+	local_bh_enable();
+	return err;
+}
+EXPORT_SYMBOL_NS_GPL(ft_unique_enter, FT_SYMBOL_NS);
+
 /**
  * struct blocked - what NAT has chosen, and is not to choose again
  * @entry: keeps it from that, see block()
@@ -387,6 +431,38 @@ static void unblock(struct nf_conn *blocker)
 	nf_ct_kill(blocker);
 	nf_ct_put(blocker);
 }
+
+/**
+ * ft_unique_block() - keep NAT from a choice, of a connection that no packet has opened
+ * @tn: namespace
+ * @ct: what -EADDRINUSE of ft_unique_enter() was about; it may be freed then
+ *
+ * Context: RCU read side, process.
+ * Return: for ft_unique_unblock(); ERR_PTR(): -EEXIST; -ENOSPC; -ENOMEM; -EINVAL.
+ */
+struct nf_conn *ft_unique_block(struct ft_net *tn, struct nf_conn *ct)
+{
+	struct blocked blocked;
+	int err;
+
+	local_bh_disable();
+	err = block(tn, ct, 0, &blocked);
+	local_bh_enable();
+	return err ? ERR_PTR(err) : blocked.entry;
+}
+EXPORT_SYMBOL_NS_GPL(ft_unique_block, FT_SYMBOL_NS);
+
+/**
+ * ft_unique_unblock() - let NAT choose as it likes again
+ * @entry: from ft_unique_block()
+ *
+ * Context: process.
+ */
+void ft_unique_unblock(struct nf_conn *entry)
+{
+	unblock(entry);
+}
+EXPORT_SYMBOL_NS_GPL(ft_unique_unblock, FT_SYMBOL_NS);
 
 /* What the reply tuple was before NAT chose a source. */
 static void unchosen_reply(const struct nf_conn *ct,

@@ -49,6 +49,10 @@ bool ft_unique_translated(struct ft_net *tn, struct sk_buff *skb, struct nf_conn
 			  const struct nf_hook_state *state, struct ft_unique_pair *pair);
 void ft_unique_release(const struct ft_unique_pair *pair);
 
+int ft_unique_enter(const struct ft_net *tn, struct nf_conn *ct);
+struct nf_conn *ft_unique_block(struct ft_net *tn, struct nf_conn *ct);
+void ft_unique_unblock(struct nf_conn *entry);
+
 bool ft_unique_propose(struct sk_buff *skb, struct nf_conn *ct, const struct nf_hook_state *state,
 		       const struct nf_conntrack_tuple *had);
 

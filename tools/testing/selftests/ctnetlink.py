@@ -723,6 +723,34 @@ def _(rig):
     unload_nat()
 
 
+@case("conntrack -I --src-nat: not the port that a connection has, in whatever table", only="flowtrack")
+def _(rig):
+    run("modprobe", "nf_nat")
+    seen = []
+
+    def enter(family, src, sport, *more, ok=True):
+        return rig.r.run("conntrack", "-I", "-p", "udp", "-s", src, "-d", Rig.S[family], "--sport", f"{sport}", "--dport",
+                         "99", "-t", "300", *more, ok=ok)
+
+    for enable in trackers(rig, RULES):
+        ports = []
+        for family, client in ((4, "10.78.0.1"), (6, "fd78::1")):
+            enter(family, Rig.C[family], 7000)
+            for sport in 7000, 7001:
+                enter(family, client, sport, "--src-nat", Rig.C[family])
+            lines = rig.r.run("conntrack", "-L", "-f", f"ipv{family}", "--src-nat")[1].splitlines()
+            ports += [int(re.findall(r"dport=(\d+)", line)[-1]) for line in lines]
+        equal((len(ports), ports.count(7001), ports.count(7000)), (4, 2, 0), f"enable {enable}: {ports}")
+        # Where no other one is allowed.
+        status, _, err = enter(4, "10.78.0.1", 7003, "--src-nat", f"{Rig.C[4]}:7000", ok=False)
+        seen.append((status != 0, "exist" in err))
+        equal((len(rig.r.flows()), rig.r.conntrack_count()), (2 * enable, 6 - 2 * enable),
+              "flows of ours and entries: none that kept NAT from a choice is left")
+    equal(seen, [(True, True)] * 2, "what is refused")
+    rig.r.conntrack_flush()
+    unload_nat()
+
+
 GROUPS = {1: "new", 2: "update", 3: "destroy"}
 
 
