@@ -275,8 +275,9 @@ static void tell_crossing(struct ft_net *tn, struct ft_watermark *w,
 	report = rcu_dereference(tn->top.report);
 	if (report && event->table == FLOWTRACK_TRACKER_GUARDED)
 		ft_top_census(&report->guarded, &event->census);
-	event->source = ft_top_first(tn, FLOWTRACK_TOP_KIND_SOURCE, order);
-	event->service = ft_top_first(tn, FLOWTRACK_TOP_KIND_SERVICE, order);
+	/* A first report may come while this one looks; it is read again there. */
+	event->source = report ? ft_top_first(tn, FLOWTRACK_TOP_KIND_SOURCE, order) : NULL;
+	event->service = report ? ft_top_first(tn, FLOWTRACK_TOP_KIND_SERVICE, order) : NULL;
 	event->help = ft_watermark_help(&event->census,
 					share_of(report, event->table, event->source),
 					event->service ?
