@@ -324,7 +324,8 @@ void ft_ahead_set(struct ft_net *tn)
 	mutex_lock(&ahead_lock);
 	count_users(tn, -1);
 	WRITE_ONCE(tn->ahead, setting == FT_LOOKAHEAD_OFF ? 0 : tn->hooked);
-	tn->ahead_always = setting == FT_LOOKAHEAD_ON;
+	/* Where it gains nothing a tenant cannot have it nevertheless: all packets pay for it. */
+	tn->ahead_always = setting == FT_LOOKAHEAD_ON && !tn->tenant;
 	count_users(tn, 1);
 	apply();
 	mutex_unlock(&ahead_lock);
