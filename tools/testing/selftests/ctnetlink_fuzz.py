@@ -3,6 +3,7 @@
 """Random requests to both of conntrack's subsystems, and requests of those that may make none: ours answers as the original."""
 # TIMEOUT: 400
 
+import contextlib
 import errno
 import random
 
@@ -189,6 +190,48 @@ def _(rig):
         equal(seen[OURS][how], log, f"{how}: errors and answers")
     with rig.r:
         equal(len(flowtrack_flows()), 1, "flows that are left")
+
+
+def ask_on(ns, kinds):
+    """Dumps, one after the other, whatever is answered, until the parent ends that."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        while True:
+            ctnl = Ctnl(ns)
+            ctnl.sock.settimeout(0.2)
+            with contextlib.suppress(OSError, struct.error):
+                for kind in kinds:
+                    ctnl.request(kind, flags=DUMP)
+            ctnl.close()
+    finally:
+        os._exit(1)
+
+
+@case("requests while the module comes and goes, and namespaces as well: none meets half of it", only="flowtrack")
+def _(rig):
+    swap(OURS)
+    children = []
+
+    def comes():
+        # A request may have had the kernel load the original meanwhile.
+        run("rmmod", ORIGINAL, ok=False)
+        return run("insmod", CTNL_KO, ok=False)[0] == 0
+    try:
+        children.append(ask_on(rig.r, (CT_DYING,)))
+        children.append(ask_on(rig.r, (CT_GET, CT_STATS_CPU, CT_UNCONFIRMED)))
+        # As long as a namespace is cleaned up, the module waits in the middle of its start.
+        churn = ["/bin/bash", "-c", "while true; do unshare -n true; done"]
+        children.append(os.posix_spawn(churn[0], churn, os.environ))
+        for _ in range(8):
+            busywait(20, lambda: run("rmmod", OURS, ok=False)[0] == 0, f"rmmod {OURS}")
+            busywait(20, comes, f"insmod {OURS}")
+    finally:
+        for pid in children:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+    equal(Ctnl(rig.r).request(CT_DYING, flags=DUMP)[0], 0, "error of a dump afterwards")
 
 
 def setup():
