@@ -44,17 +44,23 @@
 #define PART_FLOWS	2048
 /* So often is looked at what has changed, before packets wait. */
 #define ROUNDS		2
+/* Packets wait for so many seconds at most. */
+#define WAIT_MAX	60
 
 /**
  * struct place - a network namespace
  * @busy: it has flows
- * @frozen: what holds its packets up
+ * @held: its packets are held up
+ * @frozen: by this
+ * @written: its file is of this program
  * @head: what a saved table begins with, its settings among that
  * @flows: its flows
  * @left: they are not all restored
  */
 struct place {
 	bool busy;
+	bool held;
+	bool written;
 	struct mnl_socket *frozen;
 	char *head;
 	struct replay flows;
@@ -149,8 +155,10 @@ static int write_one(struct reload *r, unsigned int i)
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_set(EXIT_USAGE, "%s: %s", path, strerror(errno));
+	place->written = true;
 	out_init(&file, fd);
 	printer_begin(&printer);
+	out_fmt(&file, "# network namespace %s\n", r->list.of[i].name);
 	replay_print(&place->flows, &printer);
 	code = out_close(&file);
 	close(fd);
@@ -247,6 +255,8 @@ static int start_part(const struct place *place, unsigned int part, unsigned int
 		return -1;
 	pid = fork();
 	if (!pid) {
+		/* It holds packets up, too. */
+		alarm(WAIT_MAX);
 		restore_part(place, part, of, &p);
 		_exit(write(fds[1], &p, sizeof(p)) != sizeof(p));
 	}
@@ -342,16 +352,33 @@ static void thaw_all(struct reload *r)
 {
 	unsigned int i;
 
+	alarm(0);
 	for (i = 0; i < r->list.n; i++) {
-		thaw(r->place[i].frozen);
+		if (r->place[i].held)
+			thaw(r->place[i].frozen);
 		r->place[i].frozen = NULL;
+		r->place[i].held = false;
 	}
+}
+
+/* Whatever it is that does not end: packets pass again when this program ends. */
+static void waited_too_long(int sig)
+{
+	static const char why[] =
+		"flowtrack: packets waited for too long: /run/flowtrack/reload has the flows\n";
+
+	(void)sig;
+	_exit(write(STDERR_FILENO, why, sizeof(why) - 1) < 0 ? EXIT_USAGE : EXIT_REFUSED);
 }
 
 static int freeze_one(struct reload *r, unsigned int i)
 {
-	int code = freeze(&r->place[i].frozen);
+	int code;
 
+	if (r->place[i].held)
+		return EXIT_OK;
+	code = freeze(&r->place[i].frozen);
+	r->place[i].held = !code;
 	/* What it takes to load modules of nftables is before that. */
 	if (!code && !r->start.tv_sec)
 		clock_gettime(CLOCK_MONOTONIC, &r->start);
@@ -360,8 +387,11 @@ static int freeze_one(struct reload *r, unsigned int i)
 
 static int freeze_all(struct reload *r)
 {
-	int code = in_each(r, true, freeze_one);
+	int code;
 
+	signal(SIGALRM, waited_too_long);
+	alarm(WAIT_MAX);
+	code = in_each(r, true, freeze_one);
 	if (!code || !r->force)
 		return code;
 	warn("%s; a connection that is translated may be reset", err_msg());
@@ -466,6 +496,13 @@ static int swap_frozen(struct reload *r)
 	/* Each of them takes less time than the one before, and less changes in it. */
 	for (round = 0; round < ROUNDS && !code; round++)
 		code = in_each(r, true, follow_one);
+	/* Some that had no flows may have some by now. */
+	if (!code)
+		code = in_each(r, false, look_at_one);
+	if (!code)
+		code = freeze_all(r);
+	if (!code)
+		code = in_each(r, false, look_at_one);
 	if (!code)
 		code = freeze_all(r);
 	if (!code)
@@ -533,6 +570,11 @@ static int prepare(struct reload *r, const struct options *opts, const char *pat
 	rundir_path(r->path, sizeof(r->path), "reload");
 	if (mkdir(r->path, 0700) && errno != EEXIST)
 		return err_set(EXIT_USAGE, "%s: %s", r->path, strerror(errno));
+	/* An empty one goes, and comes again. */
+	if (!opts->force && (rmdir(r->path) || mkdir(r->path, 0700)))
+		return err_set(EXIT_REFUSED,
+			       "%s has flows that an earlier reload could not restore: restore them, and remove it; or --force",
+			       r->path);
 	/* A descriptor and a socket for each namespace. */
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		files.rlim_cur = files.rlim_max;
@@ -582,6 +624,8 @@ static void end_saved(struct reload *r)
 
 	for (i = 0; r->place && i < r->list.n; i++) {
 		saved_path(r, i, path, sizeof(path));
+		if (!r->place[i].written)
+			continue;
 		if (!r->place[i].left && (!r->gone || r->loaded))
 			unlink(path);
 		else if (write_one(r, i))
@@ -613,7 +657,7 @@ static int reload(struct reload *r, const struct options *opts, const char *path
 
 int cmd_reload(const struct options *opts, int argc, char **argv)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGQUIT };
+	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGTTOU, SIGQUIT };
 	static struct reload r;
 	int code, lock;
 	size_t i;

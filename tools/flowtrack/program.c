@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include "program.h"
 
 #define MAX_WORDS	8
+/* So often is looked whether a program that says nothing has ended. */
+#define LOOK_MS		100
 
 /* For those who became root without root's path. */
 #define MORE_PATH	"/usr/sbin:/sbin:/usr/bin:/bin"
@@ -30,6 +33,47 @@ static void run_child(char * const *argv, int out)
 	_exit(127);
 }
 
+/*
+ * Until it is closed, or the program has ended: what that has left behind, a daemon, may have it
+ * open still. Return: the program has ended, and @status is set.
+ */
+static bool read_all(int fd, char *said, size_t size, pid_t pid, int *status)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	bool ended = false;
+	size_t len = 0;
+	char rest[256];
+	ssize_t n;
+
+	for (;;) {
+		bool fits = len < size - 1;
+
+		if (poll(&poll_fd, 1, ended ? 0 : LOOK_MS) <= 0) {
+			if (ended)
+				break;
+			ended = waitpid(pid, status, WNOHANG) == pid;
+			continue;
+		}
+		n = read(fd, fits ? said + len : rest, fits ? size - 1 - len : sizeof(rest));
+		if (n > 0 && fits)
+			len += n;
+		if (!n || (n < 0 && errno != EINTR))
+			break;
+	}
+	said[len] = '\0';
+	return ended;
+}
+
+static void one_line(char *said)
+{
+	size_t len = strlen(said);
+
+	while (len && said[len - 1] == '\n')
+		said[--len] = '\0';
+	while (strchr(said, '\n'))
+		*strchr(said, '\n') = ' ';
+}
+
 /**
  * program_run() - run a program, and wait for it
  * @said: set to what it printed, on one line; what does not fit is left out
@@ -41,10 +85,8 @@ static void run_child(char * const *argv, int out)
 int program_run(char *said, size_t size, const char *program, ...)
 {
 	char *argv[MAX_WORDS + 1] = { (char *)program };
-	int fds[2], status, words = 1;
-	size_t len = 0;
-	ssize_t n = 1;
-	char rest[256];
+	int fds[2], status = 0, words = 1;
+	bool ended = false;
 	va_list ap;
 	pid_t pid;
 
@@ -60,22 +102,11 @@ int program_run(char *said, size_t size, const char *program, ...)
 	if (!pid)
 		run_child(argv, fds[1]);
 	close(fds[1]);
-	while (pid > 0 && n > 0) {
-		bool fits = len < size - 1;
-
-		n = read(fds[0], fits ? said + len : rest, fits ? size - 1 - len : sizeof(rest));
-		if (n > 0 && fits)
-			len += n;
-		if (n < 0 && errno == EINTR)
-			n = 1;
-	}
+	if (pid > 0)
+		ended = read_all(fds[0], said, size, pid, &status);
 	close(fds[0]);
-	said[len] = '\0';
-	while (len && said[len - 1] == '\n')
-		said[--len] = '\0';
-	while (strchr(said, '\n'))
-		*strchr(said, '\n') = ' ';
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+	one_line(said);
+	if (pid < 0 || (!ended && waitpid(pid, &status, 0) < 0))
 		return 127;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

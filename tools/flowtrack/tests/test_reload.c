@@ -4,10 +4,12 @@
  * test_fake.c plays.
  */
 #include <linux/nf_flowtrack.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -121,12 +123,17 @@ uid_t __wrap_geteuid(void)
 /* As a shell runs it: it ignores signals, for good. */
 static const char *run(const char *line, bool json, int *code)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGQUIT };
+	static const int ignored[] = {
+		SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGTTOU, SIGQUIT, SIGALRM
+	};
 	const struct options opts = { .json = json };
 	struct sigaction was[sizeof(ignored) / sizeof(ignored[0])];
 	const char *before = rundir, *out;
 	char dir[] = "/tmp/flowtrack-reload-XXXXXX", path[sizeof(dir) + 16];
+	char left[sizeof(path)];
+	struct stat st;
 	size_t i;
+	int fd;
 
 	EXPECT(mkdtemp(dir));
 	rundir = dir;
@@ -135,11 +142,22 @@ static const char *run(const char *line, bool json, int *code)
 	memset(&machine, 0, sizeof(machine));
 	machine.on = true;
 	machine.refuses = strstr(line, "bad");
+	snprintf(path, sizeof(path), "%s/reload", dir);
+	snprintf(left, sizeof(left), "%s/reload/0", dir);
+	if (strstr(line, "again")) {
+		EXPECT(!mkdir(path, 0700));
+		fd = open(left, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+		EXPECT(fd >= 0 && write(fd, "x", 1) == 1);
+		close(fd);
+	}
 	out = run_verb(cmd_reload, &opts, line, code);
 	machine.on = false;
 	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		sigaction(ignored[i], &was[i], NULL);
 	rundir = before;
+	/* What an earlier one has left is there still. */
+	if (strstr(line, "again"))
+		EXPECT(!stat(left, &st) && st.st_size == 1 && !unlink(left));
 	snprintf(path, sizeof(path), "%s/lock", dir);
 	unlink(path);
 	snprintf(path, sizeof(path), "%s/reload", dir);
@@ -147,7 +165,7 @@ static const char *run(const char *line, bool json, int *code)
 	/* Nothing else is left. */
 	EXPECT(!rmdir(dir));
 	EXPECT_INT(machine.frozen, 0);
-	EXPECT_INT(machine.most_frozen, SPACES);
+	EXPECT_INT(machine.most_frozen, strstr(line, "again") ? 0 : SPACES);
 	return out;
 }
 
@@ -185,8 +203,23 @@ static void goes_back(void)
 	err_clear();
 }
 
+/* An earlier one could not restore all: its files are the only copy. */
+static void keeps_files(void)
+{
+	int code;
+
+	fake_reset();
+	fake.flows = 100;
+	run("again", false, &code);
+	EXPECT_INT(code, EXIT_REFUSED);
+	EXPECT(strstr(err_msg(), "has flows that an earlier reload could not restore"));
+	EXPECT_INT(machine.loads, 0);
+	err_clear();
+}
+
 const struct test reload_tests[] = {
 	{ "what is told is of all namespaces: flows restored, and flows that were over", counts },
 	{ "a module that does not load: the old one is back, and so are the flows", goes_back },
+	{ "files of an earlier one are not overwritten", keeps_files },
 	{ NULL, NULL },
 };
