@@ -289,7 +289,7 @@ int module_load_ctnetlink(const struct module_file *file)
 	char path[PATH_MAX], said[SAID];
 	int status;
 
-	if (!file->by_name && find_ctnetlink(file->path, path, sizeof(path)))
+	if (!file->by_name && file->path[0] && find_ctnetlink(file->path, path, sizeof(path)))
 		status = program_run(said, sizeof(said), "insmod", path, NULL);
 	else
 		status = program_run(said, sizeof(said), "modprobe", MODULE_CTNETLINK, NULL);
@@ -314,7 +314,8 @@ static void keep_file(const char *path)
  */
 void module_keep(const struct module_file *file)
 {
-	char path[PATH_MAX], pattern[PATH_MAX];
+	char path[PATH_MAX] = "", pattern[PATH_MAX];
+	bool other = find_ctnetlink(file->path, path, sizeof(path));
 	glob_t paths;
 	size_t i;
 
@@ -322,10 +323,11 @@ void module_keep(const struct module_file *file)
 	rundir_path(pattern, sizeof(pattern), MODULE "*.ko*");
 	if (!glob(pattern, 0, NULL, &paths))
 		for (i = 0; i < paths.gl_pathc; i++)
-			if (strcmp(paths.gl_pathv[i], file->path))
+			if (strcmp(paths.gl_pathv[i], file->path) &&
+			    strcmp(paths.gl_pathv[i], path))
 				unlink(paths.gl_pathv[i]);
 	globfree(&paths);
 	keep_file(file->path);
-	if (find_ctnetlink(file->path, path, sizeof(path)))
+	if (other)
 		keep_file(path);
 }
