@@ -12,6 +12,7 @@
 #include <linux/nf_flowtrack.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -35,6 +36,9 @@
 /* A module that is being reloaded is back by then. */
 #define MODULE_TRIES	100
 #define MODULE_TRY_MS	100
+/* And settings that are refused. */
+#define TAKE_BACK_TRIES	3
+#define TAKE_BACK_TRY_MS	500
 
 /**
  * struct trial - settings on trial
@@ -103,6 +107,27 @@ static bool trial_goes_on(const struct trial *t)
 	       mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
 }
 
+/*
+ * One refused, together with the others: because it does not go with how things are now, say.
+ * The others go back without it. Return: as of the one that did not.
+ */
+static int send_each(struct nl *nl, const struct trial *t, __u64 has)
+{
+	int attr, err, code = EXIT_OK;
+	char why[256] = "";
+
+	for (attr = 1; attr < __FLOWTRACK_A_SETTINGS_MAX; attr++) {
+		if (!(has >> attr & 1))
+			continue;
+		err = send_set(nl, t->old, 1ULL << attr);
+		if (!err)
+			continue;
+		code = err;
+		snprintf(why, sizeof(why), "%s: %s", settings[attr].name, err_msg());
+	}
+	return code ? err_set(code, "%s", why) : EXIT_OK;
+}
+
 /* The settings of before, as far as a module that was loaded meanwhile has them. */
 static int send_old(const struct trial *t)
 {
@@ -122,27 +147,39 @@ static int send_old(const struct trial *t)
 	code = get_settings(&nl, value, &has, &follow);
 	if (!code)
 		code = send_set(&nl, t->old, t->has & has);
+	/* A second round: what one was refused for may have gone back in the first. */
+	for (i = 0; code && has && i < 2; i++)
+		code = send_each(&nl, t, t->has & has);
 	nl_close(&nl);
 	return code;
 }
 
 static void take_back(const struct trial *t)
 {
-	int lock, code;
+	int lock, code, i;
+	bool locked;
 
-	if (rundir_lock(&lock))
-		return;
+	/* Without the lock, if need be: it keeps others from changing them at the same time. */
+	locked = !rundir_lock(&lock);
 	if (trial_goes_on(t)) {
 		code = send_old(t);
+		for (i = 1; code && code != EXIT_NO_MODULE && i < TAKE_BACK_TRIES; i++) {
+			poll(NULL, 0, TAKE_BACK_TRY_MS);
+			code = send_old(t);
+		}
 		/* With the module its settings went, the new ones, too. */
-		if (code && code != EXIT_NO_MODULE)
-			syslog(LOG_ERR, "settings were not confirmed, and cannot be taken back: %s",
-			       err_msg());
-		else
+		if (code && code != EXIT_NO_MODULE) {
+			/* The file stays: it has what they were. */
+			syslog(LOG_ERR,
+			       "settings were not confirmed, and are in %s: not all can be taken back: %s",
+			       t->path, err_msg());
+		} else {
 			syslog(LOG_NOTICE, "settings were not confirmed in time: taken back");
-		unlink(t->path);
+			unlink(t->path);
+		}
 	}
-	rundir_unlock(lock);
+	if (locked)
+		rundir_unlock(lock);
 }
 
 /*
@@ -153,6 +190,7 @@ static void wait_for_word(const struct trial *t)
 {
 	struct pollfd fds[2] = { { .events = POLLIN }, { .events = POLLIN } };
 	struct timespec now, end;
+	char event[4096];
 	sigset_t set;
 	long ms;
 
@@ -170,7 +208,8 @@ static void wait_for_word(const struct trial *t)
 		ms = (end.tv_sec - now.tv_sec) * 1000L + (end.tv_nsec - now.tv_nsec) / 1000000;
 		if (ms <= 0 || !poll(fds, 2, ms < INT_MAX ? ms : INT_MAX) || fds[1].revents)
 			return;
-		if (fds[0].revents)
+		/* Is the file gone, or was only its time changed? */
+		if (fds[0].revents && read(fds[0].fd, event, sizeof(event)) < 0)
 			return;
 	}
 }

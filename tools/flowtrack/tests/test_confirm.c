@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -102,6 +103,26 @@ static void not_confirmed(void)
 	end();
 }
 
+/* That the file's time is changed is no word. */
+static void touched(void)
+{
+	int fd, code;
+
+	begin();
+	run_verb(cmd_set, &on_trial, "max 500", &code);
+	EXPECT_INT(code, EXIT_OK);
+	fd = open(trial, O_RDONLY | O_CLOEXEC);
+	poll(NULL, 0, 200);
+	EXPECT(!utimensat(AT_FDCWD, trial, NULL, 0));
+	poll(NULL, 0, 300);
+	EXPECT(flock(fd, LOCK_EX | LOCK_NB));
+	run_verb(cmd_confirm, &plain, "", &code);
+	EXPECT_INT(code, EXIT_OK);
+	EXPECT(let_go(fd));
+	close(fd);
+	end();
+}
+
 static void refused(void)
 {
 	int fd, code;
@@ -126,6 +147,7 @@ static void refused(void)
 const struct test confirm_tests[] = {
 	{ "confirmed: the settings stay, and one at a time", in_time },
 	{ "not confirmed: the trial ends by itself", not_confirmed },
+	{ "the file is touched: the trial goes on", touched },
 	{ "refused, and a process that is gone", refused },
 	{ NULL, NULL },
 };
