@@ -46,19 +46,20 @@ struct listener {
 	__u64 drops;
 	int reopen;
 	struct mnl_socket *conntrack;
+	__u16 before;
 };
 
 /* Prints one notification. Return: false to end. */
-static bool show(struct monitor *m, const struct nl *nl, int i)
+static bool show(const struct listener *l, int i)
 {
-	const struct nlmsghdr *nlh = (const void *)(nl->buf + i * NL_EVENT_SIZE);
+	const struct nlmsghdr *nlh = (const void *)(l->nl->buf + i * NL_EVENT_SIZE);
 	bool more = true;
 	int len;
 
-	for (len = nl->len[i]; more && mnl_nlmsg_ok(nlh, len);
+	for (len = l->nl->len[i]; more && mnl_nlmsg_ok(nlh, len);
 	     nlh = mnl_nlmsg_next(nlh, &len))
-		if (nlh->nlmsg_type == nl->family)
-			more = monitor_message(nlh, m) == 0;
+		if (nlh->nlmsg_type == l->nl->family || nlh->nlmsg_type == l->before)
+			more = monitor_message(nlh, l->m) == 0;
 	return more;
 }
 
@@ -125,7 +126,7 @@ static int take_some(struct listener *l, bool *more)
 		return 0;
 	}
 	for (i = 0; *more && i < n; i++)
-		*more = show(l->m, l->nl, i);
+		*more = show(l, i);
 	return n;
 }
 
@@ -148,12 +149,14 @@ static bool take(struct listener *l)
 /* The module was unloaded, or is there again. Return: false to end. */
 static bool take_family(struct listener *l)
 {
+	const __u16 before = l->nl->family;
 	enum nl_family_change change = nl_family_changed(l->ctrl, l->nl);
 
 	if (change == NL_FAMILY_GONE)
 		warn("the module was unloaded: waiting for it to be loaded again");
 	if (change != NL_FAMILY_NEW)
 		return true;
+	l->before = before;
 	if (nl_subscribe(l->nl, l->pressure))
 		return false;
 	warn("the module was loaded again: here are its events");
