@@ -128,11 +128,8 @@ static void put_end_cell(char *cell, const struct flow *f, bool source)
 static char *put_nat(char *p, const struct flow *f)
 {
 	const struct flow_tuple *t = &f->tuple[REPLY];
-	struct flow_tuple want;
 
-	flow_invert(f, &want);
-	if (!memcmp(t->src, want.src, sizeof(t->src)) && t->sport == want.sport &&
-	    !memcmp(t->dst, want.dst, sizeof(t->dst)) && t->dport == want.dport)
+	if (!flow_translated(f))
 		return p;
 	p = put_lit(p, "nat ");
 	p = put_end(p, t, true);

@@ -274,6 +274,12 @@ static void protocols(void)
 
 	sample_icmp6(&f);
 	EXPECT_STR(table(&f), PING "       29  embryonic");
+	/* What the flow before it had, and the kernel does not say of this one, is no NAT. */
+	f.has |= FLOW_BIT(REPLY);
+	flow_invert(&f, &f.tuple[REPLY]);
+	f.tuple[REPLY].sport = htons(1024);
+	f.tuple[ORIG].sport = htons(40000);
+	EXPECT_STR(table(&f), PING "       29  embryonic");
 	sample_tcp(&f, 0);
 	f.has &= ~(FLOW_BIT(COUNTERS_ORIG) | FLOW_BIT(COUNTERS_REPLY) | FLOW_BIT(MARK) |
 		   FLOW_BIT(ZONE) | FLOW_BIT(AGE));
