@@ -64,20 +64,33 @@ void err_clear(void)
 	msg[0] = '\0';
 }
 
+/* What comes from a file, or from the kernel, must not steer the terminal. */
+static void print_plain(const char *text)
+{
+	char line[2 * sizeof(msg)];
+	size_t i;
+
+	snprintf(line, sizeof(line), "%s", text);
+	for (i = 0; line[i]; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+	fprintf(stderr, "flowtrack: %s\n", line);
+}
+
 void err_print(void)
 {
 	if (msg[0])
-		fprintf(stderr, "flowtrack: %s\n", msg);
+		print_plain(msg);
 	err_clear();
 }
 
 void warn(const char *fmt, ...)
 {
+	char text[2 * sizeof(msg)];
 	va_list ap;
 
-	fputs("flowtrack: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	print_plain(text);
 }

@@ -660,6 +660,14 @@ static char *put_tuple(char *p, const struct flow *f)
 	return p;
 }
 
+/* The kernel allows a name to have whatever is no blank, slash or colon. */
+static char *put_device(char *p, const char *name)
+{
+	for (; *name; name++)
+		*p++ = (unsigned char)*name > ' ' && *name != 0x7f ? *name : '?';
+	return p;
+}
+
 /**
  * flow_answers() - write what the answers to a translated flow are like
  * @p: room for OUT_LINE bytes, less what is there already
@@ -690,7 +698,7 @@ char *flow_answers(char *p, const struct flow *f)
 	}
 	if (flow_has(f, FLOWTRACK_A_FLOW_MASQ)) {
 		p = put_lit(p, " masq=");
-		p = put_str(p, f->masq);
+		p = put_device(p, f->masq);
 	}
 	return p;
 }
