@@ -212,6 +212,7 @@ static int take_settings(struct restore *r, int argc, char **argv)
 static int take_line(struct restore *r, char *line, size_t len, struct flow *f, bool *flow)
 {
 	char *argv[MAX_WORDS];
+	bool comment;
 	int argc;
 
 	*flow = false;
@@ -219,8 +220,10 @@ static int take_line(struct restore *r, char *line, size_t len, struct flow *f, 
 		return err_set(EXIT_USAGE, "the file ends within this line");
 	if (strlen(line) != len)
 		return err_set(EXIT_USAGE, "a NUL character");
+	/* However many words it has. */
+	comment = line[strspn(line, " \t")] == '#';
 	argc = split(line, argv);
-	if (!argc || (argc > 0 && argv[0][0] == '#')) {
+	if (!argc || comment) {
 		take_comment(r, argc, argv);
 		return EXIT_OK;
 	}
