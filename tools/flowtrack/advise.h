@@ -59,7 +59,7 @@ struct load {
  * @why: reason
  */
 struct advice {
-	char command[128];
+	char command[256];
 	char why[256];
 };
 

@@ -13,6 +13,7 @@
 #include "doctor.h"
 #include "filter.h"
 #include "flow.h"
+#include "netns.h"
 #include "nl.h"
 #include "settings.h"
 
@@ -176,7 +177,7 @@ int cmd_advise(const struct options *opts, int argc, char **argv)
 	struct load load = { .seconds = opts->delay ? opts->delay : LOOK };
 	struct advice advice[ADVICE_MAX];
 	static struct nl nl;
-	unsigned int n;
+	unsigned int i, n;
 	int code;
 
 	if (argc)
@@ -189,6 +190,8 @@ int cmd_advise(const struct options *opts, int argc, char **argv)
 	if (code)
 		return code;
 	n = advise(&load, advice);
+	for (i = 0; i < n; i++)
+		netns_command(advice[i].command, sizeof(advice[i].command), opts->netns);
 	if (opts->json)
 		print_json(&load, advice, n);
 	else

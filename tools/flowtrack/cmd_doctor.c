@@ -149,6 +149,7 @@ int cmd_doctor(const struct options *opts, int argc, char **argv)
 {
 	static struct findings found;
 	static struct facts facts;
+	unsigned int i;
 	int code, worst;
 
 	if (argc)
@@ -163,12 +164,16 @@ int cmd_doctor(const struct options *opts, int argc, char **argv)
 		code = read_module(&facts);
 		if (code)
 			return code;
-		files_drifts(&facts, "");
+		/* sysctl.d is the machine's own. */
+		if (!opts->netns)
+			files_drifts(&facts, "");
 		files_alarms(&facts, "");
 		read_rules(&facts.rules);
 		read_namespaces(&facts);
 	}
 	doctor_check(&facts, &found);
+	for (i = 0; i < found.n; i++)
+		netns_command(found.of[i].fix, sizeof(found.of[i].fix), opts->netns);
 	worst = found.n ? found.of[0].severity : FINDING_NOTICE;
 	if (opts->json)
 		print_json(&found, worst);

@@ -25,6 +25,8 @@ static int add(struct netns_list *list, const char *path, const char *name)
 	int fd;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+		return err_set(EXIT_REFUSED, "network namespace '%s': %s", name, strerror(errno));
 	if (fd < 0 || fstat(fd, &st)) {
 		if (fd >= 0)
 			close(fd);
@@ -45,6 +47,23 @@ static int add(struct netns_list *list, const char *path, const char *name)
 	return EXIT_OK;
 }
 
+/* As mountinfo writes a path: blanks and backslashes as three octal digits. */
+static void unescape(char *path)
+{
+	char *to = path;
+
+	for (; *path; to++) {
+		if (path[0] == '\\' && isdigit((unsigned char)path[1]) &&
+		    isdigit((unsigned char)path[2]) && isdigit((unsigned char)path[3])) {
+			*to = (path[1] - '0') << 6 | (path[2] - '0') << 3 | (path[3] - '0');
+			path += 4;
+		} else {
+			*to = *path++;
+		}
+	}
+	*to = '\0';
+}
+
 /* Those that something is mounted on: of ip-netns(8), Docker and others. */
 static int add_mounted(struct netns_list *list)
 {
@@ -57,6 +76,7 @@ static int add_mounted(struct netns_list *list)
 	while (!code && fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "%*d %*d %*s net:%*s %4095s", path) != 1)
 			continue;
+		unescape(path);
 		code = add(list, path, strncmp(path, NAMED, sizeof(NAMED) - 1) ? path :
 				       path + sizeof(NAMED) - 1);
 	}
@@ -115,6 +135,25 @@ int netns_enter(const struct netns *netns)
 		return EXIT_OK;
 	return err_set(errno == EPERM ? EXIT_NO_PERMISSION : EXIT_USAGE,
 		       "cannot enter network namespace '%s': %s", netns->name, strerror(errno));
+}
+
+/**
+ * netns_command() - make a command that is to be printed one for a network namespace
+ * @command: changed, if it is one of this program's that has a namespace
+ * @size: of it
+ * @netns: as -n takes it; NULL: the current one
+ */
+void netns_command(char *command, size_t size, const char *netns)
+{
+	static const char prog[] = "flowtrack ";
+	char rest[512];
+
+	if (!netns || strncmp(command, prog, sizeof(prog) - 1) ||
+	    !strncmp(command + sizeof(prog) - 1, "-n ", 3))
+		return;
+	snprintf(rest, sizeof(rest), "%s", command + sizeof(prog) - 1);
+	/* Of a name that a shell would take apart, that is the admin's to see to. */
+	snprintf(command, size, "%s-n %s %s", prog, netns, rest);
 }
 
 void netns_free(struct netns_list *list)

@@ -34,5 +34,6 @@ struct netns_list {
 int netns_all(struct netns_list *list);
 int netns_enter(const struct netns *netns);
 void netns_free(struct netns_list *list);
+void netns_command(char *command, size_t size, const char *netns);
 
 #endif /* FT_NETNS_H */

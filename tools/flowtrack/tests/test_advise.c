@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "advise.h"
+#include "netns.h"
 #include "test.h"
 
 /* A table that fits. */
@@ -100,9 +101,27 @@ static void timeouts(void)
 	EXPECT(!advised(&l, "flowtrack set src_max", ""));
 }
 
+/* With -n, what is printed is about that network namespace. */
+static void of_a_namespace(void)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "flowtrack set max 5");
+	netns_command(command, sizeof(command), NULL);
+	EXPECT_STR(command, "flowtrack set max 5");
+	netns_command(command, sizeof(command), "blue");
+	EXPECT_STR(command, "flowtrack -n blue set max 5");
+	netns_command(command, sizeof(command), "red");
+	EXPECT_STR(command, "flowtrack -n blue set max 5");
+	snprintf(command, sizeof(command), "sysctl -w net.netfilter.nf_conntrack_max=5");
+	netns_command(command, sizeof(command), "blue");
+	EXPECT_STR(command, "sysctl -w net.netfilter.nf_conntrack_max=5");
+}
+
 const struct test advise_tests[] = {
 	{ "a load that fits", nothing_to_do },
 	{ "sizes", sizes },
 	{ "timeouts and sources", timeouts },
+	{ "commands for a network namespace", of_a_namespace },
 	{ NULL, NULL },
 };
