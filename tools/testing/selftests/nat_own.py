@@ -282,13 +282,19 @@ def _(rig):
             f.write(str(entries + os.cpu_count()))
         rig.send("c", u(4, Rig.C[4], s, 3000, 9999))
         busywait(20, lambda: int(rig.r.sysctl("guarded")) == entries, "all entries are known")
-        ports = []
-        for n in range(4):
-            out = rig.send("c", u(4, f"10.9.1.{n + 20}", s, 4100, 53))
-            equal([addresses(p)[:2] for p in out], [(rs, s)], f"query of client {n}")
-            ports.append(addresses(out[0])[2])
-        equal(set(ports), {2000, 2001, 2002, 2003}, "ports")
-        equal(int(rig.r.sysctl("count")), 4, "flows")
+        # NAT chooses by chance: in one of eleven rounds it meets no port that is taken.
+        for sport in range(4100, 4106):
+            ports = []
+            for n in range(4):
+                out = rig.send("c", u(4, f"10.9.1.{n + 20}", s, sport, 53))
+                equal([addresses(p)[:2] for p in out], [(rs, s)], f"query of client {n}")
+                ports.append(addresses(out[0])[2])
+            equal(set(ports), {2000, 2001, 2002, 2003}, "ports")
+            equal(int(rig.r.sysctl("count")), 4, "flows")
+            after = rig.r.tool_json("stats")
+            if after["guard_evict_embryonic"] > stats["guard_evict_embryonic"]:
+                break
+            rig.r.tool("del", "own", "dport", "53")
     finally:
         with open(limit, "w") as f:
             f.write(before)
@@ -296,7 +302,6 @@ def _(rig):
             rig.r.sysctl(name, 0)
     equal([line for line in log.read() if "nf_conntrack: table full" in line], [], "what nf_conntrack says")
     log.close()
-    after = rig.r.tool_json("stats")
     equal(after["nat_ports_full"] - stats["nat_ports_full"], 0, "dropped for want of a port")
     # A second CPU's place may have been enough.
     check(after["guard_evict_embryonic"] > stats["guard_evict_embryonic"] or os.cpu_count() > 1, f"no entry gave way: {after}")
