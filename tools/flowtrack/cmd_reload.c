@@ -247,16 +247,19 @@ static void restore_part(const struct place *place, unsigned int part, unsigned 
 /* By a process of its own. Return: where it tells what became of it; negative: there is none. */
 static int start_part(const struct place *place, unsigned int part, unsigned int of)
 {
+	/* The process holds packets up, too: for what is left of the time. */
+	unsigned int left = alarm(0);
 	struct part p;
 	int fds[2];
 	pid_t pid;
+
+	alarm(left);
 
 	if (pipe2(fds, O_CLOEXEC))
 		return -1;
 	pid = fork();
 	if (!pid) {
-		/* It holds packets up, too. */
-		alarm(WAIT_MAX);
+		alarm(left);
 		restore_part(place, part, of, &p);
 		_exit(write(fds[1], &p, sizeof(p)) != sizeof(p));
 	}
@@ -380,18 +383,18 @@ static int freeze_one(struct reload *r, unsigned int i)
 	code = freeze(&r->place[i].frozen);
 	r->place[i].held = !code;
 	/* What it takes to load modules of nftables is before that. */
-	if (!code && !r->start.tv_sec)
+	if (!code && !r->start.tv_sec) {
 		clock_gettime(CLOCK_MONOTONIC, &r->start);
+		signal(SIGALRM, waited_too_long);
+		alarm(WAIT_MAX);
+	}
 	return code;
 }
 
 static int freeze_all(struct reload *r)
 {
-	int code;
+	int code = in_each(r, true, freeze_one);
 
-	signal(SIGALRM, waited_too_long);
-	alarm(WAIT_MAX);
-	code = in_each(r, true, freeze_one);
 	if (!code || !r->force)
 		return code;
 	warn("%s; a connection that is translated may be reset", err_msg());
