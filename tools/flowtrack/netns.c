@@ -146,14 +146,14 @@ int netns_enter(const struct netns *netns)
 void netns_command(char *command, size_t size, const char *netns)
 {
 	static const char prog[] = "flowtrack ";
+	const char *quote = strpbrk(netns ? netns : "", " \t*?$&;|<>()\\\"`#~") ? "'" : "";
 	char rest[512];
 
 	if (!netns || strncmp(command, prog, sizeof(prog) - 1) ||
 	    !strncmp(command + sizeof(prog) - 1, "-n ", 3))
 		return;
 	snprintf(rest, sizeof(rest), "%s", command + sizeof(prog) - 1);
-	/* Of a name that a shell would take apart, that is the admin's to see to. */
-	snprintf(command, size, "%s-n %s %s", prog, netns, rest);
+	snprintf(command, size, "%s-n %s%s%s %s", prog, quote, netns, quote, rest);
 }
 
 void netns_free(struct netns_list *list)

@@ -113,6 +113,9 @@ static void of_a_namespace(void)
 	EXPECT_STR(command, "flowtrack -n blue set max 5");
 	netns_command(command, sizeof(command), "red");
 	EXPECT_STR(command, "flowtrack -n blue set max 5");
+	snprintf(command, sizeof(command), "flowtrack set max 5");
+	netns_command(command, sizeof(command), "my ns");
+	EXPECT_STR(command, "flowtrack -n 'my ns' set max 5");
 	snprintf(command, sizeof(command), "sysctl -w net.netfilter.nf_conntrack_max=5");
 	netns_command(command, sizeof(command), "blue");
 	EXPECT_STR(command, "sysctl -w net.netfilter.nf_conntrack_max=5");
